@@ -1,0 +1,223 @@
+"""An architecture: what a search chose, as data.
+
+Labels are public; they are the keys of an exported architecture, of a tuner's search space and of the web UI's columns.
+`normal_2_0` names the operation on the edge from state 0 to node 2 of the normal cell, `normal_2` the states that node 2
+sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's inputs, nodes count from 2.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nni_emodarts.config import NONE, SpaceConfig, nearest
+from nni_emodarts.errors import ArchitectureError
+
+FORMAT = "nni_emodarts/architecture/1"
+
+CellKind = Literal["normal", "reduce", "seqnn"]
+Choice = str | tuple[int, ...]
+
+
+def node_label(kind: CellKind, node: int) -> str:
+    """Label of a node's chosen inputs."""
+    return f"{kind}_{node}"
+
+
+def edge_label(kind: CellKind, node: int, predecessor: int) -> str:
+    """Label of an edge's operation."""
+    return f"{kind}_{node}_{predecessor}"
+
+
+def cell_kinds(space: SpaceConfig) -> tuple[CellKind, ...]:
+    """Kinds of cells that the space holds."""
+    kinds: list[CellKind] = []
+    if len(space.reductions) < space.cnn_cells:
+        kinds.append("normal")
+    if space.reductions:
+        kinds.append("reduce")
+    return (*kinds, "seqnn")
+
+
+def cell_nodes(space: SpaceConfig, kind: CellKind) -> range:
+    """Numbers of a cell's nodes."""
+    return range(2, 2 + (space.seqnn_nodes if kind == "seqnn" else space.cnn_nodes))
+
+
+def candidates(space: SpaceConfig, kind: CellKind) -> tuple[str, ...]:
+    """Operations that an edge may hold, `none` included where the space has it."""
+    return space.sequence_operations if kind == "seqnn" else tuple(space.cnn_primitives)
+
+
+def nodes(space: SpaceConfig) -> Iterator[tuple[CellKind, int]]:
+    """Every node of the space, cell by cell."""
+    for kind in cell_kinds(space):
+        for node in cell_nodes(space, kind):
+            yield kind, node
+
+
+class _Document(BaseModel):
+    """The JSON form."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+    format: Literal["nni_emodarts/architecture/1"]
+    id: str
+    space: SpaceConfig
+    choices: dict[str, str | list[int]]
+    num_classes: int = Field(ge=2)
+    input_shape: tuple[int, int]
+    origin: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Choices by label, the space that they belong to, and where they came from.
+
+    Attributes:
+        space: the joint space.
+        choices: label -> operation, or the chosen states in ascending order. Edges that no node takes are left out.
+        num_classes: number of classes K that it was searched for.
+        input_shape: (C, F) of the maps that it was searched for.
+        origin: strategy, seed, hash of the manifest, speakers that the search saw, and the like.
+    """
+
+    space: SpaceConfig
+    choices: Mapping[str, Choice]
+    num_classes: int
+    input_shape: tuple[int, int]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_choices(
+        cls,
+        space: SpaceConfig,
+        choices: Mapping[str, Any],
+        num_classes: int,
+        input_shape: tuple[int, int],
+        origin: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Check and tidy the choices that a strategy or a tuner made.
+
+        A pair of inputs may be a list or a tuner's text such as `0+2`.
+
+        Raises:
+            ArchitectureError: labels or choices that the space does not have, all of them named.
+        """
+        return cls(space, _tidy(space, choices), num_classes, input_shape, dict(origin or {}))
+
+    @property
+    def id(self) -> str:
+        """Hash of the space and the choices: equal networks have equal ids, on whatever corpus."""
+        meaning = {"space": self.space.identity(), "choices": self._plain_choices()}
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
+
+    def sample(self) -> dict[str, Any]:
+        """The choices as NNI's `model_context` takes them."""
+        return self._plain_choices()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON form."""
+        return {
+            "format": FORMAT,
+            "id": self.id,
+            "space": self.space.identity(),
+            "choices": self._plain_choices(),
+            "num_classes": self.num_classes,
+            "input_shape": list(self.input_shape),
+            "origin": dict(self.origin),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any, source: str = "architecture") -> Self:
+        """Read the JSON form.
+
+        Raises:
+            ArchitectureError: anything that `to_dict` would not have written.
+        """
+        try:
+            document = _Document.model_validate(data)
+        except ValidationError as error:
+            faults = "; ".join(_fault(item) for item in error.errors()[:5])
+            raise ArchitectureError(f"{source} is no architecture of this package: {faults}") from None
+        made = cls.from_choices(
+            document.space, document.choices, document.num_classes, document.input_shape, document.origin
+        )
+        if made.id != document.id:
+            raise ArchitectureError(
+                f"{source}: its id is {document.id}, but its space and choices give {made.id}; it was edited by hand. "
+                f"Set id to {made.id} if that was meant"
+            )
+        return made
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an architecture's JSON file.
+
+        Raises:
+            ArchitectureError: a file that is missing or holds something else.
+        """
+        path = Path(path)
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ArchitectureError(
+                f"architecture {path}: {error.strerror or error}; name the architecture.json of a search"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise ArchitectureError(f"architecture {path} is no JSON: {error}") from None
+        return cls.from_dict(data, f"architecture {path}")
+
+    def _plain_choices(self) -> dict[str, Any]:
+        return {label: list(choice) if isinstance(choice, tuple) else choice for label, choice in self.choices.items()}
+
+
+def _fault(item: Any) -> str:
+    location = ".".join(str(part) for part in item["loc"])
+    return f"{location or 'the file'}: {item['msg'][0].lower()}{item['msg'][1:]}"
+
+
+def _tidy(space: SpaceConfig, choices: Mapping[str, Any]) -> dict[str, Choice]:
+    """Choices in the space's order, chosen edges only; every fault in one error."""
+    faults: list[str] = []
+    tidy: dict[str, Choice] = {}
+    known: set[str] = set()
+    for kind, node in nodes(space):
+        label = node_label(kind, node)
+        known |= {label, *(edge_label(kind, node, state) for state in range(node))}
+        chosen = _read_inputs(choices.get(label), node, space.N_CHOSEN)
+        if chosen is None:
+            faults.append(_missing_or_wrong(choices, label, f"two different states of 0 to {node - 1}, such as [0, 1]"))
+            continue
+        tidy[label] = chosen
+        operations = [name for name in candidates(space, kind) if name != NONE]
+        for state in chosen:
+            edge = edge_label(kind, node, state)
+            if choices.get(edge) in operations:
+                tidy[edge] = choices[edge]
+            else:
+                faults.append(_missing_or_wrong(choices, edge, f"one of {', '.join(operations)}"))
+    faults += [f"{label}: no choice of this space{nearest(label, known)}" for label in choices if label not in known]
+    if faults:
+        more = f" (and {len(faults) - 5} more faults)" if len(faults) > 5 else ""
+        raise ArchitectureError(f"the choices do not fit the space: {'; '.join(faults[:5])}{more}")
+    return tidy
+
+
+def _read_inputs(value: Any, node: int, count: int) -> tuple[int, ...] | None:
+    if isinstance(value, str):
+        parts = value.split("+")
+        value = [int(part) if part.isascii() and part.isdigit() else None for part in parts]
+    if not isinstance(value, list | tuple) or not all(type(state) is int and 0 <= state < node for state in value):
+        return None
+    chosen = tuple(sorted(value))
+    return chosen if len(chosen) == len(set(chosen)) == count else None
+
+
+def _missing_or_wrong(choices: Mapping[str, Any], label: str, allowed: str) -> str:
+    found = f"{choices[label]!r} is not allowed" if label in choices else "missing"
+    return f"{label}: {found}; give {allowed}"

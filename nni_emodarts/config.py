@@ -1,0 +1,397 @@
+"""The whole experiment as typed data.
+
+A configuration is a preset, overlaid by a YAML file, overlaid by `a.b=c` settings, and validated once: every fault is
+reported in one message. Classes below this room take plain arguments, never a configuration.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from nni_emodarts.errors import ConfigError
+
+CNN_PRIMITIVES = (
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+    "none",
+)
+"""CNN operations of emoDARTS (Rajapakshe et al. 2024, section III), the set of DARTS (Liu et al. 2019)."""
+
+SEQNN_PRIMITIVES = (
+    *(f"lstm_{layers}" for layers in (1, 2, 3, 4)),
+    *(f"rnn_{layers}" for layers in (1, 2, 3, 4)),
+    *(f"lstm_att_{layers}" for layers in (1, 2)),
+    *(f"rnn_att_{layers}" for layers in (1, 2)),
+    "skip_connect",
+    "none",
+)
+"""Sequential operations of emoDARTS: k stacked layers, or k bidirectional layers followed by attention."""
+
+SCOPES = {
+    "all": SEQNN_PRIMITIVES,
+    "lstm": ("lstm_1", "lstm_2", "lstm_3", "lstm_4", "skip_connect", "none"),
+    "rnn": ("rnn_1", "rnn_2", "rnn_3", "rnn_4", "skip_connect", "none"),
+    "lstm_att": ("lstm_att_1", "lstm_att_2", "skip_connect", "none"),
+    "rnn_att": ("rnn_att_1", "rnn_att_2", "skip_connect", "none"),
+}
+"""Scopes of the sequential part: which family of operations a search may choose from."""
+
+PRESETS = ("paper", "compact", "tiny")
+NONE = "none"
+"""The operation that exists in the supernet only: no derived network holds it."""
+
+CnnPrimitive = Literal[
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+    "none",
+]
+Scope = Literal["all", "lstm", "rnn", "lstm_att", "rnn_att"]
+Contour = Literal["pitch", "energy"]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are faults, values do not change after validation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class DataConfig(Section):
+    """Which utterances, and how they are divided."""
+
+    manifest: str | None = None
+    """Path of the manifest, or `synthetic` for the embedded corpus."""
+    protocol: str = "loso"
+    """`loso`, `session`, `kfold:K` or `official`."""
+    emotions: tuple[str, ...] | None = None
+    """The classes to keep, after merging; all of the manifest's where absent."""
+    merge: dict[str, str] = {}
+    """Emotion of the manifest -> the emotion that it counts as."""
+    cache: str | None = None
+    """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes that extract features; one a core where absent."""
+
+
+class FeatureConfig(Section):
+    """What a network hears. Times are in ms, frequencies in Hz."""
+
+    kind: Literal["log_mel", "mfcc"] = "log_mel"
+    sampling_rate: Annotated[int, Field(ge=1000)] = 16000
+    window_ms: PositiveFloat = 32.0
+    hop_ms: PositiveFloat = 10.0
+    mel_bands: PositiveInt = 64
+    coefficients: PositiveInt | None = None
+    """Number of MFCCs (`kind: mfcc` only); as many as mel bands where absent."""
+    f_min: Annotated[float, Field(ge=0)] = 50.0
+    f_max: PositiveFloat | None = None
+    """Upper edge of the mel bands; half the sampling rate where absent."""
+    contours: tuple[Contour, ...] = ()
+    """Contours added as further channels."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.coefficients is not None and self.kind != "mfcc":
+            raise ValueError(f"coefficients: {self.coefficients} has no meaning for {self.kind}; remove it or set kind: mfcc")
+        if self.coefficients is not None and self.coefficients > self.mel_bands:
+            raise ValueError(
+                f"coefficients: {self.coefficients} is more than the {self.mel_bands} mel_bands they are computed from"
+            )
+        if self.f_max is not None and not self.f_min < self.f_max <= self.sampling_rate / 2:
+            raise ValueError(
+                f"f_max: {self.f_max} must lie above f_min ({self.f_min}) and at most at half the sampling rate "
+                f"({self.sampling_rate / 2})"
+            )
+        if len(set(self.contours)) < len(self.contours):
+            raise ValueError(f"contours: {', '.join(self.contours)} names one twice")
+        return self
+
+    @property
+    def frequency_bins(self) -> int:
+        """Height F of a map."""
+        return self.mel_bands if self.kind == "log_mel" else self.coefficients or self.mel_bands
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """(C, F): channels and frequency bins of a map."""
+        return 1 + len(self.contours), self.frequency_bins
+
+
+class SpaceConfig(Section):
+    """The joint space: CNN cells, then SeqNN cells. It says nothing of classes or corpus."""
+
+    cnn_cells: PositiveInt = 4
+    cnn_nodes: PositiveInt = 4
+    cnn_channels: PositiveInt = 8
+    """Channels of the first cell's nodes; each reduction doubles them."""
+    cnn_primitives: tuple[CnnPrimitive, ...] = CNN_PRIMITIVES  # type: ignore[assignment]
+    reduction_cells: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    """Positions of the cells that halve time and frequency; at 1/3 and 2/3 of the depth where absent."""
+    stem_multiplier: PositiveInt = 3
+    stem_stride: Literal[1, 2] = 1
+    """2 halves time and frequency before the first cell."""
+    seqnn_cells: PositiveInt = 4
+    seqnn_nodes: PositiveInt = 4
+    seqnn_width: PositiveInt = 128
+    seqnn_scope: Scope = "all"
+    seqnn_primitives: tuple[str, ...] | None = None
+    """A choice of one's own among the scope's operations; all of the scope where absent."""
+    pooling: Literal["mean", "attention", "statistics"] = "attention"
+    dropout: Fraction = 0.3
+
+    N_CHOSEN: ClassVar[int] = 2
+    """Inputs that each node sums."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        scope = SCOPES[self.seqnn_scope]
+        strangers = [name for name in self.seqnn_primitives or () if name not in scope]
+        if strangers:
+            raise ValueError(
+                f"seqnn_primitives: {', '.join(strangers)} not in scope {self.seqnn_scope} ({', '.join(scope)})"
+            )
+        for key, names in (("cnn_primitives", self.cnn_primitives), ("seqnn_primitives", self.sequence_operations)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: an operation is named twice in {', '.join(names)}")
+            if not set(names) - {NONE}:
+                raise ValueError(f"{key}: needs at least one operation other than none")
+        outside = [cell for cell in self.reduction_cells or () if cell >= self.cnn_cells]
+        if outside:
+            raise ValueError(f"reduction_cells: {outside[0]} is out of range; cells are 0 to {self.cnn_cells - 1}")
+        return self
+
+    @property
+    def sequence_operations(self) -> tuple[str, ...]:
+        """Operations of the SeqNN edges, in the paper's order."""
+        return self.seqnn_primitives or SCOPES[self.seqnn_scope]
+
+    @property
+    def reductions(self) -> tuple[int, ...]:
+        """Positions of the reduction cells (DARTS: at 1/3 and 2/3 of the depth)."""
+        if self.reduction_cells is not None:
+            return tuple(sorted(set(self.reduction_cells)))
+        return tuple(sorted({self.cnn_cells // 3, 2 * self.cnn_cells // 3}))
+
+    def identity(self) -> dict[str, Any]:
+        """The space as plain data with every default resolved: equal spaces have equal identities."""
+        data = self.model_dump(mode="json", exclude={"seqnn_scope"})
+        data["seqnn_primitives"] = list(self.sequence_operations)
+        data["reduction_cells"] = list(self.reductions)
+        return data
+
+
+class OptimizerConfig(Section):
+    """The optimiser of the weights; its rate falls along a cosine from `learning_rate` to `final_learning_rate`."""
+
+    name: Literal["sgd", "adamw"] = "adamw"
+    learning_rate: PositiveFloat = 1e-3
+    final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0
+    momentum: Fraction = 0.9
+    """Momentum of sgd."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    gradient_clip: PositiveFloat = 5.0
+    """Bound on the gradient's norm."""
+
+
+class DartsOptions(Section):
+    """Options of `strategy: darts` (Liu et al. 2019, first order)."""
+
+    alpha_learning_rate: PositiveFloat = 3e-4
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs that train the weights alone before alphas move."""
+
+
+STRATEGY_OPTIONS: dict[str, type[Section]] = {"darts": DartsOptions}
+"""Search strategies and their options."""
+
+
+class SearchConfig(Section):
+    """The search phase."""
+
+    strategy: str = "darts"
+    options: dict[str, Any] = {}
+    """Options of the strategy."""
+    epochs: PositiveInt = 50
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.strategy not in STRATEGY_OPTIONS:
+            raise ValueError(f"strategy: {self.strategy!r} is unknown{nearest(self.strategy, STRATEGY_OPTIONS)}")
+        self.strategy_options()
+        return self
+
+    def strategy_options(self) -> Section:
+        """The strategy's options, typed."""
+        return STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
+
+
+class SpecAugmentConfig(Section):
+    """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the height."""
+
+    time_masks: Annotated[int, Field(ge=0)] = 2
+    time_share: Fraction = 0.1
+    frequency_masks: Annotated[int, Field(ge=0)] = 2
+    frequency_share: Fraction = 0.15
+
+
+class RetrainConfig(Section):
+    """The retrain phase: the recipe that every network is measured with."""
+
+    epochs: PositiveInt = 60
+    patience: PositiveInt | None = None
+    """Epochs without a better validation UAR after which training stops; never where absent."""
+    batch_size: Annotated[int, Field(ge=2)] = 16
+    optimizer: OptimizerConfig = OptimizerConfig()
+    drop_path: Fraction = 0.1
+    """Chance that an edge other than a skip connection is dropped for a sample, reached at the last epoch."""
+    label_smoothing: Fraction = 0.1
+    spec_augment: SpecAugmentConfig = SpecAugmentConfig()
+
+
+class ExperimentConfig(Section):
+    """Everything that decides a run's figures, and the device that computes them."""
+
+    preset: str | None = None
+    data: DataConfig = DataConfig()
+    features: FeatureConfig = FeatureConfig()
+    space: SpaceConfig = SpaceConfig()
+    search: SearchConfig = SearchConfig()
+    retrain: RetrainConfig = RetrainConfig()
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+
+    def to_yaml(self) -> str:
+        """The configuration as YAML that `load_config` reads back."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A tail for a message: the nearest known names, then all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=2)
+    hint = f"; did you mean {' or '.join(close)}?" if close else ";"
+    return f"{hint} known: {', '.join(known)}"
+
+
+def load_config(
+    preset: str | None = None, file: str | Path | None = None, settings: Sequence[str] = ()
+) -> ExperimentConfig:
+    """Assemble and validate a configuration.
+
+    Args:
+        preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
+        file: a YAML file of the same sections, laid over the preset.
+        settings: `section.key=value` texts, laid over both; values are read as YAML.
+
+    Raises:
+        ConfigError: an unknown preset, an unreadable file, or faults in the data, all of them in one message.
+    """
+    overlay = _read_yaml(Path(file)) if file is not None else {}
+    name = preset or overlay.get("preset") or "compact"
+    data = _merge(read_preset(name), {**overlay, "preset": name})
+    for setting in settings:
+        data = _merge(data, _parse_setting(setting))
+    return validate(data)
+
+
+def validate(data: Mapping[str, Any]) -> ExperimentConfig:
+    """Typed configuration of plain data; every fault in one `ConfigError`."""
+    try:
+        return ExperimentConfig.model_validate(data)
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors()]
+        head = "the configuration has a fault" if len(faults) == 1 else f"the configuration has {len(faults)} faults"
+        raise ConfigError("\n".join([f"{head}:", *(f"  {fault}" for fault in faults)])) from None
+
+
+def read_preset(name: str) -> dict[str, Any]:
+    """The sections of a preset as plain data."""
+    if name not in PRESETS:
+        raise ConfigError(f"preset {name!r} is unknown{nearest(str(name), PRESETS)}")
+    text = (resources.files("nni_emodarts.search_spaces") / f"{name}.yml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def load_preset(name: str) -> dict[str, Any]:
+    """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`."""
+    config = load_config(name)
+    return {**config.space.identity(), "input_shape": config.features.input_shape}
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"configuration {path}: {error.strerror or error}; name an existing YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration {path} is no YAML: {' '.join(str(error).split())}") from None
+    if data is None:
+        return {}
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise ConfigError(
+            f"configuration {path} must hold sections ({', '.join(ExperimentConfig.model_fields)}), "
+            f"not a {type(data).__name__}"
+        )
+    return data
+
+
+def _parse_setting(setting: str) -> dict[str, Any]:
+    key, sign, text = setting.partition("=")
+    parts = key.strip().split(".")
+    if not sign or not all(parts):
+        raise ConfigError(f"setting {setting!r} must read section.key=value, for example search.epochs=10")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ConfigError(f"setting {setting!r}: the value is no YAML; put it in quotes") from None
+    for part in reversed(parts):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in overlay.items():
+        below = merged.get(key)
+        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _describe(fault: Any) -> str:
+    location = [str(part) for part in fault["loc"]]
+    name = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1]))}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "value_error":
+        return f"{name}.{message}" if name else message
+    return f"{name}: {fault['input']!r} is not allowed: {message[0].lower()}{message[1:]}"
+
+
+def _keys_at(location: Sequence[str]) -> list[str]:
+    section: Any = ExperimentConfig
+    for part in location:
+        field = section.model_fields.get(part)
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+            return []
+        section = field.annotation
+    return list(section.model_fields)

@@ -1,0 +1,68 @@
+"""Convolutions on maps. Each keeps padding at zero and turns T frames into ceil(T / stride)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nni_emodarts.nn.masking import strided
+from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+
+
+class ReluConvNorm(nn.Module):
+    """ReLU, pointwise convolution, normalisation: brings a cell's input to its number of channels."""
+
+    def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+        self.norm = MaskedBatchNorm2d(out_channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> (N, C', F, T)."""
+        out: Tensor = self.norm(self.conv(F.relu(maps)), lengths)
+        return out
+
+
+class DepthwiseConv(nn.Module):
+    """ReLU, depthwise and pointwise convolution, normalisation; dilated on request (DARTS: `dil_conv`)."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> None:
+        super().__init__()
+        self.stride = stride
+        self.depthwise = nn.Conv2d(
+            channels, channels, kernel, stride, dilation * (kernel // 2), dilation, groups=channels, bias=False
+        )
+        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = MaskedBatchNorm2d(channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> (N, C, F', T')."""
+        out: Tensor = self.norm(self.pointwise(self.depthwise(F.relu(maps))), strided(lengths, self.stride))
+        return out
+
+
+class SeparableConv(nn.Module):
+    """Two depthwise separable convolutions; the first carries the stride (DARTS: `sep_conv`)."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.first = DepthwiseConv(channels, kernel, stride, 1, affine)
+        self.second = DepthwiseConv(channels, kernel, 1, 1, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> (N, C, F', T')."""
+        out: Tensor = self.second(self.first(maps, lengths), strided(lengths, self.first.stride))
+        return out
+
+
+class Stem(nn.Module):
+    """The first convolution: feature channels -> the width of the first cell's inputs."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.stride = stride
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, stride, 1, bias=False)
+        self.norm = MaskedBatchNorm2d(out_channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T) with zero padding, lengths (N,) -> (N, C', F', T')."""
+        out: Tensor = self.norm(self.conv(maps), strided(lengths, self.stride))
+        return out

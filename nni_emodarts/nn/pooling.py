@@ -1,0 +1,42 @@
+"""Pooling on maps: windows at an utterance's end see no padding."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+
+
+class MaxPool(nn.Module):
+    """3 x 3 maximum over real frames, normalised."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.stride = stride
+        self.norm = MaskedBatchNorm2d(channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> (N, C, F', T')."""
+        lowest = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
+        shorter = strided(lengths, self.stride)
+        pooled = F.max_pool2d(lowest, 3, self.stride, 1)
+        # Windows without any real frame hold -inf, which normalisation must not multiply.
+        out: Tensor = self.norm(pooled.masked_fill(~map_mask(shorter, pooled.shape[-1]), 0.0), shorter)
+        return out
+
+
+class AvgPool(nn.Module):
+    """3 x 3 mean over real frames, normalised."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.stride = stride
+        self.norm = MaskedBatchNorm2d(channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T) with zero padding, lengths (N,) -> (N, C, F', T')."""
+        real = map_mask(lengths, maps.shape[-1]).to(maps.dtype).expand(-1, 1, maps.shape[2], -1)
+        share = F.avg_pool2d(real, 3, self.stride, 1)
+        pooled = F.avg_pool2d(maps, 3, self.stride, 1) / share.clamp(min=1 / 9)
+        out: Tensor = self.norm(pooled, strided(lengths, self.stride))
+        return out

@@ -1,0 +1,81 @@
+"""Recurrent operations over time: sequences (N, T, D) -> (N, T, D), each sample by itself."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from nni_emodarts.nn.masking import frame_mask
+
+RecurrentKind = Literal["lstm", "rnn"]
+_CELLS: dict[str, type[nn.LSTM] | type[nn.RNN]] = {"lstm": nn.LSTM, "rnn": nn.RNN}
+
+
+class StackedRecurrence(nn.Module):
+    """k stacked recurrent layers forward in time (emoDARTS: `lstm_k`, `rnn_k`)."""
+
+    def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
+        super().__init__()
+        self.recurrence = _CELLS[kind](width, width, layers, batch_first=True)
+
+    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        """sequence (N, T, D), lengths (N,) -> (N, T, D), zero in the padding.
+
+        Padding follows an utterance, so that it cannot reach a real frame and need not be packed away.
+        """
+        states, _ = self.recurrence(sequence)
+        out: Tensor = states.masked_fill(~frame_mask(lengths, sequence.shape[1])[:, :, None], 0.0)
+        return out
+
+
+class BidirectionalLayer(nn.Module):
+    """One recurrent layer in each direction; the backward one starts at each utterance's own last frame."""
+
+    def __init__(self, kind: RecurrentKind, in_width: int, width: int) -> None:
+        super().__init__()
+        self.forwards = _CELLS[kind](in_width, width, batch_first=True)
+        self.backwards = _CELLS[kind](in_width, width, batch_first=True)
+
+    def forward(self, sequence: Tensor, mirror: Tensor) -> Tensor:
+        """sequence (N, T, D), mirror (N, T) from `mirrored_frames` -> (N, T, 2 D)."""
+        ahead, _ = self.forwards(sequence)
+        back, _ = self.backwards(_reorder(sequence, mirror))
+        return torch.cat([ahead, _reorder(back, mirror)], 2)
+
+
+class RecurrentAttention(nn.Module):
+    """k bidirectional layers, then attention over time (emoDARTS: `lstm_att_k`, `rnn_att_k`).
+
+    A masked softmax over time weighs the states into one context, which joins every state; a linear map brings both
+    back to D.
+    """
+
+    def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
+        super().__init__()
+        widths = [width] + [2 * width] * (layers - 1)
+        self.layers = nn.ModuleList(BidirectionalLayer(kind, in_width, width) for in_width in widths)
+        self.score = nn.Linear(2 * width, 1, bias=False)  # softmax cancels a bias
+        self.output = nn.Linear(4 * width, width)
+
+    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        """sequence (N, T, D), lengths (N,) -> (N, T, D), zero in the padding."""
+        mirror = mirrored_frames(lengths, sequence.shape[1])
+        states = sequence
+        for layer in self.layers:
+            states = layer(states, mirror)
+        real = frame_mask(lengths, sequence.shape[1])[:, :, None]
+        weights = torch.softmax(self.score(states).masked_fill(~real, float("-inf")), 1)
+        context = (weights * states).sum(1, keepdim=True)
+        joined = torch.cat([states, context.expand_as(states)], 2)
+        out: Tensor = self.output(joined).masked_fill(~real, 0.0)
+        return out
+
+
+def mirrored_frames(lengths: Tensor, frames: int) -> Tensor:
+    """Order of frames that turns each utterance around and leaves its padding: (N,), T -> (N, T). Its own inverse."""
+    position = torch.arange(frames, device=lengths.device).expand(len(lengths), frames)
+    return torch.where(frame_mask(lengths, frames), lengths[:, None] - 1 - position, position)
+
+
+def _reorder(sequence: Tensor, order: Tensor) -> Tensor:
+    return sequence.gather(1, order[:, :, None].expand(-1, -1, sequence.shape[2]))

@@ -1,0 +1,52 @@
+"""Operations that pass their input on, halve it, or drop it."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from nni_emodarts.nn.masking import strided
+from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+
+
+class Skip(nn.Module):
+    """The input itself, of maps and sequences alike."""
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """(N, ...) -> the same."""
+        return inputs
+
+
+class FactorizedReduce(nn.Module):
+    """Halves time and frequency with two pointwise convolutions, shifted by one, side by side (DARTS)."""
+
+    stride = 2
+
+    def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(in_channels, out_channels - out_channels // 2, 1, 2, bias=False)
+        # One output channel leaves nothing for the shifted half.
+        self.odd = nn.Conv2d(in_channels, out_channels // 2, 1, 2, bias=False) if out_channels > 1 else None
+        self.norm = MaskedBatchNorm2d(out_channels, affine)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> (N, C', ceil(F / 2), ceil(T / 2))."""
+        maps = F.relu(maps)
+        halves = [self.even(maps)]
+        if self.odd is not None:
+            # A zero row and column at the end give the shifted half the size of the other.
+            halves.append(self.odd(F.pad(maps, (0, 1, 0, 1))[:, :, 1:, 1:]))
+        out: Tensor = self.norm(torch.cat(halves, 1), strided(lengths, self.stride))
+        return out
+
+
+class Zero(nn.Module):
+    """`none`: no connection. It exists in the supernet only."""
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """(N, ...) -> zeros, of the strided size for maps."""
+        kept = inputs if self.stride == 1 else inputs[:, :, :: self.stride, :: self.stride]
+        return torch.zeros_like(kept)

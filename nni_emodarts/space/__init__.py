@@ -1,0 +1,5 @@
+"""The joint CNN-SeqNN space."""
+
+from nni_emodarts.space.emodarts import EmoDartsSpace, build_model, random_architecture
+
+__all__ = ["EmoDartsSpace", "build_model", "random_architecture"]

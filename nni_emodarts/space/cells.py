@@ -1,0 +1,139 @@
+"""Cells of the joint space: nodes that sum chosen edges, written with NNI's LayerChoice and InputChoice.
+
+Under NNI's `model_context` the same code builds a frozen cell: NNI then returns `ChosenInputs` for an `InputChoice`, which
+says which edges to build, and no other operation is ever made.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from nni.mutable import Categorical
+from nni.nas.nn.pytorch import InputChoice, LayerChoice
+from nni.nas.space import current_model
+from torch import Tensor, nn
+
+from nni_emodarts.architecture import CellKind, edge_label, node_label
+from nni_emodarts.config import SpaceConfig
+from nni_emodarts.nn.convolution import ReluConvNorm
+from nni_emodarts.nn.drop_path import DropPath
+from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
+from nni_emodarts.nn.skip import FactorizedReduce, Skip
+
+
+
+class Node(nn.Module):
+    """A node: an operation on every edge that leads to it, and the choice of the two edges that it sums."""
+
+    def __init__(self, kind: CellKind, node: int, names: Sequence[str], make: Callable[[str, int], nn.Module]) -> None:
+        """Declare the choices of a node.
+
+        Args:
+            kind: kind of the cell.
+            node: number of the node; it may take states 0 to node - 1.
+            names: operations that an edge may hold.
+            make: (operation, predecessor) -> module.
+        """
+        super().__init__()
+        self.inputs = InputChoice(node, n_chosen=SpaceConfig.N_CHOSEN, label=node_label(kind, node))
+        arch = current_model()
+        predecessors = range(node) if arch is None else self.inputs.chosen
+        self.edges = nn.ModuleDict()
+        for state in predecessors:
+            label = edge_label(kind, node, state)
+            if arch is None:
+                operation = LayerChoice({name: make(name, state) for name in names}, label=label)
+            else:
+                operation = make(Categorical(list(names), label=label).freeze(arch), state)
+            self.edges[str(state)] = operation
+        self.drop_path = DropPath()
+
+    def forward(self, states: Sequence[Tensor], lengths: Sequence[Tensor]) -> Tensor:
+        """The states before this node, each with its lengths -> the node's state."""
+        results: list[Tensor | None] = [None] * len(states)
+        for name, edge in self.edges.items():
+            state = int(name)
+            result = _operation(edge)(states[state], lengths[state])
+            results[state] = result if isinstance(edge, Skip) else self.drop_path(result)
+        out: Tensor = self.inputs(results)
+        return out
+
+
+def _operation(edge: nn.Module) -> nn.Module:
+    """An edge's module; of a choice that no strategy has turned into anything yet, its first candidate."""
+    return edge[edge.names[0]] if type(edge) is LayerChoice else edge
+
+
+class CnnCell(nn.Module):
+    """A cell on maps. Its nodes are concatenated; a reduction cell halves time and frequency and doubles channels."""
+
+    def __init__(
+        self,
+        in_channels: tuple[int, int],
+        channels: int,
+        nodes: int,
+        names: Sequence[str],
+        reduction: bool,
+        after_reduction: bool,
+        affine: bool,
+    ) -> None:
+        """Build a cell.
+
+        Args:
+            in_channels: channels of the outputs of the cell before the last, and of the last.
+            channels: channels of each node.
+            nodes: number of nodes.
+            names: operations that an edge may hold.
+            reduction: whether edges from the cell's inputs have stride 2.
+            after_reduction: whether the last cell was a reduction, so that the first input is twice as large.
+            affine: whether normalisation scales; not in a supernet, where it would undo the alphas.
+        """
+        super().__init__()
+        kind: CellKind = "reduce" if reduction else "normal"
+        before, last = in_channels
+        reduce = FactorizedReduce if after_reduction else ReluConvNorm
+        self.align_before = reduce(before, channels, affine)
+        self.align_last = ReluConvNorm(last, channels, affine)
+        self.stride = 2 if reduction else 1
+
+        def make(name: str, predecessor: int) -> nn.Module:
+            return cnn_operation(name, channels, self.stride if predecessor < 2 else 1, affine)
+
+        self.nodes = nn.ModuleList(Node(kind, 2 + node, names, make) for node in range(nodes))
+        self.out_channels = channels * nodes
+
+    def forward(
+        self, before: Tensor, last: Tensor, lengths_before: Tensor, lengths: Tensor, lengths_out: Tensor
+    ) -> Tensor:
+        """Maps (N, C, F, T) of the two cells before, with their lengths -> (N, C', F', T')."""
+        states = [self.align_before(before, lengths_before), self.align_last(last, lengths)]
+        for node in self.nodes:
+            inner = [lengths_out] * (len(states) - 2)
+            states.append(node(states, [lengths, lengths, *inner]))
+        return torch.cat(states[2:], 1)
+
+
+class SeqnnCell(nn.Module):
+    """A cell on sequences. Its nodes are averaged, which keeps the width, and normalised frame by frame."""
+
+    def __init__(self, width: int, nodes: int, names: Sequence[str]) -> None:
+        super().__init__()
+
+        def make(name: str, predecessor: int) -> nn.Module:
+            return sequence_operation(name, width)
+
+        self.nodes = nn.ModuleList(Node("seqnn", 2 + node, names, make) for node in range(nodes))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, before: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
+        """Sequences (N, T, D) of the two cells before -> (N, T, D)."""
+        states = [before, last]
+        for node in self.nodes:
+            states.append(node(states, [lengths] * len(states)))
+        out: Tensor = self.norm(torch.stack(states[2:]).mean(0))
+        return out
+
+
+def drop_paths(module: nn.Module) -> list[Any]:
+    """Every `DropPath` of a network."""
+    return [part for part in module.modules() if isinstance(part, DropPath)]

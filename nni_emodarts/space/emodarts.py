@@ -1,0 +1,152 @@
+"""The joint space of emoDARTS as an NNI model space."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from nni.nas.nn.pytorch import ModelSpace
+from nni.nas.oneshot.pytorch.strategy import DARTS
+from nni.nas.space import current_model, model_context
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
+from nni_emodarts.config import NONE, SpaceConfig
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.nn.bridge import Bridge
+from nni_emodarts.nn.convolution import Stem
+from nni_emodarts.nn.masking import strided
+from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.space.cells import CnnCell, SeqnnCell, drop_paths
+from nni_emodarts.space.mixed import MixedNode, MixedOperation
+
+
+class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
+    """CNN cells, a bridge that keeps the time axis, SeqNN cells, masked temporal pooling, a classifier.
+
+    Rajapakshe et al. 2024 (emoDARTS), with recurrence over time instead of over the batch. Per cell of n nodes the space
+    holds prod_{i=2}^{n+1} (i over 2) * |O|^2 choices: for the paper's preset 180 * 7^8 for each of the two CNN cells and
+    180 * 13^8 for the SeqNN cell, about 5 * 10^29 networks.
+
+    Under NNI's `model_context` it builds one network of the space, without any unused parameter; `build_model` does so.
+    """
+
+    def __init__(self, num_classes: int, input_shape: tuple[int, int], **options: Any) -> None:
+        """Build the space.
+
+        Args:
+            num_classes: number of classes K.
+            input_shape: (C, F), channels and frequency bins of the maps.
+            **options: the fields of `SpaceConfig`; the paper's values where absent.
+
+        Raises:
+            ConfigError: an option that is unknown or out of bounds.
+        """
+        super().__init__()
+        self.description = _describe(options)
+        self.num_classes = num_classes
+        self.input_shape = (int(input_shape[0]), int(input_shape[1]))
+        space = self.description
+        frozen = current_model() is not None
+        channels, bins = self.input_shape
+        stem_channels = space.cnn_channels * space.stem_multiplier
+        self.stem = Stem(channels, stem_channels, space.stem_stride, affine=frozen)
+        self.cnn_cells = nn.ModuleList()
+        width, before, last, after_reduction = space.cnn_channels, stem_channels, stem_channels, False
+        bins = -(-bins // space.stem_stride)
+        for position in range(space.cnn_cells):
+            reduction = position in space.reductions
+            if reduction:
+                width, bins = 2 * width, -(-bins // 2)
+            cell = CnnCell(
+                (before, last), width, space.cnn_nodes, space.cnn_primitives, reduction, after_reduction, affine=frozen
+            )
+            self.cnn_cells.append(cell)
+            before, last, after_reduction = last, cell.out_channels, reduction
+        self.bridge = Bridge(last, bins, space.seqnn_width)
+        self.seqnn_cells = nn.ModuleList(
+            SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations) for _ in range(space.seqnn_cells)
+        )
+        self.dropout = nn.Dropout(space.dropout)
+        self.pooling = POOLINGS[space.pooling](space.seqnn_width)
+        self.classifier = nn.Linear(self.pooling.out_width, num_classes)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
+        features, lengths = self._convolve(maps, lengths)
+        sequence = self.bridge(features, lengths)
+        before, last = sequence, sequence
+        for cell in self.seqnn_cells:
+            before, last = last, self.dropout(cell(before, last, lengths))
+        out: Tensor = self.classifier(self.pooling(last, lengths))
+        return out
+
+    def _convolve(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        stem = self.stem(maps, lengths)
+        lengths = strided(lengths, self.stem.stride)
+        before, last, lengths_before = stem, stem, lengths
+        for cell in self.cnn_cells:
+            lengths_out = strided(lengths, cell.stride)
+            out = self.dropout(cell(before, last, lengths_before, lengths, lengths_out))
+            before, last, lengths_before, lengths = last, out, lengths, lengths_out
+        return last, lengths
+
+    def freeze(self, sample: Mapping[str, Any]) -> "EmoDartsSpace":
+        """The network that a sample stands for, newly initialised.
+
+        Raises:
+            ArchitectureError: labels or choices that the space does not have.
+        """
+        return build_model(Architecture.from_choices(self.description, sample, self.num_classes, self.input_shape))
+
+    def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
+        """The space's own supernet modules, in front of NNI's; NNI calls this when a strategy mutates the space."""
+        if isinstance(strategy, DARTS):
+            return [MixedOperation.mutate, MixedNode.mutate]
+        return []
+
+    def set_drop_path(self, chance: float) -> None:
+        """Set the chance that an edge other than a skip connection is dropped for a sample in training."""
+        for drop_path in drop_paths(self):
+            drop_path.chance = chance
+
+
+def build_model(
+    architecture: Architecture, num_classes: int | None = None, input_shape: tuple[int, int] | None = None
+) -> EmoDartsSpace:
+    """The network of an architecture, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).
+
+    Args:
+        architecture: what a search chose.
+        num_classes: number of classes K; the architecture's own where absent.
+        input_shape: (C, F) of the maps; the architecture's own where absent.
+    """
+    with model_context(architecture.sample()):
+        return EmoDartsSpace(
+            num_classes or architecture.num_classes,
+            input_shape or architecture.input_shape,
+            **architecture.space.identity(),
+        )
+
+
+def random_architecture(space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int) -> Architecture:
+    """An architecture drawn evenly from the space; `none` is never drawn."""
+    generator = torch.Generator().manual_seed(seed)
+    choices: dict[str, Any] = {}
+    for kind, node in nodes(space):
+        chosen = sorted(torch.randperm(node, generator=generator)[: space.N_CHOSEN].tolist())
+        choices[node_label(kind, node)] = chosen
+        operations = [name for name in candidates(space, kind) if name != NONE]
+        for state in chosen:
+            draw = int(torch.randint(len(operations), (), generator=generator))
+            choices[edge_label(kind, node, state)] = operations[draw]
+    return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
+
+
+def _describe(options: Mapping[str, Any]) -> SpaceConfig:
+    try:
+        return SpaceConfig.model_validate(dict(options))
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigError(f"options of the space: {faults}") from None
+

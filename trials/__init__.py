@@ -1,0 +1,1 @@
+"""Scripts that NNI starts, one trial each."""
