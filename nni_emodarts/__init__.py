@@ -15,7 +15,7 @@ _ROOMS = {
     "load_preset": "config",
 }
 
-__all__ = sorted(_ROOMS)  # noqa: PLE0605
+__all__ = sorted(_ROOMS)
 __version__ = "0.1.0"
 
 

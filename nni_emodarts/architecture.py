@@ -1,8 +1,8 @@
 """An architecture: what a search chose, as data.
 
-Labels are public; they are the keys of an exported architecture, of a tuner's search space and of the web UI's columns.
-`normal_2_0` names the operation on the edge from state 0 to node 2 of the normal cell, `normal_2` the states that node 2
-sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's inputs, nodes count from 2.
+Labels are public: they are the keys of an exported architecture, of a tuner's search space and of the web UI's
+columns. `normal_2_0` names the operation on the edge from state 0 to node 2 of the normal cell, `normal_2` the states
+that node 2 sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's inputs, nodes count from 2.
 """
 
 import hashlib
@@ -108,7 +108,9 @@ class Architecture:
         Raises:
             ArchitectureError: labels or choices that the space does not have, all of them named.
         """
-        return cls(space, _tidy(space, choices), num_classes, input_shape, dict(origin or {}))
+        # Two descriptions of one space must make equal architectures.
+        space = SpaceConfig.model_validate(space.identity())
+        return cls(space, _tidy(space, choices), num_classes, (input_shape[0], input_shape[1]), dict(origin or {}))
 
     @property
     def id(self) -> str:

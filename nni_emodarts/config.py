@@ -109,7 +109,9 @@ class FeatureConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.coefficients is not None and self.kind != "mfcc":
-            raise ValueError(f"coefficients: {self.coefficients} has no meaning for {self.kind}; remove it or set kind: mfcc")
+            raise ValueError(
+                f"coefficients: {self.coefficients} has no meaning for {self.kind}; remove it or set kind: mfcc"
+            )
         if self.coefficients is not None and self.coefficients > self.mel_bands:
             raise ValueError(
                 f"coefficients: {self.coefficients} is more than the {self.mel_bands} mel_bands they are computed from"
@@ -246,7 +248,7 @@ class SearchConfig(Section):
 
 
 class SpecAugmentConfig(Section):
-    """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the height."""
+    """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the bins."""
 
     time_masks: Annotated[int, Field(ge=0)] = 2
     time_share: Fraction = 0.1
@@ -293,7 +295,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def load_config(
-    preset: str | None = None, file: str | Path | None = None, settings: Sequence[str] = ()
+    preset: str | None = None,
+    file: str | Path | None = None,
+    settings: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> ExperimentConfig:
     """Assemble and validate a configuration.
 
@@ -301,6 +306,7 @@ def load_config(
         preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
         file: a YAML file of the same sections, laid over the preset.
         settings: `section.key=value` texts, laid over both; values are read as YAML.
+        options: `section.key` -> value, laid over all; values are taken as they are.
 
     Raises:
         ConfigError: an unknown preset, an unreadable file, or faults in the data, all of them in one message.
@@ -310,6 +316,8 @@ def load_config(
     data = _merge(read_preset(name), {**overlay, "preset": name})
     for setting in settings:
         data = _merge(data, _parse_setting(setting))
+    for key, value in (options or {}).items():
+        data = _merge(data, _nest(key.split("."), value))
     return validate(data)
 
 
@@ -363,6 +371,10 @@ def _parse_setting(setting: str) -> dict[str, Any]:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError:
         raise ConfigError(f"setting {setting!r}: the value is no YAML; put it in quotes") from None
+    return _nest(parts, value)
+
+
+def _nest(parts: Sequence[str], value: Any) -> dict[str, Any]:
     for part in reversed(parts):
         value = {part: value}
     return dict(value)

@@ -13,14 +13,14 @@ Card
     Licence: CC0 1.0. This module makes every sample; no recording enters.
 
 Sources
-    The correlates' directions: K. R. Scherer, "Vocal communication of emotion: A review of research paradigms", Speech
-    Communication 40(1-2), 2003, 227-256, doi:10.1016/S0167-6393(02)00084-5; P. N. Juslin and P. Laukka, "Communication of
-    emotions in vocal expression and music performance: Different channels, same code?", Psychological Bulletin 129(5),
-    2003, 770-814, doi:10.1037/0033-2909.129.5.770. Their sizes, and which way a syllable's accent goes, are choices of
-    this module.
-    The voice source (KLGLOTT88: open quotient, tilt, aspiration): D. H. Klatt and L. C. Klatt, "Analysis, synthesis, and
-    perception of voice quality variations among female and male talkers", Journal of the Acoustical Society of America
-    87(2), 1990, 820-857, doi:10.1121/1.398894.
+    Which way the correlates go: K. R. Scherer, "Vocal communication of emotion: A review of research paradigms",
+    Speech Communication 40(1-2), 2003, 227-256, doi:10.1016/S0167-6393(02)00084-5; P. N. Juslin and P. Laukka,
+    "Communication of emotions in vocal expression and music performance: Different channels, same code?",
+    Psychological Bulletin 129(5), 2003, 770-814, doi:10.1037/0033-2909.129.5.770. How far they go, and the accent and
+    energy peak of each syllable, are choices of this module.
+    The voice source (KLGLOTT88: open quotient, tilt, aspiration): D. H. Klatt and L. C. Klatt, "Analysis, synthesis,
+    and perception of voice quality variations among female and male talkers", Journal of the Acoustical Society of
+    America 87(2), 1990, 820-857, doi:10.1121/1.398894.
     The cascade of resonators: D. H. Klatt, "Software for a cascade/parallel formant synthesizer", ibid. 67(3), 1980,
     971-995, doi:10.1121/1.383940.
     The vowels: G. E. Peterson and H. L. Barney, "Control methods used in a study of the vowels", ibid. 24(2), 1952,
@@ -104,13 +104,13 @@ class Manner:
 
 EMOTIONS = {
     "anger": Manner(
-        pitch=1.5, accent=-6.0, span=2.0, drift=-2.0, tremor=0.0, jitter=0.25,
-        level=1.5, peak=0.08, depth=15.0, stress=2.5, fade=0.0, rate=0.15, pausing=0.1, pause=0.1,
+        pitch=1.5, accent=-5.0, span=2.0, drift=-2.0, tremor=0.0, jitter=0.25,
+        level=1.5, peak=0.1, depth=15.0, stress=2.5, fade=0.0, rate=0.15, pausing=0.1, pause=0.1,
         open_quotient=-0.05, tilt=-1.0, breath=-2.0, shimmer=1.0,
     ),
     "happiness": Manner(
-        pitch=2.0, accent=6.0, span=2.5, drift=1.0, tremor=0.0, jitter=0.12,
-        level=1.0, peak=0.75, depth=13.0, stress=2.0, fade=0.0, rate=0.1, pausing=0.1, pause=0.1,
+        pitch=2.0, accent=5.0, span=2.5, drift=1.0, tremor=0.0, jitter=0.12,
+        level=1.0, peak=0.7, depth=13.0, stress=2.0, fade=0.0, rate=0.1, pausing=0.1, pause=0.1,
         open_quotient=0.0, tilt=-0.5, breath=0.0, shimmer=0.5,
     ),
     "neutral": Manner(
@@ -120,15 +120,15 @@ EMOTIONS = {
     ),
     "sadness": Manner(
         pitch=-1.0, accent=-1.5, span=0.7, drift=-3.0, tremor=0.8, jitter=0.18,
-        level=-1.5, peak=0.3, depth=8.0, stress=1.0, fade=-8.0, rate=-0.2, pausing=0.5, pause=0.18,
+        level=-1.5, peak=0.3, depth=8.0, stress=1.0, fade=-8.0, rate=-0.18, pausing=0.4, pause=0.16,
         open_quotient=0.05, tilt=1.0, breath=2.0, shimmer=0.8,
     ),
 }  # fmt: skip
 """The manner of each emotion."""
 
 SPREAD = Manner(
-    pitch=1.2, accent=1.2, span=0.3, drift=1.0, tremor=0.15, jitter=0.04,
-    level=3.0, peak=0.08, depth=2.0, stress=0.4, fade=1.5, rate=0.07, pausing=0.1, pause=0.03,
+    pitch=1.2, accent=1.6, span=0.3, drift=1.0, tremor=0.25, jitter=0.04,
+    level=3.0, peak=0.12, depth=3.0, stress=0.4, fade=2.5, rate=0.08, pausing=0.1, pause=0.03,
     open_quotient=0.05, tilt=2.0, breath=3.0, shimmer=0.2,
 )  # fmt: skip
 """Standard deviation of a manner from one utterance to the next."""
@@ -231,8 +231,8 @@ class Tracks(NamedTuple):
 def ensure_corpus(cache: Path) -> Path:
     """The default corpus, made where it does not exist yet.
 
-    Safe among processes: one makes it under a lock that ends with its holder, the others wait. It appears under its name
-    in one step, so that a corpus of that name is complete.
+    Safe among processes: one makes it under a lock that ends with its holder, the others wait. It appears under its
+    name in one step, so that a corpus of that name is complete.
 
     Args:
         cache: folder in which `synthetic-<version>/` lies or is made.
@@ -320,14 +320,14 @@ def draw_speaker(number: int, seed: int = 0) -> Speaker:
         gender="male" if male else "female",
         pitch=rng.uniform(95, 140) if male else rng.uniform(175, 235),
         tract=rng.uniform(0.93, 1.05) if male else rng.uniform(1.09, 1.21),
-        rate=rng.uniform(4.2, 5.0),
-        expressivity=rng.uniform(0.85, 1.15),
-        level=rng.uniform(-30, -22),
+        rate=rng.uniform(4.4, 5.0),
+        expressivity=rng.uniform(0.8, 1.2),
+        level=rng.uniform(-34, -26),
         open_quotient=rng.uniform(0.5, 0.6) if male else rng.uniform(0.55, 0.65),
         tilt=rng.uniform(3, 11),
         breath=rng.uniform(-34, -24),
         colour=rng.uniform(-0.4, 0.4),
-        noise=rng.uniform(-72, -56),
+        noise=rng.uniform(-74, -58),
     )
 
 
@@ -381,7 +381,7 @@ def _melody(
     line = targets[index] + manner.accent * (within - 0.5) + manner.drift * (time / time[-1] - 0.5)
     tremor = manner.tremor * np.sin(2 * np.pi * (rng.uniform(4.5, 6.0) * time + rng.random()))
     jitter = rng.normal(0.0, max(manner.jitter, 0.0), len(time))
-    semitones = manner.pitch + gaussian_filter1d(line, 3.0, mode="nearest") + tremor + jitter
+    semitones = manner.pitch + _smooth(line, 3.0) + tremor + jitter
     return np.clip(speaker.pitch * 2 ** (semitones / 12), 60.0, 500.0)
 
 
@@ -398,7 +398,7 @@ def _dynamics(
     stress = rng.normal(0.0, max(manner.stress, 0.0), len(sentence))[index]
     consonant = np.array([s.consonant.voice for s in sentence])[index]
     level = np.where(position < ONSET, consonant, -max(manner.depth, 0.0) * away) + stress
-    return gaussian_filter1d(_gain(np.where((position < 0) | (position >= 1), SILENCE, level)), 1.5)
+    return _smooth(_gain(np.where((position < 0) | (position >= 1), SILENCE, level)), 1.5)
 
 
 def _frication(sentence: list[Syllable], index: NDArray[np.intp], position: Floats) -> Floats:
@@ -408,19 +408,19 @@ def _frication(sentence: list[Syllable], index: NDArray[np.intp], position: Floa
         spoken = np.array([s.consonant is consonant for s in sentence])[index]
         begin, end = (0.67, 1.1) if consonant.burst else (0.0, 1.0)
         noise[row] = spoken * (begin <= onset) * (onset < end) * _gain(consonant.noise)
-    return gaussian_filter1d(noise, 1.0)
+    return _smooth(noise.T, 1.0).T
 
 
 def _formants(sentence: list[Syllable], index: NDArray[np.intp], speaker: Speaker) -> Floats:
     targets = np.array([(*s.vowel, *UPPER_FORMANTS) for s in sentence])
-    return speaker.tract * gaussian_filter1d(targets[index], 6.0, axis=0, mode="nearest")  # coarticulation
+    return speaker.tract * _smooth(targets[index], 6.0)  # coarticulation
 
 
 def _articulate(tracks: Tracks, speaker: Speaker, manner: Manner, rng: np.random.Generator) -> Floats:
     """Speech as it leaves the mouth: the source through the vocal tract, and the consonants' noise."""
     source = _voice_source(tracks.pitch, speaker, manner, rng) * _per_sample(tracks.voice)
     speech = _vocal_tract(source, tracks.formants)
-    speech /= np.sqrt(np.mean(speech**2))
+    speech /= speech.std()
     for consonant, amplitude in zip(CONSONANTS, tracks.noise, strict=True):
         if amplitude.any():
             band = butter(2, (consonant.low, consonant.high), "bandpass", fs=SAMPLING_RATE, output="sos")
@@ -437,17 +437,18 @@ def _voice_source(pitch: Floats, speaker: Speaker, manner: Manner, rng: np.rando
     cycle = phase.astype(np.intp)
     shimmer = _gain(rng.normal(0.0, max(manner.shimmer, 0.0), cycle[-1] + 1))[cycle]
     pulses = np.where(opening < 1, 2 * opening - 3 * opening**2, 0.0) * shimmer
-    voice = _tilt(resample_poly(pulses, 1, OVERSAMPLING), speaker.tilt + manner.tilt)
-    is_open = opening[::OVERSAMPLING] < 1
-    aspiration = rng.standard_normal(len(voice)) * np.where(is_open, 1.0, 0.5)
-    return np.asarray(voice / voice.std() + _gain(speaker.breath + manner.breath) * aspiration)
+    voice: Floats = _tilt(resample_poly(pulses, 1, OVERSAMPLING), speaker.tilt + manner.tilt)
+    aspiration = rng.standard_normal(len(voice)) * np.where(opening[::OVERSAMPLING] < 1, 1.0, 0.5)
+    source: Floats = voice / voice.std() + _gain(speaker.breath + manner.breath) * aspiration
+    return source
 
 
 def _tilt(samples: Floats, loss: float) -> Floats:
     """One-pole low-pass that loses `loss` dB at 3 kHz."""
     power, cosine = 10 ** (max(loss, 0.0) / 10), np.cos(2 * np.pi * 3000 / SAMPLING_RATE)
     pole = (power - 1) / (power - cosine + np.sqrt((power - cosine) ** 2 - (power - 1) ** 2))
-    return np.asarray(lfilter([1 - pole], [1, -pole], samples))
+    tilted: Floats = lfilter([1 - pole], [1, -pole], samples)
+    return tilted
 
 
 def _vocal_tract(source: Floats, formants: Floats) -> Floats:
@@ -470,12 +471,19 @@ def _record(speech: Floats, speaker: Speaker, manner: Manner, rng: np.random.Gen
     background = lfilter([1.0], [1.0, -0.9], rng.standard_normal(len(speech)))
     samples = coloured + _gain(speaker.noise) * background / background.std()
     samples *= min(1.0, 0.9 / np.abs(samples).max())
-    return np.round(32767 * samples).astype(np.int16)
+    recording: NDArray[np.int16] = np.round(32767 * samples).astype(np.int16)
+    return recording
 
 
 def _per_sample(track: Floats) -> Floats:
     """A control track of (frames,) at every sample, (frames * FRAME,)."""
     return np.interp(np.arange(len(track) * FRAME) / FRAME, np.arange(len(track)), track)
+
+
+def _smooth(track: Floats, width: float) -> Floats:
+    """A control track, (frames, …), under a Gaussian of a standard deviation of `width` frames."""
+    smooth: Floats = gaussian_filter1d(track, width, axis=0, mode="nearest")
+    return smooth
 
 
 def _gain(level: float | Floats) -> Floats:

@@ -1,5 +1,6 @@
 """Convolutions on maps. Each keeps padding at zero and turns T frames into ceil(T / stride)."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -64,5 +65,7 @@ class Stem(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T) with zero padding, lengths (N,) -> (N, C', F', T')."""
-        out: Tensor = self.norm(self.conv(maps), strided(lengths, self.stride))
+        # Convolutions run several times faster on this order of memory, and all maps behind keep it.
+        convolved = self.conv(maps).contiguous(memory_format=torch.channels_last)
+        out: Tensor = self.norm(convolved, strided(lengths, self.stride))
         return out

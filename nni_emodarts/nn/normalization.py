@@ -27,20 +27,22 @@ class MaskedBatchNorm2d(nn.Module):
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) -> (N, C, F, T), zero in the padding."""
         mask = map_mask(lengths, maps.shape[-1])
-        mean, var = self._batch_statistics(maps, lengths, mask) if self.training else (self.running_mean, self.running_var)
+        mean, var = self.running_mean, self.running_var
+        if self.training:
+            mean, var = self._batch_statistics(maps, lengths, mask[:, 0])
         scale = torch.rsqrt(var + self.eps)
         if self.weight is not None:
             scale = scale * self.weight
         shift = -mean * scale
         if self.bias is not None:
             shift = shift + self.bias
-        return (maps * scale[:, None, None] + shift[:, None, None]).masked_fill(~mask, 0.0)
+        return torch.addcmul(shift[:, None, None], maps, scale[:, None, None]).masked_fill_(~mask, 0.0)
 
     def _batch_statistics(self, maps: Tensor, lengths: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         count = lengths.sum() * maps.shape[2]
-        real = maps.masked_fill(~mask, 0.0)
-        mean = real.sum((0, 2, 3)) / count
-        var = (real - mean[:, None, None]).masked_fill(~mask, 0.0).square().sum((0, 2, 3)) / count
+        # Frequencies are summed first, so that the mask meets a small tensor.
+        mean = (maps.sum(2) * mask).sum((0, 2)) / count
+        var = ((maps - mean[:, None, None]).square().sum(2) * mask).sum((0, 2)) / count
         with torch.no_grad():
             unbiased = var * (count / (count - 1).clamp(min=1))
             self.running_mean.lerp_(mean.detach(), self.momentum)

@@ -73,7 +73,7 @@ class RecurrentAttention(nn.Module):
 
 def mirrored_frames(lengths: Tensor, frames: int) -> Tensor:
     """Order of frames that turns each utterance around and leaves its padding: (N,), T -> (N, T). Its own inverse."""
-    position = torch.arange(frames, device=lengths.device).expand(len(lengths), frames)
+    position = torch.arange(frames, device=lengths.device)
     return torch.where(frame_mask(lengths, frames), lengths[:, None] - 1 - position, position)
 
 

@@ -1,16 +1,13 @@
 """Cells of the joint space: nodes that sum chosen edges, written with NNI's LayerChoice and InputChoice.
 
-Under NNI's `model_context` the same code builds a frozen cell: NNI then returns `ChosenInputs` for an `InputChoice`, which
-says which edges to build, and no other operation is ever made.
+Under NNI's `model_context` the same code builds a frozen cell: NNI then returns `ChosenInputs` for an `InputChoice`,
+which says which edges to build, and no other operation is ever made.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from nni.mutable import Categorical
-from nni.nas.nn.pytorch import InputChoice, LayerChoice
-from nni.nas.space import current_model
 from torch import Tensor, nn
 
 from nni_emodarts.architecture import CellKind, edge_label, node_label
@@ -19,7 +16,7 @@ from nni_emodarts.nn.convolution import ReluConvNorm
 from nni_emodarts.nn.drop_path import DropPath
 from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
 from nni_emodarts.nn.skip import FactorizedReduce, Skip
-
+from nni_emodarts.nni_nas import Categorical, InputChoice, LayerChoice, current_model
 
 
 class Node(nn.Module):
@@ -59,7 +56,7 @@ class Node(nn.Module):
         return out
 
 
-def _operation(edge: nn.Module) -> nn.Module:
+def _operation(edge: Any) -> Any:
     """An edge's module; of a choice that no strategy has turned into anything yet, its first candidate."""
     return edge[edge.names[0]] if type(edge) is LayerChoice else edge
 

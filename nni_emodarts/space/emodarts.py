@@ -3,10 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
-from nni.nas.nn.pytorch import ModelSpace
-from nni.nas.oneshot.pytorch.strategy import DARTS
-from nni.nas.space import current_model, model_context
+import numpy as np
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -17,6 +14,7 @@ from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import Stem
 from nni_emodarts.nn.masking import strided
 from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.nni_nas import DARTS, ModelSpace, current_model, model_context
 from nni_emodarts.space.cells import CnnCell, SeqnnCell, drop_paths
 from nni_emodarts.space.mixed import MixedNode, MixedOperation
 
@@ -24,9 +22,9 @@ from nni_emodarts.space.mixed import MixedNode, MixedOperation
 class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
     """CNN cells, a bridge that keeps the time axis, SeqNN cells, masked temporal pooling, a classifier.
 
-    Rajapakshe et al. 2024 (emoDARTS), with recurrence over time instead of over the batch. Per cell of n nodes the space
-    holds prod_{i=2}^{n+1} (i over 2) * |O|^2 choices: for the paper's preset 180 * 7^8 for each of the two CNN cells and
-    180 * 13^8 for the SeqNN cell, about 5 * 10^29 networks.
+    Rajapakshe et al. 2024 (emoDARTS), with recurrence over time instead of over the batch. Per cell of n nodes the
+    space holds prod_{i=2}^{n+1} (i over 2) * |O|^2 choices: in the paper's preset 180 * 7^8 for each of the two CNN
+    cells and 180 * 13^8 for the SeqNN cell, about 2 * 10^29 networks.
 
     Under NNI's `model_context` it builds one network of the space, without any unused parameter; `build_model` does so.
     """
@@ -83,10 +81,10 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
 
     def _convolve(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         stem = self.stem(maps, lengths)
-        lengths = strided(lengths, self.stem.stride)
+        lengths = strided(lengths, self.description.stem_stride)
         before, last, lengths_before = stem, stem, lengths
-        for cell in self.cnn_cells:
-            lengths_out = strided(lengths, cell.stride)
+        for position, cell in enumerate(self.cnn_cells):
+            lengths_out = strided(lengths, 2 if position in self.description.reductions else 1)
             out = self.dropout(cell(before, last, lengths_before, lengths, lengths_out))
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
         return last, lengths
@@ -98,6 +96,16 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
             ArchitectureError: labels or choices that the space does not have.
         """
         return build_model(Architecture.from_choices(self.description, sample, self.num_classes, self.input_shape))
+
+    def random(
+        self, memo: dict[str, Any] | None = None, random_state: np.random.RandomState | None = None
+    ) -> "EmoDartsSpace":
+        """A network drawn evenly from the space, without `none`; `memo` receives its sample. NNI calls this."""
+        generator = random_state or np.random.RandomState()
+        sample = {**_draw(self.description, generator), **(memo or {})}
+        if memo is not None:
+            memo.update(sample)
+        return self.freeze(sample)
 
     def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
         """The space's own supernet modules, in front of NNI's; NNI calls this when a strategy mutates the space."""
@@ -131,16 +139,19 @@ def build_model(
 
 def random_architecture(space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int) -> Architecture:
     """An architecture drawn evenly from the space; `none` is never drawn."""
-    generator = torch.Generator().manual_seed(seed)
+    choices = _draw(space, np.random.RandomState(seed))
+    return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
+
+
+def _draw(space: SpaceConfig, generator: np.random.RandomState) -> dict[str, Any]:
+    """A choice for every label, also of edges that no node takes."""
     choices: dict[str, Any] = {}
     for kind, node in nodes(space):
-        chosen = sorted(torch.randperm(node, generator=generator)[: space.N_CHOSEN].tolist())
-        choices[node_label(kind, node)] = chosen
+        choices[node_label(kind, node)] = sorted(generator.permutation(node)[: space.N_CHOSEN].tolist())
         operations = [name for name in candidates(space, kind) if name != NONE]
-        for state in chosen:
-            draw = int(torch.randint(len(operations), (), generator=generator))
-            choices[edge_label(kind, node, state)] = operations[draw]
-    return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
+        for state in range(node):
+            choices[edge_label(kind, node, state)] = operations[generator.randint(len(operations))]
+    return choices
 
 
 def _describe(options: Mapping[str, Any]) -> SpaceConfig:
@@ -149,4 +160,3 @@ def _describe(options: Mapping[str, Any]) -> SpaceConfig:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ConfigError(f"options of the space: {faults}") from None
-

@@ -1,14 +1,17 @@
 """One-shot versions of the space's choices, plugged into NNI's differentiable strategies.
 
-They differ from NNI's own in three points: `none` weighs an edge but costs nothing and is never exported; a node's inputs
-are weighed so that the supernet agrees in scale with the network derived from it; and unused results are not computed.
+They differ from NNI's own in two points: `none` weighs an edge, but costs nothing and is never exported; and a node's
+inputs are weighed so that the supernet agrees in scale with the network derived from it.
 """
 
+import functools
+from collections.abc import Iterable
+
 import torch
-from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedInput, DifferentiableMixedLayer
 from torch import Tensor
 
 from nni_emodarts.config import NONE
+from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer
 
 
 class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
@@ -17,13 +20,11 @@ class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(N, ...), lengths (N,) -> the operations' weighted sum."""
         weights = self._softmax(self._arch_alpha)
-        total: Tensor | None = None
-        for name, weight in zip(self.names, weights, strict=True):
-            if name != NONE:
-                result = weight * self[name](inputs, lengths)
-                total = result if total is None else total + result
-        assert total is not None  # noqa: S101 - the configuration demands another operation beside none
-        return total
+        return _weighted_sum(
+            (weight, self[name](inputs, lengths))
+            for name, weight in zip(self.names, weights, strict=True)
+            if name != NONE
+        )
 
     def export(self, memo: dict[str, object]) -> dict[str, object]:
         """The strongest operation other than `none`."""
@@ -46,4 +47,9 @@ class MixedNode(DifferentiableMixedInput):  # type: ignore[misc]
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Results of the node's edges -> the node's state."""
         weights = self.n_chosen * self._softmax(self._arch_alpha)
-        return torch.stack([weight * item for weight, item in zip(weights, inputs, strict=True)]).sum(0)
+        return _weighted_sum(zip(weights, inputs, strict=True))
+
+
+def _weighted_sum(terms: Iterable[tuple[Tensor, Tensor]]) -> Tensor:
+    """Sum of weight * item. Items are added one by one: no copy of all of them, and their order of memory stays."""
+    return functools.reduce(torch.add, (weight * item for weight, item in terms))

@@ -1,1 +1,1 @@
-
+"""What search and retrain share: the task, the trainer, the device."""

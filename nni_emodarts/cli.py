@@ -1,0 +1,257 @@
+"""The command `emodarts`: a thin command for each arrow of the pipeline, which imports its room only when called."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nni_emodarts import console
+from nni_emodarts.errors import ConfigError, EmodartsError
+
+if TYPE_CHECKING:
+    from nni_emodarts.config import ExperimentConfig
+    from nni_emodarts.experiment import Trial
+
+app = typer.Typer(
+    help="Search, retrain and measure networks that recognise emotions in speech (emoDARTS under NNI).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
+Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
+Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the preset.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
+]
+Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
+Strategy = Annotated[str | None, typer.Option(help="How to search: darts.")]
+Out = Annotated[Path, typer.Option(help="The output folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
+Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search.")]
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one message and exit code 2."""
+    try:
+        app()
+    except EmodartsError as error:
+        console.show_error(str(error))
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        console.show_error("interrupted")
+        raise SystemExit(130) from None
+
+
+@app.command()
+def search(
+    out: Out,
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    strategy: Strategy = None,
+    fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Search an architecture on the training speakers of one fold."""
+    chosen = _load(preset, config, settings, manifest, protocol, strategy)
+    from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.protocols import make_fold
+    from nni_emodarts.run_folder import METRICS, RunFolder
+
+    table = load_manifest(chosen.data)
+    part = make_fold(table, chosen.data.protocol, fold)
+    folder = RunFolder.claim(out, resume, overwrite)
+    if folder.has(METRICS):
+        console.out.print(f"{out} holds a finished search; nothing to do")
+        return
+    from nni_emodarts.search import search as run_search
+
+    with console.progress_bars() as progress:
+        corpus = prepare(chosen.data, chosen.features, table, progress)
+        architecture = run_search(chosen, corpus, part, seed, folder, progress)
+    val_uar = folder.read_json(METRICS)["val_uar"]
+    console.out.print(
+        f"architecture {architecture.id}, validation UAR of the supernet {val_uar:.3f}: {out}", soft_wrap=True
+    )
+
+
+@app.command()
+def retrain(
+    architecture: Architecture,
+    out: Out,
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
+    final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Score on speakers that the search saw, and mark the figures.")
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Retrain an architecture over folds and seeds, and pool the test predictions.
+
+    Settings come from --preset or --config, else from the config.yml beside the architecture.
+    """
+    from nni_emodarts.architecture import Architecture as Arch
+    from nni_emodarts.run_folder import RunFolder, config_beside
+
+    arch = Arch.load(architecture)
+    file = config or (config_beside(architecture) if preset is None else None)
+    chosen = _load(preset, file, settings, manifest, protocol)
+    from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.protocols import count_folds
+    from nni_emodarts.retrain import retrain as run_retrain
+    from nni_emodarts.retrain import settle_space
+
+    chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
+    table = load_manifest(chosen.data)
+    wanted = _numbers("folds", folds, count_folds(table, chosen.data.protocol))
+    wanted_seeds = _numbers("seeds", seeds)
+    folder = RunFolder.claim(out, resume, overwrite)
+    with console.progress_bars() as progress:
+        corpus = prepare(chosen.data, chosen.features, table, progress)
+        pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
+    console.show_pooled(pooled)
+    if final:
+        console.out.print(f"network to ship: {folder.path / 'final'}", soft_wrap=True)
+
+
+@app.command()
+def experiment(
+    out: Annotated[Path, typer.Option(help="The YAML file to write.")],
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    strategy: Strategy = None,
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
+    concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
+    chosen = _load(preset, config, settings, manifest, protocol, strategy)
+    from nni_emodarts.experiment import experiment_yaml, write_experiment
+    from nni_emodarts.preparation import SYNTHETIC, load_manifest
+    from nni_emodarts.protocols import count_folds
+
+    table = load_manifest(chosen.data)
+    wanted = _numbers("folds", folds, count_folds(table, chosen.data.protocol))
+    # A trial starts in a folder of NNI's: paths must be absolute.
+    where = SYNTHETIC if manifest == SYNTHETIC else str(Path(str(chosen.data.manifest)).resolve())
+    words = ["--manifest", where, "--protocol", chosen.data.protocol]
+    words += ["--preset", preset] if preset else []
+    words += ["--config", str(config.resolve())] if config else []
+    words += ["--strategy", strategy] if strategy else []
+    words += [word for setting in settings or () for word in ("--set", setting)]
+    text = experiment_yaml(
+        f"emoDARTS on {Path(where).resolve().parent.name if where != SYNTHETIC else 'the embedded corpus'}",
+        words, wanted, _numbers("seeds", seeds), concurrency,
+    )  # fmt: skip
+    write_experiment(out, text, overwrite)
+    console.out.print(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}", soft_wrap=True)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The YAML file of an experiment.")],
+    port: Annotated[int | None, typer.Option(help="Port of the web UI; a free one where absent.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the experiment up, for its web UI.")] = False,
+) -> None:
+    """Run an experiment through nnictl: wait for its trials, print the pooled table, and stop it."""
+    from nni_emodarts.experiment import expected_trials, pool_trials, started, wait
+
+    expected = expected_trials(config)
+    with started(config, port, keep) as manager:
+        profile = manager.profile()
+        console.out.print(f"experiment {profile['id']}; web UI while it runs: http://localhost:{manager.port}")
+        with console.progress_bars() as progress:
+            trials = wait(manager, expected, lambda trials: _show_trials(trials, expected, progress))
+    failed = [trial for trial in trials if trial.failed]
+    done = [trial for trial in trials if not trial.failed]
+    if done:
+        console.show_pooled(pool_trials([trial.folder for trial in done]))
+        console.out.print(f"run folders: {done[0].folder.parent}", soft_wrap=True)
+    if keep:
+        console.out.print(f"still up: http://localhost:{manager.port}; to stop it: nnictl stop {profile['id']}")
+    else:
+        console.out.print(f"stopped; to look at it again: nnictl view {profile['id']} --port {manager.port}")
+    if failed:
+        for trial in failed:
+            console.show_error(f"trial {trial.parameters} failed; see {trial.folder / 'stderr'}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def results(
+    where: Annotated[list[str], typer.Argument(help="The id of an NNI experiment, or folders of runs.")],
+) -> None:
+    """Print the pooled table of finished trials: the result of an experiment."""
+    from nni_emodarts.experiment import pool_trials, trial_folders
+
+    console.show_pooled(pool_trials([folder for name in where for folder in trial_folders(name)]))
+
+
+@app.command()
+def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) -> None:
+    """Make the embedded synthetic corpus, or one of another size, as files."""
+    from nni_emodarts.corpora.synthetic import make_corpus
+    from nni_emodarts.run_folder import RunFolder
+
+    manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed)
+    console.out.print(f"wrote {manifest}", soft_wrap=True)
+
+
+def _load(
+    preset: str | None,
+    file: Path | None,
+    settings: list[str] | None,
+    manifest: str | None,
+    protocol: str | None,
+    strategy: str | None = None,
+) -> "ExperimentConfig":
+    from nni_emodarts.config import load_config
+
+    named: dict[str, Any] = {
+        "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy,
+    }  # fmt: skip
+    extra = {key: value for key, value in named.items() if value is not None}
+    return load_config(preset, file, settings or (), extra)
+
+
+def _numbers(name: str, text: str, count: int | None = None) -> list[int]:
+    """Numbers of a text such as `0,2-4`, or all below `count`."""
+    if text == "all" and count is not None:
+        return list(range(count))
+    numbers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            numbers += range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
+    if count is not None and (outside := [number for number in numbers if not 0 <= number < count]):
+        raise ConfigError(f"{name}: {outside[0]} is out of range; this protocol has folds 0 to {count - 1}")
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise ConfigError(f"{name}: {text!r} must name at least one, and none twice")
+    return numbers
+
+
+def _show_trials(trials: "list[Trial]", expected: int, progress: console.Bars) -> None:
+    running = [trial.figure for trial in trials if not trial.ended and trial.figure is not None]
+    done = sum(trial.ended for trial in trials)
+    progress("trials", done, expected, **({"latest_val_uar": running[-1]} if running else {}))

@@ -1,0 +1,97 @@
+"""What the command line shows: progress, tables, messages."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+_LINES = 10  # plain lines a job, where there is no terminal
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Bars:
+    """Progress bars on a terminal; a few plain lines where there is none."""
+
+    def __init__(self, bars: Progress | None) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._shown: dict[str, int] = {}
+
+    def __call__(self, what: str, done: int, total: int, **figures: float) -> None:
+        """See `nni_emodarts.progress.Progress`."""
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        if self._bars is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bars.add_task(what, total=total, figures="")
+            self._bars.update(self._tasks[what], completed=done, total=total, figures=shown)
+            return
+        step = done * _LINES // max(total, 1)
+        if done == total or step != self._shown.get(what, -1):
+            self._shown[what] = step
+            print(f"{what}: {done}/{total}  {shown}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def progress_bars() -> Iterator[Bars]:
+    """Bars that are cleared up in the end."""
+    if not err.is_terminal:
+        yield Bars(None)
+        return
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as bars:
+        yield Bars(bars)
+
+
+def show_pooled(pooled: Mapping[str, Any]) -> None:
+    """Print the pooled figures: the result of a run over folds and seeds."""
+    table = Table(title="Result: test predictions pooled over the folds", title_justify="left")
+    for column in ("", "UAR", "WA", "macro F1"):
+        table.add_column(column, justify="left" if not column else "right")
+    for seed, figures in pooled["seeds"].items():
+        table.add_row(f"seed {seed}", *(_number(figures[name]) for name in ("test_uar", "test_wa", "test_macro_f1")))
+    table.add_section()
+    table.add_row(
+        f"mean of {len(pooled['seeds'])} seed{'s' if len(pooled['seeds']) > 1 else ''}",
+        _number(pooled["test_uar"], pooled.get("test_uar_std")),
+        _number(pooled["test_wa"]),
+        _number(pooled["test_macro_f1"]),
+        style="bold",
+    )
+    out.print(table)
+    folds = "  ".join(f"{fold}: {_number(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
+    out.print(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})", highlight=False)
+    recalls = "  ".join(f"{name} {_number(value)}" for name, value in pooled["recall"].items())
+    out.print(f"Recall         {recalls}", highlight=False)
+    if pooled.get("overlap"):
+        out.print(
+            f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}", style="bold red"
+        )
+
+
+def show_error(message: str) -> None:
+    """Print one error, without markup or wrapping."""
+    err.print("error:", style="bold red", end=" ")
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def _number(value: float | None, spread: float | None = None) -> str:
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}" if spread is None else f"{value:.3f} ± {spread:.3f}"

@@ -1,0 +1,131 @@
+"""Fold and store -> padded batches with lengths."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from nni_emodarts.features import FeatureStore, Normalizer
+
+Augment = Callable[[Tensor], Tensor]
+
+_POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
+
+
+class Item(NamedTuple):
+    """One utterance: features (R, T), class, row of the manifest."""
+
+    features: Tensor
+    label: int
+    row: int
+
+
+class Batch(NamedTuple):
+    """Padded utterances: maps (N, C, F, T), zero behind each length; lengths (N,), labels (N,), rows (N,)."""
+
+    maps: Tensor
+    lengths: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class Utterances(Dataset[Item]):
+    """Rows of a feature store, normalised and, for training, augmented."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        rows: Sequence[int] | np.ndarray,
+        labels: np.ndarray,
+        normalizer: Normalizer,
+        augment: Augment | None = None,
+    ) -> None:
+        """Choose utterances.
+
+        Args:
+            store: features of the whole manifest.
+            rows: the manifest's rows that belong here.
+            labels: classes of the whole manifest (n,).
+            normalizer: fitted on training speakers.
+            augment: changes the features (R, T) of an utterance each time it is read.
+        """
+        self.rows = np.asarray(rows)
+        self.lengths = store.lengths[self.rows]
+        self._store = store
+        self._labels = labels
+        self._normalizer = normalizer
+        self._augment = augment
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, position: int) -> Item:
+        row = int(self.rows[position])
+        features = torch.from_numpy(self._normalizer(self._store[row]))
+        if self._augment is not None:
+            features = self._augment(features)
+        return Item(features, int(self._labels[row]), row)
+
+
+class LengthBatches(Sampler[list[int]]):
+    """Batches of utterances of like length, drawn anew each epoch, so that short clips do not pay for long ones."""
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch_size = batch_size
+        self._generator = np.random.default_rng(seed)
+
+    def __len__(self) -> int:
+        return -(-len(self._lengths) // self._batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self._generator.permutation(len(self._lengths))
+        pool = _POOL * self._batch_size
+        batches: list[np.ndarray] = []
+        for start in range(0, len(order), pool):
+            drawn = order[start : start + pool]
+            ranked = drawn[np.argsort(self._lengths[drawn], kind="stable")]
+            batches += [ranked[first : first + self._batch_size] for first in range(0, len(ranked), self._batch_size)]
+        for position in self._generator.permutation(len(batches)):
+            yield batches[position].tolist()
+
+
+class Collate:
+    """Items -> batch. The first F feature rows are the map's bins, each further row (a contour) is a channel."""
+
+    def __init__(self, frequency_bins: int) -> None:
+        self._bins = frequency_bins
+
+    def __call__(self, items: Sequence[Item]) -> Batch:
+        """N items -> maps (N, C, F, T) with T the longest length."""
+        lengths = torch.tensor([item.features.shape[1] for item in items])
+        padded = torch.zeros(len(items), items[0].features.shape[0], int(lengths.max()))
+        for number, item in enumerate(items):
+            padded[number, :, : item.features.shape[1]] = item.features
+        return Batch(
+            self.to_maps(padded),
+            lengths,
+            torch.tensor([item.label for item in items]),
+            torch.tensor([item.row for item in items]),
+        )
+
+    def to_maps(self, rows: Tensor) -> Tensor:
+        """Feature rows (N, R, T) -> maps (N, C, F, T)."""
+        spectrum, contours = rows[:, None, : self._bins], rows[:, self._bins :, None]
+        return torch.cat([spectrum, contours.expand(-1, -1, self._bins, -1)], 1)
+
+
+def training_loader(utterances: Utterances, frequency_bins: int, batch_size: int, seed: int) -> DataLoader[Item]:
+    """Batches by length, in a new order each epoch."""
+    batches = LengthBatches(utterances.lengths, batch_size, seed)
+    return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))
+
+
+def evaluation_loader(utterances: Utterances, frequency_bins: int, batch_size: int) -> DataLoader[Item]:
+    """Every utterance once, shortest first."""
+    order = np.argsort(utterances.lengths, kind="stable")
+    batches = [order[start : start + batch_size].tolist() for start in range(0, len(order), batch_size)]
+    return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))

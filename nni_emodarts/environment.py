@@ -1,0 +1,67 @@
+"""Where a figure was computed: versions, hardware, cost."""
+
+import os
+import platform
+import resource
+import time
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_PACKAGES = (
+    "nni_emodarts",
+    "nni",
+    "torch",
+    "torchaudio",
+    "pytorch-lightning",
+    "librosa",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+)
+
+
+class Stopwatch:
+    """Wall-clock and processor seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._wall = time.monotonic()
+        self._cpu = _cpu_seconds()
+
+    def read(self) -> dict[str, float]:
+        """Seconds so far, of this process and its children."""
+        return {"seconds": round(time.monotonic() - self._wall, 3), "cpu_seconds": round(_cpu_seconds() - self._cpu, 3)}
+
+
+def describe_environment(device: str, threads: int) -> dict[str, Any]:
+    """Versions and hardware, as data."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "device": device,
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _cpu_seconds() -> float:
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
+            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
+            return next(names, platform.processor())
+    except OSError:
+        return platform.processor()

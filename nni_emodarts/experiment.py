@@ -1,0 +1,310 @@
+"""Experiments under NNI: write them, run them, and pool what their trials found."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import requests
+import yaml
+
+from nni_emodarts.errors import ExperimentError
+from nni_emodarts.run_folder import METRICS, PREDICTIONS, RunFolder, write_atomically
+
+_POLL = 2.0  # seconds
+_TIMEOUT = 10.0  # seconds
+_FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+_ENDED = ("SUCCEEDED", *_FAILED)
+
+
+def experiment_yaml(
+    name: str,
+    trial_arguments: Sequence[str],
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    concurrency: int,
+    python: str = sys.executable,
+) -> str:
+    """An experiment for `nnictl create` that searches and retrains every fold and seed once.
+
+    Args:
+        name: shown in the web UI.
+        trial_arguments: arguments of `trials/pipeline.py`.
+        folds: folds, one trial each per seed.
+        seeds: seeds.
+        concurrency: trials at once; the cores are divided among them.
+        python: the interpreter that has this package.
+    """
+    threads = max(1, (os.cpu_count() or 1) // concurrency)
+    words = [python, "-m", "nni_emodarts.trials.pipeline", *trial_arguments, "--threads", str(threads)]
+    experiment = {
+        "experimentName": name,
+        "searchSpace": {
+            "fold": {"_type": "choice", "_value": list(folds)},
+            "seed": {"_type": "choice", "_value": list(seeds)},
+        },
+        "trialCommand": shlex.join(words),
+        "trialCodeDirectory": str(_trials_folder()),
+        "trialConcurrency": concurrency,
+        "maxTrialNumber": len(folds) * len(seeds),
+        "tuner": {"name": "GridSearch"},
+        "trainingService": {"platform": "local"},
+    }
+    head = (
+        "# Searches and retrains every fold and seed, a trial each:  nnictl create --config THIS.yml\n"
+        "# The web UI's best trial is the fold with the highest validation figure, not the result.\n"
+        "# The result is the pooled table:  emodarts results EXPERIMENT_ID\n"
+    )
+    return head + yaml.safe_dump(experiment, sort_keys=False, width=120)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a running or finished experiment.
+
+    Attributes:
+        id: NNI's id.
+        status: NNI's word for its state.
+        parameters: fold, seed, and choices, if a tuner makes them.
+        folder: its output folder.
+        figure: its final validation UAR, or its last intermediate one.
+    """
+
+    id: str
+    status: str
+    parameters: dict[str, Any]
+    folder: Path
+    figure: float | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it succeeded or failed."""
+        return self.status in _ENDED
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result."""
+        return self.status in _FAILED
+
+
+class Manager:
+    """The REST interface of a running experiment."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._root = f"http://localhost:{port}/api/v1/nni"
+
+    def profile(self) -> dict[str, Any]:
+        """The experiment's id and settings."""
+        profile: dict[str, Any] = self._get("experiment")
+        return profile
+
+    def status(self) -> str:
+        """NNI's word for the experiment's state."""
+        return str(self._get("check-status")["status"])
+
+    def trials(self) -> list[Trial]:
+        """All trials so far."""
+        profile = self.profile()
+        root = Path(profile["params"]["experimentWorkingDirectory"]).expanduser() / profile["id"] / "trials"
+        last = {metric["trialJobId"]: metric for metric in self._get("metric-data")}
+        return [_read_trial(job, root, last.get(job["trialJobId"])) for job in self._get("trial-jobs")]
+
+    def _get(self, what: str) -> Any:
+        answer = requests.get(f"{self._root}/{what}", timeout=_TIMEOUT)
+        answer.raise_for_status()
+        return answer.json()
+
+
+def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) -> Trial:
+    noted = job.get("hyperParameters") or ['{"parameters": {}}']
+    parameters = json.loads(noted[0])["parameters"]
+    figure = None
+    if metric is not None:
+        # NNI wraps a metric in JSON twice.
+        value = json.loads(metric["data"])
+        value = json.loads(value) if isinstance(value, str) else value
+        figure = float(value["default"] if isinstance(value, dict) else value)
+    return Trial(job["trialJobId"], job["status"], parameters, root / job["trialJobId"], figure)
+
+
+@contextmanager
+def started(config: Path, port: int | None = None, keep: bool = False) -> Iterator[Manager]:
+    """Run `nnictl create --config FILE` on a free port, and stop the experiment in the end.
+
+    Args:
+        config: the experiment's YAML file.
+        port: the web UI's port; a free one where absent.
+        keep: leave it running, for its web UI. An experiment that fails to start is never left behind.
+
+    Raises:
+        ExperimentError: NNI does not start it.
+    """
+    if not config.is_file():
+        raise ExperimentError(f"experiment {config} does not exist; name the YAML file of an NNI experiment")
+    port = port or free_port()
+    manager = Manager(port)
+    _nnictl("create", "--config", str(config), "--port", str(port), problem=f"NNI does not start {config}")
+    finished = False
+    try:
+        yield manager
+        finished = True
+    finally:
+        if not (keep and finished):
+            stop(manager)
+
+
+def stop(manager: Manager) -> None:
+    """Stop an experiment; its trials' folders stay."""
+    try:
+        name = manager.profile()["id"]
+    except requests.RequestException:
+        return
+    _nnictl("stop", name, problem=f"NNI does not stop experiment {name}")
+
+
+def wait(manager: Manager, expected: int, show: Callable[[list[Trial]], None]) -> list[Trial]:
+    """Wait until an experiment's trials have ended.
+
+    Args:
+        manager: the experiment.
+        expected: number of trials that it will run.
+        show: given all trials every few seconds.
+
+    Raises:
+        ExperimentError: the manager is gone or reports an error.
+    """
+    silent_since: float | None = None
+    while True:
+        try:
+            trials, status = manager.trials(), manager.status()
+            silent_since = None
+        except (requests.RequestException, ValueError) as error:
+            silent_since = silent_since or time.monotonic()
+            if time.monotonic() - silent_since > 30:
+                raise ExperimentError(
+                    f"NNI's manager on port {manager.port} does not answer any more: {error}"
+                ) from None
+            time.sleep(_POLL)
+            continue
+        show(trials)
+        if status == "ERROR":
+            raise ExperimentError(f"NNI reports an error; see nnictl log stderr {manager.profile()['id']}")
+        if sum(trial.ended for trial in trials) >= expected or (status in ("DONE", "STOPPED") and trials):
+            return trials
+        time.sleep(_POLL)
+
+
+def expected_trials(config: Path) -> int:
+    """Number of trials that an experiment's YAML asks for.
+
+    Raises:
+        ExperimentError: the file does not say.
+    """
+    try:
+        data = yaml.safe_load(config.read_text(encoding="utf-8"))
+        return int(data["maxTrialNumber"])
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise ExperimentError(f"experiment {config}: maxTrialNumber is missing; give the number of trials") from None
+
+
+def trial_folders(name: str | Path) -> list[Path]:
+    """Folders of the trials of an experiment id, an experiment's folder, or a run folder.
+
+    Raises:
+        ExperimentError: there are none.
+    """
+    path = Path(name)
+    if not path.exists() and re.fullmatch(r"[A-Za-z0-9]+", str(name)):
+        path = Path.home() / "nni-experiments" / str(name)
+    if (path / "trials").is_dir():
+        path = path / "trials"
+    elif (path / METRICS).is_file() and not list(path.glob("fold_*")):
+        return [path]
+    found = sorted(file.parent for file in path.glob("*/" + METRICS)) or sorted(
+        file.parent for file in path.glob("fold_*/seed_*/" + METRICS)
+    )
+    if not found:
+        raise ExperimentError(f"{name}: no finished trial there; name an NNI experiment's id or a folder of runs")
+    return found
+
+
+def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
+    """Pool the test predictions of trials, one a fold and seed.
+
+    Raises:
+        ExperimentError: no trial has test predictions, or two have the same fold and seed.
+    """
+    from nni_emodarts.metrics import pooled_table
+
+    runs = [RunFolder(folder) for folder in folders]
+    scored = [run for run in runs if run.has(PREDICTIONS) and run.has(METRICS)]
+    if not scored:
+        raise ExperimentError(
+            "no trial has test predictions; trials whose architecture a tuner chose are chosen by validation alone: "
+            "retrain the best one with emodarts retrain"
+        )
+    figures = [run.read_json(METRICS) for run in scored]
+    cells = [(each["fold"], each["seed"]) for each in figures]
+    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+    if twice:
+        raise ExperimentError(
+            f"fold {twice[0][0]} with seed {twice[0][1]} is there twice; pool one experiment at a time"
+        )
+    table = pd.concat([run.read_csv(PREDICTIONS) for run in scored], ignore_index=True)
+    pooled = pooled_table(table, figures[0]["classes"])
+    overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
+    return {**pooled, **({"overlap": overlap} if overlap else {})}
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_experiment(path: Path, text: str, overwrite: bool = False) -> None:
+    """Write an experiment's YAML; never over another file unasked.
+
+    Raises:
+        ExperimentError: the file exists.
+    """
+    if path.exists() and not overwrite:
+        raise ExperimentError(f"{path} exists; name another file, or add --overwrite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, text.encode())
+
+
+def _nnictl(*words: str, problem: str) -> str:
+    beside = Path(sys.executable).with_name("nnictl")
+    command = str(beside) if beside.exists() else shutil.which("nnictl")
+    if command is None:
+        raise ExperimentError("nnictl is not installed beside this package; install nni==3.0")
+    # Trials call `python`: let them find the interpreter that this package is installed in.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    done = subprocess.run(  # noqa: S603
+        [command, *words], capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL
+    )
+    if done.returncode != 0 or "ERROR" in done.stderr:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise ExperimentError(f"{problem}:\n{tail}")
+    return done.stdout
+
+
+def _trials_folder() -> Path:
+    from importlib import resources
+
+    return Path(str(resources.files("nni_emodarts.trials")))

@@ -1,0 +1,238 @@
+"""Manifest + extractor -> feature store: only what is missing is computed, over all cores where that pays."""
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from nni_emodarts.errors import AudioError, ConfigError
+from nni_emodarts.features.audio import read_audio
+from nni_emodarts.features.extraction import FeatureExtractor
+from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
+from nni_emodarts.manifest import Manifest
+from nni_emodarts.progress import Progress, silent
+
+CHUNK = 16
+"""Utterances that a process extracts before it reports."""
+HASH_CHUNK = 512
+POOL_PAYS_SECONDS = 10.0
+"""Work left from which other processes are started: each needs several seconds to import torch."""
+SHOWN = 20
+"""Bad recordings that a message lists before it only counts."""
+DIGEST = np.dtype((np.bytes_, 2 * DIGEST_BYTES))
+
+
+class Recording(NamedTuple):
+    """An utterance whose map is to be computed."""
+
+    row: int
+    key: str
+    file: str
+    start: float | None
+    end: float | None
+
+
+Fault = tuple[int, str]
+"""Row and reason."""
+Outcome = tuple[int, list[Fault]]
+"""Recordings done, and those of them that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What each process does with a chunk of recordings."""
+
+    extractor: FeatureExtractor
+    shelf: Shelf
+
+    def __call__(self, chunk: Sequence[Recording]) -> Outcome:
+        """Store the maps that are still missing; another process may have stored some meanwhile."""
+        faults = []
+        for recording in chunk:
+            if self.shelf.frames(recording.key) is not None:
+                continue
+            try:
+                waveform = read_audio(recording.file, self.extractor.sampling_rate, recording.start, recording.end)
+            except AudioError as error:
+                faults.append((recording.row, str(error)))
+            else:
+                self.shelf.write(recording.key, self.extractor(waveform))
+        return len(chunk), faults
+
+
+def build_store(
+    manifest: Manifest,
+    extractor: FeatureExtractor,
+    root: str | Path,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> FeatureStore:
+    """Compute the maps that the store doesn't hold yet.
+
+    Safe to call from several processes at once, and again after one died: what is stored stays, the rest is computed.
+    As processes are spawned, a script that calls this must start under `if __name__ == "__main__":`.
+
+    Args:
+        manifest: the utterances.
+        extractor: waveform -> map.
+        root: folder of stores, see `default_cache`.
+        workers: processes that extract; 0 or 1 stays in this one, one a core where absent.
+        progress: told of recordings hashed and of features extracted.
+
+    Raises:
+        AudioError: recordings that cannot be used, all in one message; the others are stored.
+        ConfigError: the folder cannot be written, or a process died.
+    """
+    table, cores = manifest.table, len(os.sched_getaffinity(0))
+    digests, unreadable = _digests(table["file"], cores, progress)
+    times = [(_seconds(start), _seconds(end)) for start, end in zip(table["start"], table["end"], strict=True)]
+    keys = np.array([_key(digest, *span) for digest, span in zip(digests, times, strict=True)], DIGEST)
+    shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
+    lengths = _lengths(shelf, keys)
+    missing = [
+        Recording(row, keys[row].decode(), str(table["file"].iat[row]), *times[row])
+        for row in np.flatnonzero((lengths == 0) & (digests != b"")).tolist()
+    ]
+    faults = _extract(missing, Work(extractor, shelf), cores if workers is None else workers, progress)
+    _refuse({**unreadable, **faults}, len(table))
+    return FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if missing else lengths)
+
+
+def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
+    """Digest of each row's file, empty where it cannot be read, and the reason by row. Each file is read once."""
+    codes, names = pd.factorize(files)
+    digests = np.zeros(len(names), DIGEST)
+    reasons: dict[int, str] = {}
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, len(names), HASH_CHUNK):
+            for number, answer in enumerate(pool.map(_try_digest, names[first : first + HASH_CHUNK]), first):
+                if isinstance(answer, str):
+                    digests[number] = answer
+                else:
+                    reasons[number] = f"{names[number]}: {answer.strerror or answer}; correct its name in the manifest"
+            progress("hashing", min(first + HASH_CHUNK, len(names)), len(names))
+    return digests[codes], {row: reasons[code] for row, code in enumerate(codes.tolist()) if code in reasons}
+
+
+def _try_digest(file: str) -> str | OSError:
+    try:
+        return digest_file(file)
+    except OSError as error:
+        return error
+
+
+def _seconds(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _key(digest: bytes, start: float | None, end: float | None) -> str:
+    return digest_text(f"{digest.decode()} {start} {end}")
+
+
+def _lengths(shelf: Shelf, keys: np.ndarray) -> np.ndarray:
+    """Frames of each row's map, int64; 0 where it is not stored."""
+    return np.fromiter((shelf.frames(key.decode()) or 0 for key in keys), np.int64, len(keys))
+
+
+def _extract(missing: Sequence[Recording], work: Work, workers: int, progress: Progress) -> dict[int, str]:
+    """Compute maps; returns the bad recordings, reason by row."""
+    faults: dict[int, str] = {}
+    if missing:
+        work.shelf.prepare(work.extractor.settings)
+    done = 0
+    for count, bad in _outcomes(missing, work, workers):
+        done += count
+        faults.update(bad)
+        progress("features", done, len(missing))
+    return faults
+
+
+def _outcomes(recordings: Sequence[Recording], work: Work, workers: int) -> Iterator[Outcome]:
+    """Work in this process, until what is left is known to be worth the start of others."""
+    chunks = (recordings[first : first + CHUNK] for first in range(0, len(recordings), CHUNK))
+    began, done = time.monotonic(), 0
+    for chunk in chunks:
+        with _one_thread():
+            outcome = work(chunk)
+        yield outcome
+        done += len(chunk)
+        seconds_left = (time.monotonic() - began) / done * (len(recordings) - done)
+        if workers > 1 and seconds_left > POOL_PAYS_SECONDS:
+            yield from _in_processes(chunks, work, workers)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A clip is too small to share, and one thread gives the same bits in every process."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _in_processes(chunks: Iterator[Sequence[Recording]], work: Work, workers: int) -> Iterator[Outcome]:
+    """Spawned rather than forked, since torch's threads do not survive a fork; few chunks are in flight at a time."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(work,))
+    try:
+        pending: set[Future[Outcome]] = set()
+        for chunk in chunks:
+            pending.add(pool.submit(_work_in_worker, chunk))
+            if len(pending) >= 4 * workers:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in finished)
+        yield from (future.result() for future in as_completed(pending))
+    except BrokenProcessPool:
+        raise ConfigError(
+            f"data.workers: one of {workers} processes died, for lack of memory or because the calling script lacks "
+            '`if __name__ == "__main__":`; what they stored is kept, set data.workers=1 to go on in one process'
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: Callable[[Sequence[Recording]], Outcome]
+"""The work of a worker process, sent once."""
+
+
+def _start_worker(work: Work) -> None:
+    global _worker  # the only state that a pool hands from an initialiser to its tasks
+    _worker = work
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """End with the parent: after its SIGKILL a worker would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work_in_worker(chunk: Sequence[Recording]) -> Outcome:
+    return _worker(chunk)
+
+
+def _refuse(faults: dict[int, str], total: int) -> None:
+    """Report all bad recordings in one message."""
+    if not faults:
+        return
+    reasons = list(dict.fromkeys(faults[row] for row in sorted(faults)))  # many rows may name one bad file
+    lines = [f"{len(faults)} of {total} recordings cannot be used:", *(f"  {reason}" for reason in reasons[:SHOWN])]
+    if len(reasons) > SHOWN:
+        lines.append(f"  and {len(reasons) - SHOWN} more")
+    raise AudioError("\n".join(lines))

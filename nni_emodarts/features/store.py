@@ -1,0 +1,179 @@
+"""The feature store: maps on disk, found by what they were computed from, read through memory mapping.
+
+One `.npy` file an utterance at `<root>/<settings key>/<2 hex>/<key>.npy`; `settings.json` beside says in words what the
+settings key stands for. A file appears under its name only when it is whole, so several processes may write at once and
+any of them may die.
+"""
+
+import hashlib
+import io
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from nni_emodarts.errors import ConfigError
+
+DIGEST_BYTES = 16
+HEADER_BYTES = 128
+STALE_SECONDS = 24 * 3600.0
+"""Age at which a temporary file has lost its writer."""
+
+
+def default_cache() -> Path:
+    """Folder of stores: `$EMODARTS_CACHE`, else `nni_emodarts` in the user's cache folder (XDG)."""
+    if own := os.environ.get("EMODARTS_CACHE"):
+        return Path(own).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nni_emodarts"
+
+
+class FeatureStore:
+    """The maps of a manifest's utterances, by row number.
+
+    Args:
+        shelf: where they lie.
+        keys: (rows,) key of each row's map, bytes.
+        digests: (rows,) content digest of each row's recording, bytes.
+        lengths: (rows,) frames of each row's map.
+    """
+
+    def __init__(self, shelf: "Shelf", keys: np.ndarray, digests: np.ndarray, lengths: np.ndarray) -> None:
+        self.shelf = shelf
+        self.lengths = lengths
+        # as bytes: 100,000 rows take 6 MB, as text three times that, in each process that loads data
+        self._keys = keys
+        self._digests = digests
+
+    @property
+    def digests(self) -> list[str]:
+        """Digest (hex) of each row's recording: the file's bytes, wherever a segment starts and ends."""
+        return [digest.decode() for digest in self._digests.tolist()]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, row: int) -> np.ndarray:
+        """Map (R, T) of a row, float32, read-only, its pages loaded when touched."""
+        maps: np.ndarray = np.load(self.shelf.path(self._keys[row].decode()), mmap_mode="r")
+        return maps
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The maps of one extractor's settings on disk.
+
+    Args:
+        folder: their folder.
+        feature_rows: rows R of each map.
+    """
+
+    folder: Path
+    feature_rows: int
+
+    @classmethod
+    def of(cls, root: Path, settings: Mapping[str, Any], feature_rows: int) -> "Shelf":
+        """The shelf of an extractor's settings; nothing is written."""
+        return cls(Path(root) / digest_text(json.dumps(settings, sort_keys=True))[:16], feature_rows)
+
+    def path(self, key: str) -> Path:
+        """File of a key's map."""
+        return self.folder / key[:2] / f"{key}.npy"
+
+    def frames(self, key: str) -> int | None:
+        """Frames T of a stored map, from its header and size alone; None where it is missing or damaged."""
+        try:
+            with _usable(self.folder), self.path(key).open("rb", buffering=0) as stream:
+                header, size = stream.read(HEADER_BYTES), os.fstat(stream.fileno()).st_size
+        except FileNotFoundError:
+            return None
+        frames, rest = divmod(size - HEADER_BYTES, 4 * self.feature_rows)
+        return frames if frames > 0 and not rest and header == _header(self.feature_rows, frames) else None
+
+    def write(self, key: str, features: np.ndarray) -> None:
+        """Store a map (R, T)."""
+        features = np.ascontiguousarray(features, "<f4")
+        if len(features) != self.feature_rows:
+            raise ValueError(f"a map of {len(features)} rows does not belong on a shelf of {self.feature_rows}")
+
+        def fill(stream: BinaryIO) -> None:
+            stream.write(_header(*features.shape))
+            stream.write(features.data)
+
+        with _usable(self.folder):
+            _write_whole(self.path(key), fill)
+
+    def prepare(self, settings: Mapping[str, Any]) -> None:
+        """Make the folder, say what it is for, and remove what writers that died long ago have left."""
+        text = json.dumps(settings, indent=2) + "\n"
+        with _usable(self.folder):
+            if not (self.folder / "settings.json").exists():
+                _write_whole(self.folder / "settings.json", lambda stream: stream.write(text.encode()))
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for leftover in self.folder.glob("**/*.tmp"):
+            try:
+                if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
+                    leftover.unlink()
+            except FileNotFoundError:  # its writer has finished, or another process has removed it
+                continue
+
+
+def digest_file(path: str | Path) -> str:
+    """Digest (hex) of a file's bytes."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+
+
+def digest_text(text: str) -> str:
+    """Digest (hex) of a text."""
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+@contextmanager
+def _usable(folder: Path) -> Iterator[None]:
+    """Say what to do where a folder cannot be used. A missing file is an answer, not a fault."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ConfigError(
+            f"data.cache: {folder} cannot be used ({error.strerror or error}); set data.cache or $EMODARTS_CACHE to a "
+            "folder that can be written and has room"
+        ) from None
+
+
+@lru_cache(maxsize=4096)
+def _header(feature_rows: int, frames: int) -> bytes:
+    """The header of a map's file, as NumPy writes it."""
+    buffer = io.BytesIO()
+    npy.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (feature_rows, frames)})
+    return buffer.getvalue()
+
+
+def _write_whole(path: Path, fill: Callable[[BinaryIO], object]) -> None:
+    """Write a file that appears under its name only once it is whole.
+
+    It isn't forced to the disk, which would cost more than extraction: a file that a power cut shortens is found by its
+    size and computed again.
+    """
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("xb") as stream:
+            fill(stream)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,48 @@
+"""The only door to `nni.nas`: what this package uses of it.
+
+Importing `nni.nas.nn.pytorch` writes a stub file into the installed package, not atomically: of two trials that import
+it for the first time at once, one can read half a file. So one process imports at a time. It also warns that it does
+not know a class of newer versions of torch, which does no harm.
+"""
+
+import fcntl
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+with (
+    (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
+    warnings.catch_warnings(),
+):
+    fcntl.flock(_lock, fcntl.LOCK_EX)
+    warnings.filterwarnings(
+        "ignore", r".*torch\.nn\.parameter\.Buffer.* is found to be not a nn\.Module", RuntimeWarning
+    )
+    from nni.mutable import Categorical
+    from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
+    from nni.nas.execution import SequentialExecutionEngine
+    from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
+    from nni.nas.oneshot.pytorch.strategy import DARTS, OneShotStrategy
+    from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedInput, DifferentiableMixedLayer
+    from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace, current_model, model_context
+
+__all__ = [
+    "DARTS",
+    "Categorical",
+    "DifferentiableMixedInput",
+    "DifferentiableMixedLayer",
+    "ExecutableModelSpace",
+    "InputChoice",
+    "LayerChoice",
+    "Lightning",
+    "LightningModule",
+    "ModelSpace",
+    "ModelStatus",
+    "OneShotStrategy",
+    "RawFormatModelSpace",
+    "SequentialExecutionEngine",
+    "Trainer",
+    "current_model",
+    "model_context",
+]

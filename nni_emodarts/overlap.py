@@ -1,0 +1,60 @@
+"""Whether a network would be scored on people who took part in choosing its architecture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nni_emodarts.preparation import Corpus
+
+_PER_SPEAKER = 4  # recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file
+_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Test speakers that a search saw.
+
+    Attributes:
+        speakers: those that it saw: the same name in the same manifest, or a recording in common. `?` stands for people
+            without a name.
+        namesakes: those that share a name, but no recording, with speakers of another manifest. They are taken for
+            other people.
+    """
+
+    speakers: tuple[str, ...]
+    namesakes: tuple[str, ...]
+
+
+def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
+    """What an architecture's origin says of the utterances that a search saw: manifest, speakers, a few recordings."""
+    return {
+        "manifest": corpus.manifest.digest,
+        "speakers": corpus.speakers(rows),
+        "recordings": sorted(
+            digest for of_speaker in _recordings(corpus, rows).values() for digest in sorted(of_speaker)[:_PER_SPEAKER]
+        ),
+    }
+
+
+def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) -> Overlap:
+    """Compare the utterances that a network is to be scored on with those that its search saw.
+
+    Names are compared within one manifest. Between manifests names mean little (many corpora have a speaker `03`), so
+    that recordings are compared, whatever their file is called. A corpus that was encoded anew escapes this.
+    """
+    names = set(corpus.speakers(rows)) & set(origin.get("speakers", ()))
+    recordings = set(origin.get("recordings", ()))
+    found = {speaker or "?" for speaker, digests in _recordings(corpus, rows).items() if digests & recordings}
+    if origin.get("manifest") == corpus.manifest.digest:
+        found |= names
+    return Overlap(tuple(sorted(found)), tuple(sorted(names - found)))
+
+
+def _recordings(corpus: Corpus, rows: np.ndarray) -> dict[str, set[str]]:
+    speakers = corpus.manifest.table["speaker"]
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(str(speakers.iat[row]), set()).add(corpus.store.digests[row][:_DIGITS])
+    return found

@@ -1,0 +1,383 @@
+"""Protocols: a manifest divided into folds whose train, validation and test parts share no speaker.
+
+`loso` tests on one speaker a fold, `session` on one speaker with the dialogue partners as validation, `kfold:K` on
+every K-th speaker, `official` on the manifest's own split. An utterance of an unknown speaker is a speaker of its own,
+so unknown speakers are never taken for one person.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.model_selection import train_test_split
+
+from nni_emodarts.config import nearest
+from nni_emodarts.errors import ProtocolError
+from nni_emodarts.manifest import Manifest, enumerate_some
+
+Rows = npt.NDArray[np.int64]
+"""(n,) row numbers of a manifest, ascending."""
+
+Speakers = npt.NDArray[np.int64]
+"""(n,) numbers of speakers in a `_Cast`."""
+
+PROTOCOLS = ("loso", "session", "kfold:K", "official")
+PARTS = ("train", "validation", "test")
+SPLIT_ALIASES = {
+    "train": r"train(ing)?",
+    "validation": r"val(id(ation)?)?|dev(el(opment)?)?",
+    "test": r"test[ _-]?\d*",
+}
+"""What the `split` column of a manifest may call each part, in any case of letters."""
+
+VALIDATION_SHARE = 1 / 6
+"""Share of the speakers left after testing that validate; at least two."""
+
+LOSO_SPEAKERS = 4
+"""One to test, two to validate, one to train."""
+
+HALVES_TRIALS = 1024
+"""Random divisions of the speakers that `halves` tries."""
+
+HALVES_EXHAUSTIVE = 12
+"""Up to so many speakers, `halves` then looks at every division."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One division of a manifest; no speaker is in two of its parts.
+
+    Attributes:
+        index: number of the fold, from 0.
+        count: number of folds of the protocol.
+        train: rows to learn from.
+        validation: rows to choose by.
+        test: rows to report on, read once.
+    """
+
+    index: int
+    count: int
+    train: Rows
+    validation: Rows
+    test: Rows
+
+
+def count_folds(manifest: Manifest, protocol: str) -> int:
+    """Number of folds of a protocol.
+
+    Args:
+        manifest: the utterances.
+        protocol: `loso`, `session`, `kfold:K` or `official`.
+
+    Raises:
+        ProtocolError: the protocol is unknown, or the manifest cannot give it.
+    """
+    return _Plan(manifest, protocol).count
+
+
+def make_fold(manifest: Manifest, protocol: str, index: int) -> Fold:
+    """One fold of a protocol.
+
+    Args:
+        manifest: the utterances.
+        protocol: `loso`, `session`, `kfold:K` or `official`.
+        index: number of the fold, from 0.
+
+    Raises:
+        ProtocolError: as for `count_folds`; or the fold is out of range, or leaves too little to train on.
+    """
+    plan = _Plan(manifest, protocol)
+    if not 0 <= index < plan.count:
+        raise ProtocolError(f"fold {index} is out of range; folds of {protocol} are 0 to {plan.count - 1} here")
+    return plan.fold(index)
+
+
+def make_folds(manifest: Manifest, protocol: str) -> list[Fold]:
+    """All folds of a protocol; see `make_fold`."""
+    plan = _Plan(manifest, protocol)
+    return [plan.fold(index) for index in range(plan.count)]
+
+
+def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
+    """Divide a train part for a search (DARTS): one half fits weights, the other alphas.
+
+    The halves share no speaker where a division of the speakers leaves every class in both; the most balanced of many
+    random ones is taken. Otherwise they are stratified by class.
+
+    Args:
+        manifest: the utterances.
+        train: rows of the train part.
+        seed: decides the division; equal seeds give equal halves.
+
+    Returns:
+        Rows for the weights and rows for the alphas.
+
+    Raises:
+        ProtocolError: a class has a single utterance, which cannot be in both halves.
+    """
+    train = np.sort(np.asarray(train, dtype=np.int64))
+    labels = manifest.labels[train]
+    counts = np.bincount(labels, minlength=len(manifest.classes))
+    single = [name for name, count in zip(manifest.classes, counts, strict=True) if count == 1]
+    if single or not train.size:
+        fault = f"class {', '.join(single)} has a single utterance" if single else "there is no utterance"
+        raise ProtocolError(
+            f"halves for weights and alphas: {fault} among the {len(train)} of the train part; every class needs two. "
+            "Leave the class out with emotions, merge it into another, or add recordings"
+        )
+    rng = np.random.default_rng(seed)
+    chosen = _divide_speakers(_Cast(manifest).speaker[train], labels, rng)
+    if chosen is not None:
+        return train[chosen], train[~chosen]
+    first, second = train_test_split(train, test_size=0.5, stratify=labels, random_state=int(rng.integers(2**32)))
+    return np.sort(first), np.sort(second)
+
+
+class _Cast:
+    """Who speaks in a manifest: its known speakers by name, then one stranger for each other utterance.
+
+    Attributes:
+        speaker: (n,) the speaker of each row.
+        names: names of the known speakers, which are the speakers 0 to len(names) - 1.
+        count: number of speakers, strangers included.
+        known: the known speakers in groups: male and female where each one's gender is known, else all of them.
+        strangers: the unknown speakers.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        names = manifest.table["speaker"].to_numpy(dtype=object)
+        is_known = names != ""
+        self.speaker: Speakers = np.empty(len(names), dtype=np.int64)
+        self.speaker[is_known], known = pd.factorize(names[is_known], sort=True)
+        self.names = [str(name) for name in known]
+        self.count = len(known) + int((~is_known).sum())
+        self.speaker[~is_known] = np.arange(len(known), self.count)
+        self.strangers: Speakers = np.arange(len(known), self.count)
+        self.known = self._group_by_gender(manifest.table["gender"].to_numpy(dtype=object))
+        self._sessions, self.first_session = self._read_sessions(manifest.table["session"].to_numpy(dtype=object))
+
+    def partners(self, group: Speakers) -> Speakers:
+        """All others who speak in a session of the group's."""
+        who, session = self._sessions
+        present = np.isin(session, session[np.isin(who, group)])
+        return np.setdiff1d(who[present], group)
+
+    def followers(self, group: Speakers) -> Speakers:
+        """The speakers who validate where the group, which tests, has no partners.
+
+        A sixth of those left, at least two and of both genders alike, that come after the group's first speaker in
+        sorted order and start over at its end. Strangers give a sixth too, so that they do not crowd out the others.
+        """
+        queues = [_queue(candidates, group) for candidates in self.known]
+        shares = _share_out([len(queue) for queue in queues])
+        strangers = _queue(self.strangers, group)
+        share = max(round(len(strangers) * VALIDATION_SHARE), 2 - sum(shares))
+        taken = [queue[:share] for queue, share in zip(queues, shares, strict=True)]
+        return np.concatenate([*taken, strangers[:share]])
+
+    def _group_by_gender(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
+        everyone: Speakers = np.arange(len(self.names))
+        heard = [np.isin(everyone, self.speaker[genders == gender]) for gender in ("male", "female")]
+        # A speaker who is given as both is as good as unknown.
+        if (heard[0] != heard[1]).all():
+            return [everyone[heard[0]], everyone[heard[1]]]
+        return [everyone]
+
+    def _read_sessions(self, sessions: npt.NDArray[np.object_]) -> tuple[tuple[Speakers, Speakers], Speakers]:
+        """Pairs of speaker and session, without blank sessions; and each speaker's first session in sorted order."""
+        order, names = pd.factorize(sessions, sort=True)
+        who, session = np.divmod(np.unique(self.speaker * len(names) + order), len(names))
+        # Pairs are sorted, so that a speaker's first one holds the first session.
+        first = session[np.unique(who, return_index=True)[1]]
+        named = (names != "")[session]
+        return (who[named], session[named]), first
+
+
+class _Plan:
+    """A protocol applied to a manifest: who tests in which fold."""
+
+    def __init__(self, manifest: Manifest, protocol: str) -> None:
+        self._name = protocol
+        self._classes, self._labels = manifest.classes, manifest.labels
+        self._official = _official_parts(manifest) if protocol == "official" else None
+        self._cast = _Cast(manifest)
+        self._tested = _test_speakers(manifest, self._cast, protocol)
+        self.count = len(self._tested)
+
+    def fold(self, index: int) -> Fold:
+        """The fold, checked."""
+        fold = Fold(index, self.count, *(self._official or self._divide(self._tested[index])))
+        self._check(fold)
+        return fold
+
+    def _divide(self, tested: Speakers) -> list[Rows]:
+        validating = self._cast.partners(tested)
+        if not validating.size:
+            validating = self._cast.followers(tested)
+        part = np.zeros(self._cast.count, dtype=np.int8)
+        part[validating] = PARTS.index("validation")
+        part[tested] = PARTS.index("test")
+        return _rows_of_parts(part[self._cast.speaker])
+
+    def _check(self, fold: Fold) -> None:
+        sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
+        where = f"fold {fold.index} of {self._name} ({sizes} utterances)"
+        remedy = "use another protocol or K, or add speakers"
+        if not fold.train.size:
+            raise ProtocolError(
+                f"{where}: all speakers test or validate and none is left to train on; {remedy}. Speakers of one "
+                "session are taken for dialogue partners: leave out the column session where they are not"
+            )
+        counts = np.bincount(self._labels[fold.train], minlength=len(self._classes))
+        lost = [name for name, count in zip(self._classes, counts, strict=True) if not count]
+        if lost:
+            raise ProtocolError(
+                f"{where}: no training utterance of class {', '.join(lost)}; {remedy} with this class, or leave it out "
+                "with emotions"
+            )
+
+
+def _test_speakers(manifest: Manifest, cast: _Cast, protocol: str) -> Sequence[Speakers]:
+    """Who tests in each fold; nobody in particular in the single fold of `official`."""
+    name, number = _parse(protocol)
+    if name == "loso":
+        return _leave_one_out(cast)
+    if name == "session":
+        return _by_session(manifest, cast)
+    if name == "kfold":
+        return _every_kth(cast, number)
+    return [np.empty(0, dtype=np.int64)]
+
+
+def _parse(protocol: str) -> tuple[str, int]:
+    """Name and K of a protocol; K is 0 where it has none."""
+    name, colon, number = protocol.partition(":")
+    if name == "kfold":
+        if not re.fullmatch(r"\d+", number, re.ASCII) or int(number) < 2:
+            raise ProtocolError(f"protocol {protocol!r}: K must be a whole number of at least 2, for example kfold:5")
+        return name, int(number)
+    if name not in PROTOCOLS or colon:
+        raise ProtocolError(f"protocol {protocol!r} is unknown{nearest(protocol, PROTOCOLS)}")
+    return name, 0
+
+
+def _leave_one_out(cast: _Cast) -> Sequence[Speakers]:
+    if cast.count < LOSO_SPEAKERS:
+        raise ProtocolError(
+            f"protocol loso needs at least {LOSO_SPEAKERS} speakers (one to test, two to validate, one to train); the "
+            f"manifest has {cast.count}; add speakers or use protocol official with a split of your own"
+        )
+    return list(np.arange(cast.count, dtype=np.int64)[:, np.newaxis])
+
+
+def _by_session(manifest: Manifest, cast: _Cast) -> Sequence[Speakers]:
+    blank = int((manifest.table["session"] == "").sum())
+    if blank:
+        raise ProtocolError(
+            f"protocol session: {blank} of {len(manifest)} utterances have no session; fill in the manifest's column "
+            "session, or use loso or kfold:K"
+        )
+    return list(np.argsort(cast.first_session, kind="stable").astype(np.int64)[:, np.newaxis])
+
+
+def _every_kth(cast: _Cast, number: int) -> Sequence[Speakers]:
+    # One sorted list where a gender is unknown: strangers come after the known speakers.
+    lists = [*cast.known, cast.strangers] if len(cast.known) == 2 else [np.arange(cast.count)]
+    longest = max(len(speakers) for speakers in lists)
+    if number > longest:
+        genders = f" ({len(cast.known[0])} male, {len(cast.known[1])} female)" if len(cast.known) == 2 else ""
+        raise ProtocolError(
+            f"protocol kfold:{number}: K must be at most {longest} for the manifest's {cast.count} speakers{genders}, "
+            "or folds would have no test speaker; use a smaller K or loso"
+        )
+    return [np.concatenate([speakers[index::number] for speakers in lists]) for index in range(number)]
+
+
+def _official_parts(manifest: Manifest) -> list[Rows]:
+    """Train, validation and test rows by the manifest's `split` column."""
+    split = manifest.table["split"].str.lower()
+    part = np.full(len(manifest), -1)
+    for number, pattern in enumerate(SPLIT_ALIASES.values()):
+        part[split.str.fullmatch(pattern).to_numpy(dtype=bool)] = number
+    faults = list(_official_faults(manifest, part))
+    if faults:
+        raise ProtocolError("\n".join(["protocol official cannot be used:", *(f"  {fault}" for fault in faults)]))
+    return _rows_of_parts(part)
+
+
+def _official_faults(manifest: Manifest, part: npt.NDArray[np.int64]) -> Iterator[str]:
+    table = manifest.table[["speaker", "split"]].assign(part=part)
+    strangers = table.loc[part < 0, "split"]
+    if len(strangers):
+        names = enumerate_some(repr(name) for name in sorted(strangers.unique()))
+        yield f"column split of {len(strangers)} utterances is {names}; write train, validation or test"
+    missing = [name for number, name in enumerate(PARTS) if number not in part]
+    if missing:
+        yield f"no utterance is in {' or '.join(missing)}; fill in the column split, or use loso or kfold:K"
+    placed = table[(part >= 0) & (table["speaker"] != "")]
+    parts = placed.groupby("speaker")["part"].nunique()
+    shared = parts.index[parts > 1]
+    if len(shared):
+        yield f"speakers in more than one part: {enumerate_some(shared)}; put each speaker into one part"
+
+
+def _rows_of_parts(part: npt.NDArray[np.integer]) -> list[Rows]:
+    return [np.flatnonzero(part == number).astype(np.int64) for number in range(len(PARTS))]
+
+
+def _queue(candidates: Speakers, group: Speakers) -> Speakers:
+    """Candidates outside a group, from its first speaker on and starting over at the end.
+
+    The first speaker is the first among the candidates where the group has one there, so that over the folds of a
+    corpus sorted by gender all women and all men take their turn.
+    """
+    own = np.intersect1d(candidates, group)
+    rest = np.setdiff1d(candidates, group)
+    return np.roll(rest, -int(np.searchsorted(rest, (own if own.size else group).min())))
+
+
+def _share_out(sizes: Sequence[int]) -> list[int]:
+    """How many of each gender validate: alike as far as there are enough, the rest from where there are."""
+    wanted = max(2, round(sum(sizes) * VALIDATION_SHARE))
+    wanted += wanted % len(sizes)
+    shares = [min(size, wanted // len(sizes)) for size in sizes]
+    for place, size in enumerate(sizes):
+        shares[place] += min(size - shares[place], wanted - sum(shares))
+    return shares
+
+
+def _divide_speakers(
+    speaker: Speakers, labels: npt.NDArray[np.int64], rng: np.random.Generator
+) -> npt.NDArray[np.bool_] | None:
+    """Rows of one half, where a division of the speakers was found that keeps every class in both; else None."""
+    speaker = np.unique(speaker, return_inverse=True)[1]
+    labels = np.unique(labels, return_inverse=True)[1]
+    counts = np.zeros((speaker.max() + 1, labels.max() + 1))
+    np.add.at(counts, (speaker, labels), 1)
+    if ((counts > 0).sum(axis=0) < 2).any():
+        return None
+    for masks in _divisions(counts.sum(axis=1), rng):
+        inside = masks @ counts
+        valid = ((inside > 0) & (inside < counts.sum(axis=0))).all(axis=1)
+        if valid.any():
+            imbalance = np.where(valid, np.abs(2 * inside.sum(axis=1) - len(labels)), np.inf)
+            return np.asarray(masks[np.argmin(imbalance)][speaker])
+    return None
+
+
+def _divisions(utterances: npt.NDArray[np.float64], rng: np.random.Generator) -> Iterator[npt.NDArray[np.bool_]]:
+    """Batches (trials, speakers) of divisions: random ones cut nearest to half of the utterances, at last all."""
+    speakers = len(utterances)
+    batch = max(4, min(64, 1_000_000 // speakers))
+    for _ in range(0, HALVES_TRIALS, batch):
+        order = rng.permuted(np.tile(np.arange(speakers), (batch, 1)), axis=1)
+        reached = np.cumsum(utterances[order], axis=1)
+        cut = np.argmin(np.abs(reached - utterances.sum() / 2), axis=1)
+        masks = np.zeros((batch, speakers), dtype=bool)
+        np.put_along_axis(masks, order, np.arange(speakers) <= cut[:, np.newaxis], axis=1)
+        yield masks
+    if speakers <= HALVES_EXHAUSTIVE:
+        yield (np.arange(1, 2**speakers - 1)[:, np.newaxis] >> np.arange(speakers)) % 2 == 1

@@ -1,0 +1,450 @@
+"""The retrain phase: an architecture, trained from scratch and measured fold by fold."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from safetensors.torch import save
+from torch import nn
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data import SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
+from nni_emodarts.features import Normalizer
+from nni_emodarts.metrics import pooled_table, scores, uar
+from nni_emodarts.overlap import Overlap, find_overlap
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CONFIG,
+    ENVIRONMENT,
+    FINAL,
+    GRAPH,
+    HISTORY,
+    METRICS,
+    NORMALIZATION,
+    PREDICTIONS,
+    WEIGHTS,
+    RunFolder,
+)  # fmt: skip
+from nni_emodarts.space import EmoDartsSpace, build_model
+from nni_emodarts.training.device import make_trainer, pick_device
+from nni_emodarts.training.graph import onnx_graph
+from nni_emodarts.training.task import make_task, predict
+
+Report = Callable[[float], None]
+Validate = Callable[[nn.Module], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network.
+
+    Attributes:
+        model: the network, with the weights of its best epoch.
+        normalizer: fitted on its training speakers.
+        best_epoch: number of epochs after which validation was best; all of them where nothing was validated.
+        history: a row for each epoch.
+    """
+
+    model: EmoDartsSpace
+    normalizer: Normalizer
+    best_epoch: int
+    history: list[dict[str, float]]
+
+    @property
+    def val_uar(self) -> float:
+        """Validation UAR of the best epoch."""
+        return self.history[self.best_epoch - 1]["val_uar"]
+
+
+class EpochKeeper(pl.Callback):
+    """Sets drop path, validates each epoch, keeps the best weights, and stops when patience ends."""
+
+    def __init__(
+        self,
+        epochs: int,
+        drop_path: float,
+        validate: Validate | None,
+        patience: int | None,
+        on_epoch: Callable[[int, float | None], None],
+    ) -> None:
+        self._epochs = epochs
+        self._drop_path = drop_path
+        self._validate = validate
+        self._patience = patience
+        self._on_epoch = on_epoch
+        self._best = (-np.inf, -np.inf)
+        self.best_epoch = 0
+        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.history: list[dict[str, float]] = []
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
+        pl_module.model.set_drop_path(self._drop_path * trainer.current_epoch / max(self._epochs - 1, 1))
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
+        epoch = trainer.current_epoch + 1
+        if self._validate is None:
+            self.history.append({"epoch": epoch})
+            self.best_epoch = epoch
+            self._on_epoch(epoch, None)
+            return
+        val_uar, val_loss = self._validate(pl_module.model)
+        self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
+        if (val_uar, -val_loss) > self._best:
+            self._best, self.best_epoch = (val_uar, -val_loss), epoch
+            self.best_weights = copy.deepcopy(pl_module.model.state_dict())
+        self._on_epoch(epoch, val_uar)
+        if self._patience is not None and epoch - self.best_epoch >= self._patience:
+            trainer.should_stop = True
+
+
+def train(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    train_rows: np.ndarray,
+    validation_rows: np.ndarray | None,
+    seed: int,
+    epochs: int | None = None,
+    on_epoch: Callable[[int, float | None], None] = lambda epoch, val_uar: None,
+) -> Trained:
+    """Train an architecture's network from scratch by the retrain recipe.
+
+    Args:
+        config: the whole configuration; the recipe is its `retrain` section.
+        corpus: manifest and features.
+        architecture: what to train.
+        train_rows: the manifest's rows to train on; normalisation and class weights come from them alone.
+        validation_rows: the rows that choose the epoch, or None to take the last.
+        seed: seed of everything random.
+        epochs: stop after so many epochs of the recipe's schedule.
+        on_epoch: given the epoch's number and its validation UAR.
+    """
+    recipe = config.retrain
+    device = pick_device(config.device)
+    pl.seed_everything(seed, verbose=False)
+    normalizer = Normalizer.fit(corpus.store, train_rows)
+    augment = SpecAugment(corpus.frequency_bins, **recipe.spec_augment.model_dump())
+    loader = training_loader(
+        corpus.utterances(train_rows, normalizer, augment), corpus.frequency_bins, recipe.batch_size, seed
+    )
+    labels = corpus.manifest.labels[train_rows]
+    task = make_task(recipe.optimizer, labels, corpus.num_classes, recipe.epochs, len(loader), recipe.label_smoothing)
+    model = build_model(architecture, corpus.num_classes, corpus.input_shape)
+    task.set_model(model)
+    validate = None if validation_rows is None else _validator(config, corpus, normalizer, validation_rows, device)
+    keeper = EpochKeeper(recipe.epochs, recipe.drop_path, validate, recipe.patience, on_epoch)
+    trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
+    trainer.fit(task, loader)
+    if keeper.best_weights is not None:
+        model.load_state_dict(keeper.best_weights)
+    return Trained(model.to(device).eval(), normalizer, keeper.best_epoch, keeper.history)
+
+
+def _validator(
+    config: ExperimentConfig, corpus: Corpus, normalizer: Normalizer, rows: np.ndarray, device: torch.device
+) -> Validate:
+    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, config.retrain.batch_size)
+    true = corpus.manifest.labels[np.sort(rows)]
+
+    def validate(model: nn.Module) -> tuple[float, float]:
+        probabilities = predict(model, loader, device, len(true))
+        loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean()
+        return uar(true, probabilities.argmax(1), corpus.num_classes), float(loss)
+
+    return validate
+
+
+def retrain_fold(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    fold: Fold,
+    seed: int,
+    folder: RunFolder,
+    read_test: bool = True,
+    overlap: Overlap | None = None,
+    progress: Progress = silent,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Retrain an architecture on one fold; validation chooses the epoch, then the test part is read once.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        architecture: what to train.
+        fold: the fold.
+        seed: seed of everything random.
+        folder: where the run's files go.
+        read_test: whether the test part is read at all; never where a tuner chooses by this trial's result.
+        overlap: test speakers that the search saw, to mark the figures with.
+        progress: told of each epoch.
+        report: given the validation UAR after each epoch.
+
+    Returns:
+        What the folder's metrics.json holds.
+    """
+    watch = Stopwatch()
+
+    def on_epoch(epoch: int, val_uar: float | None) -> None:
+        if val_uar is not None:
+            progress(f"retrain fold {fold.index} seed {seed}", epoch, config.retrain.epochs, val_uar=val_uar)
+            if report is not None:
+                report(val_uar)
+
+    trained = train(config, corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    metrics: dict[str, Any] = {
+        "val_uar": trained.val_uar,
+        "best_epoch": trained.best_epoch,
+        "fold": fold.index,
+        "seed": seed,
+        "architecture": architecture.id,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "classes": list(corpus.manifest.classes),
+    }
+    if overlap is not None and overlap.speakers:
+        metrics["overlap"] = list(overlap.speakers)
+    if read_test:
+        table = predictions(config, corpus, trained, fold.test, fold.index, seed)
+        folder.write_csv(PREDICTIONS, table)
+        metrics |= test_figures(table, corpus.manifest.classes)
+    write_model(folder, config, corpus, architecture, trained)
+    folder.write_json(METRICS, {**metrics, **watch.read()})
+    return metrics
+
+
+def predictions(
+    config: ExperimentConfig, corpus: Corpus, trained: Trained, rows: np.ndarray, fold: int, seed: int
+) -> pd.DataFrame:
+    """A trained network's probabilities for rows of the manifest, as a table."""
+    rows = np.sort(rows)
+    device = next(trained.model.parameters()).device
+    loader = evaluation_loader(
+        corpus.utterances(rows, trained.normalizer), corpus.frequency_bins, config.retrain.batch_size
+    )
+    probabilities = predict(trained.model, loader, device, len(rows))
+    classes = np.array(corpus.manifest.classes)
+    known = corpus.manifest.table.iloc[rows]
+    table = pd.DataFrame(
+        {
+            "fold": fold,
+            "seed": seed,
+            "file": np.array(corpus.manifest.names)[rows],
+            "speaker": known["speaker"].to_numpy(),
+            "emotion": known["emotion"].to_numpy(),
+            "predicted": classes[probabilities.argmax(1)],
+        }
+    )
+    for number, name in enumerate(classes):
+        table[f"p_{name}"] = probabilities[:, number]
+    return table
+
+
+def test_figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+    """Figures of a table of predictions, each called `test_*` but recall and confusion."""
+    number = {name: position for position, name in enumerate(classes)}
+    found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)
+    return {
+        "test_uar": found["uar"],
+        "test_wa": found["wa"],
+        "test_macro_f1": found["macro_f1"],
+        "recall": found["recall"],
+        "confusion": found["confusion"],
+        "test_utterances": found["n"],
+    }
+
+
+def write_model(
+    folder: RunFolder, config: ExperimentConfig, corpus: Corpus, architecture: Architecture, trained: Trained
+) -> None:
+    """Write what is needed to use a network, and what it was made with."""
+    folder.write_text(CONFIG, config.to_yaml())
+    folder.write_json(ARCHITECTURE, architecture.to_dict())
+    folder.write_json(NORMALIZATION, trained.normalizer.to_dict())
+    folder.write_csv(HISTORY, pd.DataFrame(trained.history))
+    device = next(trained.model.parameters()).device
+    folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
+    folder.write_bytes(GRAPH, onnx_graph(trained.model, corpus.input_shape))
+
+
+def retrain(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    folder: RunFolder,
+    final: bool = False,
+    allow_overlap: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Retrain an architecture over folds and seeds, and pool the test predictions.
+
+    Finished folds and seeds in the folder are kept, so that a run that was cut off goes on where it stopped.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        architecture: what to train.
+        folds: folds of the corpus's protocol.
+        seeds: seeds of each fold.
+        folder: where the run's files go.
+        final: also train the network to ship: on all speakers, for the median of the folds' best epochs.
+        allow_overlap: score on speakers that the search saw, and mark the figures.
+        progress: told of each epoch.
+
+    Returns:
+        The pooled figures, as in the folder's metrics.json.
+
+    Raises:
+        OverlapError: the search saw test speakers, and `allow_overlap` is not set.
+        RunFolderError: the folder holds a run of other settings.
+    """
+    parts = {index: corpus.fold(index) for index in folds}
+    overlaps = {index: find_overlap(architecture.origin, corpus, fold.test) for index, fold in parts.items()}
+    if not allow_overlap:
+        refuse_overlap(overlaps)
+    start_run(folder, config, architecture)
+    for index, fold in parts.items():
+        for seed in seeds:
+            cell = folder.cell(index, seed)
+            if not cell.has(METRICS):
+                retrain_fold(config, corpus, architecture, fold, seed, cell, overlap=overlaps[index], progress=progress)
+    pooled = pool(folder, folds, seeds)
+    if final and not folder.child(FINAL).has(METRICS):
+        train_final(config, corpus, architecture, folder, folds, seeds, progress)
+    return pooled
+
+
+def settle_space(config: ExperimentConfig, architecture: Architecture, explicit: bool) -> ExperimentConfig:
+    """The configuration with the architecture's space in it.
+
+    Args:
+        config: the configuration.
+        architecture: what is to be retrained.
+        explicit: whether the user named the configuration's space, so that it must be the architecture's.
+
+    Raises:
+        ArchitectureError: the architecture is of another space, or was searched on maps of another shape.
+    """
+    if explicit and config.space.identity() != architecture.space.identity():
+        raise ArchitectureError(
+            f"architecture {architecture.id} is of another space than "
+            f"{'preset ' + config.preset if config.preset else 'the configuration'}; name the preset or configuration "
+            f"that it was searched with"
+        )
+    if config.features.input_shape != tuple(architecture.input_shape):
+        raise ArchitectureError(
+            f"architecture {architecture.id} takes maps of (channels, bins) {tuple(architecture.input_shape)}, but the "
+            f"features of the configuration give {config.features.input_shape}; name the preset or configuration that "
+            f"it was searched with"
+        )
+    return config.model_copy(update={"space": architecture.space})
+
+
+def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Architecture) -> None:
+    """Note the settings of a run, or check that a run that goes on has the same.
+
+    Raises:
+        RunFolderError: they differ.
+    """
+    text = config.to_yaml()
+    if folder.has(ARCHITECTURE) and folder.has(CONFIG):
+        differs = None
+        if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
+            differs = "of another architecture"
+        elif (folder.path / CONFIG).read_text(encoding="utf-8") != text:
+            differs = "with other settings"
+        if differs is not None:
+            raise RunFolderError(
+                f"output folder {folder.path} holds a run {differs}; name another folder, or --overwrite that run"
+            )
+    folder.write_text(CONFIG, text)
+    folder.write_json(ARCHITECTURE, architecture.to_dict())
+
+
+def refuse_overlap(overlaps: dict[int, Overlap]) -> None:
+    """Refuse folds whose test speakers a search saw.
+
+    Raises:
+        OverlapError: there are some.
+    """
+    bad = {index: overlap.speakers for index, overlap in overlaps.items() if overlap.speakers}
+    if bad:
+        named = "; ".join(f"fold {index}: {', '.join(speakers[:10])}" for index, speakers in bad.items())
+        raise OverlapError(
+            f"the architecture's search saw test speakers of {len(bad)} of {len(overlaps)} folds ({named}), so that "
+            f"their figures would flatter it. Search anew inside each of these folds, retrain on the fold that it was "
+            f"searched on, or add --allow-overlap, which marks the figures"
+        )
+
+
+def pool(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> dict[str, Any]:
+    """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
+    cells = [folder.cell(fold, seed) for fold in folds for seed in seeds]
+    figures = [cell.read_json(METRICS) for cell in cells]
+    table = pd.concat([cell.read_csv(PREDICTIONS) for cell in cells], ignore_index=True)
+    pooled = pooled_table(table, figures[0]["classes"])
+    pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
+    pooled["parameters"] = figures[0]["parameters"]
+    for key in ("seconds", "cpu_seconds"):
+        pooled[key] = sum(each[key] for each in figures)
+    overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
+    if overlap:
+        pooled["overlap"] = overlap
+    folder.write_csv(PREDICTIONS, table)
+    folder.write_json(METRICS, pooled)
+    return pooled
+
+
+def train_final(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    folder: RunFolder,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    progress: Progress = silent,
+) -> Path:
+    """Train the network to ship: on all speakers, for the median of the folds' best epochs.
+
+    It has no test figure of its own; the pooled figures of the folds are its estimate.
+    """
+    watch = Stopwatch()
+    best = [folder.cell(fold, seed).read_json(METRICS)["best_epoch"] for fold in folds for seed in seeds]
+    epochs = round(median(best))
+
+    def on_epoch(epoch: int, val_uar: float | None) -> None:
+        progress("final network", epoch, epochs)
+
+    rows = np.arange(len(corpus.manifest))
+    trained = train(config, corpus, architecture, rows, None, seeds[0], epochs, on_epoch)
+    final = folder.child(FINAL)
+    write_model(final, config, corpus, architecture, trained)
+    metrics = {
+        "epochs": epochs,
+        "best_epochs_of_folds": best,
+        "seed": seeds[0],
+        "architecture": architecture.id,
+        "classes": list(corpus.manifest.classes),
+        "speakers": corpus.speakers(rows),
+        "estimate": {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")},
+    }
+    final.write_json(METRICS, {**metrics, **watch.read()})
+    return final.path

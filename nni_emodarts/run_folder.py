@@ -1,0 +1,162 @@
+"""What a run leaves behind: names, and writes that are whole or absent."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from nni_emodarts.errors import RunFolderError
+
+CONFIG = "config.yml"
+ARCHITECTURE = "architecture.json"
+ALPHAS = "alphas.csv"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+PREDICTIONS = "predictions.csv"
+ENVIRONMENT = "environment.json"
+NORMALIZATION = "normalization.json"
+WEIGHTS = "weights.safetensors"
+GRAPH = "model.onnx"
+
+FILES = (
+    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
+)  # fmt: skip
+FINAL = "final"
+
+
+class RunFolder:
+    """A folder of one run: a search, a retrained network, or a run over folds and seeds."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    @classmethod
+    def claim(cls, path: str | Path, resume: bool = False, overwrite: bool = False) -> Self:
+        """Take a folder for a new run.
+
+        Args:
+            path: the folder; made where absent.
+            resume: go on with what an earlier run left there.
+            overwrite: delete the files of an earlier run; others in the folder stay.
+
+        Raises:
+            RunFolderError: it is taken, and neither `resume` nor `overwrite` is set.
+        """
+        folder = cls(path)
+        if folder.path.exists() and not folder.path.is_dir():
+            raise RunFolderError(f"output {folder.path} is a file; name a folder")
+        if folder.path.exists() and any(folder.path.iterdir()):
+            if overwrite:
+                folder.clear()
+            elif not resume:
+                raise RunFolderError(
+                    f"output folder {folder.path} is not empty; name another, or add --resume to go on with the run "
+                    f"in it, or --overwrite to replace that run"
+                )
+        try:
+            folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"output folder {folder.path}: {error.strerror or error}; name another") from None
+        return folder
+
+    def clear(self) -> None:
+        """Delete the files of a run, and nothing else."""
+        for name in FILES:
+            (self.path / name).unlink(missing_ok=True)
+        for child in [*self.path.glob("fold_[0-9][0-9]*"), self.path / FINAL, self.path / "search"]:
+            if child.is_dir():
+                shutil.rmtree(child)
+
+    def child(self, *names: str) -> "RunFolder":
+        """A run inside this one."""
+        child = RunFolder(self.path.joinpath(*names))
+        child.path.mkdir(parents=True, exist_ok=True)
+        return child
+
+    def cell(self, fold: int, seed: int) -> "RunFolder":
+        """The run of one fold and seed: `fold_00/seed_1`."""
+        return self.child(f"fold_{fold:02d}", f"seed_{seed}")
+
+    def has(self, name: str) -> bool:
+        """Whether a file is there; each is written whole, so that it is complete."""
+        return (self.path / name).exists()
+
+    def write_json(self, name: str, data: Mapping[str, Any]) -> None:
+        """Write data as JSON; numbers that are not finite become null."""
+        self.write_bytes(name, (json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n").encode())
+
+    def write_csv(self, name: str, table: pd.DataFrame) -> None:
+        """Write a table."""
+        self.write_bytes(name, table.to_csv(index=False, float_format="%.8g").encode())
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """Write to a temporary name, then rename."""
+        write_atomically(self.path / name, data)
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Read a JSON file of the run.
+
+        Raises:
+            RunFolderError: it is missing or broken.
+        """
+        try:
+            data = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+        if not isinstance(data, dict):
+            raise RunFolderError(f"run folder {self.path}: {name} holds no object")
+        return data
+
+    def read_csv(self, name: str) -> pd.DataFrame:
+        """Read a table of the run; labels stay text.
+
+        Raises:
+            RunFolderError: it is missing or broken.
+        """
+        texts = dict.fromkeys(("file", "speaker", "emotion", "predicted"), str)
+        try:
+            return pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+
+
+def config_beside(path: str | Path) -> Path | None:
+    """The configuration that a run left beside one of its files, if it is there."""
+    found = Path(path).with_name(CONFIG)
+    return found if found.is_file() else None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file such that it is whole or absent, whatever happens."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        raise
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and (data != data or data in (float("inf"), float("-inf"))):
+        return None
+    return data

@@ -1,0 +1,132 @@
+"""The training task that search and retrain share."""
+
+import math
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn, optim
+from torch.nn import functional as F
+
+from nni_emodarts.config import OptimizerConfig
+from nni_emodarts.data import Batch
+from nni_emodarts.nni_nas import LightningModule
+
+
+class EmotionTask(LightningModule):  # type: ignore[misc]
+    """Class-weighted cross entropy, one optimiser, warm-up and cosine schedule.
+
+    A lightning module of NNI: `set_model` gives it a network, or NNI's strategy a supernet.
+    """
+
+    def __init__(
+        self,
+        class_weights: Tensor,
+        total_steps: int,
+        optimizer: Literal["sgd", "adamw"] = "adamw",
+        learning_rate: float = 1e-3,
+        final_learning_rate: float = 0.0,
+        warmup_steps: int = 0,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-2,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        """Set up the task.
+
+        Args:
+            class_weights: weight of each class (K,).
+            total_steps: optimiser steps until the schedule ends.
+            optimizer: `sgd` with momentum, or `adamw`.
+            learning_rate: highest rate, reached after `warmup_steps`.
+            final_learning_rate: rate at the last step.
+            warmup_steps: steps over which the rate rises linearly.
+            momentum: momentum of sgd.
+            weight_decay: weight decay of either optimiser.
+            label_smoothing: share of the target spread over all classes.
+        """
+        super().__init__()
+        self.loss = nn.CrossEntropyLoss(class_weights, label_smoothing=label_smoothing)
+        self._optimizer = optimizer
+        self._rates = learning_rate, final_learning_rate
+        self._steps = warmup_steps, max(total_steps, 1)
+        self._momentum = momentum
+        self._weight_decay = weight_decay
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,) -> logits (N, K)."""
+        out: Tensor = self.model(maps, lengths)
+        return out
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of a batch; never NaN in silence."""
+        loss: Tensor = self.loss(self(batch.maps, batch.lengths), batch.labels)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser and its schedule, stepped after every batch."""
+        peak, final = self._rates
+        warmup, total = self._steps
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer: optim.Optimizer
+        if self._optimizer == "sgd":
+            optimizer = optim.SGD(parameters, peak, momentum=self._momentum, weight_decay=self._weight_decay)
+        else:
+            optimizer = optim.AdamW(parameters, peak, weight_decay=self._weight_decay)
+
+        def factor(step: int) -> float:
+            if step < warmup:
+                return (step + 1) / warmup
+            share = min((step - warmup) / max(total - warmup, 1), 1.0)
+            return (final + (peak - final) * (1 + math.cos(math.pi * share)) / 2) / peak
+
+        scheduler = optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def make_task(
+    optimizer: OptimizerConfig,
+    labels: np.ndarray,
+    num_classes: int,
+    epochs: int,
+    steps_per_epoch: int,
+    label_smoothing: float = 0.0,
+) -> EmotionTask:
+    """The task for training utterances of these labels (n,)."""
+    return EmotionTask(
+        class_weights(labels, num_classes),
+        total_steps=epochs * steps_per_epoch,
+        optimizer=optimizer.name,
+        learning_rate=optimizer.learning_rate,
+        final_learning_rate=optimizer.final_learning_rate,
+        warmup_steps=round(optimizer.warmup_epochs * steps_per_epoch),
+        momentum=optimizer.momentum,
+        weight_decay=optimizer.weight_decay,
+        label_smoothing=label_smoothing,
+    )
+
+
+def class_weights(labels: np.ndarray, num_classes: int) -> Tensor:
+    """Weights inverse to the classes' frequencies (n,) -> (K,), such that the mean over utterances is one."""
+    counts = np.bincount(labels, minlength=num_classes)
+    return torch.tensor(len(labels) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+
+
+@torch.no_grad()
+def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) -> np.ndarray:
+    """Probabilities (num_rows, K) of a loader's utterances, in the order of their rows.
+
+    The network's mode is put back as it was.
+    """
+    training = model.training
+    model.eval()
+    rows, found = [], []
+    for batch in loader:
+        logits = model(batch.maps.to(device), batch.lengths.to(device))
+        found.append(F.softmax(logits.float(), 1).cpu().numpy())
+        rows.append(batch.rows.numpy())
+    model.train(training)
+    order = np.argsort(np.concatenate(rows))
+    probabilities = np.concatenate(found)[order]
+    if len(probabilities) != num_rows:
+        raise RuntimeError(f"{len(probabilities)} of {num_rows} utterances were predicted")
+    return probabilities

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import soundfile
+
+from nni_emodarts.errors import AudioError
+from nni_emodarts.features import read_audio
+
+RATE = 16000
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [(".wav", "PCM_16"), (".wav", "PCM_24"), (".wav", "FLOAT"), (".flac", "PCM_24")]
+)
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_any_rate_depth_and_channel_count_gives_the_same_sound(tmp_path, rate, channels, suffix, subtype):
+    seconds, file = 0.5, tmp_path / f"sound{suffix}"
+    source = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(seconds * rate)) / rate)
+    gains = np.linspace(0.5, 1.5, channels) if channels > 1 else np.ones(1)  # their mean is 1
+    soundfile.write(file, source[:, np.newaxis] * gains, rate, subtype=subtype)
+
+    waveform = read_audio(file, RATE)
+
+    assert waveform.dtype == np.float32
+    assert waveform.shape == (int(seconds * RATE),)
+    expected = 0.3 * np.sin(2 * np.pi * 440 * np.arange(len(waveform)) / RATE)
+    inner = slice(800, -800)  # a resampling filter sees the edges as silence
+    np.testing.assert_allclose(waveform[inner], expected[inner], atol=2e-4)  # 16 bits: 3e-5, and the filter's ripple
+
+
+def test_segment_equals_slice(tmp_path, tone):
+    file, source = tmp_path / "long.wav", tone(2.0, RATE)
+    soundfile.write(file, source, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(file, RATE, 0.5, 1.25), source[8000:20000])
+    np.testing.assert_array_equal(read_audio(file, RATE, start=1.5), source[24000:])
+    np.testing.assert_array_equal(read_audio(file, RATE, end=0.25), source[:4000])
+    np.testing.assert_array_equal(read_audio(file, RATE, 1.5, 2.05), source[24000:])  # a rounded annotation
+
+
+def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
+    file = tmp_path / "stereo.wav"
+    source = np.stack([tone(0.5, RATE, seed=1), tone(0.5, RATE, seed=2)], axis=1)
+    soundfile.write(file, source, RATE, subtype="FLOAT")
+    monkeypatch.setattr("nni_emodarts.features.audio.BLOCK_SAMPLES", 1001)
+    np.testing.assert_array_equal(read_audio(file, RATE), source.mean(axis=1))
+
+
+def test_one_sample_survives_resampling(tmp_path):
+    soundfile.write(tmp_path / "click.wav", np.ones(1), 48000)
+    assert read_audio(tmp_path / "click.wav", RATE).shape == (1,)
+
+
+def _write(path, samples, rate=RATE):
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("missing.wav", lambda path: None, "no such file"),
+        ("folder.wav", lambda path: path.mkdir(), "no such file"),
+        ("noise.wav", lambda path: path.write_bytes(bytes(range(256)) * 4), "cannot be decoded"),
+        ("text.raw", lambda path: path.write_text("text"), "cannot be decoded"),
+        ("nothing.flac", lambda path: path.write_bytes(b""), "cannot be decoded"),
+        ("empty.wav", lambda path: _write(path, np.zeros(0)), "holds 0 samples"),
+        ("nan.wav", lambda path: _write(path, [0.1, np.nan, 0.2]), "sample of nan"),
+        ("infinite.wav", lambda path: _write(path, [0.1, -np.inf]), "sample of inf"),
+        ("huge.wav", lambda path: _write(path, [0.1, 1e30]), "sample of 1e"),
+        ("slow.wav", lambda path: _write(path, [0.1, 0.2], rate=7), "sampling rate of 7 Hz"),
+    ],
+)
+def test_bad_recording_is_named_with_reason(tmp_path, name, write, message):
+    write(tmp_path / name)
+    with pytest.raises(AudioError, match=message) as caught:
+        read_audio(tmp_path / name, RATE)
+    assert str(caught.value).startswith(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "message"),
+    [(1.0, None, "start 1 s"), (-0.1, None, "start -0.1 s"), (0.5, 1.2, "end 1.2 s"), (0.5, 0.4, "end 0.4 s")],
+)
+def test_segment_outside_the_recording_is_refused(tmp_path, tone, start, end, message):
+    _write(tmp_path / "second.wav", tone(1.0, RATE))
+    with pytest.raises(AudioError, match=message):
+        read_audio(tmp_path / "second.wav", RATE, start, end)

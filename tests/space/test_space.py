@@ -1,0 +1,132 @@
+"""The joint space: frozen networks of every preset, and what NNI sees of it."""
+
+import json
+
+import pytest
+import torch
+
+from nni_emodarts import Architecture, EmoDartsSpace, build_model, load_preset
+from nni_emodarts.architecture import candidates, edge_label, node_label, nodes
+from nni_emodarts.config import PRESETS, load_config
+from nni_emodarts.errors import ArchitectureError, ConfigError
+from nni_emodarts.nni_nas import InputChoice, LayerChoice, ModelSpace
+from nni_emodarts.space import random_architecture
+
+LENGTHS = torch.tensor([37, 30, 9, 1])
+
+
+def drawn(preset: str, seed: int, num_classes: int = 3) -> Architecture:
+    config = load_config(preset)
+    return random_architecture(config.space, num_classes, config.features.input_shape, seed)
+
+
+def maps(shape: tuple[int, int]) -> torch.Tensor:
+    data = torch.randn(len(LENGTHS), *shape, int(LENGTHS.max()))
+    for number, length in enumerate(LENGTHS):
+        data[number, ..., length:] = 0
+    return data
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_clip_alone_equals_its_row_in_a_padded_batch(preset: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    model = build_model(drawn(preset, seed))
+    data = maps(model.input_shape)
+    model(data, LENGTHS)  # moves the running statistics
+    model.eval()
+    with torch.no_grad():
+        together = model(data, LENGTHS)
+        for number, length in enumerate(LENGTHS):
+            alone = model(data[number : number + 1, ..., :length], LENGTHS[number : number + 1])
+            torch.testing.assert_close(alone[0], together[number], atol=1e-5, rtol=1e-4)
+        changed = data.clone()
+        changed[0] += 1.0
+        assert torch.equal(model(changed, LENGTHS)[1:], together[1:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_frozen_network_has_no_unused_parameter_and_rebuilds_from_json(preset: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    architecture = drawn(preset, seed)
+    model = build_model(Architecture.from_dict(json.loads(json.dumps(architecture.to_dict()))))
+    model(maps(model.input_shape), LENGTHS).square().sum().backward()
+    without = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert not without
+    assert not any(isinstance(part, LayerChoice | InputChoice) for part in model.modules())
+    names = {name: value.shape for name, value in model.state_dict().items()}
+    assert names == {name: value.shape for name, value in build_model(architecture).state_dict().items()}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_none_is_never_drawn(preset: str) -> None:
+    for seed in range(20):
+        assert "none" not in drawn(preset, seed).choices.values()
+    assert len({drawn(preset, seed).id for seed in range(20)}) > 15
+
+
+def test_the_space_is_nnis() -> None:
+    config = load_config("tiny")
+    space = EmoDartsSpace(**load_preset("tiny"), num_classes=4)
+    assert isinstance(space, ModelSpace)
+    assert space.input_shape == config.features.input_shape
+    mutables = space.simplify()
+    expected = {}
+    for kind, node in nodes(config.space):
+        expected[node_label(kind, node)] = list(range(node))
+        for state in range(node):
+            expected[edge_label(kind, node, state)] = list(candidates(config.space, kind))
+    assert {label: list(mutable.values) for label, mutable in mutables.items()} == expected
+    assert all(mutables[node_label(kind, node)].n_chosen == 2 for kind, node in nodes(config.space))
+    assert space(maps(space.input_shape), LENGTHS).shape == (4, 4)
+
+
+def test_freeze_takes_a_full_sample() -> None:
+    """Strategies name every edge, also those that no node takes."""
+    space = EmoDartsSpace(**load_preset("tiny"), num_classes=4)
+    sample: dict[str, object] = {}
+    model = space.random(sample)
+    assert isinstance(model, EmoDartsSpace)
+    sample = {label: "skip_connect" if choice == "none" else choice for label, choice in sample.items()}
+    frozen = space.freeze(sample)
+    assert sum(p.numel() for p in frozen.parameters()) < sum(p.numel() for p in space.parameters()) / 5
+    with pytest.raises(ArchitectureError, match="normal_2"):
+        space.freeze({**sample, "normal_2": [0, 9]})
+
+
+def test_options_out_of_bounds() -> None:
+    with pytest.raises(ConfigError, match="cnn_cells"):
+        EmoDartsSpace(4, (1, 40), cnn_cells=0)
+    with pytest.raises(ConfigError, match="cnn_cels"):
+        EmoDartsSpace(4, (1, 40), cnn_cels=2)
+
+
+@pytest.mark.parametrize("scope", ["all", "lstm", "rnn", "lstm_att", "rnn_att"])
+@pytest.mark.parametrize("pooling", ["mean", "attention", "statistics"])
+def test_scopes_and_poolings(scope: str, pooling: str) -> None:
+    config = load_config("tiny", settings=[f"space.seqnn_scope={scope}", f"space.pooling={pooling}"])
+    architecture = random_architecture(config.space, 5, (2, 21), 0)
+    family = {
+        choice for label, choice in architecture.choices.items() if label.startswith("seqnn") and label.count("_") == 2
+    }
+    assert family <= set(config.space.sequence_operations)
+    assert build_model(architecture)(maps((2, 21)), LENGTHS).shape == (4, 5)
+
+
+def test_an_architecture_moves_to_other_classes_and_maps() -> None:
+    model = build_model(drawn("tiny", 0), num_classes=7, input_shape=(3, 64))
+    assert model(maps((3, 64)), LENGTHS).shape == (4, 7)
+
+
+def test_drop_path_reaches_every_edge_but_skips() -> None:
+    torch.manual_seed(0)
+    architecture = drawn("tiny", 1)
+    model = build_model(architecture).train()
+    model.dropout.p = 0.0
+    data = maps(model.input_shape)
+    assert torch.equal(model(data, LENGTHS), model(data, LENGTHS))
+    model.set_drop_path(0.5)
+    assert not torch.equal(model(data, LENGTHS), model(data, LENGTHS))
+    model.eval()
+    assert torch.equal(model(data, LENGTHS), model(data, LENGTHS))

@@ -1,0 +1,113 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nni_emodarts.config import PRESETS, SpaceConfig, load_config, load_preset, validate
+from nni_emodarts.errors import ConfigError
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_load_and_round_trip(preset: str, tmp_path: Path) -> None:
+    config = load_config(preset)
+    file = tmp_path / "config.yml"
+    file.write_text(config.to_yaml())
+    assert load_config(file=file) == config
+    assert set(load_preset(preset)) >= {"input_shape", "cnn_cells", "seqnn_primitives"}
+
+
+def test_paper_preset_is_the_papers() -> None:
+    space = load_config("paper").space
+    assert (space.cnn_cells, space.cnn_nodes, space.cnn_channels, space.stem_multiplier) == (4, 4, 8, 3)
+    assert (space.seqnn_cells, space.seqnn_nodes, space.seqnn_width, space.dropout) == (4, 4, 128, 0.3)
+    assert len(space.cnn_primitives) == 8
+    assert len(space.sequence_operations) == 14
+    assert space.reductions == (1, 2)
+    assert load_config("paper").features.input_shape == (1, 128)
+
+
+def test_layers_of_a_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yml"
+    file.write_text("preset: tiny\nsearch: {epochs: 7, batch_size: 8}\n")
+    config = load_config(file=file, settings=["search.epochs=9"], options={"data.protocol": "kfold:3"})
+    assert config.preset == "tiny"
+    assert (config.search.epochs, config.search.batch_size) == (9, 8)
+    assert config.data.protocol == "kfold:3"
+    assert config.space == load_config("tiny").space
+
+
+def test_labels_are_not_read_as_yaml() -> None:
+    assert load_config(options={"data.manifest": "03"}).data.manifest == "03"
+
+
+def test_every_fault_in_one_message() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            "tiny", settings=["search.epoch=3", "retrain.drop_path=2", "space.seqnn_scope=gru", "serch.epochs=1"]
+        )
+    message = str(caught.value)
+    assert "4 faults" in message
+    for words in ("search.epoch: unknown key; did you mean epochs", "retrain.drop_path: 2", "seqnn_scope: 'gru'",
+                  "serch: unknown key; did you mean search"):  # fmt: skip
+        assert words in message
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("search.strategy=dart", "did you mean darts"),
+        ("search.options.alpha=3", "alpha"),
+        ("space.reduction_cells=[9]", "9 is out of range"),
+        ("features.f_max=9000", "8000"),
+        ("features.coefficients=20", "mfcc"),
+        ("space.cnn_primitives=[none]", "other than none"),
+        ("space.seqnn_primitives=[gru_1]", "gru_1"),
+        ("nonsense", "section.key=value"),
+        ("a.b=[", "no YAML"),
+        ("device=tpu", "tpu"),
+    ],
+)
+def test_faults_name_value_and_remedy(setting: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("tiny", settings=[setting])
+    assert words in str(caught.value)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.yml"):
+        load_config(file=tmp_path / "absent.yml")
+    for text in ("- 1\n", "{", "1: 2\n", "\x00"):
+        (tmp_path / "bad.yml").write_text(text)
+        with pytest.raises(ConfigError, match=r"bad\.yml"):
+            load_config(file=tmp_path / "bad.yml")
+    with pytest.raises(ConfigError, match="did you mean compact"):
+        load_config("compct")
+
+
+YAML = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+SECTIONS = ("preset", "data", "features", "space", "search", "retrain", "device")
+
+
+@given(st.sampled_from(SECTIONS), YAML, st.text(max_size=6))
+def test_any_data_gives_a_configuration_or_one_error(section: str, junk: Any, key: str) -> None:
+    for data in ({section: junk}, {section: {key: junk}}):
+        try:
+            again = yaml.safe_load(validate(data).to_yaml())
+        except ConfigError:
+            continue
+        assert validate(again) == validate(data)
+
+
+def test_a_spaces_identity_resolves_defaults() -> None:
+    assert SpaceConfig().identity() == SpaceConfig(reduction_cells=(2, 1), seqnn_scope="all").identity()
+    assert SpaceConfig(seqnn_scope="lstm").identity() != SpaceConfig().identity()
+    assert SpaceConfig.model_validate(SpaceConfig(seqnn_scope="lstm").identity()).identity() == (
+        SpaceConfig(seqnn_scope="lstm").identity()
+    )

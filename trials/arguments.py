@@ -1,0 +1,112 @@
+"""What the trial scripts have in common: arguments, threads, and what NNI says of fold, seed and choices.
+
+Nothing heavy is imported before the number of threads is set: OpenMP reads it once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from nni_emodarts import nni_trial
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.errors import ConfigError, EmodartsError
+from nni_emodarts.run_folder import RunFolder, config_beside
+
+_OWN = ("fold", "seed")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial: a fold and a seed.
+
+    Attributes:
+        config: the whole configuration.
+        fold: number of the fold.
+        seed: seed of everything random.
+        choices: the architecture, where a tuner chose it; else empty.
+        folder: where the run's files go.
+        arguments: all arguments of the script.
+    """
+
+    config: ExperimentConfig
+    fold: int
+    seed: int
+    choices: dict[str, Any]
+    folder: RunFolder
+    arguments: argparse.Namespace
+
+
+def run(description: str, work: Callable[[Trial], None], arguments: list[str] | None = None) -> None:
+    """Parse, call, and turn an error that the user can mend into one message and exit code 2."""
+    parsed = _parser(description).parse_args(arguments)
+    if parsed.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(parsed.threads)
+    try:
+        work(_assemble(parsed))
+    except EmodartsError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - NNI keeps a trial's stderr
+        sys.exit(2)
+
+
+def show_progress(what: str, done: int, total: int, **figures: float) -> None:
+    """A line a step, for the trial's log."""
+    shown = "".join(f"  {name} {value:.3f}" for name, value in figures.items())
+    print(f"{what}: {done}/{total}{shown}", flush=True)  # noqa: T201 - NNI keeps a trial's stdout
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--manifest", help="the manifest, or synthetic for the embedded corpus")
+    parser.add_argument("--preset", help="paper, compact or tiny")
+    parser.add_argument("--config", help="a YAML file laid over the preset")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one setting laid over both")
+    parser.add_argument("--protocol", help="loso, session, kfold:K or official")
+    parser.add_argument("--strategy", help="how to search")
+    parser.add_argument("--architecture", help="architecture.json to retrain")
+    parser.add_argument("--allow-overlap", action="store_true", help="score on speakers that the search saw")
+    parser.add_argument("--fold", type=int, help="fold, where no tuner gives one")
+    parser.add_argument("--seed", type=int, help="seed, where no tuner gives one")
+    parser.add_argument("--threads", type=int, help="processor threads of this trial")
+    parser.add_argument("--out", help="output folder; the trial's own where absent")
+    return parser
+
+
+def _assemble(arguments: argparse.Namespace) -> Trial:
+    named = {
+        "data.manifest": arguments.manifest,
+        "data.protocol": arguments.protocol,
+        "search.strategy": arguments.strategy,
+    }
+    options = {key: value for key, value in named.items() if value is not None}
+    file = arguments.config
+    if file is None and arguments.preset is None and arguments.architecture is not None:
+        file = config_beside(arguments.architecture)
+    config = load_config(arguments.preset, file, arguments.set, options)
+    parameters = nni_trial.parameters()
+    return Trial(
+        config,
+        _number("fold", parameters, arguments.fold, 0),
+        _number("seed", parameters, arguments.seed, 1),
+        {label: choice for label, choice in parameters.items() if label not in _OWN},
+        _folder(arguments.out),
+        arguments,
+    )
+
+
+def _number(name: str, parameters: dict[str, Any], argument: int | None, default: int) -> int:
+    value = parameters.get(name, default if argument is None else argument)
+    if not isinstance(value, int | float) or value != int(value) or value < 0:
+        raise ConfigError(f"{name}: {value!r} must be a whole number from 0")
+    return int(value)
+
+
+def _folder(out: str | None) -> RunFolder:
+    if out is not None:
+        return RunFolder.claim(out)
+    if not nni_trial.in_trial():
+        raise ConfigError("--out is missing; outside an NNI trial the output folder must be named")
+    # NNI runs an interrupted trial again in its old folder, which also holds files of NNI's own.
+    return RunFolder(nni_trial.output_folder())

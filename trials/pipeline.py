@@ -1,0 +1,38 @@
+"""A trial that searches an architecture inside one fold, then retrains and scores it on that fold."""
+
+from nni_emodarts.trials import arguments
+from nni_emodarts.trials.retrain import test_columns
+
+from nni_emodarts import nni_trial
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, METRICS
+
+
+def main() -> None:
+    """Search and retrain one fold, and report the validation UAR, with the test figures beside it."""
+    arguments.run(main.__doc__ or "", work)
+
+
+def work(trial: arguments.Trial) -> None:
+    """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
+    from nni_emodarts.preparation import prepare
+    from nni_emodarts.retrain import retrain_fold
+    from nni_emodarts.search import search
+
+    config, progress, report = trial.config, arguments.show_progress, nni_trial.report_intermediate
+    corpus = prepare(config.data, config.features, progress=progress)
+    fold = corpus.fold(trial.fold)
+    searched = trial.folder.child("search")
+    if searched.has(METRICS):
+        architecture = Architecture.load(searched.path / ARCHITECTURE)
+    else:
+        architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
+    trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
+    metrics = retrain_fold(
+        config, corpus, architecture, fold, trial.seed, trial.folder, progress=progress, report=report
+    )
+    nni_trial.report_final(metrics["val_uar"], test_columns(metrics))
+
+
+if __name__ == "__main__":
+    main()

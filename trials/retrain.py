@@ -1,0 +1,55 @@
+"""A trial that retrains an architecture on one fold: an exported one, or one that the tuner of this trial chose."""
+
+from nni_emodarts.trials import arguments
+
+from nni_emodarts import nni_trial
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.errors import ConfigError
+
+
+def main() -> None:
+    """Retrain, and report the validation UAR, with the test figures beside it."""
+    arguments.run(main.__doc__ or "", work)
+
+
+def work(trial: arguments.Trial) -> None:
+    """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
+    from nni_emodarts.overlap import find_overlap
+    from nni_emodarts.preparation import prepare
+    from nni_emodarts.retrain import refuse_overlap, retrain_fold, settle_space
+
+    progress = arguments.show_progress
+    config = trial.config
+    if trial.choices and trial.arguments.architecture is not None:
+        raise ConfigError("--architecture is given, and the tuner chooses one too; give one of both")
+    if not trial.choices:
+        if trial.arguments.architecture is None:
+            raise ConfigError("--architecture is missing, and this trial's parameters hold no architecture")
+        architecture = Architecture.load(trial.arguments.architecture)
+        config = settle_space(
+            config, architecture, explicit=(trial.arguments.preset or trial.arguments.config) is not None
+        )
+    corpus = prepare(config.data, config.features, progress=progress)
+    fold = corpus.fold(trial.fold)
+    if trial.choices:
+        origin = {"strategy": "tuner", "seed": trial.seed}
+        architecture = Architecture.from_choices(
+            config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin
+        )
+    overlap = find_overlap(architecture.origin, corpus, fold.test)
+    if not trial.arguments.allow_overlap:
+        refuse_overlap({fold.index: overlap})
+    metrics = retrain_fold(
+        config, corpus, architecture, fold, trial.seed, trial.folder,
+        read_test=not trial.choices, overlap=overlap, progress=progress, report=nni_trial.report_intermediate,
+    )  # fmt: skip
+    nni_trial.report_final(metrics["val_uar"], test_columns(metrics))
+
+
+def test_columns(metrics: dict[str, float]) -> dict[str, float]:
+    """The figures that become columns of the web UI."""
+    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""A trial that searches an architecture on one fold's training speakers."""
+
+from nni_emodarts.trials import arguments
+
+from nni_emodarts import nni_trial
+
+
+def main() -> None:
+    """Search, and report the supernet's validation UAR."""
+    arguments.run(main.__doc__ or "", work)
+
+
+def work(trial: arguments.Trial) -> None:
+    """One search."""
+    from nni_emodarts.preparation import prepare
+    from nni_emodarts.search import search
+
+    config, progress = trial.config, arguments.show_progress
+    corpus = prepare(config.data, config.features, progress=progress)
+    fold = corpus.fold(trial.fold)
+    search(config, corpus, fold, trial.seed, trial.folder, progress, nni_trial.report_intermediate)
+    nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], {})
+
+
+if __name__ == "__main__":
+    main()
