@@ -39,9 +39,9 @@ from nni_emodarts.run_folder import (
     RunFolder,
 )  # fmt: skip
 from nni_emodarts.space import EmoDartsSpace, build_model
-from nni_emodarts.training.device import make_trainer, pick_device
 from nni_emodarts.training.graph import onnx_graph
 from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Report = Callable[[float], None]
 Validate = Callable[[nn.Module], tuple[float, float]]
@@ -148,8 +148,9 @@ def train(
     task.set_model(model)
     validate = None if validation_rows is None else _validator(config, corpus, normalizer, validation_rows, device)
     keeper = EpochKeeper(recipe.epochs, recipe.drop_path, validate, recipe.patience, on_epoch)
-    trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
-    trainer.fit(task, loader)
+    with quiet():
+        trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
+        trainer.fit(task, loader)
     if keeper.best_weights is not None:
         model.load_state_dict(keeper.best_weights)
     return Trained(model.to(device).eval(), normalizer, keeper.best_epoch, keeper.history)

@@ -1,6 +1,6 @@
 """The search phase: a fold's training speakers -> an architecture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ from nni_emodarts.protocols import Fold, halves
 from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, CONFIG, ENVIRONMENT, HISTORY, METRICS, RunFolder
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import InlineEngine, make_strategy
-from nni_emodarts.training.device import make_trainer, pick_device
 from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Report = Callable[[float], None]
 
@@ -140,28 +140,30 @@ def _run_strategy(
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
     task = make_task(settings.optimizer, corpus.manifest.labels[fold.train], corpus.num_classes, settings.epochs, steps)
     space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
-    trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
-    evaluator = Lightning(task, trainer, datamodule=_Loaders(*loaders))
     strategy = make_strategy(
         settings.strategy, settings.optimizer.gradient_clip, **settings.strategy_options().model_dump()
     )
-    strategy(RawFormatModelSpace.from_model(space, evaluator), InlineEngine())
+    with quiet():
+        trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
+        evaluator = Lightning(
+            task, trainer, train_dataloaders=_Batches(loaders[0]), val_dataloaders=_Batches(loaders[1])
+        )
+        strategy(RawFormatModelSpace.from_model(space, evaluator), InlineEngine())
     strategy.oneshot_module.set_model(strategy.supernet)
     return dict(strategy.oneshot_module.export())
 
 
-class _Loaders(pl.LightningDataModule):
-    """The two halves of the training part; NNI's strategy joins them."""
+class _Batches:
+    """A loader that is none: NNI warns of loaders that it could not send to another machine."""
 
-    def __init__(self, for_weights: Any, for_alphas: Any) -> None:
-        super().__init__()
-        self._halves = for_weights, for_alphas
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
 
-    def train_dataloader(self) -> Any:
-        return self._halves[0]
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._loader)
 
-    def val_dataloader(self) -> Any:
-        return self._halves[1]
+    def __len__(self) -> int:
+        return len(self._loader)
 
 
 def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int) -> dict[str, Any]:

@@ -1,5 +1,9 @@
-"""Where networks are computed."""
+"""Where and how networks are computed."""
 
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytorch_lightning as pl
@@ -36,3 +40,21 @@ def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback]
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Lightning and NNI without their remarks: advertisements, missing GPUs, loaders that a search has no use for."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning", "nni")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated")
+            warnings.filterwarnings("ignore", r"The '.*' does not have many workers")
+            warnings.filterwarnings("ignore", r"GPU available but not used")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
