@@ -10,7 +10,6 @@ from nni_emodarts.errors import ConfigError, EmodartsError
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
-    from nni_emodarts.experiment import Trial
 
 app = typer.Typer(
     help="Search, retrain and measure networks that recognise emotions in speech (emoDARTS under NNI).",
@@ -177,22 +176,24 @@ def run(
 
     expected = expected_trials(config)
     with started(config, port, keep) as manager:
-        profile = manager.profile()
-        console.out.print(f"experiment {profile['id']}; web UI while it runs: http://localhost:{manager.port}")
+        name = manager.profile()["id"]
+        console.out.print(f"experiment {name} with {expected} trials; web UI: http://localhost:{manager.port}")
         with console.progress_bars() as progress:
-            trials = wait(manager, expected, lambda trials: _show_trials(trials, expected, progress))
-    failed = [trial for trial in trials if trial.failed]
+            trials = wait(manager, expected, console.Trials(progress, expected))
     done = [trial for trial in trials if not trial.failed]
     if done:
         console.show_pooled(pool_trials([trial.folder for trial in done]))
-        console.out.print(f"run folders: {done[0].folder.parent}", soft_wrap=True)
+        console.out.print(f"run folders  {done[0].folder.parent}", soft_wrap=True)
     if keep:
-        console.out.print(f"still up: http://localhost:{manager.port}; to stop it: nnictl stop {profile['id']}")
+        console.out.print(
+            f"web UI       http://localhost:{manager.port}\nto stop it   nnictl stop {name}", soft_wrap=True
+        )
     else:
-        console.out.print(f"stopped; to look at it again: nnictl view {profile['id']} --port {manager.port}")
+        console.out.print(f"web UI       stopped; again with: nnictl view {name} --port {manager.port}", soft_wrap=True)
+    failed = [trial for trial in trials if trial.failed]
+    for trial in failed:
+        console.show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
     if failed:
-        for trial in failed:
-            console.show_error(f"trial {trial.parameters} failed; see {trial.folder / 'stderr'}")
         raise typer.Exit(1)
 
 
@@ -249,9 +250,3 @@ def _numbers(name: str, text: str, count: int | None = None) -> list[int]:
     if not numbers or len(set(numbers)) < len(numbers):
         raise ConfigError(f"{name}: {text!r} must name at least one, and none twice")
     return numbers
-
-
-def _show_trials(trials: "list[Trial]", expected: int, progress: console.Bars) -> None:
-    running = [trial.figure for trial in trials if not trial.ended and trial.figure is not None]
-    done = sum(trial.ended for trial in trials)
-    progress("trials", done, expected, **({"latest_val_uar": running[-1]} if running else {}))

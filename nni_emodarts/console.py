@@ -1,9 +1,9 @@
 """What the command line shows: progress, tables, messages."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +16,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from nni_emodarts.experiment import Trial
 
 _LINES = 10  # plain lines a job, where there is no terminal
 
@@ -45,6 +48,29 @@ class Bars:
             print(f"{what}: {done}/{total}  {shown}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
 
 
+class Trials:
+    """Progress of an experiment: a bar of its trials, and a line for each that has ended."""
+
+    def __init__(self, bars: Bars, expected: int) -> None:
+        self._bars = bars
+        self._expected = expected
+        self._told: set[str] = set()
+
+    def __call__(self, trials: "Sequence[Trial]") -> None:
+        """Show all trials so far."""
+        for trial in trials:
+            if trial.ended and trial.id not in self._told:
+                self._told.add(trial.id)
+                what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
+                err.print(f"{what}: {trial.status.lower()}, validation UAR {_number(trial.figure)}", highlight=False)
+        running = {
+            f"fold {trial.parameters.get('fold', trial.id)}": trial.figure
+            for trial in trials
+            if not trial.ended and trial.figure is not None
+        }
+        self._bars("trials", len(self._told), self._expected, **running)
+
+
 @contextmanager
 def progress_bars() -> Iterator[Bars]:
     """Bars that are cleared up in the end."""
@@ -61,7 +87,7 @@ def progress_bars() -> Iterator[Bars]:
 
 def show_pooled(pooled: Mapping[str, Any]) -> None:
     """Print the pooled figures: the result of a run over folds and seeds."""
-    table = Table(title="Result: test predictions pooled over the folds", title_justify="left")
+    table = Table(title="Test predictions pooled over the folds", title_justify="left")
     for column in ("", "UAR", "WA", "macro F1"):
         table.add_column(column, justify="left" if not column else "right")
     for seed, figures in pooled["seeds"].items():

@@ -117,7 +117,7 @@ class Manager:
     def trials(self) -> list[Trial]:
         """All trials so far."""
         profile = self.profile()
-        root = Path(profile["params"]["experimentWorkingDirectory"]).expanduser() / profile["id"] / "trials"
+        root = Path(profile["params"]["experimentWorkingDirectory"]).expanduser() / profile["id"]
         last = {metric["trialJobId"]: metric for metric in self._get("metric-data")}
         return [_read_trial(job, root, last.get(job["trialJobId"])) for job in self._get("trial-jobs")]
 
@@ -136,7 +136,9 @@ def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) 
         value = json.loads(metric["data"])
         value = json.loads(value) if isinstance(value, str) else value
         figure = float(value["default"] if isinstance(value, dict) else value)
-    return Trial(job["trialJobId"], job["status"], parameters, root / job["trialJobId"], figure)
+    name = job["trialJobId"]
+    folder = next(root.glob(f"environments/*/trials/{name}"), root / name)
+    return Trial(name, job["status"], parameters, folder, figure)
 
 
 @contextmanager
@@ -228,13 +230,9 @@ def trial_folders(name: str | Path) -> list[Path]:
     path = Path(name)
     if not path.exists() and re.fullmatch(r"[A-Za-z0-9]+", str(name)):
         path = Path.home() / "nni-experiments" / str(name)
-    if (path / "trials").is_dir():
-        path = path / "trials"
-    elif (path / METRICS).is_file() and not list(path.glob("fold_*")):
-        return [path]
-    found = sorted(file.parent for file in path.glob("*/" + METRICS)) or sorted(
-        file.parent for file in path.glob("fold_*/seed_*/" + METRICS)
-    )
+    found: list[Path] = []
+    for pattern in ("environments/*/trials/*/", "fold_*/seed_*/", "*/", ""):
+        found = found or sorted(file.parent for file in path.glob(pattern + METRICS))
     if not found:
         raise ExperimentError(f"{name}: no finished trial there; name an NNI experiment's id or a folder of runs")
     return found

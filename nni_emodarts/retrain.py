@@ -86,6 +86,7 @@ class EpochKeeper(pl.Callback):
         self._patience = patience
         self._on_epoch = on_epoch
         self._best = (-np.inf, -np.inf)
+        self._risen = 0
         self.best_epoch = 0
         self.best_weights: dict[str, torch.Tensor] | None = None
         self.history: list[dict[str, float]] = []
@@ -104,11 +105,13 @@ class EpochKeeper(pl.Callback):
             return
         val_uar, val_loss = self._validate(pl_module.model)
         self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
+        if val_uar > self._best[0]:
+            self._risen = epoch
         if (val_uar, -val_loss) > self._best:
             self._best, self.best_epoch = (val_uar, -val_loss), epoch
             self.best_weights = copy.deepcopy(pl_module.model.state_dict())
         self._on_epoch(epoch, val_uar)
-        if self._patience is not None and epoch - self.best_epoch >= self._patience:
+        if self._patience is not None and epoch - self._risen >= self._patience:
             trainer.should_stop = True
 
 

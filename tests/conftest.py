@@ -1,0 +1,48 @@
+"""What the tests share: a small corpus, a fast configuration, a cache of their own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.corpora.synthetic import make_corpus
+from nni_emodarts.preparation import Corpus, prepare
+
+FAST = ("search.epochs=1", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8")
+"""Settings under which a search and a retraining of the small corpus take seconds."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache that no earlier run has filled; processes that a test starts inherit it."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMODARTS_CACHE", str(folder))
+        patch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "2"))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002 - libraries draw from it
+
+
+@pytest.fixture(scope="session")
+def small_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 synthetic clips: 6 speakers, 4 emotions, 2 utterances."""
+    return make_corpus(tmp_path_factory.mktemp("corpus") / "small", speakers=6, utterances=2)
+
+
+@pytest.fixture(scope="session")
+def fast_config(small_manifest: Path) -> ExperimentConfig:
+    return load_config("tiny", settings=FAST, options={"data.manifest": str(small_manifest), "data.protocol": "loso"})
+
+
+@pytest.fixture(scope="session")
+def small_corpus(fast_config: ExperimentConfig) -> Corpus:
+    return prepare(fast_config.data, fast_config.features)

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+import torch
+
+from nni_emodarts.config import load_config
+from nni_emodarts.data import Collate, SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.data.batches import Item, LengthBatches
+from nni_emodarts.features import Normalizer
+from nni_emodarts.preparation import Corpus, prepare
+
+
+def test_maps_are_padded_with_zeros_and_contours_become_channels() -> None:
+    items = [Item(torch.randn(5, 7), 1, 10), Item(torch.randn(5, 4), 0, 3)]
+    batch = Collate(frequency_bins=3)(items)
+    assert batch.maps.shape == (2, 3, 3, 7)
+    assert torch.equal(batch.maps[0, 0], items[0].features[:3])
+    for contour in (0, 1):
+        for frequency in range(3):
+            assert torch.equal(batch.maps[1, 1 + contour, frequency, :4], items[1].features[3 + contour])
+    assert not batch.maps[1, ..., 4:].any()
+    assert batch.lengths.tolist() == [7, 4]
+    assert (batch.labels.tolist(), batch.rows.tolist()) == ([1, 0], [10, 3])
+
+
+def test_training_batches_hold_every_utterance_once_in_a_new_order() -> None:
+    lengths = np.random.default_rng(0).integers(10, 300, 403)
+    batches = LengthBatches(lengths, 16, seed=3)
+    first, second = list(batches), list(batches)
+    assert len(first) == len(batches) == 26
+    for epoch in (first, second):
+        assert sorted(position for batch in epoch for position in batch) == list(range(403))
+    assert first != second
+    assert first == list(LengthBatches(lengths, 16, seed=3))
+    assert first != list(LengthBatches(lengths, 16, seed=4))
+
+
+def test_batches_by_length_waste_little() -> None:
+    lengths = np.random.default_rng(0).integers(10, 300, 1600)
+
+    def padded(batches: list[list[int]]) -> int:
+        return sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+
+    drawn = np.random.default_rng(0).permutation(1600).reshape(-1, 16).tolist()
+    assert padded(list(LengthBatches(lengths, 16, 0))) / lengths.sum() < 1.15 < padded(drawn) / lengths.sum()
+
+
+def test_loaders(small_corpus: Corpus) -> None:
+    fold = small_corpus.fold(0)
+    normalizer = Normalizer.fit(small_corpus.store, fold.train)
+    data = small_corpus.utterances(fold.test, normalizer)
+    rows = [batch.rows for batch in evaluation_loader(data, small_corpus.frequency_bins, 3)]
+    assert sorted(torch.cat(rows).tolist()) == sorted(fold.test.tolist())
+    training = small_corpus.utterances(fold.train, normalizer)
+    batches = list(training_loader(training, small_corpus.frequency_bins, 5, seed=0))
+    assert sorted(torch.cat([batch.rows for batch in batches]).tolist()) == sorted(fold.train.tolist())
+    for batch in batches:
+        for number, row in enumerate(batch.rows):
+            expected = normalizer(small_corpus.store[int(row)])
+            assert torch.equal(batch.maps[number, 0, :, : expected.shape[1]], torch.from_numpy(expected))
+            assert batch.labels[number] == small_corpus.manifest.labels[row]
+
+
+def test_normalisation_comes_from_training_speakers_alone(small_corpus: Corpus) -> None:
+    fold = small_corpus.fold(0)
+    seen = np.concatenate([small_corpus.store[int(row)] for row in fold.train], axis=1).astype(np.float64)
+    normalizer = Normalizer.fit(small_corpus.store, fold.train)
+    np.testing.assert_allclose(normalizer.mean, seen.mean(1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(normalizer.std, seen.std(1), rtol=1e-4)
+
+
+def test_spec_augment_masks_within_its_bounds() -> None:
+    augment = SpecAugment(40, time_masks=2, time_share=0.1, frequency_masks=1, frequency_share=0.2)
+    features = torch.ones(42, 100)
+    masked_frames = masked_bins = 0
+    for _ in range(50):
+        out = augment(features)
+        frames = (out[:40] == 0).all(0)
+        bins = (out[:40] == 0).all(1)
+        assert frames.sum() <= 2 * 11
+        assert bins.sum() <= 9
+        assert (out[40:, ~frames] == 1).all(), "contours are masked in time only"
+        assert not out[40:, frames].any()
+        masked_frames += int(frames.sum())
+        masked_bins += int(bins.sum())
+    assert masked_frames > 0 < masked_bins
+    assert (features == 1).all(), "the stored features must not change"
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_spec_augment_takes_the_shortest_clips(frames: int) -> None:
+    assert SpecAugment(40)(torch.ones(40, frames)).shape == (40, frames)
+
+
+def test_contours_reach_the_network(small_corpus: Corpus) -> None:
+    config = load_config("tiny", settings=["features.contours=[energy]"], options={"data.protocol": "loso"})
+    corpus = prepare(config.data, config.features, small_corpus.manifest)
+    assert corpus.input_shape == (2, 40)
+    fold = corpus.fold(0)
+    data = corpus.utterances(fold.test, Normalizer.fit(corpus.store, fold.train))
+    batch = next(iter(evaluation_loader(data, corpus.frequency_bins, 4)))
+    assert batch.maps.shape[1:3] == (2, 40)
+    assert torch.equal(batch.maps[:, 1, 0], batch.maps[:, 1, 39])

@@ -1,0 +1,131 @@
+"""The command line as a person uses it: real processes, exit codes, messages."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from conftest import FAST
+
+SETTINGS = [word for setting in FAST for word in ("--set", setting)]
+
+
+def emodarts(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nni_emodarts", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def refused(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> None:
+    """The command leaves with exit code 2 and one message that holds the words."""
+    done = emodarts(*words, cwd=cwd)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for word in says:
+        assert word in done.stderr, done.stderr
+
+
+@pytest.fixture(scope="module")
+def searched(small_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cli") / "search"
+    done = emodarts("search", "--manifest", small_manifest, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
+                    "--strategy", "darts", "--seed", 1, "--out", out, *SETTINGS)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "search: 1/1" in done.stderr, "plain lines where there is no terminal"
+    assert "Warning" not in done.stderr
+    assert "litlogger" not in done.stderr.lower()
+    return out
+
+
+def test_help_answers_within_a_second_and_without_torch() -> None:
+    began = time.monotonic()
+    assert emodarts("--help").returncode == 0
+    assert time.monotonic() - began < 1.0
+    probe = "import sys; from nni_emodarts import cli; assert 'torch' not in sys.modules and 'nni' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
+
+
+def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path) -> None:
+    assert 0 <= json.loads((searched / "metrics.json").read_text())["val_uar"] <= 1
+    out = tmp_path / "retrain"
+    words = ["retrain", "--manifest", small_manifest, "--architecture", searched / "architecture.json", "--protocol",
+             "loso", "--folds", "0", "--seeds", "1,2"]  # fmt: skip
+    done = emodarts(*words, "--out", out)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics) >= {"test_uar", "test_wa", "test_macro_f1", "recall"}
+    assert set(metrics["recall"]) == {"anger", "happiness", "neutral", "sadness"}
+    assert f"{metrics['test_uar']:.3f}" in done.stdout
+    refused(*words, "--out", out, says=("not empty", "--resume", "--overwrite"))
+    assert emodarts(*words, "--out", out, "--resume").returncode == 0
+    assert emodarts("results", out).returncode == 0
+    # The search saw every speaker but that of fold 0.
+    other = [*words[:-3], "0,1", "--seeds", "1"]
+    refused(*other, "--out", tmp_path / "no", says=("fold 1", "--allow-overlap"))
+    allowed = emodarts(*other, "--out", tmp_path / "marked", "--allow-overlap", "--final")
+    assert allowed.returncode == 0, allowed.stderr
+    assert "NOT HONEST" in allowed.stdout
+    assert (tmp_path / "marked" / "final" / "weights.safetensors").is_file()
+
+
+def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path) -> None:
+    stamp = (searched / "metrics.json").stat().st_mtime_ns
+    words = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", searched, *SETTINGS]
+    refused(*words, says=("not empty",))
+    assert "finished" in emodarts(*words, "--resume").stdout
+    assert (searched / "metrics.json").stat().st_mtime_ns == stamp
+
+
+def test_bad_input_is_one_message_and_leaves_nothing(small_manifest: Path, searched: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    good = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", out]
+    refused("search", "--manifest", tmp_path / "absent.csv", "--out", out, says=("absent.csv",))
+    refused("search", "--out", out, says=("--manifest",))
+    refused(*good, "--protocol", "losso", says=("losso", "loso"))
+    refused(*good, "--protocol", "kfold:99", says=("99",))
+    refused(*good, "--fold", 6, says=("6", "0 to 5"))
+    refused(*good, "--strategy", "dart", says=("dart", "darts"))
+    refused(*good, "--set", "search.epoch=3", says=("search.epoch", "epochs"))
+    refused(*good, "--config", tmp_path / "absent.yml", says=("absent.yml",))
+    refused("search", "--manifest", small_manifest, "--preset", "tny", "--out", out, says=("tny", "tiny"))
+    refused("search", "--manifest", small_manifest, "--frobnicate", "--out", out, says=("frobnicate",))
+    table = pd.read_csv(small_manifest).drop(columns="emotion")
+    table.to_csv(tmp_path / "lame.csv", index=False)
+    refused("search", "--manifest", tmp_path / "lame.csv", "--out", out, says=("lame.csv", "emotion"))
+    retrain = ["retrain", "--manifest", small_manifest, "--out", out]
+    refused(*retrain, "--architecture", tmp_path / "absent.json", says=("absent.json",))
+    architecture = searched / "architecture.json"
+    refused(*retrain, "--architecture", architecture, "--preset", "compact", says=("another space", "compact"))
+    refused(*retrain, "--architecture", architecture, "--folds", "0,7", says=("7", "0 to 5"))
+    refused(*retrain, "--architecture", architecture, "--seeds", "one", says=("one",))
+    data = json.loads(architecture.read_text())
+    data["choices"]["normal_2"] = [0, 9]
+    (tmp_path / "broken.json").write_text(json.dumps(data))
+    refused(*retrain, "--architecture", tmp_path / "broken.json", says=("normal_2", "broken.json"))
+    assert not out.exists(), "nothing half-written"
+
+
+def test_an_experiment_of_ones_own(small_manifest: Path, tmp_path: Path) -> None:
+    import yaml
+
+    words = ["experiment", "--manifest", small_manifest.name, "--preset", "compact", "--out", tmp_path / "my.yml"]
+    done = emodarts(*words, "--seeds", "1,2", cwd=small_manifest.parent)
+    assert done.returncode == 0, done.stderr
+    data = yaml.safe_load((tmp_path / "my.yml").read_text())
+    assert data["maxTrialNumber"] == 12
+    assert data["searchSpace"]["fold"]["_value"] == [0, 1, 2, 3, 4, 5]
+    assert str(small_manifest) in data["trialCommand"], "a trial starts elsewhere"
+    assert "--preset compact" in data["trialCommand"]
+    assert Path(data["trialCodeDirectory"]).is_dir()
+    refused(*words, says=("my.yml", "--overwrite"), cwd=small_manifest.parent)
+    refused("run", tmp_path / "none.yml", says=("none.yml",))
+    refused("results", "nosuchexperiment", says=("nosuchexperiment",))
+
+
+def test_synthesize(tmp_path: Path) -> None:
+    done = emodarts("synthesize", "--out", tmp_path / "made", "--speakers", 2, "--utterances", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_csv(tmp_path / "made" / "manifest.csv")) == 8
+    refused("synthesize", "--out", tmp_path / "made", says=("not empty",))

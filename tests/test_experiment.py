@@ -1,0 +1,138 @@
+"""A real experiment: nnictl, its manager, two trials at once, REST, and the pooled table."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import requests
+import yaml
+from conftest import FAST
+from sklearn.metrics import recall_score
+
+from nni_emodarts.errors import ExperimentError
+from nni_emodarts.experiment import Manager, experiment_yaml, free_port, pool_trials, started, trial_folders, wait
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home of its own, so that no experiment of a person's is touched."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("NNI_HOME", str(folder / ".nni"))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def written(small_manifest: Path, home: Path) -> Path:
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3"]
+    words += [word for setting in FAST for word in ("--set", setting)]
+    file = home / "experiment.yml"
+    file.write_text(experiment_yaml("test", words, [0, 1, 2], [1], concurrency=2))
+    return file
+
+
+@pytest.mark.slow
+def test_every_trial_reports_what_its_folder_holds(written: Path, home: Path) -> None:
+    told: list[int] = []
+    with started(written) as manager:
+        trials = wait(manager, 3, lambda seen: told.append(len(seen)))
+        jobs = requests.get(f"http://localhost:{manager.port}/api/v1/nni/trial-jobs", timeout=10).json()
+        metrics = requests.get(f"http://localhost:{manager.port}/api/v1/nni/metric-data", timeout=10).json()
+        name = manager.profile()["id"]
+    assert told[-1] == 3
+    assert [trial.status for trial in trials] == ["SUCCEEDED"] * 3, [
+        (trial.folder / "trial.stderr").read_text() for trial in trials
+    ]
+    assert sorted(trial.parameters["fold"] for trial in trials) == [0, 1, 2]
+    for trial in trials:
+        held = json.loads((trial.folder / "metrics.json").read_text())
+        assert held["fold"] == trial.parameters["fold"], "the row of the web UI shows this trial's own parameters"
+        job = next(job for job in jobs if job["trialJobId"] == trial.id)
+        final = json.loads(json.loads(job["finalMetricData"][0]["data"]))
+        assert final["default"] == held["val_uar"]
+        assert {key: final[key] for key in ("test_uar", "test_wa", "test_macro_f1")} == {
+            key: held[key] for key in ("test_uar", "test_wa", "test_macro_f1")
+        }
+        # One epoch of search and two of retraining, each a validation UAR, in order.
+        curve = sorted(
+            (metric["sequence"], float(json.loads(json.loads(metric["data"]))))
+            for metric in metrics
+            if metric["trialJobId"] == trial.id and metric["type"] == "PERIODICAL"
+        )
+        history = [
+            *pd.read_csv(trial.folder / "search" / "history.csv")["val_uar"],
+            *pd.read_csv(trial.folder / "history.csv")["val_uar"],
+        ]
+        assert [figure for _, figure in curve] == pytest.approx(history, abs=1e-6)
+        assert (trial.folder / "model.onnx").stat().st_size > 1000
+    pooled = pool_trials([trial.folder for trial in trials])
+    table = pd.concat([pd.read_csv(trial.folder / "predictions.csv") for trial in trials])
+    assert len(table) == 48
+    expected = recall_score(table["emotion"], table["predicted"], average="macro", zero_division=0)
+    assert pooled["test_uar"] == pytest.approx(expected)
+    assert sorted(trial_folders(name)) == sorted(trial.folder for trial in trials)
+    with pytest.raises(requests.RequestException):
+        Manager(manager.port).status()
+
+
+@pytest.mark.slow
+def test_the_command_shows_failing_trials(home: Path, tmp_path: Path) -> None:
+    """A trial that fails is named, with where to look, and the experiment is stopped all the same."""
+    file = tmp_path / "failing.yml"
+    data = yaml.safe_load(experiment_yaml("test", ["--manifest", str(tmp_path / "absent.csv")], [0], [1], 1))
+    file.write_text(yaml.safe_dump(data))
+    port = free_port()
+    done = subprocess.run(
+        [sys.executable, "-m", "nni_emodarts", "run", str(file), "--port", str(port)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "'fold': 0" in done.stderr
+    assert "trial.stderr" in done.stderr
+    stderr = next(home.glob("nni-experiments/*/environments/*/trials/*/trial.stderr"), None)
+    logs = [path.read_text() for path in home.glob("nni-experiments/*/environments/*/trials/*/trial.*")]
+    assert stderr is not None
+    assert any("absent.csv" in text for text in logs)
+    with pytest.raises(requests.RequestException):
+        Manager(port).status()
+
+
+def test_what_cannot_be_pooled(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "metrics.json").write_text("{}")
+    with pytest.raises(ExperimentError, match="chosen by validation alone"):
+        pool_trials(trial_folders(tmp_path))
+    with pytest.raises(ExperimentError, match="no finished trial"):
+        trial_folders(tmp_path / "b")
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "metrics.json").write_text('{"fold": 0, "seed": 1, "classes": ["a", "b"]}')
+        (folder / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\n0,1,x,s,a,b\n")
+    with pytest.raises(ExperimentError, match="fold 0 with seed 1 is there twice"):
+        pool_trials(trial_folders(tmp_path))
+
+
+def test_an_experiment_that_nni_refuses(tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text("trialCommand: x\nmaxTrialNumber: 1\n")
+    with pytest.raises(ExperimentError, match=r"bad\.yml"), started(file):
+        pytest.fail("started")
+
+
+def test_the_shipped_experiment_is_whole() -> None:
+    root = Path(__file__).parents[1]
+    data = yaml.safe_load((root / "experiment.yml").read_text())
+    assert data["maxTrialNumber"] == len(data["searchSpace"]["fold"]["_value"]) * len(
+        data["searchSpace"]["seed"]["_value"]
+    )
+    assert (root / data["trialCodeDirectory"]).is_dir()
+    assert data["tuner"] == {"name": "GridSearch"}
+    assert os.path.exists(root / "trials" / "pipeline.py")
+    assert time.monotonic() > 0

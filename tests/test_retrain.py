@@ -1,0 +1,204 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from nni_emodarts import Architecture, build_model
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.data import evaluation_loader
+from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
+from nni_emodarts.features import FeatureStore, Normalizer
+from nni_emodarts.overlap import find_overlap, fingerprint
+from nni_emodarts.preparation import Corpus, prepare
+from nni_emodarts.retrain import retrain, retrain_fold, settle_space, train
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.space import random_architecture
+from nni_emodarts.training.task import predict
+
+
+def drawn(config: ExperimentConfig, corpus: Corpus, **origin: object) -> Architecture:
+    made = random_architecture(config.space, corpus.num_classes, corpus.input_shape, 0)
+    return Architecture(made.space, made.choices, made.num_classes, made.input_shape, {**made.origin, **origin})
+
+
+@pytest.fixture(scope="module")
+def finished(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = RunFolder.claim(tmp_path_factory.mktemp("retrain") / "out")
+    retrain(fast_config, small_corpus, drawn(fast_config, small_corpus), [0, 3], [1, 2], folder, final=True)
+    return folder.path
+
+
+def test_figures_are_scikit_learns(finished: Path, small_corpus: Corpus) -> None:
+    for fold in (0, 3):
+        for seed in (1, 2):
+            cell = finished / f"fold_{fold:02d}" / f"seed_{seed}"
+            table = pd.read_csv(cell / "predictions.csv", dtype={"speaker": str})
+            metrics = json.loads((cell / "metrics.json").read_text())
+            assert len(table) == len(small_corpus.fold(fold).test)
+            assert set(table["speaker"]) == set(small_corpus.speakers(small_corpus.fold(fold).test))
+            true, predicted = table["emotion"], table["predicted"]
+            assert metrics["test_uar"] == pytest.approx(recall_score(true, predicted, average="macro", zero_division=0))
+            assert metrics["test_wa"] == pytest.approx(accuracy_score(true, predicted))
+            assert metrics["test_macro_f1"] == pytest.approx(
+                f1_score(true, predicted, average="macro", zero_division=0)
+            )
+            shares = table[[f"p_{name}" for name in metrics["classes"]]].to_numpy()
+            assert shares.sum(1) == pytest.approx(1.0, abs=1e-5)
+            assert [metrics["classes"][position] for position in shares.argmax(1)] == predicted.tolist()
+
+
+def test_the_headline_is_pooled_over_folds_then_averaged_over_seeds(finished: Path) -> None:
+    table = pd.read_csv(finished / "predictions.csv")
+    pooled = json.loads((finished / "metrics.json").read_text())
+    by_seed = [
+        recall_score(rows["emotion"], rows["predicted"], average="macro", zero_division=0)
+        for _, rows in table.groupby("seed")
+    ]
+    assert pooled["test_uar"] == pytest.approx(np.mean(by_seed))
+    assert pooled["test_uar_std"] == pytest.approx(np.std(by_seed, ddof=1))
+    assert set(pooled) >= {"test_wa", "test_macro_f1", "recall", "fold_mean_uar", "val_uar"}
+
+
+def test_a_network_comes_back_from_its_folder(
+    finished: Path, small_corpus: Corpus, fast_config: ExperimentConfig
+) -> None:
+    """Weights, normalisation and architecture are all that its predictions need."""
+    cell = finished / "fold_03" / "seed_2"
+    model = build_model(Architecture.load(cell / "architecture.json"), small_corpus.num_classes)
+    model.load_state_dict(load_file(cell / "weights.safetensors"))
+    normalizer = Normalizer.from_dict(json.loads((cell / "normalization.json").read_text()))
+    rows = small_corpus.fold(3).test
+    loader = evaluation_loader(small_corpus.utterances(rows, normalizer), small_corpus.frequency_bins, 1)
+    found = predict(model, loader, torch.device("cpu"), len(rows))
+    table = pd.read_csv(cell / "predictions.csv")
+    classes = json.loads((cell / "metrics.json").read_text())["classes"]
+    np.testing.assert_allclose(found, table[[f"p_{name}" for name in classes]], atol=1e-5)
+
+
+def test_the_network_to_ship_knows_all_speakers_and_the_folds_epochs(finished: Path, small_corpus: Corpus) -> None:
+    metrics = json.loads((finished / "final" / "metrics.json").read_text())
+    best = [
+        json.loads((finished / f"fold_{fold:02d}" / f"seed_{seed}" / "metrics.json").read_text())["best_epoch"]
+        for fold in (0, 3) for seed in (1, 2)
+    ]  # fmt: skip
+    assert metrics["best_epochs_of_folds"] == best
+    assert metrics["epochs"] == round(float(np.median(best)))
+    assert metrics["speakers"] == small_corpus.speakers(np.arange(len(small_corpus.manifest)))
+    everything = Normalizer.fit(small_corpus.store, np.arange(len(small_corpus.manifest)))
+    assert json.loads((finished / "final" / "normalization.json").read_text()) == everything.to_dict()
+    assert len(pd.read_csv(finished / "final" / "history.csv")) == metrics["epochs"]
+    assert not any(name.startswith("test_") for name in metrics)
+
+
+def test_resumed_equals_never_stopped(
+    finished: Path, fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    architecture = drawn(fast_config, small_corpus)
+    folder = RunFolder.claim(tmp_path / "out")
+    retrain(fast_config, small_corpus, architecture, [0], [1, 2], folder)
+    stamp = (folder.path / "fold_00" / "seed_1" / "metrics.json").stat().st_mtime_ns
+    (folder.path / "fold_00" / "seed_2" / "metrics.json").unlink()  # as if killed before its last write
+    retrain(fast_config, small_corpus, architecture, [0], [1, 2], RunFolder.claim(folder.path, resume=True))
+    assert (folder.path / "fold_00" / "seed_1" / "metrics.json").stat().st_mtime_ns == stamp, "finished, so kept"
+    for seed in (1, 2):
+        name = f"fold_00/seed_{seed}/predictions.csv"
+        assert (folder.path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_a_folder_of_another_run_is_not_mixed(
+    finished: Path, fast_config: ExperimentConfig, small_corpus: Corpus
+) -> None:
+    other = random_architecture(fast_config.space, 4, small_corpus.input_shape, 5)
+    with pytest.raises(RunFolderError, match="another architecture"):
+        retrain(fast_config, small_corpus, other, [0], [1], RunFolder(finished))
+    changed = load_config("tiny", options={"data.protocol": "loso"})
+    with pytest.raises(RunFolderError, match="other settings"):
+        retrain(changed, small_corpus, drawn(fast_config, small_corpus), [0], [1], RunFolder(finished))
+
+
+def test_speakers_that_the_search_saw_are_refused(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    fold = small_corpus.fold(0)
+    origin = fingerprint(small_corpus, np.concatenate([fold.train, fold.validation]))
+    architecture = drawn(fast_config, small_corpus, **origin)
+    assert find_overlap(origin, small_corpus, fold.test).speakers == ()
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(OverlapError, match=r"fold 1: 02.*--allow-overlap"):
+        retrain(fast_config, small_corpus, architecture, [0, 1], [1], folder)
+    assert not list(folder.path.iterdir()), "nothing half-written"
+    pooled = retrain(fast_config, small_corpus, architecture, [1], [1], folder, allow_overlap=True)
+    assert pooled["overlap"] == ["02"]
+    assert json.loads((folder.path / "fold_01/seed_1/metrics.json").read_text())["overlap"] == ["02"]
+
+
+def test_overlap_between_manifests_goes_by_recordings(
+    small_corpus: Corpus, fast_config: ExperimentConfig, tmp_path: Path
+) -> None:
+    """Another list of the same recordings, under other names, is the same people; namesakes elsewhere are not."""
+    from nni_emodarts.corpora.synthetic import make_corpus
+
+    rows = small_corpus.fold(0).train
+    origin = fingerprint(small_corpus, rows)
+    table = pd.read_csv(small_corpus.manifest.folder / "manifest.csv", dtype=str)
+    table["file"] = [str(small_corpus.manifest.folder / name) for name in table["file"]]
+    table["speaker"] = "guest" + table["speaker"]
+    table.to_csv(tmp_path / "renamed.csv", index=False)
+    data = fast_config.data.model_copy(update={"manifest": str(tmp_path / "renamed.csv")})
+    renamed = prepare(data, fast_config.features)
+    everyone = np.arange(len(renamed.manifest))
+    assert find_overlap(origin, renamed, everyone).speakers == tuple(
+        f"guest{speaker}" for speaker in small_corpus.speakers(rows)
+    )
+    foreign = make_corpus(tmp_path / "foreign", speakers=6, utterances=1, seed=9)
+    other = prepare(fast_config.data.model_copy(update={"manifest": str(foreign)}), fast_config.features)
+    overlap = find_overlap(origin, other, np.arange(len(other.manifest)))
+    assert overlap.speakers == ()
+    assert overlap.namesakes == tuple(small_corpus.speakers(rows))
+
+
+def test_where_a_tuner_chooses_no_test_utterance_is_read(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, rows = FeatureStore.__getitem__, set()
+
+    def noting(store: FeatureStore, row: int) -> np.ndarray:
+        rows.add(int(row))
+        return read(store, row)
+
+    monkeypatch.setattr(FeatureStore, "__getitem__", noting)
+    fold = small_corpus.fold(0)
+    architecture = drawn(fast_config, small_corpus)
+    folder = RunFolder.claim(tmp_path / "out")
+    metrics = retrain_fold(fast_config, small_corpus, architecture, fold, 1, folder, read_test=False)
+    assert not rows & set(fold.test.tolist())
+    assert not any(name.startswith("test_") for name in metrics)
+    assert not (folder.path / "predictions.csv").exists()
+
+
+def test_an_architecture_of_another_space(fast_config: ExperimentConfig, small_corpus: Corpus) -> None:
+    architecture = drawn(fast_config, small_corpus)
+    assert settle_space(load_config("tiny"), architecture, explicit=True).space == architecture.space
+    with pytest.raises(ArchitectureError, match=r"another space than preset compact"):
+        settle_space(load_config("compact"), architecture, explicit=True)
+    with pytest.raises(ArchitectureError, match=r"\(1, 40\).*\(1, 64\)"):
+        settle_space(load_config("compact"), architecture, explicit=False)
+
+
+def test_patience_stops_and_keeps_the_best_weights(fast_config: ExperimentConfig, small_corpus: Corpus) -> None:
+    data = fast_config.model_dump()
+    data["retrain"] |= {"epochs": 12, "patience": 2}
+    data["retrain"]["optimizer"]["learning_rate"] = 1e-9  # nothing improves
+    data["retrain"]["drop_path"] = 0.0
+    config = ExperimentConfig.model_validate(data)
+    fold = small_corpus.fold(0)
+    trained = train(config, small_corpus, drawn(config, small_corpus), fold.train, fold.validation, 1)
+    uars = [row["val_uar"] for row in trained.history]
+    assert len(uars) == uars.index(max(uars)) + 1 + 2 < 12, "two epochs after the last rise"
+    best = max((row["val_uar"], -row["val_loss"], -row["epoch"]) for row in trained.history)
+    assert trained.best_epoch == -best[2]

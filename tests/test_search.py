@@ -1,0 +1,96 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from nni_emodarts import Architecture
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.features import FeatureStore
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.search import search
+
+
+@pytest.fixture(scope="module")
+def read_rows() -> set[int]:
+    return set()
+
+
+@pytest.fixture(scope="module")
+def searched(
+    fast_config: ExperimentConfig, small_corpus: Corpus, read_rows: set[int], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A search of two epochs that notes every utterance that it reads."""
+    read = FeatureStore.__getitem__
+
+    def noting(store: FeatureStore, row: int) -> np.ndarray:
+        read_rows.add(int(row))
+        return read(store, row)
+
+    data = fast_config.model_dump()
+    data["search"]["epochs"] = 2
+    config = ExperimentConfig.model_validate(data)
+    folder = RunFolder.claim(tmp_path_factory.mktemp("search") / "out")
+    reports: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeatureStore, "__getitem__", noting)
+        search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)
+    history = pd.read_csv(folder.path / "history.csv")
+    assert reports == pytest.approx(history["val_uar"].tolist(), abs=1e-6)
+    return folder.path
+
+
+def test_no_test_utterance_is_read(searched: Path, read_rows: set[int], small_corpus: Corpus) -> None:
+    fold = small_corpus.fold(2)
+    assert read_rows == set(fold.train.tolist()) | set(fold.validation.tolist())
+
+
+def test_alphas_move_and_decide(searched: Path) -> None:
+    alphas = pd.read_csv(searched / "alphas.csv", dtype={"choice": str}, keep_default_na=False)
+    assert alphas["epoch"].unique().tolist() == [0, 1]
+    assert alphas.groupby(["epoch", "label"])["probability"].sum().to_numpy() == pytest.approx(1.0, abs=1e-5)
+    first, last = (alphas[alphas["epoch"] == epoch].set_index(["label", "choice"])["alpha"] for epoch in (0, 1))
+    moved = (last - first.reindex(last.index)).abs()
+    assert moved.gt(1e-4).mean() > 0.9
+    architecture = Architecture.load(searched / "architecture.json")
+    for label, choice in architecture.choices.items():
+        of_label = last[label].drop("none", errors="ignore")
+        best = of_label.sort_values(ascending=False).index
+        assert choice == (best[0] if isinstance(choice, str) else tuple(sorted(int(state) for state in best[:2])))
+
+
+def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
+    names = {path.name for path in searched.iterdir()}
+    assert names == {
+        "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "environment.json",
+    }  # fmt: skip
+    metrics = json.loads((searched / "metrics.json").read_text())
+    assert metrics["val_uar"] == pd.read_csv(searched / "history.csv")["val_uar"].iloc[-1]
+    assert load_config(file=searched / "config.yml").search.epochs == 2
+    origin = json.loads((searched / "architecture.json").read_text())["origin"]
+    fold = small_corpus.fold(2)
+    test_speakers = small_corpus.speakers(fold.test)
+    assert set(origin["speakers"]) == {"01", "02", "03", "04", "05", "06"} - set(test_speakers)
+    assert (origin["strategy"], origin["seed"], origin["fold"]) == ("darts", 1, 2)
+    assert origin["manifest"] == small_corpus.manifest.digest
+
+
+def test_same_seed_same_architecture(searched: Path, small_corpus: Corpus, tmp_path: Path) -> None:
+    config = load_config(file=searched / "config.yml")
+    search(config, small_corpus, small_corpus.fold(2), 1, RunFolder.claim(tmp_path / "again"))
+    for name in ("alphas.csv", "history.csv", "architecture.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (searched / name).read_bytes()
+
+
+def test_a_search_uses_both_halves(small_corpus: Corpus, fast_config: ExperimentConfig) -> None:
+    """Weights and alphas come from different speakers, as far as the corpus lets them."""
+    from nni_emodarts.protocols import halves
+
+    fold = small_corpus.fold(0)
+    for_weights, for_alphas = halves(small_corpus.manifest, fold.train, seed=1)
+    assert sorted([*for_weights, *for_alphas]) == sorted(fold.train)
+    assert not set(small_corpus.speakers(for_weights)) & set(small_corpus.speakers(for_alphas))
+    assert torch.is_grad_enabled()

@@ -1,0 +1,150 @@
+"""The trial scripts outside NNI, and the room that talks to it."""
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from conftest import FAST
+from nni_emodarts.trials import arguments, pipeline, retrain, search
+
+from nni_emodarts import Architecture, nni_trial
+from nni_emodarts.config import load_config
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.space import random_architecture
+
+SETTINGS = [word for setting in FAST for word in ("--set", setting)]
+
+
+def test_quiet_outside_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NNI_PLATFORM", raising=False)
+    assert not nni_trial.in_trial()
+    assert nni_trial.parameters() == {}
+    nni_trial.report_intermediate(0.5)
+    nni_trial.report_final(0.5, {})
+
+
+@pytest.fixture
+def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """A manager that has noted other parameters for this trial than NNI's queue hands out."""
+    answers: dict[str, Any] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in answers else 404)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers.get(self.path, {})).encode())
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("NNI_PLATFORM", "local")
+    monkeypatch.setenv("NNI_TRIAL_JOB_ID", "Tr1al")
+    monkeypatch.setenv("NNI_TRIAL_COMMAND_CHANNEL", f"http://127.0.0.1:{server.server_port}/env/local-env")
+    import nni.trial
+
+    received = {"parameter_id": 7, "parameters": {"fold": 3}}
+    monkeypatch.setattr(nni.trial, "_params", received)
+    monkeypatch.setattr("nni.get_next_parameter", lambda: received["parameters"])
+    yield answers
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_trial_takes_the_parameters_that_the_manager_noted(manager: dict[str, Any]) -> None:
+    import nni.trial
+
+    noted = {"parameter_id": 2, "parameters": {"fold": 1}}
+    manager["/api/v1/nni/trial-jobs/Tr1al"] = {"hyperParameters": [json.dumps(noted)]}
+    assert nni_trial.parameters() == {"fold": 1}
+    assert nni.trial._params == noted, "the metric must be booked under the noted id"
+
+
+def test_a_manager_that_does_not_answer(manager: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nni_trial, "_ATTEMPTS", 2)
+    monkeypatch.setattr(nni_trial, "time", SimpleNamespace(sleep=lambda seconds: None))
+    assert nni_trial.parameters() == {"fold": 3}
+
+
+def test_pipeline_searches_and_scores_one_fold(small_manifest: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "loso", "--fold", "1", "--seed", "3"]
+    arguments.run("", pipeline.work, [*words, "--out", str(out), *SETTINGS])
+    assert {path.name for path in out.iterdir()} == {
+        "search", "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "predictions.csv",
+        "environment.json", "normalization.json", "weights.safetensors", "model.onnx",
+    }  # fmt: skip
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert (metrics["fold"], metrics["seed"]) == (1, 3)
+    architecture = Architecture.load(out / "architecture.json")
+    assert architecture.id == Architecture.load(out / "search" / "architecture.json").id == metrics["architecture"]
+    assert "overlap" not in metrics
+
+
+def test_a_trial_that_runs_again_does_not_search_again(
+    small_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config("tiny", settings=FAST, options={"data.manifest": str(small_manifest)})
+    folder = RunFolder(tmp_path)
+    searched = folder.child("search")
+    searched.write_json("architecture.json", random_architecture(config.space, 4, (1, 40), 0).to_dict())
+    searched.write_json("metrics.json", {"val_uar": 0.5})
+    searched.write_text("alphas.csv", "epoch\n")
+    monkeypatch.setattr("nni_emodarts.search.search", lambda *a, **k: pytest.fail("searched again"))
+    pipeline.work(arguments.Trial(config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
+    assert folder.has("metrics.json")
+
+
+def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path) -> None:
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *SETTINGS]
+    arguments.run("", search.work, [*words, "--out", str(tmp_path / "search")])
+    found = str(tmp_path / "search" / "architecture.json")
+    words = ["--manifest", str(small_manifest), "--protocol", "kfold:3", "--architecture", found]
+    arguments.run("", retrain.work, [*words, "--out", str(tmp_path / "retrain")])
+    assert "test_uar" in json.loads((tmp_path / "retrain" / "metrics.json").read_text())
+    with pytest.raises(SystemExit) as left:
+        arguments.run("", retrain.work, [*words, "--fold", "1", "--out", str(tmp_path / "other")])
+    assert left.value.code == 2
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_an_architecture_that_a_tuner_chose_reads_no_test_part(small_manifest: Path, tmp_path: Path) -> None:
+    config = load_config("tiny", settings=FAST, options={"data.manifest": str(small_manifest)})
+    drawn = random_architecture(config.space, 4, (1, 40), 0)
+    flat = {
+        label: choice if isinstance(choice, str) else "+".join(map(str, choice))
+        for label, choice in drawn.choices.items()
+    }
+    parsed = SimpleNamespace(architecture=None, preset="tiny", config=None, allow_overlap=False)
+    folder = RunFolder.claim(tmp_path / "out")
+    retrain.work(arguments.Trial(config, 0, 1, flat, folder, parsed))  # type: ignore[arg-type]
+    metrics = json.loads((folder.path / "metrics.json").read_text())
+    assert metrics["architecture"] == drawn.id
+    assert not any(name.startswith("test_") for name in metrics)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--fold", "0"], "--out is missing"),
+        (["--out", "OUT"], "--architecture is missing"),
+        (["--out", "OUT", "--preset", "big"], "big"),
+    ],
+)
+def test_bad_arguments(
+    words: list[str], says: str, tmp_path: Path, small_manifest: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["retrain.py"])
+    words = [str(tmp_path / "out") if word == "OUT" else word for word in words]
+    with pytest.raises(SystemExit) as left:
+        arguments.run("", retrain.work, ["--manifest", str(small_manifest), *words])
+    assert left.value.code == 2
+    assert says in capsys.readouterr().err

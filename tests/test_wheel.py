@@ -1,0 +1,45 @@
+"""The wheel, installed elsewhere, searches outside the checkout."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from conftest import FAST
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.slow
+def test_the_wheel_searches_outside_the_checkout(tmp_path: Path, small_manifest: Path) -> None:
+    words = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run([sys.executable, "-m", *words], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("nni_emodarts-*.whl")
+    venv.create(tmp_path / "env", with_pip=False, symlinks=True)
+    python = tmp_path / "env" / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(tmp_path / "env")}))
+    install = ["pip", "install", "--quiet", "--no-deps", "--target", str(site), str(wheel)]
+    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
+    # The libraries come from this environment; a plain path in a .pth file does not bring its editable install along.
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "COV"))}
+    where = "import nni_emodarts.trials as t, nni_emodarts as p; print(p.__file__); print(t.__file__)"
+    found = subprocess.run(
+        [python, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert all(line.startswith(str(site)) for line in found.stdout.split())
+    out = tmp_path / "out"
+    command = [python, "-m", "nni_emodarts", "search", "--manifest", small_manifest, "--preset", "tiny", "--out", out]
+    command += [word for setting in FAST for word in ("--set", setting)]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    assert json.loads((out / "metrics.json").read_text())["val_uar"] >= 0
+    yaml = subprocess.run(
+        [python, "-m", "nni_emodarts", "experiment", "--manifest", "synthetic", "--protocol", "kfold:2", "--out", "my.yml"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert yaml.returncode == 0, yaml.stderr
+    assert str(site) in (tmp_path / "my.yml").read_text()
