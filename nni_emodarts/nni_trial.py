@@ -14,7 +14,7 @@ import requests
 logger = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0  # seconds
-_ATTEMPTS = 5
+_PAUSES = (0.5, 1.0, 2.0)  # seconds between attempts
 
 
 def in_trial() -> bool:
@@ -71,10 +71,10 @@ def _parameters_noted_by_manager() -> dict[str, Any] | None:
     channel = urlparse(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
     if not channel.netloc:
         return None
-    # The channel's path begins with the experiment's URL prefix, where there is one.
-    prefix = channel.path.split("/platform")[0].split("/api")[0].rstrip("/")
+    # The channel is .../env/ENVIRONMENT/TRIAL, behind the experiment's URL prefix where there is one.
+    prefix = channel.path.partition("/env/")[0]
     url = f"http://{channel.netloc}{prefix}/api/v1/nni/trial-jobs/{os.environ['NNI_TRIAL_JOB_ID']}"
-    for attempt in range(_ATTEMPTS):
+    for pause in (*_PAUSES, None):
         try:
             answer = requests.get(url, timeout=_TIMEOUT)
             answer.raise_for_status()
@@ -84,6 +84,7 @@ def _parameters_noted_by_manager() -> dict[str, Any] | None:
             reason = error
         else:
             return data if "parameters" in data else None
-        time.sleep(0.5 * 2**attempt)
+        if pause is not None:
+            time.sleep(pause)
     logger.warning("NNI's manager does not say which parameters this trial has (%s); taking those received", reason)
     return None

@@ -47,7 +47,7 @@ def manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("NNI_PLATFORM", "local")
     monkeypatch.setenv("NNI_TRIAL_JOB_ID", "Tr1al")
-    monkeypatch.setenv("NNI_TRIAL_COMMAND_CHANNEL", f"http://127.0.0.1:{server.server_port}/env/local-env")
+    monkeypatch.setenv("NNI_TRIAL_COMMAND_CHANNEL", f"http://127.0.0.1:{server.server_port}/env/local-env/Tr1al")
     import nni.trial
 
     received = {"parameter_id": 7, "parameters": {"fold": 3}}
@@ -68,8 +68,7 @@ def test_a_trial_takes_the_parameters_that_the_manager_noted(manager: dict[str, 
 
 
 def test_a_manager_that_does_not_answer(manager: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nni_trial, "_ATTEMPTS", 2)
-    monkeypatch.setattr(nni_trial, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(nni_trial, "_PAUSES", (0.01,))
     assert nni_trial.parameters() == {"fold": 3}
 
 
