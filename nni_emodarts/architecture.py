@@ -146,9 +146,12 @@ class Architecture:
         except ValidationError as error:
             faults = "; ".join(_fault(item) for item in error.errors()[:5])
             raise ArchitectureError(f"{source} is no architecture of this package: {faults}") from None
-        made = cls.from_choices(
-            document.space, document.choices, document.num_classes, document.input_shape, document.origin
-        )
+        try:
+            made = cls.from_choices(
+                document.space, document.choices, document.num_classes, document.input_shape, document.origin
+            )
+        except ArchitectureError as error:
+            raise ArchitectureError(f"{source}: {error}") from None
         if made.id != document.id:
             raise ArchitectureError(
                 f"{source}: its id is {document.id}, but its space and choices give {made.id}; it was edited by hand. "

@@ -1,10 +1,8 @@
 """A real experiment: nnictl, its manager, two trials at once, REST, and the pooled table."""
 
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -129,10 +127,7 @@ def test_an_experiment_that_nni_refuses(tmp_path: Path) -> None:
 def test_the_shipped_experiment_is_whole() -> None:
     root = Path(__file__).parents[1]
     data = yaml.safe_load((root / "experiment.yml").read_text())
-    assert data["maxTrialNumber"] == len(data["searchSpace"]["fold"]["_value"]) * len(
-        data["searchSpace"]["seed"]["_value"]
-    )
+    folds, seeds = (data["searchSpace"][name]["_value"] for name in ("fold", "seed"))
+    assert data["maxTrialNumber"] == len(folds) * len(seeds)
     assert (root / data["trialCodeDirectory"]).is_dir()
     assert data["tuner"] == {"name": "GridSearch"}
-    assert os.path.exists(root / "trials" / "pipeline.py")
-    assert time.monotonic() > 0

@@ -41,12 +41,10 @@ def test_figures_are_scikit_learns(finished: Path, small_corpus: Corpus) -> None
             metrics = json.loads((cell / "metrics.json").read_text())
             assert len(table) == len(small_corpus.fold(fold).test)
             assert set(table["speaker"]) == set(small_corpus.speakers(small_corpus.fold(fold).test))
-            true, predicted = table["emotion"], table["predicted"]
-            assert metrics["test_uar"] == pytest.approx(recall_score(true, predicted, average="macro", zero_division=0))
+            true, predicted, macro = table["emotion"], table["predicted"], {"average": "macro", "zero_division": 0}
+            assert metrics["test_uar"] == pytest.approx(recall_score(true, predicted, **macro))
             assert metrics["test_wa"] == pytest.approx(accuracy_score(true, predicted))
-            assert metrics["test_macro_f1"] == pytest.approx(
-                f1_score(true, predicted, average="macro", zero_division=0)
-            )
+            assert metrics["test_macro_f1"] == pytest.approx(f1_score(true, predicted, **macro))
             shares = table[[f"p_{name}" for name in metrics["classes"]]].to_numpy()
             assert shares.sum(1) == pytest.approx(1.0, abs=1e-5)
             assert [metrics["classes"][position] for position in shares.argmax(1)] == predicted.tolist()
