@@ -26,6 +26,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def fast_words() -> list[str]:
+    """`FAST` as arguments of a command."""
+    return [word for setting in FAST for word in ("--set", setting)]
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)

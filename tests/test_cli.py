@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import FAST
-
-SETTINGS = [word for setting in FAST for word in ("--set", setting)]
 
 
 def emodarts(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -28,10 +25,10 @@ def refused(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> N
 
 
 @pytest.fixture(scope="module")
-def searched(small_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "search"
     done = emodarts("search", "--manifest", small_manifest, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
-                    "--strategy", "darts", "--seed", 1, "--out", out, *SETTINGS)  # fmt: skip
+                    "--strategy", "darts", "--seed", 1, "--out", out, *fast_words)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "search: 1/1" in done.stderr, "plain lines where there is no terminal"
     assert "Warning" not in done.stderr
@@ -70,9 +67,9 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
     assert (tmp_path / "marked" / "final" / "weights.safetensors").is_file()
 
 
-def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path) -> None:
+def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path, fast_words: list[str]) -> None:
     stamp = (searched / "metrics.json").stat().st_mtime_ns
-    words = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", searched, *SETTINGS]
+    words = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", searched, *fast_words]
     refused(*words, says=("not empty",))
     assert "finished" in emodarts(*words, "--resume").stdout
     assert (searched / "metrics.json").stat().st_mtime_ns == stamp

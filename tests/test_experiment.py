@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 import requests
 import yaml
-from conftest import FAST
 from sklearn.metrics import recall_score
 
 from nni_emodarts.errors import ExperimentError
@@ -27,9 +26,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(small_manifest: Path, home: Path) -> Path:
-    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3"]
-    words += [word for setting in FAST for word in ("--set", setting)]
+def written(small_manifest: Path, home: Path, fast_words: list[str]) -> Path:
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *fast_words]
     file = home / "experiment.yml"
     file.write_text(experiment_yaml("test", words, [0, 1, 2], [1], concurrency=2))
     return file

@@ -10,15 +10,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import FAST
 from nni_emodarts.trials import arguments, pipeline, retrain, search
 
 from nni_emodarts import Architecture, nni_trial
-from nni_emodarts.config import load_config
+from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
-
-SETTINGS = [word for setting in FAST for word in ("--set", setting)]
 
 
 def test_quiet_outside_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,10 +69,10 @@ def test_a_manager_that_does_not_answer(manager: dict[str, Any], monkeypatch: py
     assert nni_trial.parameters() == {"fold": 3}
 
 
-def test_pipeline_searches_and_scores_one_fold(small_manifest: Path, tmp_path: Path) -> None:
+def test_pipeline_searches_and_scores_one_fold(small_manifest: Path, tmp_path: Path, fast_words: list[str]) -> None:
     out = tmp_path / "out"
     words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "loso", "--fold", "1", "--seed", "3"]
-    arguments.run("", pipeline.work, [*words, "--out", str(out), *SETTINGS])
+    arguments.run("", pipeline.work, [*words, "--out", str(out), *fast_words])
     assert {path.name for path in out.iterdir()} == {
         "search", "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "predictions.csv",
         "environment.json", "normalization.json", "weights.safetensors", "model.onnx",
@@ -88,21 +85,20 @@ def test_pipeline_searches_and_scores_one_fold(small_manifest: Path, tmp_path: P
 
 
 def test_a_trial_that_runs_again_does_not_search_again(
-    small_manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast_config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_config("tiny", settings=FAST, options={"data.manifest": str(small_manifest)})
     folder = RunFolder(tmp_path)
     searched = folder.child("search")
-    searched.write_json("architecture.json", random_architecture(config.space, 4, (1, 40), 0).to_dict())
+    searched.write_json("architecture.json", random_architecture(fast_config.space, 4, (1, 40), 0).to_dict())
     searched.write_json("metrics.json", {"val_uar": 0.5})
     searched.write_text("alphas.csv", "epoch\n")
     monkeypatch.setattr("nni_emodarts.search.search", lambda *a, **k: pytest.fail("searched again"))
-    pipeline.work(arguments.Trial(config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
+    pipeline.work(arguments.Trial(fast_config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
     assert folder.has("metrics.json")
 
 
-def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path) -> None:
-    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *SETTINGS]
+def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path, fast_words: list[str]) -> None:
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *fast_words]
     arguments.run("", search.work, [*words, "--out", str(tmp_path / "search")])
     found = str(tmp_path / "search" / "architecture.json")
     words = ["--manifest", str(small_manifest), "--protocol", "kfold:3", "--architecture", found]
@@ -114,16 +110,15 @@ def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path) -> None
     assert not list((tmp_path / "other").iterdir())
 
 
-def test_an_architecture_that_a_tuner_chose_reads_no_test_part(small_manifest: Path, tmp_path: Path) -> None:
-    config = load_config("tiny", settings=FAST, options={"data.manifest": str(small_manifest)})
-    drawn = random_architecture(config.space, 4, (1, 40), 0)
+def test_an_architecture_that_a_tuner_chose_reads_no_test_part(fast_config: ExperimentConfig, tmp_path: Path) -> None:
+    drawn = random_architecture(fast_config.space, 4, (1, 40), 0)
     flat = {
         label: choice if isinstance(choice, str) else "+".join(map(str, choice))
         for label, choice in drawn.choices.items()
     }
     parsed = SimpleNamespace(architecture=None, preset="tiny", config=None, allow_overlap=False)
     folder = RunFolder.claim(tmp_path / "out")
-    retrain.work(arguments.Trial(config, 0, 1, flat, folder, parsed))  # type: ignore[arg-type]
+    retrain.work(arguments.Trial(fast_config, 0, 1, flat, folder, parsed))  # type: ignore[arg-type]
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["architecture"] == drawn.id
     assert not any(name.startswith("test_") for name in metrics)

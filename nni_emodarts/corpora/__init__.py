@@ -1,1 +1,124 @@
+"""Corpora: one module each, from the recordings and label files of a corpus as it is distributed to a manifest."""
 
+import importlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from nni_emodarts.config import nearest
+from nni_emodarts.corpora.card import Card, Reader
+from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
+from nni_emodarts.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
+from nni_emodarts.run_folder import write_atomically
+
+__all__ = ["Card", "Reader", "corpus_names", "load_corpus", "prepare"]
+
+MODULES = {
+    "iemocap": "iemocap",
+    "msp_improv": "msp_improv",
+    "msp_podcast": "msp_podcast",
+    "emodb": "emodb",
+    "ravdess": "ravdess",
+    "crema_d": "crema_d",
+    "tess": "tess",
+    "nemo": "nemo",
+    "savee": "savee",
+    "esd": "esd",
+    "csv": "csv_table",  # a module csv would hide that of the standard library
+}
+"""Name of a corpus -> its module in this package."""
+
+
+def corpus_names() -> tuple[str, ...]:
+    """Names of the corpora that can be read; `csv` is anyone's own table."""
+    return tuple(MODULES)
+
+
+def load_corpus(name: str) -> Reader:
+    """The reader of a corpus.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in MODULES:
+        raise ConfigError(f"no corpus {name!r}{nearest(name, MODULES)}; list any other one in a CSV file and use csv")
+    return cast("Reader", importlib.import_module(f"{__name__}.{MODULES[name]}"))
+
+
+def prepare(
+    name: str,
+    root: str | Path,
+    out: str | Path,
+    emotions: Sequence[str] | None = None,
+    merge: Mapping[str, str] = {},
+    overwrite: bool = False,
+    **options: str,
+) -> Manifest:
+    """Write the manifest of a corpus.
+
+    Args:
+        name: name of the corpus.
+        root: folder that holds it; for `csv` the CSV file.
+        out: the CSV file to write. Recordings in its folder or below are named relative to it, so that they can move
+            together; others are named absolutely.
+        emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
+        merge: emotion of the corpus -> the emotion that it counts as.
+        overwrite: replace an existing file.
+        options: of the corpus; see the options of its card.
+
+    Returns:
+        The manifest as read back from `out`, with the classes in the order of `emotions`.
+
+    Raises:
+        ConfigError: the corpus or an option does not exist.
+        ManifestError: the root is not the corpus, or the corpus, the emotions or the merging have faults.
+        RunFolderError: `out` is taken or cannot be written.
+    """
+    reader = load_corpus(name)
+    for option, value in options.items():
+        reader.CARD.check_option(option, value)
+    root, out = (Path(os.path.abspath(path)) for path in (root, out))  # noqa: PTH100 - resolve() would follow links
+    _check_out(root, out, overwrite)
+    checked = _check(reader.read(root, **options), root, out, emotions, merge)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        table = checked.table.assign(file=replace(checked, folder=out.parent).names)
+        write_atomically(out, _encode(table))
+    except OSError as error:
+        raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
+    return read_manifest(out, emotions)
+
+
+def _check_out(root: Path, out: Path, overwrite: bool) -> None:
+    if out == root or (out.exists() and root.exists() and out.samefile(root)):
+        raise RunFolderError(f"output {out} is the corpus itself; name another file")
+    if out.is_dir():
+        raise RunFolderError(f"output {out} is a folder; name a file, such as {out / 'manifest.csv'}")
+    if out.exists() and not overwrite:
+        raise RunFolderError(f"output {out} exists; name another file, or add --overwrite to replace it")
+
+
+def _check(
+    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
+) -> Manifest:
+    """Read the manifest as it would be, before anything is written to its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / out.name
+        draft.write_bytes(_encode(table))
+        try:
+            return read_manifest(draft, emotions, merge)
+        except ManifestError as error:
+            text = str(error).replace(str(draft), f"{out} (not written) of {root}")
+            raise ManifestError(text) from None
+
+
+def _encode(table: pd.DataFrame) -> bytes:
+    """CSV of the required columns, and of the others where they say something."""
+    labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
+    times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
+    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()

@@ -1,0 +1,54 @@
+"""EMO-DB: ten actors say ten German sentences in seven emotions; a recording's name holds its labels."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from nni_emodarts.corpora.card import Card
+from nni_emodarts.corpora.files import Utterance, fit, read_named
+
+CARD = Card(
+    name="emodb",
+    title="EMO-DB (Berlin Database of Emotional Speech)",
+    citation="F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss, A database of German emotional speech, "
+    "Interspeech 2005, 1517-1520",
+    licence="CC0 1.0 as republished at github.com/audeering/emodb; see the terms of the copy that you take",
+    url="http://emodb.bilderbar.info/",
+    language="German",
+    emotions=("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness"),
+    layout="recordings named like wav/03a01Fa.wav",
+    protocol="loso",
+    speakers=10,
+    utterances=535,
+    hours=0.4,
+)
+
+EMOTIONS = {
+    "W": "anger",
+    "L": "boredom",
+    "E": "disgust",
+    "A": "fear",
+    "F": "happiness",
+    "T": "sadness",
+    "N": "neutral",
+}
+"""Initials of the German words."""
+
+GENDERS = {
+    **dict.fromkeys(("03", "10", "11", "12", "15"), "male"),
+    **dict.fromkeys(("08", "09", "13", "14", "16"), "female"),
+}
+NAME = re.compile(rf"(?P<speaker>{'|'.join(GENDERS)})(?P<text>[ab]\d\d)(?P<emotion>[{''.join(EMOTIONS)}])[a-z]")
+"""Speaker, sentence, emotion, version."""
+
+
+def read(root: Path) -> pd.DataFrame:
+    """Read the corpus; `text` is the sentence's code."""
+    return read_named(CARD, root, "03a01Fa.wav", _parse)
+
+
+def _parse(path: Path) -> Utterance:
+    name = fit(NAME, path)
+    speaker = name["speaker"]
+    return Utterance(path, EMOTIONS[name["emotion"]], speaker, gender=GENDERS[speaker], text=name["text"])

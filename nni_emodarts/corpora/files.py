@@ -1,0 +1,242 @@
+"""Files of a corpus: found, read and refused in one way by all readers."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from re import Match, Pattern
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from nni_emodarts.config import nearest
+from nni_emodarts.corpora.card import Card
+from nni_emodarts.errors import ManifestError
+from nni_emodarts.manifest import enumerate_some
+
+AUDIO = (".wav", ".flac")
+"""Suffixes of recordings, in any case of letters."""
+
+
+class Utterance(NamedTuple):
+    """A row that a reader makes; "" stands for unknown."""
+
+    file: Path
+    emotion: str
+    speaker: str
+    session: str = ""
+    gender: str = ""
+    text: str = ""
+    split: str = ""
+
+
+class Fault(NamedTuple):
+    """Something wrong with a corpus: what it is, the files or lines that have it, and what to do."""
+
+    what: str
+    where: Sequence[str]
+    remedy: str
+
+
+class MisfitError(Exception):
+    """A recording whose name or folder does not follow the corpus's scheme; never leaves this room."""
+
+
+def fit(pattern: Pattern[str], path: Path) -> Match[str]:
+    """Match a file's name without suffix.
+
+    Raises:
+        MisfitError: it does not match.
+    """
+    match = pattern.fullmatch(path.stem)
+    if match is None:
+        raise MisfitError
+    return match
+
+
+def read_named(card: Card, root: Path, example: str, parse: Callable[[Path], Utterance | None]) -> pd.DataFrame:
+    """Read a corpus whose labels are in the names of its recordings, in whatever folders they lie.
+
+    Args:
+        card: the corpus.
+        root: folder that holds the recordings, at any depth.
+        example: a name that follows the scheme.
+        parse: recording -> its row, or None where it is left out; raises `MisfitError`.
+
+    Raises:
+        ManifestError: the root is not the corpus; or recordings that do not fit or stand there twice, all together.
+    """
+    rows: list[Utterance] = []
+    misfits: list[Path] = []
+    doubles: list[str] = []
+    seen: dict[tuple[str, str], Path] = {}
+    for path in find_recordings(root) if root.is_dir() else ():
+        try:
+            row = parse(path)
+        except MisfitError:
+            misfits.append(path)
+            continue
+        if row is None:
+            continue
+        # Folders that were unpacked twice, one into the other, would put a recording on both sides of a fold.
+        key = (row.speaker, path.stem.lower().removeprefix(f"{row.speaker.lower()}_"))
+        if key in seen:
+            doubles.append(f"{shown(seen[key], root)} = {shown(path, root)}")
+        seen.setdefault(key, path)
+        rows.append(row)
+    if not rows:
+        raise wrong_root(card, root, [shown(path, root) for path in misfits])
+    strange = [shown(path, root) for path in misfits]
+    scheme = f"recordings that are not named or filed like {example}"
+    raise_faults(
+        card,
+        root,
+        Fault(scheme, strange, "move them out of the folder, or list what you have in a CSV file and use csv"),
+        Fault("recordings that are there twice", doubles, "name the folder of one copy as the root"),
+    )
+    return as_table(rows)
+
+
+def find_recordings(root: Path) -> list[Path]:
+    """All visible recordings below a folder, sorted."""
+    return sorted(path for path in find_files(root) if path.suffix.lower() in AUDIO)
+
+
+def find_files(root: Path) -> Iterator[Path]:
+    """All files below a folder; hidden files and folders (`._a.wav`, `.ipynb_checkpoints`) are passed over.
+
+    Raises:
+        ManifestError: a folder that cannot be read.
+    """
+    visited = set()
+    for folder, children, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
+        real = os.path.realpath(folder)
+        children[:] = [] if real in visited else sorted(name for name in children if not name.startswith("."))
+        if real not in visited:  # a link to a folder above would never end
+            yield from (Path(folder, name) for name in names if not name.startswith("."))
+        visited.add(real)
+
+
+def find_file(root: Path, *names: str) -> Path | None:
+    """The first file of these names in a folder or in a folder therein."""
+    if not root.is_dir():
+        return None
+    folders = [root, *(path for path in _visible(root) if path.is_dir())]
+    candidates = (folder / name for folder in folders for name in names)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def read_table(path: Path, separator: str = ",", quoted: bool = True) -> pd.DataFrame:
+    """A table of text cells whose first line names the columns.
+
+    Args:
+        path: a file in UTF-8.
+        separator: between two cells.
+        quoted: whether a cell may stand in quotation marks; else these are text.
+
+    Raises:
+        ManifestError: it cannot be read, or names a column twice.
+    """
+    quoting: Literal[0, 3] = 0 if quoted else 3  # QUOTE_MINIMAL, QUOTE_NONE
+    try:
+        # The header is read as a row: pandas would rename doubled columns and take a surplus column for an index.
+        cells: pd.DataFrame = pd.read_csv(
+            path,
+            sep=separator,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=quoting,
+            encoding="utf-8-sig",
+            compression=None,
+        ).fillna("")  # lines that end early
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror or error}; name an existing file") from None
+    except pd.errors.EmptyDataError:
+        raise ManifestError(f"{path} is empty; its first line must name the columns") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path} is no table in UTF-8: {' '.join(str(error).split())}") from None
+    names = cells.iloc[0].str.strip()
+    if names.duplicated().any():
+        raise ManifestError(f"{path} names columns twice: {enumerate_some(names[names.duplicated()])}; rename them")
+    cells.columns = pd.Index(names)
+    table: pd.DataFrame = cells.iloc[1:].map(str.strip)
+    return table.reset_index(drop=True)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file; what is no UTF-8 is replaced.
+
+    Raises:
+        ManifestError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise ManifestError(f"{path}: {error.strerror or error}; make it readable") from None
+
+
+def require_columns(table: pd.DataFrame, path: Path, names: Sequence[str]) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises:
+        ManifestError: with the columns that it lacks and has.
+    """
+    missing = [f"{name!r}{nearest(name, table.columns)}" for name in names if name not in table.columns]
+    if missing:
+        raise ManifestError(f"{path} lacks the column{'s' if len(missing) > 1 else ''} " + "\n  ".join(missing))
+
+
+def as_table(rows: Sequence[Utterance]) -> pd.DataFrame:
+    """Rows as a reader gives them."""
+    return pd.DataFrame(rows, columns=list(Utterance._fields)).astype(str)
+
+
+def wrong_root(card: Card, root: Path, found: Sequence[str] = ()) -> ManifestError:
+    """The error of a root that is not the corpus.
+
+    Args:
+        card: the corpus.
+        root: what was named.
+        found: what is there instead; a listing of the root where empty.
+    """
+    there = enumerate_some(found) if found else listing(root)
+    return ManifestError(
+        f"{root} does not hold {card.title}: expected {card.layout}; found {there}. "
+        f"Name the folder that holds it as the root; {card.url} says where to get it"
+    )
+
+
+def raise_faults(card: Card, root: Path, *faults: Fault) -> None:
+    """Raise all faults of a corpus in one message, but for those that nothing has.
+
+    Raises:
+        ManifestError: there are some.
+    """
+    lines = [f"  {what}: {enumerate_some(where)}; {remedy}" for what, where, remedy in faults if where]
+    if lines:
+        raise ManifestError("\n".join([f"{card.title} in {root} has faults:", *lines]))
+
+
+def shown(path: Path, root: Path) -> str:
+    """A file as messages name it."""
+    return path.relative_to(root).as_posix()
+
+
+def listing(root: Path) -> str:
+    """What is at a path, for a message."""
+    if not root.exists():
+        return "no such file or folder"
+    if not root.is_dir():
+        return "a file"
+    return enumerate_some(path.name for path in _visible(root)) or "an empty folder"
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise ManifestError(f"folder {folder}: {error.strerror or error}; make it readable") from None
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise ManifestError(f"folder {error.filename}: {error.strerror or error}; make it readable")
