@@ -208,6 +208,36 @@ def results(
 
 
 @app.command()
+def corpora() -> None:
+    """List the corpora that can be read: licence, where each is to be had, what it holds."""
+    from nni_emodarts.corpora import corpus_names, load_corpus
+
+    console.show_cards([load_corpus(name).CARD for name in corpus_names()])
+
+
+@app.command()
+def prepare(
+    name: Annotated[str, typer.Argument(help="The corpus; `emodarts corpora` lists them.")],
+    root: Annotated[Path, typer.Argument(help="The folder that holds it; for `csv` the table.")],
+    out: Annotated[Path, typer.Option(help="The manifest to write.")],
+    emotions: Annotated[str | None, typer.Option(help="Classes to keep, such as anger,sadness.")] = None,
+    merge: Annotated[list[str] | None, typer.Option(metavar="A=B", help="Emotion A counts as B; repeatable.")] = None,
+    option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the corpus.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the manifest.")] = False,
+) -> None:
+    """Write the manifest of a corpus as it is distributed; no audio is copied."""
+    from nni_emodarts.corpora import prepare as run_prepare
+
+    picked = None if emotions is None else [emotion.strip() for emotion in emotions.split(",")]
+    options = _pairs("option", option)
+    manifest = run_prepare(name, root, out, picked, _pairs("merge", merge), overwrite, **options)
+    speakers = len(set(manifest.table["speaker"]) - {""})
+    console.out.print(
+        f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}", soft_wrap=True
+    )
+
+
+@app.command()
 def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
     from nni_emodarts.corpora.synthetic import make_corpus
@@ -232,6 +262,15 @@ def _load(
     }  # fmt: skip
     extra = {key: value for key, value in named.items() if value is not None}
     return load_config(preset, file, settings or (), extra)
+
+
+def _pairs(name: str, texts: list[str] | None) -> dict[str, str]:
+    """`A=B` texts as a mapping."""
+    pairs = [text.partition("=") for text in texts or ()]
+    bad = [key for key, sign, value in pairs if not (key and sign and value)]
+    if bad:
+        raise ConfigError(f"{name}: {bad[0]!r} must read like key=value")
+    return {key: value for key, _, value in pairs}
 
 
 def _numbers(name: str, text: str, count: int | None = None) -> list[int]:

@@ -18,6 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from nni_emodarts.corpora import Card
     from nni_emodarts.experiment import Trial
 
 _LINES = 10  # plain lines a job, where there is no terminal
@@ -109,6 +110,32 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
         out.print(
             f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}", style="bold red"
         )
+
+
+def show_cards(cards: "Sequence[Card]") -> None:
+    """Print what is known of each corpus."""
+    for card in cards:
+        out.print(f"[bold]{card.name}[/bold]  {card.title}", highlight=False)
+        held = [
+            f"{card.speakers} speakers" if card.speakers else "",
+            f"{card.utterances:,} utterances" if card.utterances else "",
+            f"{card.hours:g} h" if card.hours else "",
+            ", ".join(card.emotions) or "any classes",
+        ]
+        lines = {
+            "holds": "; ".join(part for part in held if part),
+            "language": card.language,
+            "licence": card.licence,
+            "from": card.url,
+            "cite": card.citation,
+            "expects": card.layout,
+            "protocol": card.protocol,
+            "options": "; ".join(f"{key}={'|'.join(values) or 'TEXT'}" for key, values in card.options.items()),
+            "note": card.notes,
+        }
+        for name, text in lines.items():
+            if text:
+                out.print(f"  {name:9} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_error(message: str) -> None:
