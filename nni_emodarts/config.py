@@ -232,6 +232,8 @@ class SearchConfig(Section):
     options: dict[str, Any] = {}
     """Options of the strategy."""
     epochs: PositiveInt = 50
+    epoch_steps: PositiveInt | None = None
+    """Steps of an epoch at most; of a larger corpus each epoch then sees another part. No bound where absent."""
     batch_size: Annotated[int, Field(ge=2)] = 16
     optimizer: OptimizerConfig = OptimizerConfig()
 
@@ -260,6 +262,8 @@ class RetrainConfig(Section):
     """The retrain phase: the recipe that every network is measured with."""
 
     epochs: PositiveInt = 60
+    epoch_steps: PositiveInt | None = None
+    """Steps of an epoch at most, as in the search."""
     patience: PositiveInt | None = None
     """Epochs without a better validation UAR after which training stops; never where absent."""
     batch_size: Annotated[int, Field(ge=2)] = 16

@@ -142,9 +142,8 @@ def train(
     pl.seed_everything(seed, verbose=False)
     normalizer = Normalizer.fit(corpus.store, train_rows)
     augment = SpecAugment(corpus.frequency_bins, **recipe.spec_augment.model_dump())
-    loader = training_loader(
-        corpus.utterances(train_rows, normalizer, augment), corpus.frequency_bins, recipe.batch_size, seed
-    )
+    utterances = corpus.utterances(train_rows, normalizer, augment)
+    loader = training_loader(utterances, corpus.frequency_bins, recipe.batch_size, seed, recipe.epoch_steps)
     labels = corpus.manifest.labels[train_rows]
     task = make_task(recipe.optimizer, labels, corpus.num_classes, recipe.epochs, len(loader), recipe.label_smoothing)
     model = build_model(architecture, corpus.num_classes, corpus.input_shape)

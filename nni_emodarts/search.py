@@ -134,7 +134,13 @@ def _run_strategy(
     settings = config.search
     for_weights, for_alphas = halves(corpus.manifest, fold.train, seed)
     loaders = [
-        training_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, settings.batch_size, seed + number)
+        training_loader(
+            corpus.utterances(rows, normalizer),
+            corpus.frequency_bins,
+            settings.batch_size,
+            seed + number,
+            settings.epoch_steps,
+        )
         for number, rows in enumerate((for_weights, for_alphas))
     ]
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again

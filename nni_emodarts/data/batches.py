@@ -73,13 +73,22 @@ class Utterances(Dataset[Item]):
 class LengthBatches(Sampler[list[int]]):
     """Batches of utterances of like length, drawn anew each epoch, so that short clips do not pay for long ones."""
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int, most: int | None = None) -> None:
+        """Set how to draw.
+
+        Args:
+            lengths: frames of each utterance (n,).
+            batch_size: utterances of a batch.
+            seed: seed of the order.
+            most: batches of an epoch at most.
+        """
         self._lengths = lengths
         self._batch_size = batch_size
+        self._count = min(-(-len(lengths) // batch_size), most or len(lengths))
         self._generator = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        return -(-len(self._lengths) // self._batch_size)
+        return self._count
 
     def __iter__(self) -> Iterator[list[int]]:
         order = self._generator.permutation(len(self._lengths))
@@ -89,7 +98,7 @@ class LengthBatches(Sampler[list[int]]):
             drawn = order[start : start + pool]
             ranked = drawn[np.argsort(self._lengths[drawn], kind="stable")]
             batches += [ranked[first : first + self._batch_size] for first in range(0, len(ranked), self._batch_size)]
-        for position in self._generator.permutation(len(batches)):
+        for position in self._generator.permutation(len(batches))[: self._count]:
             yield batches[position].tolist()
 
 
@@ -118,9 +127,11 @@ class Collate:
         return torch.cat([spectrum, contours.expand(-1, -1, self._bins, -1)], 1)
 
 
-def training_loader(utterances: Utterances, frequency_bins: int, batch_size: int, seed: int) -> DataLoader[Item]:
-    """Batches by length, in a new order each epoch."""
-    batches = LengthBatches(utterances.lengths, batch_size, seed)
+def training_loader(
+    utterances: Utterances, frequency_bins: int, batch_size: int, seed: int, most: int | None = None
+) -> DataLoader[Item]:
+    """Batches by length, in a new order each epoch; `most` of them at most."""
+    batches = LengthBatches(utterances.lengths, batch_size, seed, most)
     return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))
 
 

@@ -34,6 +34,16 @@ def test_training_batches_hold_every_utterance_once_in_a_new_order() -> None:
     assert first != list(LengthBatches(lengths, 16, seed=4))
 
 
+def test_an_epoch_may_be_bounded_and_then_sees_another_part_each_time() -> None:
+    lengths = np.random.default_rng(0).integers(10, 300, 403)
+    batches = LengthBatches(lengths, 16, seed=3, most=10)
+    epochs = [sorted(position for batch in batches for position in batch) for _ in range(2)]
+    assert len(batches) == 10
+    assert all(len(set(epoch)) == len(epoch) <= 160 for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert len(LengthBatches(lengths, 16, seed=3, most=100)) == 26
+
+
 def test_batches_by_length_waste_little() -> None:
     lengths = np.random.default_rng(0).integers(10, 300, 1600)
 
