@@ -262,9 +262,8 @@ def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
     samples = sums.samples
     header = None
     if samples < promised:
-        header = (
-            f"its header promises {promised / sound.samplerate:.2f} s, but holds {samples / sound.samplerate:.2f} s"
-        )
+        seconds = samples / sound.samplerate
+        header = f"its header promises {promised / sound.samplerate:.2f} s, but only {seconds:.2f} s are there"
     elif _LENGTH_FAULT.search(sound.extra_info):
         header = "its header states another length than the file has; the copy may be cut short"
     return Sound(
