@@ -156,8 +156,9 @@ def experiment(
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
+    from nni_emodarts.corpora.synthetic import SYNTHETIC
     from nni_emodarts.experiment import experiment_yaml, write_experiment
-    from nni_emodarts.preparation import SYNTHETIC, load_manifest, prepare
+    from nni_emodarts.preparation import load_manifest, prepare
 
     table = load_manifest(chosen.data)
     wanted = _folds(folds, table, chosen.data.protocol)
@@ -262,14 +263,15 @@ def describe(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
-    from nni_emodarts.config import DataConfig
+    from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
     from nni_emodarts.describe import check_output, write_findings
     from nni_emodarts.describe import describe as run_describe
-    from nni_emodarts.preparation import load_manifest
+    from nni_emodarts.features.store import default_cache
+    from nni_emodarts.manifest import read_manifest
 
     if out is not None:
         check_output(out, overwrite)
-    table = load_manifest(DataConfig(manifest=manifest))
+    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
     with console.progress_bars() as progress:
         description = run_describe(table, progress=progress)
     console.show_description(description)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import DataConfig, FeatureConfig
-from nni_emodarts.corpora.synthetic import ensure_corpus
+from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
 from nni_emodarts.data import SpecAugment, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
@@ -15,9 +15,6 @@ from nni_emodarts.manifest import Manifest, read_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, make_fold
 from nni_emodarts.run_folder import SKIPPED, RunFolder
-
-SYNTHETIC = "synthetic"
-"""What stands for the embedded corpus in place of a manifest's path."""
 
 
 @dataclass(frozen=True)
