@@ -10,6 +10,7 @@ from nni_emodarts.errors import ConfigError, EmodartsError
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
+    from nni_emodarts.manifest import Manifest as Table
 
 app = typer.Typer(
     help="Search, retrain and measure networks that recognise emotions in speech (emoDARTS under NNI).",
@@ -27,6 +28,9 @@ Settings = Annotated[
 ]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
 Strategy = Annotated[str | None, typer.Option(help="How to search: darts.")]
+BadAudio = Annotated[
+    str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
+]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
@@ -54,28 +58,32 @@ def search(
     settings: Settings = None,
     protocol: Protocol = None,
     strategy: Strategy = None,
+    bad_audio: BadAudio = None,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
-    chosen = _load(preset, config, settings, manifest, protocol, strategy)
+    chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
     from nni_emodarts.run_folder import METRICS, RunFolder
 
     table = load_manifest(chosen.data)
-    part = make_fold(table, chosen.data.protocol, fold)
-    folder = RunFolder.claim(out, resume, overwrite)
-    if folder.has(METRICS):
+    make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
+    RunFolder.check(out, resume, overwrite)
+    if not overwrite and RunFolder(out).has(METRICS):
         console.out.print(f"{out} holds a finished search; nothing to do")
         return
     from nni_emodarts.search import search as run_search
 
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)
+        part = corpus.fold(fold)
+        folder = RunFolder.claim(out, resume, overwrite)
         architecture = run_search(chosen, corpus, part, seed, folder, progress)
+    console.show_skipped(len(corpus.skipped), out)
     val_uar = folder.read_json(METRICS)["val_uar"]
     console.out.print(
         f"architecture {architecture.id}, validation UAR of the supernet {val_uar:.3f}: {out}", soft_wrap=True
@@ -91,6 +99,7 @@ def retrain(
     config: Config = None,
     settings: Settings = None,
     protocol: Protocol = None,
+    bad_audio: BadAudio = None,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
@@ -109,20 +118,22 @@ def retrain(
 
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
-    chosen = _load(preset, file, settings, manifest, protocol)
+    chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
-    from nni_emodarts.protocols import count_folds
     from nni_emodarts.retrain import retrain as run_retrain
     from nni_emodarts.retrain import settle_space
 
     chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
     table = load_manifest(chosen.data)
-    wanted = _numbers("folds", folds, count_folds(table, chosen.data.protocol))
+    _folds(folds, table, chosen.data.protocol)  # faults are told before the recordings are read
     wanted_seeds = _numbers("seeds", seeds)
-    folder = RunFolder.claim(out, resume, overwrite)
+    RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)
+        wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
+        folder = RunFolder.claim(out, resume, overwrite)
         pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
+    console.show_skipped(len(corpus.skipped), out)
     console.show_pooled(pooled)
     if final:
         console.out.print(f"network to ship: {folder.path / 'final'}", soft_wrap=True)
@@ -137,25 +148,33 @@ def experiment(
     settings: Settings = None,
     protocol: Protocol = None,
     strategy: Strategy = None,
+    bad_audio: BadAudio = None,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
-    chosen = _load(preset, config, settings, manifest, protocol, strategy)
+    chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
+    from nni_emodarts.corpora.synthetic import SYNTHETIC
     from nni_emodarts.experiment import experiment_yaml, write_experiment
-    from nni_emodarts.preparation import SYNTHETIC, load_manifest
-    from nni_emodarts.protocols import count_folds
+    from nni_emodarts.preparation import load_manifest, prepare
 
     table = load_manifest(chosen.data)
-    wanted = _numbers("folds", folds, count_folds(table, chosen.data.protocol))
+    wanted = _folds(folds, table, chosen.data.protocol)
+    if chosen.data.bad_audio == "skip":
+        # Folds are made of what can be used; the trials find the features in the store.
+        with console.progress_bars() as progress:
+            corpus = prepare(chosen.data, chosen.features, table, progress)
+        wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
+        console.show_skipped(len(corpus.skipped), "each trial's folder")
     # A trial starts in a folder of NNI's: paths must be absolute.
     where = SYNTHETIC if manifest == SYNTHETIC else str(Path(str(chosen.data.manifest)).resolve())
     words = ["--manifest", where, "--protocol", chosen.data.protocol]
     words += ["--preset", preset] if preset else []
     words += ["--config", str(config.resolve())] if config else []
     words += ["--strategy", strategy] if strategy else []
+    words += ["--bad-audio", bad_audio] if bad_audio else []
     words += [word for setting in settings or () for word in ("--set", setting)]
     text = experiment_yaml(
         f"emoDARTS on {Path(where).resolve().parent.name if where != SYNTHETIC else 'the embedded corpus'}",
@@ -238,6 +257,30 @@ def prepare(
 
 
 @app.command()
+def describe(
+    manifest: Annotated[str, typer.Argument(help="The manifest (CSV), or `synthetic` for the embedded corpus.")],
+    out: Annotated[Path | None, typer.Option(help="Also write all that is wrong to this CSV file.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
+) -> None:
+    """Say what a manifest's recordings hold, and name what is wrong with them."""
+    from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
+    from nni_emodarts.describe import check_output, write_findings
+    from nni_emodarts.describe import describe as run_describe
+    from nni_emodarts.features.store import default_cache
+    from nni_emodarts.manifest import read_manifest
+
+    if out is not None:
+        check_output(out, overwrite)
+    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
+    with console.progress_bars() as progress:
+        description = run_describe(table, progress=progress)
+    console.show_description(description)
+    if out is not None:
+        write_findings(description, out)
+        console.out.print(f"wrote {out}", soft_wrap=True)
+
+
+@app.command()
 def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
     from nni_emodarts.corpora.synthetic import make_corpus
@@ -254,14 +297,25 @@ def _load(
     manifest: str | None,
     protocol: str | None,
     strategy: str | None = None,
+    bad_audio: str | None = None,
 ) -> "ExperimentConfig":
     from nni_emodarts.config import load_config
 
     named: dict[str, Any] = {
-        "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy,
+        "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
     }  # fmt: skip
     extra = {key: value for key, value in named.items() if value is not None}
     return load_config(preset, file, settings or (), extra)
+
+
+def _folds(text: str, manifest: "Table", protocol: str) -> list[int]:
+    """The wanted folds; each can be made."""
+    from nni_emodarts.protocols import count_folds, make_fold
+
+    wanted = _numbers("folds", text, count_folds(manifest, protocol))
+    for index in wanted:
+        make_fold(manifest, protocol, index)
+    return wanted
 
 
 def _pairs(name: str, texts: list[str] | None) -> dict[str, str]:

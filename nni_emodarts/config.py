@@ -88,6 +88,8 @@ class DataConfig(Section):
     """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes that extract features; one a core where absent."""
+    bad_audio: Literal["refuse", "skip"] = "refuse"
+    """Where recordings cannot be used: all are told and nothing runs, or the run goes on without them."""
 
 
 class FeatureConfig(Section):
@@ -354,7 +356,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"configuration {path}: {error.strerror or error}; name an existing YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2001-99-99, or no UTF-8
         raise ConfigError(f"configuration {path} is no YAML: {' '.join(str(error).split())}") from None
     if data is None:
         return {}
@@ -373,7 +375,7 @@ def _parse_setting(setting: str) -> dict[str, Any]:
         raise ConfigError(f"setting {setting!r} must read section.key=value, for example search.epochs=10")
     try:
         value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise ConfigError(f"setting {setting!r}: the value is no YAML; put it in quotes") from None
     return _nest(parts, value)
 

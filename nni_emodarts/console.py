@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,10 +19,15 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from nni_emodarts.corpora import Card
+    from nni_emodarts.describe import Description
     from nni_emodarts.experiment import Trial
 
 _LINES = 10  # plain lines a job, where there is no terminal
+_SPEAKERS = 30  # lines of a table of speakers
+_FINDINGS = 20  # recordings named for each fault
 
 out = Console()
 err = Console(stderr=True)
@@ -112,6 +118,14 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
         )
 
 
+def show_skipped(count: int, where: object) -> None:
+    """Print that recordings were left out, if there were any."""
+    if count:
+        out.print(
+            f"skipped {count} recording{'s' if count > 1 else ''}; skipped.csv in {where} says why", soft_wrap=True
+        )
+
+
 def show_cards(cards: "Sequence[Card]") -> None:
     """Print what is known of each corpus."""
     for card in cards:
@@ -138,10 +152,45 @@ def show_cards(cards: "Sequence[Card]") -> None:
                 out.print(f"  {name:9} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
+def show_description(description: "Description") -> None:
+    """Print what a manifest's recordings hold, then what is wrong with them."""
+    _show_counts("Utterances", description.classes)
+    speakers = description.speakers
+    _show_counts("Speakers", speakers.head(_SPEAKERS))
+    if len(speakers) > _SPEAKERS:
+        out.print(f"and {len(speakers) - _SPEAKERS} speakers more", highlight=False)
+    out.print()
+    for name, text in description.lines().items():
+        out.print(f"{name:15} {text}", markup=False, highlight=False, soft_wrap=True)
+    for note in description.notes:
+        out.print(f"[bold yellow]note[/bold yellow]            {note}", highlight=False, soft_wrap=True)
+    for kind, found in description.findings.groupby("kind", sort=False):
+        out.print(f"\n{len(found)} {kind}", style="bold", highlight=False, markup=False)
+        for file, reason in found[["file", "reason"]].head(_FINDINGS).itertuples(index=False):
+            out.print(f"  {file}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        if len(found) > _FINDINGS:
+            out.print(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all", highlight=False)
+    if description.findings.empty:
+        out.print("nothing is wrong", style="bold")
+
+
+def _show_counts(title: str, counts: "pd.DataFrame") -> None:
+    """Print a table whose first column is its index."""
+    table = Table(title=title, title_justify="left")
+    table.add_column(str(counts.index.name or ""))
+    for column in counts.columns:
+        table.add_column(escape(str(column)), justify="right")
+    for name, row in counts.iterrows():
+        cells = (f"{cell:.1f}" if isinstance(cell, float) else escape(str(cell)) for cell in row)
+        table.add_row(escape(str(name)), *cells, style="bold" if name == "(all)" else None)
+    out.print(table)
+
+
 def show_error(message: str) -> None:
     """Print one error, without markup or wrapping."""
     err.print("error:", style="bold red", end=" ")
-    err.print(message, markup=False, highlight=False, soft_wrap=True)
+    shown = message.encode(errors="backslashreplace").decode()  # JSON may hold half a character
+    err.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None, spread: float | None = None) -> str:

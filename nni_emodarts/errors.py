@@ -4,6 +4,8 @@ Every one of them carries a message that names the value, the bound and the reme
 and leaves with exit code 2; anything else that is raised is a defect of the program.
 """
 
+from collections.abc import Mapping
+
 
 class EmodartsError(Exception):
     """Base of every error that a person can mend."""
@@ -19,6 +21,28 @@ class ManifestError(EmodartsError):
 
 class AudioError(EmodartsError):
     """Recordings that cannot be used."""
+
+
+class BadRecordings(AudioError):  # noqa: N818 - what it is about
+    """Recordings of a manifest that cannot be used, all together.
+
+    Attributes:
+        reasons: why, by row of the manifest; each reason begins with the file's name.
+    """
+
+    SHOWN = 20
+    """Reasons that the message lists before it only counts."""
+
+    def __init__(self, reasons: Mapping[int, str], total: int, remedy: str = "") -> None:
+        super().__init__(reasons, total, remedy)
+        self.reasons = dict(sorted(reasons.items()))
+
+    def __str__(self) -> str:
+        _, total, remedy = self.args
+        unique = list(dict.fromkeys(self.reasons.values()))  # many rows may name one bad file
+        head = f"{len(self.reasons)} of {total} recordings cannot be used{'; ' if remedy else ''}{remedy}:"
+        more = [f"  and {len(unique) - self.SHOWN} more"] if len(unique) > self.SHOWN else []
+        return "\n".join([head, *(f"  {reason}" for reason in unique[: self.SHOWN]), *more])
 
 
 class ProtocolError(EmodartsError):

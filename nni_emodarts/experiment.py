@@ -20,7 +20,7 @@ import requests
 import yaml
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, RunFolder, write_atomically
+from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, write_atomically
 
 _POLL = 2.0  # seconds
 _TIMEOUT = 10.0  # seconds
@@ -242,7 +242,8 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     """Pool the test predictions of trials, one a fold and seed.
 
     Raises:
-        ExperimentError: no trial has test predictions, or two have the same fold and seed.
+        ExperimentError: no trial has test predictions, two have the same fold and seed, or they skipped different
+            recordings.
     """
     from nni_emodarts.metrics import pooled_table
 
@@ -259,6 +260,13 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     if twice:
         raise ExperimentError(
             f"fold {twice[0][0]} with seed {twice[0][1]} is there twice; pool one experiment at a time"
+        )
+    skipped = [frozenset(run.read_csv(SKIPPED)["file"]) if run.has(SKIPPED) else frozenset() for run in scored]
+    if len(set(skipped)) > 1:
+        odd = sorted(frozenset.union(*skipped) - frozenset.intersection(*skipped))
+        raise ExperimentError(
+            f"not all trials skipped {odd[0]} ({SKIPPED} in their folders), so that their folds differ; run them again "
+            "now that the recordings stay as they are"
         )
     table = pd.concat([run.read_csv(PREDICTIONS) for run in scored], ignore_index=True)
     pooled = pooled_table(table, figures[0]["classes"])

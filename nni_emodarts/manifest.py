@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,10 @@ class Manifest:
     def labels(self) -> npt.NDArray[np.int64]:
         """(n,) each utterance's position in `classes`."""
         return pd.Index(self.classes).get_indexer(pd.Index(self.table["emotion"])).astype(np.int64)
+
+    def pick(self, rows: npt.NDArray[np.int64]) -> "Manifest":
+        """Some utterances, numbered anew; classes and digest stay those of the file."""
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
 
 def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge: Mapping[str, str] = {}) -> Manifest:

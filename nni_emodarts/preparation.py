@@ -1,30 +1,39 @@
 """Configuration -> the corpus with its features, ready to be divided."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from nni_emodarts.config import DataConfig, FeatureConfig
-from nni_emodarts.corpora.synthetic import ensure_corpus
+from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
 from nni_emodarts.data import SpecAugment, Utterances
-from nni_emodarts.errors import ConfigError
-from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, build_store, default_cache
+from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
+from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, make_fold
-
-SYNTHETIC = "synthetic"
-"""What stands for the embedded corpus in place of a manifest's path."""
+from nni_emodarts.run_folder import SKIPPED, RunFolder
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A manifest with the features of its utterances."""
+    """A manifest with the features of its utterances.
+
+    Attributes:
+        manifest: the utterances that can be used.
+        store: their features.
+        protocol: how they are divided.
+        input_shape: (C, F) of their maps.
+        skipped: file, start and end where the manifest has any, and reason of each utterance that was left out.
+    """
 
     manifest: Manifest
     store: FeatureStore
     protocol: str
     input_shape: tuple[int, int]
+    skipped: pd.DataFrame
 
     @property
     def num_classes(self) -> int:
@@ -67,9 +76,49 @@ def load_manifest(data: DataConfig) -> Manifest:
 def prepare(
     data: DataConfig, features: FeatureConfig, manifest: Manifest | None = None, progress: Progress = silent
 ) -> Corpus:
-    """Read the manifest and extract what the feature store does not hold yet."""
+    """Read the manifest and extract what the feature store does not hold yet.
+
+    Folds are made of what this returns: with `bad_audio: skip` its manifest is without the recordings that cannot be
+    used, in every process alike, since only the recordings decide.
+
+    Raises:
+        BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
+    """
     manifest = manifest or load_manifest(data)
     extractor = FeatureExtractor(**features.model_dump())
     root = default_cache() if data.cache is None else data.cache
-    store = build_store(manifest, extractor, root, data.workers, progress)
-    return Corpus(manifest, store, data.protocol, features.input_shape)
+    store, reasons = fill_store(manifest, extractor, root, data.workers, progress)
+    if reasons and data.bad_audio == "refuse":
+        raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
+    if len(reasons) == len(manifest):
+        raise BadRecordings(reasons, len(manifest), "none is left")
+    skipped = _skipped(manifest, reasons)
+    if reasons:
+        good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
+        manifest, store = manifest.pick(good), store.pick(good)
+    return Corpus(manifest, store, data.protocol, features.input_shape, skipped)
+
+
+def note_skipped(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
+    """Write which recordings a run goes without, where it may; a run that goes on must go without the same.
+
+    Raises:
+        RunFolderError: the folder's run left out others, so that its folds are others.
+    """
+    if bad_audio != "skip":
+        return
+    if folder.has(SKIPPED) and folder.read_csv(SKIPPED)["file"].tolist() != corpus.skipped["file"].tolist():
+        raise RunFolderError(
+            f"output folder {folder.path} holds a run that skipped other recordings ({SKIPPED}), so that its folds "
+            f"differ; name another folder, or --overwrite that run"
+        )
+    folder.write_csv(SKIPPED, corpus.skipped)
+
+
+def _skipped(manifest: Manifest, reasons: Mapping[int, str]) -> pd.DataFrame:
+    """File, as the manifest names it, and reason of each row that is left out."""
+    names, files = manifest.names, manifest.table["file"]
+    rows = sorted(reasons)
+    table = manifest.table.iloc[rows][["start", "end"]].dropna(axis=1, how="all")
+    table.insert(0, "file", np.array(names, dtype=object)[rows])
+    return table.assign(reason=[reasons[row].removeprefix(f"{files[row]}: ") for row in rows])

@@ -22,7 +22,7 @@ from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import pooled_table, scores, uar
 from nni_emodarts.overlap import Overlap, find_overlap
-from nni_emodarts.preparation import Corpus
+from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import (
@@ -202,6 +202,7 @@ def retrain_fold(
         What the folder's metrics.json holds.
     """
     watch = Stopwatch()
+    note_skipped(corpus, config.data.bad_audio, folder)
 
     def on_epoch(epoch: int, val_uar: float | None) -> None:
         if val_uar is not None:
@@ -317,13 +318,14 @@ def retrain(
 
     Raises:
         OverlapError: the search saw test speakers, and `allow_overlap` is not set.
-        RunFolderError: the folder holds a run of other settings.
+        RunFolderError: the folder holds a run of other settings, or of other recordings.
     """
     parts = {index: corpus.fold(index) for index in folds}
     overlaps = {index: find_overlap(architecture.origin, corpus, fold.test) for index, fold in parts.items()}
     if not allow_overlap:
         refuse_overlap(overlaps)
     start_run(folder, config, architecture)
+    note_skipped(corpus, config.data.bad_audio, folder)
     for index, fold in parts.items():
         for seed in seeds:
             cell = folder.cell(index, seed)

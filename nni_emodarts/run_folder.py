@@ -23,9 +23,11 @@ ENVIRONMENT = "environment.json"
 NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
+SKIPPED = "skipped.csv"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
+    SKIPPED,
 )  # fmt: skip
 FINAL = "final"
 
@@ -48,22 +50,31 @@ class RunFolder:
         Raises:
             RunFolderError: it is taken, and neither `resume` nor `overwrite` is set.
         """
+        cls.check(path, resume, overwrite)
         folder = cls(path)
-        if folder.path.exists() and not folder.path.is_dir():
-            raise RunFolderError(f"output {folder.path} is a file; name a folder")
-        if folder.path.exists() and any(folder.path.iterdir()):
-            if overwrite:
-                folder.clear()
-            elif not resume:
-                raise RunFolderError(
-                    f"output folder {folder.path} is not empty; name another, or add --resume to go on with the run "
-                    f"in it, or --overwrite to replace that run"
-                )
+        if overwrite:
+            folder.clear()
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"output folder {folder.path}: {error.strerror or error}; name another") from None
         return folder
+
+    @staticmethod
+    def check(path: str | Path, resume: bool = False, overwrite: bool = False) -> None:
+        """Whether `claim` would take a folder; nothing is changed, so that long preparations can stand between.
+
+        Raises:
+            RunFolderError: as for `claim`.
+        """
+        path = Path(path)
+        if path.exists() and not path.is_dir():
+            raise RunFolderError(f"output {path} is a file; name a folder")
+        if path.exists() and any(path.iterdir()) and not (overwrite or resume):
+            raise RunFolderError(
+                f"output folder {path} is not empty; name another, or add --resume to go on with the run in it, or "
+                f"--overwrite to replace that run"
+            )
 
     def clear(self) -> None:
         """Delete the files of a run, and nothing else."""

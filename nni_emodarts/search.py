@@ -17,7 +17,7 @@ from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
 from nni_emodarts.overlap import fingerprint
-from nni_emodarts.preparation import Corpus
+from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, halves
 from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, CONFIG, ENVIRONMENT, HISTORY, METRICS, RunFolder
@@ -88,6 +88,7 @@ def search(
     """
     watch = Stopwatch()
     device = pick_device(config.device)
+    note_skipped(corpus, config.data.bad_audio, folder)
     folder.write_text(CONFIG, config.to_yaml())
     pl.seed_everything(seed, verbose=False)
     normalizer = Normalizer.fit(corpus.store, fold.train)

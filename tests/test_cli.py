@@ -121,6 +121,16 @@ def test_an_experiment_of_ones_own(small_manifest: Path, tmp_path: Path) -> None
     refused("results", "nosuchexperiment", says=("nosuchexperiment",))
 
 
+def test_describe(small_manifest: Path, tmp_path: Path) -> None:
+    done = emodarts("describe", small_manifest, "--out", tmp_path / "found.csv")
+    assert done.returncode == 0, done.stderr
+    for word in ("happiness", "48 utterances in 48 files", "16000 Hz (48)", "FLAC PCM_16 (48)", "nothing is wrong"):
+        assert word in done.stdout
+    assert (tmp_path / "found.csv").read_text() == "kind,file,reason\n"
+    refused("describe", small_manifest, "--out", tmp_path / "found.csv", says=("found.csv", "--overwrite"))
+    refused("describe", tmp_path / "absent.csv", says=("absent.csv",))
+
+
 def test_synthesize(tmp_path: Path) -> None:
     done = emodarts("synthesize", "--out", tmp_path / "made", "--speakers", 2, "--utterances", 1)
     assert done.returncode == 0, done.stderr

@@ -65,6 +65,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one setting laid over both")
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")
     parser.add_argument("--strategy", help="how to search")
+    parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
     parser.add_argument("--architecture", help="architecture.json to retrain")
     parser.add_argument("--allow-overlap", action="store_true", help="score on speakers that the search saw")
     parser.add_argument("--fold", type=int, help="fold, where no tuner gives one")
@@ -79,6 +80,7 @@ def _assemble(arguments: argparse.Namespace) -> Trial:
         "data.manifest": arguments.manifest,
         "data.protocol": arguments.protocol,
         "search.strategy": arguments.strategy,
+        "data.bad_audio": arguments.bad_audio,
     }
     options = {key: value for key, value in named.items() if value is not None}
     file = arguments.config

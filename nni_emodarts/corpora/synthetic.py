@@ -42,6 +42,9 @@ from scipy.signal import butter, lfilter, resample_poly, sosfilt
 
 from nni_emodarts.errors import ConfigError, RunFolderError
 
+SYNTHETIC = "synthetic"
+"""What stands for the embedded corpus in place of a manifest's path."""
+
 Floats = NDArray[np.float64]
 
 VERSION = 1

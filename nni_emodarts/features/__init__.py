@@ -1,12 +1,29 @@
-"""Recordings -> maps: log-mel or MFCC with contours, kept in a memory-mapped store, normalised on training speakers."""
+"""Recordings -> maps: log-mel or MFCC with contours, kept in a memory-mapped store, normalised on training speakers.
 
-from nni_emodarts.features.audio import read_audio
-from nni_emodarts.features.building import build_store
-from nni_emodarts.features.contours import CONTOURS
-from nni_emodarts.features.extraction import FeatureExtractor
-from nni_emodarts.features.normalization import Normalizer
-from nni_emodarts.features.store import FeatureStore, default_cache
+Loaded when first used, so that recordings can be read without torch.
+"""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nni_emodarts.features.audio import read_audio
+    from nni_emodarts.features.building import build_store, fill_store
+    from nni_emodarts.features.contours import CONTOURS
+    from nni_emodarts.features.extraction import FeatureExtractor
+    from nni_emodarts.features.normalization import Normalizer
+    from nni_emodarts.features.store import FeatureStore, default_cache
+
+_HOMES = {
+    "CONTOURS": "contours",
+    "FeatureExtractor": "extraction",
+    "FeatureStore": "store",
+    "Normalizer": "normalization",
+    "build_store": "building",
+    "default_cache": "store",
+    "fill_store": "building",
+    "read_audio": "audio",
+}
 __all__ = [
     "CONTOURS",
     "FeatureExtractor",
@@ -14,5 +31,12 @@ __all__ = [
     "Normalizer",
     "build_store",
     "default_cache",
+    "fill_store",
     "read_audio",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

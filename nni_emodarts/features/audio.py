@@ -1,5 +1,8 @@
 """Recordings as waveforms: any format, bit depth, channel count and sampling rate that libsndfile reads."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,89 @@ PEAK = 1e9
 """Largest sample that is believed: far above integers stored as floats, far below the overflow of a power spectrum."""
 END_TOLERANCE = 0.1
 """Seconds by which a segment may end after its recording: annotations are rounded."""
+MIN_SECONDS = 0.1
+"""Shortest stretch that can be used: a few frames, less than a syllable."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A recording that is open at the beginning of a stretch.
+
+    Attributes:
+        sound: the open file.
+        samples: samples of each channel that its header promises from there to the stretch's end.
+    """
+
+    sound: soundfile.SoundFile
+    samples: int
+
+    def blocks(self, multiple: int = 1) -> Iterator[np.ndarray]:
+        """(B, channels) float32, block by block; fewer samples where the header promised too many.
+
+        Args:
+            multiple: B is a multiple of it in every block but the last.
+        """
+        size = max(1, BLOCK_SAMPLES // self.sound.channels // multiple) * multiple
+        left = self.samples
+        while left > 0:
+            block: np.ndarray = self.sound.read(min(size, left), dtype="float32", always_2d=True)
+            if not len(block):
+                break
+            yield block
+            left -= len(block)
+
+
+@contextmanager
+def open_stretch(path: str | Path, start: float | None = None, end: float | None = None) -> Iterator[Stretch]:
+    """Open a recording at a stretch (seconds) of it; what fails while its samples are read is told in its name too.
+
+    Raises:
+        AudioError: the file is missing or no audio, or does not contain the stretch.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise AudioError(f"{path}: no such file; correct its name in the manifest")
+        with soundfile.SoundFile(path) as sound:
+            first, last = _bounds(path, sound, start, end)
+            sound.seek(first)
+            yield Stretch(sound, last - first)
+    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a file named .raw, which has no header
+        reason = str(getattr(error, "error_string", error)).rstrip(".")
+        remedy = "convert it to WAV or FLAC"
+        if path.name.startswith("._"):
+            remedy = "macOS keeps notes under such names: remove its line from the manifest"
+        raise AudioError(f"{path}: cannot be decoded ({reason}); {remedy}") from None
+
+
+def mix_down(block: np.ndarray) -> np.ndarray:
+    """Mean (B,) over the channels of a block (B, channels); channels that are not finite are told by `find_fault`."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        mono: np.ndarray = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
+    return mono
+
+
+def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
+    """Why a decoded stretch cannot be used, with the remedy; None where it can.
+
+    Args:
+        samples: how many samples it has.
+        rate: sampling rate in Hz.
+        low: its smallest sample, channels averaged; NaN where one is NaN.
+        high: its largest sample, likewise.
+    """
+    if not samples:
+        return "holds 0 samples; record it again or leave it out"
+    peak = max(abs(low), abs(high))
+    if not peak <= PEAK:  # NaN compares false
+        return f"has a sample of {peak:g}, beyond ±{PEAK:g}; export it again from its source"
+    if samples + 1 < MIN_SECONDS * rate:  # a segment's bounds are rounded to samples
+        return f"lasts {samples / rate:.3g} s, less than {MIN_SECONDS:g} s; leave it out"
+    if low == high:
+        return f"is silent: every sample is {low:g} once channels are averaged; record it again or leave it out"
+    return None
 
 
 def read_audio(
@@ -30,31 +114,21 @@ def read_audio(
         end: where it ends, in seconds; at the file's end where absent.
 
     Returns:
-        Waveform (S,), float32, at least one sample.
+        Waveform (S,), float32, at least `MIN_SECONDS` long.
 
     Raises:
-        AudioError: the file is missing, no audio or empty, holds NaN or the like, or does not contain the segment.
+        AudioError: the file is missing, no audio, empty, too short or silent, holds NaN or the like, or does not
+            contain the segment.
     """
-    rate, waveform = _decode(Path(path), start, end)
-    if waveform.size == 0:
-        raise AudioError(f"{path}: holds 0 samples; record it again or leave it out")
-    peak = np.abs(waveform).max()
-    if not peak <= PEAK:  # NaN compares false
-        raise AudioError(f"{path}: has a sample of {peak:g}, beyond ±{PEAK:g}; export it again from its source")
+    with open_stretch(path, start, end) as stretch:
+        rate = stretch.sound.samplerate
+        blocks = [mix_down(block) for block in stretch.blocks()]
+    waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
+    low, high = (waveform.min(), waveform.max()) if blocks else (0.0, 0.0)
+    fault = find_fault(len(waveform), rate, float(low), float(high))
+    if fault is not None:
+        raise AudioError(f"{path}: {fault}")
     return _resample(waveform, rate, sampling_rate)
-
-
-def _decode(path: Path, start: float | None, end: float | None) -> tuple[int, np.ndarray]:
-    try:
-        if not path.is_file():
-            raise AudioError(f"{path}: no such file; correct its name in the manifest")
-        with soundfile.SoundFile(path) as sound:
-            first, last = _bounds(path, sound, start, end)
-            sound.seek(first)
-            return sound.samplerate, _read_mono(sound, last - first)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a file named .raw, which has no header
-        reason = str(getattr(error, "error_string", error)).rstrip(".")
-        raise AudioError(f"{path}: cannot be decoded ({reason}); convert it to WAV or FLAC") from None
 
 
 def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: float | None) -> tuple[int, int]:
@@ -74,23 +148,10 @@ def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: fl
     return round(start * rate), round(stop * rate)
 
 
-def _read_mono(sound: soundfile.SoundFile, samples: int) -> np.ndarray:
-    """Mean over channels of the next samples, decoded block by block; a header that promises more is not believed."""
-    size = max(1, BLOCK_SAMPLES // sound.channels)
-    blocks: list[np.ndarray] = []
-    while samples > 0:
-        block = sound.read(min(size, samples), dtype="float32", always_2d=True)
-        if not len(block):
-            break
-        blocks.append(block.mean(axis=1) if sound.channels > 1 else block[:, 0])
-        samples -= len(block)
-    return np.concatenate(blocks) if blocks else np.empty(0, np.float32)
-
-
 def _resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
     if rate == sampling_rate:
         return waveform
     expected = -(-len(waveform) * sampling_rate // rate)
     resampled: np.ndarray = soxr.resample(waveform, rate, sampling_rate, quality="HQ")
-    # soxr rounds the length, which leaves nothing of a single sample
+    # soxr rounds the length
     return np.pad(resampled, (0, max(0, expected - len(resampled))))

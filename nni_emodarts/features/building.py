@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from nni_emodarts.errors import AudioError, ConfigError
+from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.features.audio import read_audio
 from nni_emodarts.features.extraction import FeatureExtractor
 from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
@@ -28,8 +28,6 @@ CHUNK = 16
 HASH_CHUNK = 512
 POOL_PAYS_SECONDS = 10.0
 """Work left from which other processes are started: each needs several seconds to import torch."""
-SHOWN = 20
-"""Bad recordings that a message lists before it only counts."""
 DIGEST = np.dtype((np.bytes_, 2 * DIGEST_BYTES))
 
 
@@ -91,9 +89,23 @@ def build_store(
         progress: told of recordings hashed and of features extracted.
 
     Raises:
-        AudioError: recordings that cannot be used, all in one message; the others are stored.
+        BadRecordings: recordings that cannot be used, all in one message; the others are stored.
         ConfigError: the folder cannot be written, or a process died.
     """
+    store, reasons = fill_store(manifest, extractor, root, workers, progress)
+    if reasons:
+        raise BadRecordings(reasons, len(manifest))
+    return store
+
+
+def fill_store(
+    manifest: Manifest,
+    extractor: FeatureExtractor,
+    root: str | Path,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> tuple[FeatureStore, dict[int, str]]:
+    """As `build_store`, but recordings that cannot be used are an answer: reason by row. Their rows hold no map."""
     table, cores = manifest.table, len(os.sched_getaffinity(0))
     digests, unreadable = _digests(table["file"], cores, progress)
     times = [(_seconds(start), _seconds(end)) for start, end in zip(table["start"], table["end"], strict=True)]
@@ -105,8 +117,8 @@ def build_store(
         for row in np.flatnonzero((lengths == 0) & (digests != b"")).tolist()
     ]
     faults = _extract(missing, Work(extractor, shelf), cores if workers is None else workers, progress)
-    _refuse({**unreadable, **faults}, len(table))
-    return FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if missing else lengths)
+    store = FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if missing else lengths)
+    return store, {**unreadable, **faults}
 
 
 def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
@@ -225,14 +237,3 @@ def _leave_with_parent() -> None:
 
 def _work_in_worker(chunk: Sequence[Recording]) -> Outcome:
     return _worker(chunk)
-
-
-def _refuse(faults: dict[int, str], total: int) -> None:
-    """Report all bad recordings in one message."""
-    if not faults:
-        return
-    reasons = list(dict.fromkeys(faults[row] for row in sorted(faults)))  # many rows may name one bad file
-    lines = [f"{len(faults)} of {total} recordings cannot be used:", *(f"  {reason}" for reason in reasons[:SHOWN])]
-    if len(reasons) > SHOWN:
-        lines.append(f"  and {len(reasons) - SHOWN} more")
-    raise AudioError("\n".join(lines))

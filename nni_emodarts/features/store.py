@@ -58,6 +58,10 @@ class FeatureStore:
         """Digest (hex) of each row's recording: the file's bytes, wherever a segment starts and ends."""
         return [digest.decode() for digest in self._digests.tolist()]
 
+    def pick(self, rows: np.ndarray) -> "FeatureStore":
+        """The maps of some rows, numbered anew."""
+        return FeatureStore(self.shelf, self._keys[rows], self._digests[rows], self.lengths[rows])
+
     def __len__(self) -> int:
         return len(self._keys)
 

@@ -45,9 +45,12 @@ def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
     np.testing.assert_array_equal(read_audio(file, RATE), source.mean(axis=1))
 
 
-def test_one_sample_survives_resampling(tmp_path):
-    soundfile.write(tmp_path / "click.wav", np.ones(1), 48000)
-    assert read_audio(tmp_path / "click.wav", RATE).shape == (1,)
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100])
+def test_a_tenth_of_a_second_is_enough_wherever_it_is_cut(tmp_path, tone, rate):
+    _write(tmp_path / "second.wav", tone(1.0, rate), rate)
+    for tenth in range(9):
+        waveform = read_audio(tmp_path / "second.wav", RATE, tenth / 10, (tenth + 1) / 10)
+        assert abs(len(waveform) - RATE / 10) <= RATE / rate + 1
 
 
 def _write(path, samples, rate=RATE):
@@ -66,6 +69,16 @@ def _write(path, samples, rate=RATE):
         ("nan.wav", lambda path: _write(path, [0.1, np.nan, 0.2]), "sample of nan"),
         ("infinite.wav", lambda path: _write(path, [0.1, -np.inf]), "sample of inf"),
         ("huge.wav", lambda path: _write(path, [0.1, 1e30]), "sample of 1e"),
+        (
+            "short.wav",
+            lambda path: _write(path, np.linspace(0, 0.1, RATE // 10 - 2)),
+            "lasts 0.0999 s, less than 0.1 s",
+        ),
+        ("silent.wav", lambda path: _write(path, np.zeros(RATE)), "is silent: every sample is 0"),
+        ("offset.wav", lambda path: _write(path, np.full((RATE, 2), 0.25)), "is silent: every sample is 0.25"),
+        ("opposed.wav", lambda path: _write(path, np.outer(np.sin(np.arange(RATE)), [1, -1])), "is silent"),
+        ("both_ends.wav", lambda path: _write(path, np.outer(np.ones(RATE), [np.inf, -np.inf])), "sample of nan"),
+        ("._clip.wav", lambda path: path.write_bytes(bytes(82)), "macOS keeps notes"),
         ("slow.wav", lambda path: _write(path, [0.1, 0.2], rate=7), "sampling rate of 7 Hz"),
     ],
 )

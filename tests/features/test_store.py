@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from nni_emodarts.errors import AudioError, ConfigError
-from nni_emodarts.features import FeatureExtractor, build_store, building, default_cache, read_audio
+from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
+from nni_emodarts.features import FeatureExtractor, build_store, building, default_cache, fill_store, read_audio
 
 BUILDER = """
 import sys, time
@@ -109,7 +109,7 @@ def test_found_by_content_and_settings(cache, recordings, manifest_of, counting,
     moved = files[0].rename(tmp_path / "elsewhere.wav")
     build_store(manifest_of([moved, files[1]]), extractor, cache, workers=1)
     assert extractor.calls == 2  # a moved file is the same recording
-    soundfile.write(files[1], np.zeros(4000), 16000)
+    soundfile.write(files[1], np.random.default_rng(0).normal(0, 0.1, 4000), 16000)
     build_store(manifest_of([moved, files[1]]), extractor, cache, workers=1)
     assert extractor.calls == 3  # another content under the old name is another recording
     other = counting(hop_ms=20.0)
@@ -241,16 +241,28 @@ def test_all_bad_recordings_are_told_after_the_good_are_stored(cache, recordings
     bad = [tmp_path / f"bad_{number}.wav" for number in range(25)]
     for file in bad[:-1]:
         file.write_bytes(b"no audio")  # equal contents: each must be named nevertheless
-    with pytest.raises(AudioError) as caught:
+    with pytest.raises(BadRecordings) as caught:
         build_store(manifest_of([*bad, *files]), extractor, cache, workers=1)
     lines = str(caught.value).splitlines()
     assert lines[0] == "25 of 28 recordings cannot be used:"
     assert [line.strip().partition(":")[0] for line in lines[1:-1]] == [str(file) for file in bad[:20]]
     assert "cannot be decoded" in lines[1]
     assert lines[-1] == "  and 5 more"
+    assert list(caught.value.reasons) == list(range(25))
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a pool of processes hands it on
     assert len(stored(cache)) == 3
     with pytest.raises(AudioError, match=r"bad_24\.wav: No such file"):
         build_store(manifest_of([bad[-1]]), extractor, cache, workers=1)
+
+
+def test_a_store_without_its_bad_recordings(cache, recordings, manifest_of, counting, tmp_path):
+    files, extractor, bad = recordings(3), counting(), tmp_path / "silent.wav"
+    soundfile.write(bad, np.zeros(16000), 16000)
+    store, reasons = fill_store(manifest_of([files[0], bad, *files[1:]]), extractor, cache, workers=1)
+    assert list(reasons) == [1]
+    assert reasons[1].startswith(f"{bad}: is silent")
+    assert_holds(store.pick(np.array([0, 2, 3])), files, extractor)
+    assert fill_store(manifest_of([bad, *files]), extractor, cache, workers=1)[1] == {0: reasons[1]}  # warm as cold
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path, recordings, manifest_of, counting):

@@ -1,0 +1,358 @@
+"""What the recordings of a manifest hold, and what is wrong with them.
+
+Each utterance is decoded once, block by block, so that memory stays the same however long it is. What cannot be used is
+judged by the rule that features are made by (`features.audio`); beyond it, recordings are named that can be used and
+that somebody should listen to. Levels are in dBFS: a sine wave at full scale has -3.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from nni_emodarts.errors import AudioError, RunFolderError
+from nni_emodarts.features.audio import find_fault, mix_down, open_stretch
+from nni_emodarts.manifest import Manifest
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import LOSO_SPEAKERS
+from nni_emodarts.run_folder import write_atomically
+
+CLIPPED_SHARE = 0.001
+"""Share of samples at full scale from which a recording is named: peaks that touch it are harmless, runs are not."""
+QUIET_DBFS = -60.0
+"""Level below which a recording, or a window of it, counts as silent."""
+WINDOWS_PER_SECOND = 50
+"""Windows by which silence is measured: 20 ms."""
+SILENT_SHARE = 0.9
+"""Share of silent windows from which a recording is named. RAVDESS, with its long pauses, has about 0.6."""
+SUM = "(all)"
+"""Name of the row of sums."""
+CHUNK = 256
+"""Utterances between two reports of progress."""
+
+KINDS = {
+    "unusable": "cannot be used",
+    "header": "with a header that does not fit",
+    "clipped": f"clipped (at least {CLIPPED_SHARE:.1%} of the samples at full scale)",
+    "quiet": f"quiet (level below {QUIET_DBFS:g} dBFS)",
+    "pauses": f"mostly silent (at least {SILENT_SHARE:.0%} of the windows of 20 ms below {QUIET_DBFS:g} dBFS)",
+    "duplicate": "with the same samples as another",
+}
+"""What can be wrong with a recording, the worst first."""
+
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
+_LENGTH_FAULT = re.compile(r"^\s*(?:RIFF|data|FORM|SSND)\b.*\(should be.*\)", re.MULTILINE)
+"""How libsndfile notes that a chunk states another length than the file has."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What decoding an utterance told.
+
+    Attributes:
+        fault: why it cannot be used; what follows may then be missing.
+        rate: sampling rate in Hz.
+        channels: channels.
+        format: container and encoding, such as `WAV PCM_16`.
+        seconds: its length.
+        level: mean power over all channels in dBFS.
+        clipped: share of its samples at full scale.
+        silent: share of its windows that are silent.
+        digest: of its decoded samples.
+        header: how its header and its samples differ.
+    """
+
+    fault: str | None
+    rate: int = 0
+    channels: int = 0
+    format: str = ""
+    seconds: float = float("nan")
+    level: float = float("nan")
+    clipped: float = 0.0
+    silent: float = 0.0
+    digest: bytes = b""
+    header: str | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """A manifest's recordings in figures.
+
+    Attributes:
+        classes: utterances by class and gender, with sums.
+        speakers: gender, utterances, seconds and classes by speaker.
+        sounds: rate, channels, format, seconds, level, clipped and silent of each utterance; NaN or 0 where unknown.
+        findings: kind, file, reason of what is wrong, the worst kind first.
+        notes: what is wrong with the manifest as a whole.
+        files: number of files.
+    """
+
+    classes: pd.DataFrame
+    speakers: pd.DataFrame
+    sounds: pd.DataFrame
+    findings: pd.DataFrame
+    notes: tuple[str, ...]
+    files: int
+
+    def lines(self) -> dict[str, str]:
+        """The figures as lines of text by name."""
+        read = self.sounds[self.sounds["rate"] > 0]
+        seconds = read["seconds"].dropna()
+        texts = {"recordings": f"{len(self.sounds)} utterances in {self.files} files"}
+        if len(seconds):
+            texts["durations"] = (
+                f"min {seconds.min():.2f} s, median {seconds.median():.2f} s, max {seconds.max():.2f} s, total "
+                f"{_duration(seconds.sum())}"
+            )
+            texts["level"] = f"median {read['level'].median():.1f} dBFS, lowest {read['level'].min():.1f} dBFS"
+            texts["full scale"] = (
+                f"{np.average(read['clipped'], weights=read['seconds'].fillna(0) + 1e-9):.4%} of the samples; most in "
+                f"one recording {read['clipped'].max():.4%}"
+            )
+        for name, column, unit in (
+            ("sampling rates", "rate", " Hz"),
+            ("channels", "channels", ""),
+            ("formats", "format", ""),
+        ):
+            counts = read[column].value_counts()
+            texts[name] = ", ".join(f"{value}{unit} ({count})" for value, count in counts.items()) or "-"
+        return texts
+
+
+def describe(manifest: Manifest, threads: int | None = None, progress: Progress = silent) -> Description:
+    """Decode every utterance of a manifest and say what it holds.
+
+    Args:
+        manifest: the utterances.
+        threads: how many decode at once; one a core where absent.
+        progress: told of recordings read.
+    """
+    table = manifest.table
+    names = manifest.names
+    faults: list[tuple[str, str, str]] = []
+    columns: dict[str, list[float | int | str]] = {
+        name: [] for name in ("rate", "channels", "format", "seconds", "level", "clipped", "silent")
+    }
+    digests: list[bytes] = []
+    for row, sound in enumerate(_listen(table, threads or len(os.sched_getaffinity(0)), progress)):
+        for name, values in columns.items():
+            values.append(getattr(sound, name))
+        digests.append(sound.digest if sound.fault is None else b"")
+        faults += ((kind, names[row], reason) for kind, reason in _judge(sound))
+    faults += _duplicates(table, names, digests)
+    found = pd.DataFrame(faults, columns=["kind", "file", "reason"])
+    order = pd.Categorical(found["kind"], list(KINDS), ordered=True)
+    found = found.assign(kind=order).sort_values("kind", kind="stable").reset_index(drop=True)
+    found["kind"] = found["kind"].astype(str).map(KINDS)
+    sounds = pd.DataFrame(columns)
+    return Description(
+        _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
+        tuple(_notes(table)), table["file"].nunique(),
+    )  # fmt: skip
+
+
+def check_output(path: Path, overwrite: bool) -> None:
+    """Whether findings may be written to a file.
+
+    Raises:
+        RunFolderError: it exists, or its folder does not.
+    """
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise RunFolderError(
+            f"output {path} exists; name another file{'' if path.is_dir() else ', or add --overwrite'}"
+        )
+    if not path.parent.is_dir():
+        raise RunFolderError(f"output {path}: the folder {path.parent} does not exist; make it or name another")
+
+
+def write_findings(description: Description, path: Path) -> None:
+    """Write what is wrong: kind, file, reason.
+
+    Raises:
+        RunFolderError: the file cannot be written.
+    """
+    try:
+        write_atomically(path, description.findings.to_csv(index=False).encode())
+    except OSError as error:
+        raise RunFolderError(f"output {path}: {error.strerror or error}; name another file") from None
+
+
+def _listen(table: pd.DataFrame, threads: int, progress: Progress) -> Iterator[Sound]:
+    """What each row holds, in order. Decoding, hashing and sums release Python's lock: threads share the cores."""
+    stretches = list(zip(table["file"], _seconds(table["start"]), _seconds(table["end"]), strict=True))
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, len(stretches), CHUNK):
+            yield from pool.map(lambda stretch: _listen_to(*stretch), stretches[first : first + CHUNK])
+            progress("reading", min(first + CHUNK, len(stretches)), len(stretches))
+
+
+def _seconds(times: pd.Series) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in times]
+
+
+def _listen_to(file: str, start: float | None, end: float | None) -> Sound:
+    try:
+        with open_stretch(file, start, end) as stretch:
+            sound = stretch.sound
+            window = max(1, sound.samplerate // WINDOWS_PER_SECOND)
+            sums = _Sums(_full_scale(sound), window)
+            for block in stretch.blocks(window):
+                sums.add(block)
+            return _conclude(sound, stretch.samples, sums)
+    except AudioError as error:
+        return Sound(str(error).removeprefix(f"{file}: "))
+
+
+class _Sums:
+    """What is added up over the blocks of an utterance."""
+
+    def __init__(self, full_scale: float, window: int) -> None:
+        self._full_scale = full_scale
+        self._window = window
+        self._hash = hashlib.blake2b(digest_size=16)
+        self.samples = 0
+        self.low, self.high = np.inf, -np.inf
+        self.power = 0.0
+        self.at_full_scale = 0
+        self.windows = 0
+        self.silent_windows = 0
+
+    @property
+    def digest(self) -> bytes:
+        """Of the samples."""
+        return self._hash.digest()
+
+    def add(self, block: np.ndarray) -> None:
+        """Add a block (B, channels); B is a multiple of the window, but in the last one."""
+        block = np.ascontiguousarray(block)
+        self._hash.update(block.data)
+        mono = mix_down(block)
+        with np.errstate(invalid="ignore", over="ignore"):  # samples that are not finite are a fault later
+            self.low = float(np.minimum(self.low, mono.min()))
+            self.high = float(np.maximum(self.high, mono.max()))
+            if not np.abs([block.min(), block.max()]).max() < self._full_scale:
+                self.at_full_scale += int(np.count_nonzero(np.abs(block) >= self._full_scale))
+            whole = len(block) // self._window * self._window
+            windows = block[:whole].reshape(-1, self._window * block.shape[1])
+            power = np.einsum("ij,ij->i", windows, windows).astype(np.float64)
+            rest = float(np.square(block[whole:]).sum())
+            self.power += (float(power.sum()) + rest) / block.shape[1]
+            levels = power / windows.shape[1]
+            if whole < len(block):
+                levels = np.append(levels, rest / block[whole:].size)
+            self.silent_windows += int((levels < 10 ** (QUIET_DBFS / 10)).sum())
+        self.windows += len(levels)
+        self.samples += len(block)
+
+
+def _full_scale(sound: soundfile.SoundFile) -> float:
+    """The largest sample of the encoding; 1 where samples are floats."""
+    bits = _BITS.get(sound.subtype)
+    return 1.0 if bits is None else 1.0 - 2.0 ** (1 - bits)
+
+
+def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
+    samples = sums.samples
+    header = None
+    if samples < promised:
+        seconds = samples / sound.samplerate
+        header = f"its header promises {promised / sound.samplerate:.2f} s, but only {seconds:.2f} s are there"
+    elif _LENGTH_FAULT.search(sound.extra_info):
+        header = "its header states another length than the file has; the copy may be cut short"
+    return Sound(
+        fault=find_fault(samples, sound.samplerate, *((sums.low, sums.high) if samples else (0.0, 0.0))),
+        rate=sound.samplerate,
+        channels=sound.channels,
+        format=f"{sound.format} {sound.subtype}",
+        seconds=samples / sound.samplerate,
+        level=_level(sums.power / max(samples, 1)),
+        clipped=sums.at_full_scale / max(samples * sound.channels, 1),
+        silent=sums.silent_windows / max(sums.windows, 1),
+        digest=sums.digest,
+        header=header,
+    )
+
+
+def _level(power: float) -> float:
+    """Power in dBFS; NaN where it is zero or not finite."""
+    return float(10 * np.log10(power)) if 0 < power < np.inf else float("nan")
+
+
+def _judge(sound: Sound) -> Iterator[tuple[str, str]]:
+    """Kinds and reasons of what is wrong with an utterance by itself."""
+    if sound.header is not None:
+        yield "header", sound.header
+    if sound.fault is not None:
+        yield "unusable", sound.fault
+        return
+    if sound.clipped >= CLIPPED_SHARE:
+        yield "clipped", f"{sound.clipped:.2%} of its samples are at full scale"
+    if not sound.level >= QUIET_DBFS:
+        yield "quiet", f"its level is {sound.level:.1f} dBFS"
+    elif sound.silent >= SILENT_SHARE:
+        yield "pauses", f"{sound.silent:.0%} of it is silent"
+
+
+def _duplicates(table: pd.DataFrame, names: Sequence[str], digests: Sequence[bytes]) -> Iterator[tuple[str, str, str]]:
+    """Utterances with the samples of an earlier one, and whose labels differ besides."""
+    first: dict[bytes, int] = {}
+    labels = {name: table[name].tolist() for name in ("emotion", "speaker")}
+    for row, digest in enumerate(digests):
+        if not digest:
+            continue
+        earlier = first.setdefault(digest, row)
+        if earlier != row:
+            differ = [name for name, values in labels.items() if values[row] != values[earlier]]
+            besides = f", but another {' and '.join(differ)}" if differ else ""
+            yield "duplicate", names[row], f"the same samples as {names[earlier]}{besides}"
+
+
+def _count_classes(manifest: Manifest) -> pd.DataFrame:
+    """Utterances by class and gender, and speakers by class."""
+    table = manifest.table.assign(gender=manifest.table["gender"].replace("", "unknown"))
+    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(list(manifest.classes), fill_value=0)
+    known = table[table["speaker"].str.len() > 0]
+    speakers = known.groupby("emotion")["speaker"].nunique().reindex(counts.index, fill_value=0)
+    counts = counts.assign(all=counts.sum(axis=1), speakers=speakers)
+    counts.loc[SUM] = [*counts.sum().iloc[:-1], known["speaker"].nunique()]
+    counts.index.name, counts.columns.name = "class", None
+    return counts
+
+
+def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
+    table = table.assign(seconds=seconds.fillna(0.0), speaker=table["speaker"].replace("", "(unknown)"))
+    groups = table.groupby("speaker", sort=True)
+    return pd.DataFrame(
+        {
+            "gender": groups["gender"].agg(_genders),
+            "utterances": groups.size(),
+            "seconds": groups["seconds"].sum(),
+            "classes": groups["emotion"].nunique(),
+        }
+    )
+
+
+def _genders(genders: pd.Series) -> str:
+    return "/".join(sorted(set(genders) - {""})) or "unknown"
+
+
+def _notes(table: pd.DataFrame) -> Iterator[str]:
+    strangers = table["speaker"].tolist().count("")
+    if strangers:
+        yield f"{strangers} of {len(table)} utterances have no speaker; each counts as a speaker of its own"
+    speakers = len(set(table["speaker"]) - {""}) + strangers
+    if speakers < LOSO_SPEAKERS:
+        yield f"{speakers} speaker{'s' if speakers > 1 else ''}; protocol loso needs at least {LOSO_SPEAKERS}"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"
