@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import requests
 import yaml
 
@@ -245,7 +244,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
         ExperimentError: no trial has test predictions, two have the same fold and seed, or they skipped different
             recordings.
     """
-    from nni_emodarts.metrics import pooled_table
+    from nni_emodarts.metrics import pool, pooled_table
 
     runs = [RunFolder(folder) for folder in folders]
     scored = [run for run in runs if run.has(PREDICTIONS) and run.has(METRICS)]
@@ -255,12 +254,17 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
             "retrain the best one with emodarts retrain"
         )
     figures = [run.read_json(METRICS) for run in scored]
-    cells = [(each["fold"], each["seed"]) for each in figures]
-    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
-    if twice:
-        raise ExperimentError(
-            f"fold {twice[0][0]} with seed {twice[0][1]} is there twice; pool one experiment at a time"
-        )
+    _refuse_different_skips(scored)
+    try:
+        table = pool(run.read_csv(PREDICTIONS) for run in scored)
+    except ValueError as error:
+        raise ExperimentError(f"these trials cannot be pooled: {error}") from None
+    pooled = pooled_table(table, figures[0]["classes"])
+    overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
+    return {**pooled, **({"overlap": overlap} if overlap else {})}
+
+
+def _refuse_different_skips(scored: Sequence[RunFolder]) -> None:
     skipped = [frozenset(run.read_csv(SKIPPED)["file"]) if run.has(SKIPPED) else frozenset() for run in scored]
     if len(set(skipped)) > 1:
         odd = sorted(frozenset.union(*skipped) - frozenset.intersection(*skipped))
@@ -268,10 +272,6 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
             f"not all trials skipped {odd[0]} ({SKIPPED} in their folders), so that their folds differ; run them again "
             "now that the recordings stay as they are"
         )
-    table = pd.concat([run.read_csv(PREDICTIONS) for run in scored], ignore_index=True)
-    pooled = pooled_table(table, figures[0]["classes"])
-    overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
-    return {**pooled, **({"overlap": overlap} if overlap else {})}
 
 
 def free_port() -> int:

@@ -20,6 +20,7 @@ from nni_emodarts.data import SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.features import Normalizer
+from nni_emodarts.metrics import pool as pool_predictions
 from nni_emodarts.metrics import pooled_table, scores, uar
 from nni_emodarts.overlap import Overlap, find_overlap
 from nni_emodarts.preparation import Corpus, note_skipped
@@ -404,7 +405,7 @@ def pool(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> dict[
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     cells = [folder.cell(fold, seed) for fold in folds for seed in seeds]
     figures = [cell.read_json(METRICS) for cell in cells]
-    table = pd.concat([cell.read_csv(PREDICTIONS) for cell in cells], ignore_index=True)
+    table = pool_predictions(cell.read_csv(PREDICTIONS) for cell in cells)
     pooled = pooled_table(table, figures[0]["classes"])
     pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
     pooled["parameters"] = figures[0]["parameters"]

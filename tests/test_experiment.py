@@ -111,7 +111,7 @@ def test_what_cannot_be_pooled(tmp_path: Path) -> None:
         folder.mkdir(exist_ok=True)
         (folder / "metrics.json").write_text('{"fold": 0, "seed": 1, "classes": ["a", "b"]}')
         (folder / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\n0,1,x,s,a,b\n")
-    with pytest.raises(ExperimentError, match="fold 0 with seed 1 is there twice"):
+    with pytest.raises(ExperimentError, match="fold 0, seed 1; pool each run once"):
         pool_trials(trial_folders(tmp_path))
 
 
