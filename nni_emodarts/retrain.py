@@ -226,7 +226,7 @@ def retrain_fold(
     if read_test:
         table = predictions(config, corpus, trained, fold.test, fold.index, seed)
         folder.write_csv(PREDICTIONS, table)
-        metrics |= test_figures(table, corpus.manifest.classes)
+        metrics |= score_predictions(table, corpus.manifest.classes)
     write_model(folder, config, corpus, architecture, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
@@ -259,7 +259,7 @@ def predictions(
     return table
 
 
-def test_figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
     """Figures of a table of predictions, each called `test_*` but recall and confusion."""
     number = {name: position for position, name in enumerate(classes)}
     found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)

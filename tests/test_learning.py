@@ -14,7 +14,7 @@ from nni_emodarts.config import load_config
 from nni_emodarts.metrics import uar
 from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.protocols import Fold
-from nni_emodarts.retrain import predictions, test_figures, train
+from nni_emodarts.retrain import predictions, score_predictions, train
 from nni_emodarts.space import random_architecture
 
 
@@ -37,7 +37,7 @@ def test_a_network_of_the_space_learns_what_a_linear_model_cannot(cache: Path) -
     fold = corpus.fold(0)
     architecture = random_architecture(config.space, 4, corpus.input_shape, 0)
     trained = train(config, corpus, architecture, fold.train, fold.validation, seed=1)
-    figures = test_figures(predictions(config, corpus, trained, fold.test, 0, 1), corpus.manifest.classes)
+    figures = score_predictions(predictions(config, corpus, trained, fold.test, 0, 1), corpus.manifest.classes)
     linear = linear_uar(corpus, fold)
     assert linear < 0.6, "the corpus must not be a linear model's"
     assert figures["test_uar"] > linear + 0.1
