@@ -20,7 +20,7 @@ PAIRS = st.integers(2, 6).flatmap(
 
 @settings(deadline=None)
 @given(PAIRS)
-def score_predictions_equal_scikit_learn_over_the_classes_that_occur(drawn):
+def test_figures_equal_scikit_learn_over_the_classes_that_occur(drawn):
     count, pairs = drawn
     true, predicted = np.array(pairs).T
     present = np.unique(true)

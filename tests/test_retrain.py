@@ -33,7 +33,7 @@ def finished(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_facto
     return folder.path
 
 
-def score_predictions_are_scikit_learns(finished: Path, small_corpus: Corpus) -> None:
+def test_figures_are_scikit_learns(finished: Path, small_corpus: Corpus) -> None:
     for fold in (0, 3):
         for seed in (1, 2):
             cell = finished / f"fold_{fold:02d}" / f"seed_{seed}"
