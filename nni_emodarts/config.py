@@ -8,14 +8,14 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from nni_emodarts.errors import ConfigError
 
-CNN_PRIMITIVES = (
+CnnPrimitive = Literal[
     "max_pool_3x3",
     "avg_pool_3x3",
     "skip_connect",
@@ -24,7 +24,8 @@ CNN_PRIMITIVES = (
     "dil_conv_3x3",
     "dil_conv_5x5",
     "none",
-)
+]
+CNN_PRIMITIVES: tuple[CnnPrimitive, ...] = get_args(CnnPrimitive)
 """CNN operations of emoDARTS (Rajapakshe et al. 2024, section III), the set of DARTS (Liu et al. 2019)."""
 
 SEQNN_PRIMITIVES = (
@@ -50,16 +51,6 @@ PRESETS = ("paper", "compact", "tiny")
 NONE = "none"
 """The operation that exists in the supernet only: no derived network holds it."""
 
-CnnPrimitive = Literal[
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "skip_connect",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-    "none",
-]
 Scope = Literal["all", "lstm", "rnn", "lstm_att", "rnn_att"]
 Contour = Literal["pitch", "energy"]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -145,7 +136,7 @@ class SpaceConfig(Section):
     cnn_nodes: PositiveInt = 4
     cnn_channels: PositiveInt = 8
     """Channels of the first cell's nodes; each reduction doubles them."""
-    cnn_primitives: tuple[CnnPrimitive, ...] = CNN_PRIMITIVES  # type: ignore[assignment]
+    cnn_primitives: tuple[CnnPrimitive, ...] = CNN_PRIMITIVES
     reduction_cells: tuple[Annotated[int, Field(ge=0)], ...] | None = None
     """Positions of the cells that halve time and frequency; at 1/3 and 2/3 of the depth where absent."""
     stem_multiplier: PositiveInt = 3
