@@ -1,7 +1,7 @@
 """The command `emodarts`: a thin command for each arrow of the pipeline, which imports its room only when called."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -301,11 +301,10 @@ def _load(
 ) -> "ExperimentConfig":
     from nni_emodarts.config import load_config
 
-    named: dict[str, Any] = {
+    options = {
         "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
     }  # fmt: skip
-    extra = {key: value for key, value in named.items() if value is not None}
-    return load_config(preset, file, settings or (), extra)
+    return load_config(preset, file, settings or (), options)
 
 
 def _folds(text: str, manifest: "Table", protocol: str) -> list[int]:

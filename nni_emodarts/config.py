@@ -303,7 +303,7 @@ def load_config(
         preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
         file: a YAML file of the same sections, laid over the preset.
         settings: `section.key=value` texts, laid over both; values are read as YAML.
-        options: `section.key` -> value, laid over all; values are taken as they are.
+        options: `section.key` -> value, laid over all; values are taken as they are, None stands for not given.
 
     Raises:
         ConfigError: an unknown preset, an unreadable file, or faults in the data, all of them in one message.
@@ -314,7 +314,8 @@ def load_config(
     for setting in settings:
         data = _merge(data, _parse_setting(setting))
     for key, value in (options or {}).items():
-        data = _merge(data, _nest(key.split("."), value))
+        if value is not None:
+            data = _merge(data, _nest(key.split("."), value))
     return validate(data)
 
 

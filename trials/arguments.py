@@ -76,13 +76,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 
 def _assemble(arguments: argparse.Namespace) -> Trial:
-    named = {
+    options = {
         "data.manifest": arguments.manifest,
         "data.protocol": arguments.protocol,
         "search.strategy": arguments.strategy,
         "data.bad_audio": arguments.bad_audio,
     }
-    options = {key: value for key, value in named.items() if value is not None}
     file = arguments.config
     if file is None and arguments.preset is None and arguments.architecture is not None:
         file = config_beside(arguments.architecture)
