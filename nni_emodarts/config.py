@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.sections import Fraction, PositiveFloat, PositiveInt, Section
+from nni_emodarts.strategy_options import STRATEGY_OPTIONS
 
 CnnPrimitive = Literal[
     "max_pool_3x3",
@@ -53,15 +55,6 @@ NONE = "none"
 
 Scope = Literal["all", "lstm", "rnn", "lstm_att", "rnn_att"]
 Contour = Literal["pitch", "energy"]
-PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are faults, values do not change after validation."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
 class DataConfig(Section):
@@ -73,7 +66,7 @@ class DataConfig(Section):
     """`loso`, `session`, `kfold:K` or `official`."""
     emotions: tuple[str, ...] | None = None
     """The classes to keep, after merging; all of the manifest's where absent."""
-    merge: dict[str, str] = {}
+    merge: dict[str, str] = Field(default_factory=dict)
     """Emotion of the manifest -> the emotion that it counts as."""
     cache: str | None = None
     """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
@@ -206,23 +199,11 @@ class OptimizerConfig(Section):
     """Bound on the gradient's norm."""
 
 
-class DartsOptions(Section):
-    """Options of `strategy: darts` (Liu et al. 2019, first order)."""
-
-    alpha_learning_rate: PositiveFloat = 3e-4
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs that train the weights alone before alphas move."""
-
-
-STRATEGY_OPTIONS: dict[str, type[Section]] = {"darts": DartsOptions}
-"""Search strategies and their options."""
-
-
 class SearchConfig(Section):
     """The search phase."""
 
     strategy: str = "darts"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy."""
     epochs: PositiveInt = 50
     epoch_steps: PositiveInt | None = None
@@ -234,7 +215,11 @@ class SearchConfig(Section):
     def _check(self) -> Self:
         if self.strategy not in STRATEGY_OPTIONS:
             raise ValueError(f"strategy: {self.strategy!r} is unknown{nearest(self.strategy, STRATEGY_OPTIONS)}")
-        self.strategy_options()
+        try:
+            self.strategy_options()
+        except ValidationError as error:
+            faults = [_describe(fault, STRATEGY_OPTIONS[self.strategy]) for fault in error.errors()]
+            raise ValueError(f"options of {self.strategy}: {'; '.join(faults)}") from None
         return self
 
     def strategy_options(self) -> Section:
@@ -310,13 +295,24 @@ def load_config(
     """
     overlay = _read_yaml(Path(file)) if file is not None else {}
     name = preset or overlay.get("preset") or "compact"
-    data = _merge(read_preset(name), {**overlay, "preset": name})
+    own = {**overlay, "preset": name}
     for setting in settings:
-        data = _merge(data, _parse_setting(setting))
+        own = _merge(own, _parse_setting(setting))
     for key, value in (options or {}).items():
         if value is not None:
-            data = _merge(data, _nest(key.split("."), value))
-    return validate(data)
+            own = _merge(own, _nest(key.split("."), value))
+    return validate(_merge(_fit_strategy(read_preset(name), own), own))
+
+
+def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """The preset without those options that the strategy named on top of it does not take."""
+    searched = own.get("search")
+    strategy = searched.get("strategy") if isinstance(searched, Mapping) else None
+    if strategy not in STRATEGY_OPTIONS:
+        return preset
+    known = STRATEGY_OPTIONS[strategy].model_fields
+    options = {key: value for key, value in preset["search"]["options"].items() if key in known}
+    return {**preset, "search": {**preset["search"], "options": options}}
 
 
 def validate(data: Mapping[str, Any]) -> ExperimentConfig:
@@ -386,19 +382,19 @@ def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _describe(fault: Any) -> str:
+def _describe(fault: Any, root: type[Section] | None = None) -> str:
     location = [str(part) for part in fault["loc"]]
     name = ".".join(location)
     if fault["type"] == "extra_forbidden":
-        return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1]))}"
+        return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1], root))}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":
         return f"{name}.{message}" if name else message
     return f"{name}: {fault['input']!r} is not allowed: {message[0].lower()}{message[1:]}"
 
 
-def _keys_at(location: Sequence[str]) -> list[str]:
-    section: Any = ExperimentConfig
+def _keys_at(location: Sequence[str], root: type[Section] | None) -> list[str]:
+    section: Any = root or ExperimentConfig
     for part in location:
         field = section.model_fields.get(part)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):

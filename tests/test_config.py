@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,24 @@ def test_a_spaces_identity_resolves_defaults() -> None:
     assert SpaceConfig.model_validate(SpaceConfig(seqnn_scope="lstm").identity()).identity() == (
         SpaceConfig(seqnn_scope="lstm").identity()
     )
+
+
+def test_a_strategy_takes_of_a_preset_what_it_knows():
+    config = load_config("compact", options={"search.strategy": "random"})
+    assert config.search.strategy_options().candidates == 8
+    darts = load_config("compact", options={"search.strategy": "darts_second_order"})
+    assert darts.search.strategy_options().alpha_learning_rate == 1e-2
+
+
+@pytest.mark.parametrize(
+    ("strategy", "setting", "named"),
+    [
+        ("darts", "search.options.beta_decai=1", "did you mean beta_decay?"),
+        ("random", "search.options.alpha_learning_rate=1", "known: candidates"),
+        ("darts", "search.options.cost.metric=watts", "'parameters', 'flops' or 'latency'"),
+        ("dart", "search.epochs=1", "did you mean darts?"),
+    ],
+)
+def test_options_of_another_strategy(strategy, setting, named):
+    with pytest.raises(ConfigError, match=re.escape(named)):
+        load_config("compact", settings=[setting], options={"search.strategy": strategy})
