@@ -185,6 +185,38 @@ def experiment(
 
 
 @app.command()
+def benchmark(
+    methods: Annotated[str, typer.Option(help="Strategies and hand-designed networks, such as darts,cnn_lstm.")],
+    name: Annotated[str, typer.Option(help="Name of the comparison: corpus and protocol, such as emodb4-loso.")],
+    out: Annotated[Path, typer.Option(help="Folder for figures; what it holds already is not computed again.")],
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    bad_audio: BadAudio = None,
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
+    workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
+    runs: Annotated[Path, typer.Option(help="Folder for the run folders behind the figures.")] = Path("runs/benchmark"),
+) -> None:
+    """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
+    chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
+    from nni_emodarts.benchmark import Method, compare
+    from nni_emodarts.preparation import load_manifest, prepare
+
+    _folds(folds, load_manifest(chosen.data), chosen.data.protocol)  # faults are told before anything is computed
+    listed = [Method(method.strip()) for method in methods.split(",")]
+    with console.progress_bars() as progress:
+        corpus = prepare(chosen.data, chosen.features, progress=progress)
+        wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
+        summary = compare(
+            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers, console.Cells(progress)
+        )
+    console.show_comparison(summary)
+
+
+@app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="The YAML file of an experiment.")],
     port: Annotated[int | None, typer.Option(help="Port of the web UI; a free one where absent.")] = None,

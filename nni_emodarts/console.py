@@ -78,6 +78,23 @@ class Trials:
         self._bars("trials", len(self._told), self._expected, **running)
 
 
+class Cells:
+    """Progress of a benchmark: a bar of its cells, and a line for each that has finished."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    def __call__(self, number: int, count: int, figures: Mapping[str, Any]) -> None:
+        """See `nni_emodarts.benchmark.Tell`."""
+        err.print(
+            f"{figures['method']} fold {figures['fold']} seed {figures['seed']}: validation UAR "
+            f"{_number(figures['val_uar'])}, test UAR {_number(figures['test_uar'])}, {figures['cpu_seconds']:.0f} "
+            f"CPU seconds",
+            highlight=False,
+        )
+        self._bars("cells", number, count)
+
+
 @contextmanager
 def progress_bars() -> Iterator[Bars]:
     """Bars that are cleared up in the end."""
@@ -116,6 +133,29 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
         out.print(
             f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}", style="bold red"
         )
+
+
+def show_comparison(summary: Mapping[str, Any]) -> None:
+    """Print a benchmark: a row for each method."""
+    seeds = max(len(method["seeds"]) for method in summary["methods"])
+    table = Table(title=f"{summary['name']}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
+    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "CPU seconds"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for method in summary["methods"]:
+        low, high = method["uar_interval"]
+        table.add_row(
+            method["name"],
+            _number(method["uar_mean"], method["uar_std"]),
+            f"{low:.3f} to {high:.3f}",
+            _number(method["wa_mean"]),
+            f"{method['parameters']:,}",
+            f"{method['cpu_seconds']:,.0f}",
+        )
+    out.print(table)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 def show_skipped(count: int, where: object) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import Baseline, build_baseline
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data import SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.environment import Stopwatch, describe_environment
@@ -39,13 +40,15 @@ from nni_emodarts.run_folder import (
     WEIGHTS,
     RunFolder,
 )  # fmt: skip
-from nni_emodarts.space import EmoDartsSpace, build_model
+from nni_emodarts.space import build_model, set_drop_path
 from nni_emodarts.training.graph import onnx_graph
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Report = Callable[[float], None]
 Validate = Callable[[nn.Module], tuple[float, float]]
+Design = Architecture | Baseline
+"""What the recipe trains: a network of the space, or one designed by hand."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Trained:
         history: a row for each epoch.
     """
 
-    model: EmoDartsSpace
+    model: nn.Module
     normalizer: Normalizer
     best_epoch: int
     history: list[dict[str, float]]
@@ -94,7 +97,7 @@ class EpochKeeper(pl.Callback):
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
-        pl_module.model.set_drop_path(self._drop_path * trainer.current_epoch / max(self._epochs - 1, 1))
+        set_drop_path(pl_module.model, self._drop_path * trainer.current_epoch / max(self._epochs - 1, 1))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
@@ -119,19 +122,19 @@ class EpochKeeper(pl.Callback):
 def train(
     config: ExperimentConfig,
     corpus: Corpus,
-    architecture: Architecture,
+    design: Design,
     train_rows: np.ndarray,
     validation_rows: np.ndarray | None,
     seed: int,
     epochs: int | None = None,
     on_epoch: Callable[[int, float | None], None] = lambda epoch, val_uar: None,
 ) -> Trained:
-    """Train an architecture's network from scratch by the retrain recipe.
+    """Train a network from scratch by the retrain recipe.
 
     Args:
         config: the whole configuration; the recipe is its `retrain` section.
         corpus: manifest and features.
-        architecture: what to train.
+        design: what to train.
         train_rows: the manifest's rows to train on; normalisation and class weights come from them alone.
         validation_rows: the rows that choose the epoch, or None to take the last.
         seed: seed of everything random.
@@ -147,7 +150,7 @@ def train(
     loader = training_loader(utterances, corpus.frequency_bins, recipe.batch_size, seed, recipe.epoch_steps)
     labels = corpus.manifest.labels[train_rows]
     task = make_task(recipe.optimizer, labels, corpus.num_classes, recipe.epochs, len(loader), recipe.label_smoothing)
-    model = build_model(architecture, corpus.num_classes, corpus.input_shape)
+    model = build_network(design, corpus.num_classes, corpus.input_shape)
     task.set_model(model)
     validate = None if validation_rows is None else _validator(config, corpus, normalizer, validation_rows, device)
     keeper = EpochKeeper(recipe.epochs, recipe.drop_path, validate, recipe.patience, on_epoch)
@@ -157,6 +160,12 @@ def train(
     if keeper.best_weights is not None:
         model.load_state_dict(keeper.best_weights)
     return Trained(model.to(device).eval(), normalizer, keeper.best_epoch, keeper.history)
+
+
+def build_network(design: Design, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
+    """A design's network, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K)."""
+    build = build_baseline if isinstance(design, Baseline) else build_model
+    return build(design, num_classes, input_shape)  # type: ignore[arg-type]  # each gets its own kind
 
 
 def _validator(
@@ -176,7 +185,7 @@ def _validator(
 def retrain_fold(
     config: ExperimentConfig,
     corpus: Corpus,
-    architecture: Architecture,
+    design: Design,
     fold: Fold,
     seed: int,
     folder: RunFolder,
@@ -185,12 +194,12 @@ def retrain_fold(
     progress: Progress = silent,
     report: Report | None = None,
 ) -> dict[str, Any]:
-    """Retrain an architecture on one fold; validation chooses the epoch, then the test part is read once.
+    """Train a network on one fold; validation chooses the epoch, then the test part is read once.
 
     Args:
         config: the whole configuration.
         corpus: manifest and features.
-        architecture: what to train.
+        design: what to train.
         fold: the fold.
         seed: seed of everything random.
         folder: where the run's files go.
@@ -211,13 +220,13 @@ def retrain_fold(
             if report is not None:
                 report(val_uar)
 
-    trained = train(config, corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    trained = train(config, corpus, design, fold.train, fold.validation, seed, on_epoch=on_epoch)
     metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
         "fold": fold.index,
         "seed": seed,
-        "architecture": architecture.id,
+        "architecture": design.id,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "classes": list(corpus.manifest.classes),
     }
@@ -227,7 +236,7 @@ def retrain_fold(
         table = predictions(config, corpus, trained, fold.test, fold.index, seed)
         folder.write_csv(PREDICTIONS, table)
         metrics |= score_predictions(table, corpus.manifest.classes)
-    write_model(folder, config, corpus, architecture, trained)
+    write_model(folder, config, corpus, design, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
 
@@ -273,12 +282,11 @@ def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, 
     }
 
 
-def write_model(
-    folder: RunFolder, config: ExperimentConfig, corpus: Corpus, architecture: Architecture, trained: Trained
-) -> None:
+def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, design: Design, trained: Trained) -> None:
     """Write what is needed to use a network, and what it was made with."""
     folder.write_text(CONFIG, config.to_yaml())
-    folder.write_json(ARCHITECTURE, architecture.to_dict())
+    if isinstance(design, Architecture):
+        folder.write_json(ARCHITECTURE, design.to_dict())
     folder.write_json(NORMALIZATION, trained.normalizer.to_dict())
     folder.write_csv(HISTORY, pd.DataFrame(trained.history))
     device = next(trained.model.parameters()).device

@@ -131,6 +131,8 @@ class SeqnnCell(nn.Module):
         return out
 
 
-def drop_paths(module: nn.Module) -> list[Any]:
-    """Every `DropPath` of a network."""
-    return [part for part in module.modules() if isinstance(part, DropPath)]
+def set_drop_path(model: nn.Module, chance: float) -> None:
+    """Set the chance that an edge other than a skip connection is dropped for a sample in training."""
+    for part in model.modules():
+        if isinstance(part, DropPath):
+            part.chance = chance

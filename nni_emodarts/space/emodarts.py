@@ -15,7 +15,7 @@ from nni_emodarts.nn.convolution import Stem
 from nni_emodarts.nn.masking import strided
 from nni_emodarts.nn.temporal_pooling import POOLINGS
 from nni_emodarts.nni_nas import DARTS, ModelSpace, current_model, model_context
-from nni_emodarts.space.cells import CnnCell, SeqnnCell, drop_paths
+from nni_emodarts.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.space.mixed import MixedNode, MixedOperation
 
 
@@ -112,11 +112,6 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         if isinstance(strategy, DARTS):
             return [MixedOperation.mutate, MixedNode.mutate]
         return []
-
-    def set_drop_path(self, chance: float) -> None:
-        """Set the chance that an edge other than a skip connection is dropped for a sample in training."""
-        for drop_path in drop_paths(self):
-            drop_path.chance = chance
 
 
 def build_model(

@@ -13,7 +13,7 @@ __all__ = ["InlineEngine", "make_strategy"]
 _NEVER = 10**9  # steps between NNI's own logs of probabilities; the search records them per epoch
 
 
-def _darts(gradient_clip: float, alpha_learning_rate: float, warmup_epochs: int) -> OneShotStrategy:
+def _darts(gradient_clip: float, alpha_learning_rate: float, warmup_epochs: int, **_: Any) -> OneShotStrategy:
     """First-order DARTS (Liu et al. 2019), NNI's own class."""
     return DARTS(
         arc_learning_rate=alpha_learning_rate,

@@ -10,7 +10,7 @@ from nni_emodarts.architecture import candidates, edge_label, node_label, nodes
 from nni_emodarts.config import PRESETS, load_config
 from nni_emodarts.errors import ArchitectureError, ConfigError
 from nni_emodarts.nni_nas import InputChoice, LayerChoice, ModelSpace
-from nni_emodarts.space import random_architecture
+from nni_emodarts.space import random_architecture, set_drop_path
 
 LENGTHS = torch.tensor([37, 30, 9, 1])
 
@@ -126,7 +126,7 @@ def test_drop_path_reaches_every_edge_but_skips() -> None:
     model.dropout.p = 0.0
     data = maps(model.input_shape)
     assert torch.equal(model(data, LENGTHS), model(data, LENGTHS))
-    model.set_drop_path(0.5)
+    set_drop_path(model, 0.5)
     assert not torch.equal(model(data, LENGTHS), model(data, LENGTHS))
     model.eval()
     assert torch.equal(model(data, LENGTHS), model(data, LENGTHS))

@@ -1,0 +1,33 @@
+"""Hand-designed networks to compare with, trained by the same recipe as a searched one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from nni_emodarts.baselines.cnn_lstm import CnnLstm
+from nni_emodarts.config import nearest
+from nni_emodarts.errors import ConfigError
+
+__all__ = ["BASELINES", "Baseline", "CnnLstm", "build_baseline"]
+
+BASELINES: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {"cnn_lstm": CnnLstm}
+"""Names of hand-designed networks."""
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A hand-designed network by name; it stands where an architecture does in retraining."""
+
+    id: str
+
+
+def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
+    """The network of a name, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if design.id not in BASELINES:
+        raise ConfigError(f"baseline {design.id!r} is unknown{nearest(design.id, BASELINES)}")
+    return BASELINES[design.id](num_classes, input_shape)

@@ -1,0 +1,325 @@
+"""Methods x folds x seeds on one corpus, each computed once, whatever interrupts it.
+
+A cell is one method on one fold with one seed. It is a small JSON file, written when the cell is finished: its figures,
+its cost, and a confusion matrix for each test speaker, which is all that pooling, intervals and tests need.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import yaml
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import BASELINES, Baseline
+from nni_emodarts.config import ExperimentConfig, nearest, validate
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.overlap import find_overlap
+from nni_emodarts.preparation import Corpus, load_manifest, prepare
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.retrain import refuse_overlap, retrain_fold, settle_space
+from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder, write_atomically
+from nni_emodarts.search import search
+from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers, uar_of_confusion, wa_of_confusion
+from nni_emodarts.strategy_options import STRATEGY_OPTIONS
+
+Tell = Callable[[int, int, dict[str, Any]], None]
+"""Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """Something to measure.
+
+    Attributes:
+        name: name of its row; a search strategy, a hand-designed network, or any name where `architecture` is given.
+        architecture: path of an architecture that was searched elsewhere; it is carried over as it is.
+    """
+
+    name: str
+    architecture: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.architecture is None and self.name not in (*STRATEGY_OPTIONS, *BASELINES):
+            raise ConfigError(f"method {self.name!r} is unknown{nearest(self.name, [*STRATEGY_OPTIONS, *BASELINES])}")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one fold with one seed."""
+
+    method: Method
+    fold: int
+    seed: int
+
+    def file(self, folder: Path) -> Path:
+        """Where its figures go."""
+        return folder / f"{self.method.name}-fold_{self.fold:02d}-seed_{self.seed}.json"
+
+
+def compare(
+    name: str,
+    config: ExperimentConfig,
+    methods: Sequence[Method],
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    out: Path,
+    runs: Path,
+    workers: int = 1,
+    tell: Tell = lambda number, count, figures: None,
+) -> dict[str, Any]:
+    """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`."""
+    summaries = benchmark(config, methods, folds, seeds, out / "cells" / name, runs, workers, tell)
+    summary = {
+        "name": name,
+        "preset": config.preset,
+        "protocol": config.data.protocol,
+        "methods": summaries,
+    }
+    write_atomically(out / f"{name}.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    return summary
+
+
+def benchmark(
+    config: ExperimentConfig,
+    methods: Sequence[Method],
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    cells: Path,
+    runs: Path,
+    workers: int = 1,
+    tell: Tell = lambda number, count, figures: None,
+) -> list[dict[str, Any]]:
+    """Compute the cells that are missing, and summarise each method.
+
+    Search, retraining and scoring of a cell see one fold; a search never sees its test speakers.
+
+    Args:
+        config: the whole configuration; `search.strategy` gives way to each method's own.
+        methods: what to measure.
+        folds: folds of the configuration's protocol.
+        seeds: seeds of each method and fold.
+        cells: folder of the finished cells.
+        runs: folder of the run folders behind them, where an interrupted cell goes on.
+        workers: cells at once; the processor's threads are divided among them.
+        tell: told of each cell as it finishes.
+
+    Returns:
+        A summary of each method, as `summarize` gives it.
+
+    Raises:
+        RunFolderError: a finished cell was computed with other settings.
+    """
+    cells.mkdir(parents=True, exist_ok=True)
+    wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
+    manifest = load_manifest(config.data).digest
+    for cell in wanted:
+        _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
+    missing = [cell for cell in wanted if not cell.file(cells).exists()]
+    computed = _compute_all(config, missing, cells, runs, min(workers, len(missing)))
+    for number, figures in enumerate(computed, 1):
+        tell(number, len(missing), figures)
+    return [
+        summarize(method.name, [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds])
+        for method in methods
+    ]
+
+
+def compute_cell(
+    config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, progress: Progress = silent
+) -> dict[str, Any]:
+    """Search where the method searches, retrain, score the test part once; then say all of it as plain data."""
+    config = _settled(config, cell.method)
+    fold = corpus.fold(cell.fold)
+    costs: list[dict[str, Any]] = []
+    design: Architecture | Baseline
+    if cell.method.architecture is not None:
+        design = Architecture.load(cell.method.architecture)
+        refuse_overlap({fold.index: find_overlap(design.origin, corpus, fold.test)})
+    elif cell.method.name in BASELINES:
+        design = Baseline(cell.method.name)
+    else:
+        design, cost = _search(config, corpus, fold, cell.seed, folder.child("search"), progress)
+        costs.append(cost)
+    if not folder.has(METRICS):
+        retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress)
+    figures = folder.read_json(METRICS)
+    costs.append({key: figures[key] for key in ("seconds", "cpu_seconds")})
+    data = {
+        "method": cell.method.name,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "settings": settings_digest(config, cell.method, corpus.manifest.digest),
+        **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
+        "speakers": speaker_confusions(folder.read_csv(PREDICTIONS), figures["classes"]),
+        "seconds": round(sum(cost["seconds"] for cost in costs), 1),
+        "cpu_seconds": round(sum(cost["cpu_seconds"] for cost in costs), 1),
+        "search_cpu_seconds": round(sum(cost["cpu_seconds"] for cost in costs[:-1]), 1),
+        "environment": folder.read_json("environment.json"),
+    }
+    if isinstance(design, Architecture):
+        data["architecture"] = design.to_dict()
+    return data
+
+
+def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
+
+    Returns:
+        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
+        `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
+        one seed, all folds) and `parameters` (of one network).
+    """
+    seeds = sorted({cell["seed"] for cell in cells})
+    by_seed = [
+        {speaker: counts for cell in cells if cell["seed"] == seed for speaker, counts in cell["speakers"].items()}
+        for seed in seeds
+    ]
+    stacked = stack_speakers(by_seed)
+    pooled = stacked.sum(1)
+    uars = [float(value) for value in uar_of_confusion(pooled)]
+    confusion = pooled.sum(0)
+    return {
+        "name": name,
+        "uar_mean": mean(uars),
+        "uar_std": stdev(uars) if len(uars) > 1 else None,
+        "uar_interval": list(bootstrap_uar(stacked)),
+        "wa_mean": float(wa_of_confusion(pooled).mean()),
+        "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
+        "val_uar": mean(cell["val_uar"] for cell in cells),
+        "recall": {
+            label: float(row[number] / max(row.sum(), 1))
+            for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))
+        },
+        "seeds": seeds,
+        "folds": sorted({cell["fold"] for cell in cells}),
+        "by_fold": {
+            fold: mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
+        },
+        "speakers": stacked.shape[1],
+        "utterances": int(confusion.sum()) // len(seeds),
+        "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
+        "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
+        "parameters": round(mean(cell["parameters"] for cell in cells)),
+    }
+
+
+def read_cell(file: Path) -> dict[str, Any]:
+    """A finished cell.
+
+    Raises:
+        RunFolderError: it is missing or no cell.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cell {file} cannot be read ({error}); delete it to compute it again") from None
+    if not isinstance(data, dict) or "speakers" not in data:
+        raise RunFolderError(f"{file} is no cell of a benchmark; delete it to compute it again")
+    return data
+
+
+def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> str:
+    """A short digest of all that decides a cell's figures: not of paths, workers or the device.
+
+    Args:
+        config: the whole configuration.
+        method: what is measured.
+        manifest: the manifest's own digest.
+    """
+    data = _settled(config, method).model_dump(mode="json", exclude={"device": True, "preset": True})
+    for key in ("manifest", "cache", "workers"):
+        del data["data"][key]
+    data["manifest"] = manifest
+    if method.architecture is not None:
+        data["architecture"] = Architecture.load(method.architecture).id
+    if method.architecture is not None or method.name in BASELINES:
+        del data["search"]
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
+    """The configuration as a method uses it."""
+    if method.architecture is not None:
+        return settle_space(config, Architecture.load(method.architecture), explicit=False)
+    if method.name in BASELINES or method.name == config.search.strategy:
+        return config
+    known = STRATEGY_OPTIONS[method.name].model_fields
+    data = config.model_dump(mode="json")
+    data["search"]["strategy"] = method.name
+    data["search"]["options"] = {key: value for key, value in config.search.options.items() if key in known}
+    return validate(data)
+
+
+def _search(
+    config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, folder: RunFolder, progress: Progress
+) -> tuple[Architecture, dict[str, Any]]:
+    if not folder.has(METRICS):
+        search(config, corpus, fold, seed, folder, progress)
+    return Architecture.load(folder.path / ARCHITECTURE), folder.read_json(METRICS)
+
+
+def _refuse_other_settings(file: Path, digest: str) -> None:
+    if file.exists() and read_cell(file).get("settings") != digest:
+        raise RunFolderError(
+            f"cell {file} was computed with other settings or of another manifest; name another folder, or delete "
+            f"it to compute it again"
+        )
+
+
+def _compute_all(
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+) -> Iterator[dict[str, Any]]:
+    """Figures of each missing cell, in the order in which they finish."""
+    jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
+    if workers <= 1:
+        yield from (_compute_job(*job) for job in jobs)
+        return
+    with _threads(max((os.cpu_count() or 1) // workers, 1)):
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        try:
+            for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _compute_job(text: str, cell: Cell, file: Path, runs: Path) -> dict[str, Any]:
+    config, corpus = _corpus(text)
+    # Each setting has a folder of its own, so that no run goes on with another's.
+    names = cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)
+    folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
+    data = compute_cell(config, corpus, cell, folder)
+    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    return data
+
+
+@lru_cache(maxsize=1)
+def _corpus(text: str) -> tuple[ExperimentConfig, Corpus]:
+    """The configuration and its corpus, prepared once in each process."""
+    config = validate(yaml.safe_load(text))
+    return config, prepare(config.data, config.features)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Processes started inside use so many threads; two that use all of them spin against each other."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

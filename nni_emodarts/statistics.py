@@ -1,0 +1,78 @@
+"""How sure a figure is: intervals over speakers.
+
+Utterances of one speaker resemble each other, so that the speaker is the unit that is drawn anew, never the utterance.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+
+def speaker_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, list[list[int]]]:
+    """A confusion matrix (K, K) for each speaker, rows true, columns predicted: all that pooled figures need.
+
+    Args:
+        predictions: columns `speaker`, `emotion`, `predicted`.
+        classes: names of the classes.
+    """
+    return {
+        str(speaker): confusion_matrix(rows["emotion"], rows["predicted"], labels=list(classes)).tolist()
+        for speaker, rows in predictions.groupby("speaker")
+    }
+
+
+def uar_of_confusion(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Mean recall over the classes that occur: (..., K, K) -> (...)."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    totals = counts.sum(-1)
+    recall = np.divide(np.diagonal(counts, axis1=-2, axis2=-1), totals, out=np.zeros_like(totals), where=totals > 0)
+    return np.asarray(recall.sum(-1) / np.maximum((totals > 0).sum(-1), 1))
+
+
+def wa_of_confusion(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Accuracy: (..., K, K) -> (...)."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum((-2, -1)), 1))
+
+
+def stack_speakers(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> npt.NDArray[np.int64]:
+    """Confusions of each seed's speakers as one array (seeds, speakers, K, K), speakers in order of their names.
+
+    Raises:
+        ValueError: the seeds were not scored on the same speakers.
+    """
+    names = sorted(by_seed[0])
+    odd = [number for number, confusions in enumerate(by_seed) if sorted(confusions) != names]
+    if odd:
+        raise ValueError(f"seed number {odd[0]} was scored on other speakers than the first; finish its folds")
+    return np.array([[confusions[name] for name in names] for confusions in by_seed], dtype=np.int64)
+
+
+def bootstrap_uar(
+    confusions: npt.NDArray[np.int64], resamples: int = 10_000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval of the pooled UAR, averaged over seeds, under resampling of speakers (Efron 1979).
+
+    Each resample draws as many speakers as there are, with replacement, the same ones for every seed. A class that a
+    resample lacks is left out of its mean.
+
+    Args:
+        confusions: (seeds, speakers, K, K), as `stack_speakers` gives them.
+        resamples: number of resamples.
+        level: share of resamples inside the interval.
+        seed: seed of the drawing.
+
+    Returns:
+        Lower and upper bound.
+    """
+    seeds, speakers, classes, _ = confusions.shape
+    generator = np.random.default_rng(seed)
+    times_drawn = generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
+    flat = confusions.reshape(seeds, speakers, classes * classes)
+    pooled = np.einsum("rs,nsk->nrk", times_drawn, flat).reshape(seeds, resamples, classes, classes)
+    drawn = uar_of_confusion(pooled).mean(0)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
