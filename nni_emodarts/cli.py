@@ -68,7 +68,7 @@ def search(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
-    from nni_emodarts.run_folder import METRICS, RunFolder
+    from nni_emodarts.run_folder import CHECKPOINT, METRICS, RunFolder
 
     table = load_manifest(chosen.data)
     make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
@@ -76,6 +76,8 @@ def search(
     if not overwrite and RunFolder(out).has(METRICS):
         console.out.print(f"{out} holds a finished search; nothing to do")
         return
+    if resume and not RunFolder(out).has(CHECKPOINT):
+        console.err.print(f"{out} holds no checkpoint, nothing to go on with: the search starts over", soft_wrap=True)
     from nni_emodarts.search import search as run_search
 
     with console.progress_bars() as progress:

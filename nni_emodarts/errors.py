@@ -57,6 +57,10 @@ class RunFolderError(EmodartsError):
     """An output folder that is taken, or a run folder that is incomplete."""
 
 
+class DivergenceError(EmodartsError):
+    """Training whose loss is no number any more."""
+
+
 class OverlapError(EmodartsError):
     """A network would be scored on speakers that chose its architecture."""
 

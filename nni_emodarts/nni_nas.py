@@ -23,16 +23,23 @@ with (
     from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
     from nni.nas.execution import SequentialExecutionEngine
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
+    from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
     from nni.nas.oneshot.pytorch.strategy import DARTS, OneShotStrategy
-    from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedInput, DifferentiableMixedLayer
+    from nni.nas.oneshot.pytorch.supermodule.differentiable import (
+        DifferentiableMixedInput,
+        DifferentiableMixedLayer,
+        GumbelSoftmax,
+    )
     from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace, current_model, model_context
 
 __all__ = [
     "DARTS",
     "Categorical",
+    "DartsLightningModule",
     "DifferentiableMixedInput",
     "DifferentiableMixedLayer",
     "ExecutableModelSpace",
+    "GumbelSoftmax",
     "InputChoice",
     "LayerChoice",
     "Lightning",

@@ -24,10 +24,13 @@ NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 SKIPPED = "skipped.csv"
+CHECKPOINT = "checkpoint.ckpt"
+BEGUN = "search.json"
+"""What a search is to do, and what it has cost so far."""
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    SKIPPED,
+    SKIPPED, CHECKPOINT, BEGUN,
 )  # fmt: skip
 FINAL = "final"
 

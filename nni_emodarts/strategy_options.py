@@ -42,11 +42,13 @@ class DartsOptions(GradientOptions):
     partial_channels: PositiveInt = 1
     """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
     skip_dropout: Fraction = 0.0
-    """Chance at the start that a skip connection is dropped for a sample, falling to 0 (P-DARTS, Chen et al. 2019)."""
+    """Dropout on skip connections at the start, falling linearly to 0 (P-DARTS, Chen et al. 2019)."""
     max_skips: PositiveInt | None = None
-    """Skip connections in a derived normal cell at which the search stops (DARTS+, Liang et al. 2019)."""
+    """Skip connections in any one derived cell at which the search stops (DARTS+, Liang et al. 2019)."""
     selection: Literal["alpha", "perturbation"] = "alpha"
     """How operations are picked at the end: by alpha, or by what their removal costs (DARTS-PT, Wang et al. 2021)."""
+    tuning_steps: Annotated[int, Field(ge=0)] = 10
+    """Training steps of the supernet between two decisions of `selection: perturbation`."""
     eigenvalue: bool = False
     """Record the dominant eigenvalue of the validation loss in alpha after each epoch (Zela et al. 2020)."""
 

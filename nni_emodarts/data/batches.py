@@ -73,7 +73,14 @@ class Utterances(Dataset[Item]):
 class LengthBatches(Sampler[list[int]]):
     """Batches of utterances of like length, drawn anew each epoch, so that short clips do not pay for long ones."""
 
-    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int, most: int | None = None) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        seed: int,
+        most: int | None = None,
+        epoch: Callable[[], int] | None = None,
+    ) -> None:
         """Set how to draw.
 
         Args:
@@ -81,24 +88,39 @@ class LengthBatches(Sampler[list[int]]):
             batch_size: utterances of a batch.
             seed: seed of the order.
             most: batches of an epoch at most.
+            epoch: tells the current epoch, which then decides the order by itself, so that training that goes on
+                after an interruption sees the order that it would have seen.
         """
         self._lengths = lengths
         self._batch_size = batch_size
         self._count = min(-(-len(lengths) // batch_size), most or len(lengths))
+        self._seed = seed
+        self._epoch = epoch
+        self._pass = (-1, 0)
         self._generator = np.random.default_rng(seed)
 
     def __len__(self) -> int:
         return self._count
 
+    def _next_generator(self) -> np.random.Generator:
+        if self._epoch is None:
+            return self._generator
+        epoch, number = self._epoch(), 0
+        if epoch == self._pass[0]:
+            number = self._pass[1] + 1  # a shorter loader goes round again within an epoch
+        self._pass = epoch, number
+        return np.random.default_rng([self._seed, epoch, number])
+
     def __iter__(self) -> Iterator[list[int]]:
-        order = self._generator.permutation(len(self._lengths))
+        generator = self._next_generator()
+        order = generator.permutation(len(self._lengths))
         pool = _POOL * self._batch_size
         batches: list[np.ndarray] = []
         for start in range(0, len(order), pool):
             drawn = order[start : start + pool]
             ranked = drawn[np.argsort(self._lengths[drawn], kind="stable")]
             batches += [ranked[first : first + self._batch_size] for first in range(0, len(ranked), self._batch_size)]
-        for position in self._generator.permutation(len(batches))[: self._count]:
+        for position in generator.permutation(len(batches))[: self._count]:
             yield batches[position].tolist()
 
 
@@ -128,10 +150,15 @@ class Collate:
 
 
 def training_loader(
-    utterances: Utterances, frequency_bins: int, batch_size: int, seed: int, most: int | None = None
+    utterances: Utterances,
+    frequency_bins: int,
+    batch_size: int,
+    seed: int,
+    most: int | None = None,
+    epoch: Callable[[], int] | None = None,
 ) -> DataLoader[Item]:
-    """Batches by length, in a new order each epoch; `most` of them at most."""
-    batches = LengthBatches(utterances.lengths, batch_size, seed, most)
+    """Batches by length, in a new order each epoch, as `LengthBatches` draws them."""
+    batches = LengthBatches(utterances.lengths, batch_size, seed, most, epoch)
     return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))
 
 

@@ -4,6 +4,7 @@ Under NNI's `model_context` the same code builds a frozen cell: NNI then returns
 which says which edges to build, and no other operation is ever made.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,18 +19,21 @@ from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
 from nni_emodarts.nn.skip import FactorizedReduce, Skip
 from nni_emodarts.nni_nas import Categorical, InputChoice, LayerChoice, current_model
 
+Make = Callable[..., nn.Module]
+"""(operation, predecessor, parts=1) -> module at one of `parts` of the cell's width."""
+
 
 class Node(nn.Module):
     """A node: an operation on every edge that leads to it, and the choice of the two edges that it sums."""
 
-    def __init__(self, kind: CellKind, node: int, names: Sequence[str], make: Callable[[str, int], nn.Module]) -> None:
+    def __init__(self, kind: CellKind, node: int, names: Sequence[str], make: Make) -> None:
         """Declare the choices of a node.
 
         Args:
             kind: kind of the cell.
             node: number of the node; it may take states 0 to node - 1.
             names: operations that an edge may hold.
-            make: (operation, predecessor) -> module.
+            make: makes the module of an operation.
         """
         super().__init__()
         self.inputs = InputChoice(node, n_chosen=SpaceConfig.N_CHOSEN, label=node_label(kind, node))
@@ -40,6 +44,7 @@ class Node(nn.Module):
             label = edge_label(kind, node, state)
             if arch is None:
                 operation = LayerChoice({name: make(name, state) for name in names}, label=label)
+                operation.narrow = functools.partial(_narrow, names, make, state)
             else:
                 operation = make(Categorical(list(names), label=label).freeze(arch), state)
             self.edges[str(state)] = operation
@@ -54,6 +59,11 @@ class Node(nn.Module):
             results[state] = result if isinstance(edge, Skip) else self.drop_path(result)
         out: Tensor = self.inputs(results)
         return out
+
+
+def _narrow(names: Sequence[str], make: Make, state: int, parts: int) -> dict[str, nn.Module]:
+    """An edge's operations at one of `parts` of the width."""
+    return {name: make(name, state, parts) for name in names}
 
 
 def _operation(edge: Any) -> Any:
@@ -93,8 +103,8 @@ class CnnCell(nn.Module):
         self.align_last = ReluConvNorm(last, channels, affine)
         self.stride = 2 if reduction else 1
 
-        def make(name: str, predecessor: int) -> nn.Module:
-            return cnn_operation(name, channels, self.stride if predecessor < 2 else 1, affine)
+        def make(name: str, predecessor: int, parts: int = 1) -> nn.Module:
+            return cnn_operation(name, channels // parts, self.stride if predecessor < 2 else 1, affine)
 
         self.nodes = nn.ModuleList(Node(kind, 2 + node, names, make) for node in range(nodes))
         self.out_channels = channels * nodes
@@ -116,8 +126,8 @@ class SeqnnCell(nn.Module):
     def __init__(self, width: int, nodes: int, names: Sequence[str]) -> None:
         super().__init__()
 
-        def make(name: str, predecessor: int) -> nn.Module:
-            return sequence_operation(name, width)
+        def make(name: str, predecessor: int, parts: int = 1) -> nn.Module:
+            return sequence_operation(name, width // parts)
 
         self.nodes = nn.ModuleList(Node("seqnn", 2 + node, names, make) for node in range(nodes))
         self.norm = nn.LayerNorm(width)

@@ -109,6 +109,8 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
 
     def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
         """The space's own supernet modules, in front of NNI's; NNI calls this when a strategy mutates the space."""
+        if hasattr(strategy, "supernet_hooks"):
+            return list(strategy.supernet_hooks())
         if isinstance(strategy, DARTS):
             return [MixedOperation.mutate, MixedNode.mutate]
         return []

@@ -6,25 +6,45 @@ inputs are weighed so that the supernet agrees in scale with the network derived
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
-from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer
+from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
+
+SKIP = "skip_connect"
 
 
 class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
-    """An edge of the supernet: the softmax(alpha)-weighted sum of its operations (DARTS, eq. 2)."""
+    """An edge of the supernet: the softmax(alpha)-weighted sum of its operations (DARTS, eq. 2).
+
+    Attributes:
+        skip_dropout: share of a skip connection's values that is dropped in training (P-DARTS, Chen et al. 2019).
+        kept: operations that take part, (O,) of zero and one; all of them where None (DARTS-PT, Wang et al. 2021).
+    """
+
+    skip_dropout = 0.0
+    kept: Tensor | None = None
+
+    def probabilities(self) -> Tensor:
+        """Weights of the operations (O,), as the forward pass uses them."""
+        return _among(self._softmax(self._arch_alpha), self.kept)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(N, ...), lengths (N,) -> the operations' weighted sum."""
-        weights = self._softmax(self._arch_alpha)
         return _weighted_sum(
-            (weight, self[name](inputs, lengths))
-            for name, weight in zip(self.names, weights, strict=True)
+            (weight, self._operate(name, inputs, lengths))
+            for name, weight in zip(self.names, self.probabilities(), strict=True)
             if name != NONE
         )
+
+    def _operate(self, name: str, inputs: Tensor, lengths: Tensor) -> Tensor:
+        out: Tensor = self[name](inputs, lengths)
+        return F.dropout(out, self.skip_dropout, self.training) if name == SKIP and self.skip_dropout else out
 
     def export(self, memo: dict[str, object]) -> dict[str, object]:
         """The strongest operation other than `none`."""
@@ -37,17 +57,77 @@ class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
         return {self.label: self.names[int(alpha.argmax())]}
 
 
+class PartialOperation(MixedOperation):
+    """An edge whose operations see one of K channels, while the others pass by (PC-DARTS, Xu et al. 2020, section 3.2).
+
+    The operations are built at 1/K of the width; afterwards channels are shuffled, so that the next edge takes others.
+    Of sequences it takes features in place of channels.
+    """
+
+    parts = 1
+
+    @classmethod
+    def mutate(cls, module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:
+        """NNI's hook: a plain choice becomes its mixed version, made anew at the narrower width."""
+        if type(module) is not LayerChoice:
+            return None
+        return cls(module.narrow(cls.parts), memo[module.label], mutate_kwargs["softmax"], module.label)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """(N, C, F, T) or (N, T, D), lengths (N,) -> the operations' weighted sum beside the channels that pass by."""
+        axis = 1 if inputs.dim() == 4 else 2
+        width = inputs.shape[axis] // self.parts
+        chosen, rest = inputs.split([width, inputs.shape[axis] - width], axis)
+        mixed = super().forward(chosen, lengths)
+        if mixed.shape[2] != rest.shape[2]:
+            rest = _halve(rest, lengths)
+        return _shuffle(torch.cat([mixed, rest], axis), self.parts, axis)
+
+
+def partial_operation(parts: int) -> type[PartialOperation]:
+    """`PartialOperation` for one of `parts` channels; NNI's hooks take a class and no arguments."""
+    return type("PartialOperation", (PartialOperation,), {"parts": parts})
+
+
 class MixedNode(DifferentiableMixedInput):  # type: ignore[misc]
     """A node of the supernet: its inputs, weighed by n_chosen * softmax(beta).
 
     NNI averages over all inputs while the derived network sums `n_chosen` of them. The factor makes both equal at
     uniform weights; PC-DARTS (Xu et al. 2020, eq. 4) calls the weights edge normalisation.
+
+    Attributes:
+        kept: inputs that take part, (I,) of zero and one; all of them where None (DARTS-PT, Wang et al. 2021).
     """
+
+    kept: Tensor | None = None
+
+    def probabilities(self) -> Tensor:
+        """Weights of the inputs (I,), as the forward pass uses them; they sum to the number of chosen inputs."""
+        weights: Tensor = self.n_chosen * _among(self._softmax(self._arch_alpha), self.kept)
+        return weights
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Results of the node's edges -> the node's state."""
-        weights = self.n_chosen * self._softmax(self._arch_alpha)
-        return _weighted_sum(zip(weights, inputs, strict=True))
+        return _weighted_sum(zip(self.probabilities(), inputs, strict=True))
+
+
+def _among(weights: Tensor, kept: Tensor | None) -> Tensor:
+    """Weights of the kept ones, of sum one."""
+    return weights if kept is None else weights * kept / (weights * kept).sum()
+
+
+def _halve(maps: Tensor, lengths: Tensor) -> Tensor:
+    """2 x 2 maximum over real frames: (N, C, F, T) -> (N, C, ceil(F / 2), ceil(T / 2)), zero in the padding."""
+    real = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
+    pooled = F.max_pool2d(real, 2, 2, ceil_mode=True)
+    return pooled.masked_fill(~map_mask(strided(lengths, 2), pooled.shape[-1]), 0.0)
+
+
+def _shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
+    """Channels of all groups in turn (Zhang et al. 2018), along an axis."""
+    width = tensor.shape[axis]
+    order = torch.arange(width, device=tensor.device).reshape(groups, width // groups).T.flatten()
+    return tensor.index_select(axis, order)
 
 
 def _weighted_sum(terms: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

@@ -1,42 +1,40 @@
-"""Names of strategies -> NNI's strategies."""
+"""Names of one-shot strategies -> NNI strategies that search the space."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from nni_emodarts.config import nearest
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.nni_nas import DARTS, OneShotStrategy
+from nni_emodarts.sections import Section
+from nni_emodarts.strategies.checks import check_space
 from nni_emodarts.strategies.engine import InlineEngine
+from nni_emodarts.strategies.terms import Term
 
-__all__ = ["InlineEngine", "make_strategy"]
+__all__ = ["InlineEngine", "check_space", "make_strategy"]
 
-_NEVER = 10**9  # steps between NNI's own logs of probabilities; the search records them per epoch
-
-
-def _darts(gradient_clip: float, alpha_learning_rate: float, warmup_epochs: int, **_: Any) -> OneShotStrategy:
-    """First-order DARTS (Liu et al. 2019), NNI's own class."""
-    return DARTS(
-        arc_learning_rate=alpha_learning_rate,
-        gradient_clip_val=gradient_clip,
-        warmup_epochs=warmup_epochs,
-        log_prob_every_n_step=_NEVER,
-    )
+_STRATEGIES = {
+    "darts": "darts:Darts",
+    "darts_second_order": "darts:DartsSecondOrder",
+    "gumbel_darts": "darts:GumbelDarts",
+}
+"""Name -> module and class; each is imported when asked for, since some need packages that others do not."""
 
 
-_STRATEGIES: dict[str, Callable[..., OneShotStrategy]] = {"darts": _darts}
-
-
-def make_strategy(name: str, gradient_clip: float, **options: Any) -> OneShotStrategy:
+def make_strategy(name: str, options: Section, gradient_clip: float, terms: list[Term]) -> Any:
     """The strategy of a name.
 
     Args:
         name: key of a strategy.
+        options: its own options, typed.
         gradient_clip: bound on the norm of the weights' gradient.
-        **options: the strategy's own options.
+        terms: what is added to the loss of the alphas.
 
     Raises:
         ConfigError: an unknown name.
     """
     if name not in _STRATEGIES:
-        raise ConfigError(f"strategy {name!r} is unknown{nearest(name, _STRATEGIES)}")
-    return _STRATEGIES[name](gradient_clip, **options)
+        raise ConfigError(f"strategy {name!r} trains no supernet{nearest(name, _STRATEGIES)}")
+    module, _, kind = _STRATEGIES[name].partition(":")
+    make: Callable[..., Any] = getattr(import_module(f"nni_emodarts.strategies.{module}"), kind)
+    return make(options, gradient_clip, terms)

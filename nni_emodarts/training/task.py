@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data import Batch
+from nni_emodarts.errors import DivergenceError
 from nni_emodarts.nni_nas import LightningModule
 
 
@@ -58,8 +59,17 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         return out
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss of a batch; never NaN in silence."""
+        """The loss of a batch.
+
+        Raises:
+            DivergenceError: it is no number.
+        """
         loss: Tensor = self.loss(self(batch.maps, batch.lengths), batch.labels)
+        if not torch.isfinite(loss):
+            raise DivergenceError(
+                f"the loss is {float(loss)} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; lower the "
+                f"optimizer's learning_rate, or its gradient_clip"
+            )
         return loss
 
     def configure_optimizers(self) -> Any:

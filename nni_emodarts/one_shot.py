@@ -1,0 +1,219 @@
+"""A one-shot search: one supernet is trained, and an architecture is read from it. It goes on where it was cut off."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from torch import nn
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data import evaluation_loader, training_loader
+from nni_emodarts.errors import DivergenceError
+from nni_emodarts.features import Normalizer
+from nni_emodarts.found import Found
+from nni_emodarts.metrics import uar
+from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.protocols import Fold, halves
+from nni_emodarts.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
+from nni_emodarts.space import EmoDartsSpace
+from nni_emodarts.strategies import InlineEngine, check_space, make_strategy
+from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
+
+OnEpoch = Callable[[int, float], None]
+
+
+class Recorder(pl.Callback):
+    """After each epoch: the validation figure, the method's own figures, every alpha, and a checkpoint.
+
+    Everything random is seeded anew before each epoch, so that a search that goes on draws what it would have drawn.
+    """
+
+    def __init__(self, seed: int, evaluate: Callable[[nn.Module], float], checkpoint: Path, on_epoch: OnEpoch) -> None:
+        self._seed = seed
+        self._evaluate = evaluate
+        self._checkpoint = checkpoint
+        self._on_epoch = on_epoch
+        self.history: list[dict[str, float]] = []
+        self.alphas: list[dict[str, Any]] = []
+        self._stopped = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"history": self.history, "alphas": self.alphas, "stopped": self._stopped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """What a checkpoint kept."""
+        self.history, self.alphas = state_dict["history"], state_dict["alphas"]
+        self._stopped = state_dict["stopped"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """A search that had stopped early when it was cut off stays stopped."""
+        trainer.should_stop = trainer.should_stop or self._stopped
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Seed the epoch."""
+        seed_epoch(self._seed, trainer.current_epoch)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Record the epoch, then write the checkpoint under a temporary name and rename it."""
+        epoch = trainer.current_epoch
+        val_uar = pl_module.validate(lambda: self._evaluate(pl_module.model))
+        self.history.append({"epoch": epoch, "val_uar": val_uar, **pl_module.figures()})
+        self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
+        self._stopped = pl_module.should_stop()
+        trainer.should_stop = trainer.should_stop or self._stopped
+        temporary = self._checkpoint.with_name(f".{self._checkpoint.name}.new")
+        trainer.save_checkpoint(temporary)
+        temporary.replace(self._checkpoint)
+        self._on_epoch(epoch, val_uar)
+
+
+def search_one_shot(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    fold: Fold,
+    seed: int,
+    folder: RunFolder,
+    on_epoch: OnEpoch = lambda epoch, val_uar: None,
+) -> Found:
+    """Train a supernet on a fold's training part and read an architecture from it.
+
+    One half of the training part fits the weights, the other the alphas; the validation part measures each epoch.
+    A checkpoint in the folder is gone on from: on a CPU the result is the same to the last bit.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        fold: the fold.
+        seed: seed of everything random.
+        folder: where the checkpoint goes.
+        on_epoch: given the epoch's number and its validation UAR.
+
+    Raises:
+        ConfigError: the strategy cannot search this space.
+        DivergenceError: the loss is no number any more.
+    """
+    device = pick_device(config.device)
+    check_space(config.search, config.space)
+    seed_epoch(seed, -1)
+    normalizer = Normalizer.fit(corpus.store, fold.train)
+    evaluate = _evaluator(config, corpus, normalizer, fold.validation, device)
+    checkpoint = folder.path / CHECKPOINT
+    recorder = Recorder(seed, evaluate, checkpoint, on_epoch)
+    with quiet():
+        trainer = make_trainer(device, config.search.epochs, [recorder], gradient_clip=None)
+        loaders = _loaders(config, corpus, fold, normalizer, seed, lambda: trainer.current_epoch)
+        strategy = _train(config, corpus, fold, loaders, trainer, checkpoint)
+    module = strategy.oneshot_module
+    module.set_model(strategy.supernet)
+    module.to(device)
+    seed_epoch(seed, config.search.epochs)
+    tune = _tuner(module, loaders[0], config, device)
+    choices = module.choose(lambda: evaluate(module.model), tune, seed)
+    tables = {HISTORY: pd.DataFrame(recorder.history)}
+    if recorder.alphas:
+        tables[ALPHAS] = pd.DataFrame(recorder.alphas)
+    return Found(choices, recorder.history[-1]["val_uar"], tables, {"epochs": len(recorder.history)})
+
+
+def seed_epoch(seed: int, epoch: int) -> None:
+    """Seed everything random for an epoch by itself; -1 stands for what comes before the first."""
+    pl.seed_everything(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]), verbose=False)
+
+
+def _train(
+    config: ExperimentConfig, corpus: Corpus, fold: Fold, loaders: tuple[Any, Any], trainer: Any, checkpoint: Path
+) -> Any:
+    """NNI's strategy, once it has trained the supernet."""
+    settings = config.search
+    steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
+    labels = corpus.manifest.labels[fold.train]
+    task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
+    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
+    strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, [])
+    gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if checkpoint.exists() else {}
+    for_weights, for_alphas = (_Batches(loader) for loader in loaders)
+    evaluator = Lightning(task, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on)
+    try:
+        strategy(RawFormatModelSpace.from_model(space, evaluator), InlineEngine())
+    except DivergenceError as error:
+        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
+        raise DivergenceError(f"the search stopped: {error}; {kept}") from None
+    return strategy
+
+
+def _loaders(
+    config: ExperimentConfig, corpus: Corpus, fold: Fold, normalizer: Normalizer, seed: int, epoch: Callable[[], int]
+) -> tuple[Any, Any]:
+    """Batches for the weights, and batches for the alphas."""
+    settings = config.search
+    for_weights, for_alphas = (
+        training_loader(
+            corpus.utterances(rows, normalizer),
+            corpus.frequency_bins,
+            settings.batch_size,
+            seed + number,
+            settings.epoch_steps,
+            epoch,
+        )
+        for number, rows in enumerate(halves(corpus.manifest, fold.train, seed))
+    )
+    return for_weights, for_alphas
+
+
+def _evaluator(
+    config: ExperimentConfig, corpus: Corpus, normalizer: Normalizer, rows: np.ndarray, device: torch.device
+) -> Callable[[nn.Module], float]:
+    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, config.search.batch_size)
+    true = corpus.manifest.labels[np.sort(rows)]
+
+    def evaluate(model: nn.Module) -> float:
+        return uar(true, predict(model, loader, device, len(true)).argmax(1), corpus.num_classes)
+
+    return evaluate
+
+
+def _tuner(module: Any, loader: Any, config: ExperimentConfig, device: torch.device) -> Callable[[int], None]:
+    """Trains a supernet's weights, not its alphas, by plain steps outside the schedule."""
+    task, clip = module.training_module, config.search.optimizer.gradient_clip
+    optimizer = module.postprocess_weight_optimizers(task.configure_optimizers()["optimizer"])
+    for group in optimizer.param_groups:
+        group["lr"] = config.search.optimizer.learning_rate
+    batches = _endless(loader)
+
+    def tune(steps: int) -> None:
+        task.model.train()
+        for batch in islice(batches, steps):
+            module.resample()
+            optimizer.zero_grad()
+            loss = task.loss(task.model(batch.maps.to(device), batch.lengths.to(device)), batch.labels.to(device))
+            loss.backward()
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+            optimizer.step()
+
+    return tune
+
+
+def _endless(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+class _Batches:
+    """A loader that is none: NNI warns of loaders that it could not send to another machine."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._loader)
+
+    def __len__(self) -> int:
+        return len(self._loader)

@@ -1,0 +1,30 @@
+"""Whether a strategy can search a space, told before anything is trained."""
+
+from nni_emodarts.architecture import candidates, nodes
+from nni_emodarts.config import NONE, SearchConfig, SpaceConfig
+from nni_emodarts.errors import ConfigError
+
+
+def check_space(search: SearchConfig, space: SpaceConfig) -> None:
+    """Refuse a space that the strategy cannot search.
+
+    Raises:
+        ConfigError: with the reason and what would do instead.
+    """
+    if not _has_freedom(space):
+        raise ConfigError(
+            f"strategy {search.strategy}: the space holds a single architecture, so that there is nothing to search; "
+            f"give cnn_primitives or seqnn_primitives a second operation, or a cell a second node"
+        )
+    parts = getattr(search.strategy_options(), "partial_channels", 1)
+    for key, width in (("cnn_channels", space.cnn_channels), ("seqnn_width", space.seqnn_width)):
+        if width % parts:
+            divisors = [number for number in range(2, width + 1) if width % number == 0]
+            raise ConfigError(
+                f"strategy {search.strategy}: partial_channels {parts} must divide space.{key} {width}; take one of "
+                f"{', '.join(map(str, divisors))}, or 1 to let all channels through"
+            )
+
+
+def _has_freedom(space: SpaceConfig) -> bool:
+    return any(node > space.N_CHOSEN or len(set(candidates(space, kind)) - {NONE}) > 1 for kind, node in nodes(space))

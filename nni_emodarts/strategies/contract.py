@@ -1,0 +1,39 @@
+"""What the search phase asks of a one-shot strategy, whatever its method."""
+
+from collections.abc import Callable
+from typing import Any
+
+Evaluate = Callable[[], float]
+"""The validation UAR of the supernet as it stands."""
+
+
+class OneShotSearch:
+    """Answers that hold for most methods; a mix-in for NNI's one-shot modules."""
+
+    export: Callable[[], dict[str, Any]]
+
+    def validate(self, evaluate: Evaluate) -> float:
+        """The validation figure of an epoch."""
+        return evaluate()
+
+    def alpha_rows(self) -> list[dict[str, Any]]:
+        """Every alpha: rows of label, choice, alpha, probability; none where the method has no alphas."""
+        return []
+
+    def figures(self) -> dict[str, float]:
+        """What else is worth recording of an epoch, by name."""
+        return {}
+
+    def should_stop(self) -> bool:
+        """Whether the search ends after this epoch."""
+        return False
+
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+        """The architecture that the trained supernet stands for: a choice for every label.
+
+        Args:
+            evaluate: the validation figure of the supernet as it stands.
+            tune: trains the supernet's weights for so many steps.
+            seed: seed of what the method draws.
+        """
+        return dict(self.export())

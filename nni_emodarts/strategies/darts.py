@@ -1,0 +1,267 @@
+"""DARTS as NNI has it, with what it lacks: terms in the loss, cures against collapse, an order of alphas that lasts."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nni_emodarts.nni_nas import DARTS, DartsLightningModule, GumbelSoftmax
+from nni_emodarts.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation
+from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
+from nni_emodarts.strategies.curvature import dominant_eigenvalue
+from nni_emodarts.strategies.perturbation import choose_by_perturbation
+from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
+from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
+from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions
+
+
+class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
+    """First-order DARTS (Liu et al. 2019): a step of the alphas on one half of the data, a step of the weights on the
+    other.
+
+    Built on NNI's module, whose alphas come in an order that changes from process to process, so that an optimiser's
+    state would land on others after a restart; here they come in the order of the modules.
+    """
+
+    def __init__(self, task: Any, options: GradientOptions, gradient_clip: float, terms: list[Term]) -> None:
+        super().__init__(
+            task,
+            arc_learning_rate=options.alpha_learning_rate,
+            gradient_clip_val=gradient_clip,
+            warmup_epochs=options.warmup_epochs,
+        )
+        self._terms = terms
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """One step of the alphas, after the warm-up, then one of the weights."""
+        if self.trainer.current_epoch >= self.warmup_epochs:
+            self.architecture_step(batch["train"], batch["val"], batch_idx)
+        self.resample()
+        loss: Tensor = self.training_module.training_step(batch["train"], batch_idx)
+        self.advance_optimization(loss, batch_idx, self.gradient_clip_val)
+        self.advance_lr_schedulers(batch_idx)
+        return loss
+
+    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+        """A step of the alphas down the validation loss and the terms."""
+        optimizer = self.architecture_optimizers()
+        self.resample()
+        optimizer.zero_grad()
+        loss = self.training_module.training_step(val_batch, batch_idx) + sum_of(self._terms, self)
+        self.manual_backward(loss)
+        optimizer.step()
+
+    def arch_parameters(self) -> list[nn.Parameter]:
+        """The alphas, each once, in the order of the modules."""
+        found = [alpha for module in self.supernet_modules() for alpha in module.arch_parameters()]
+        return list(dict.fromkeys(found))
+
+    def edge_alphas(self) -> dict[str, Tensor]:
+        """Alphas (O,) of each edge's operations, by label."""
+        return {label: found[0]._arch_alpha for label, found in self.by_label(MixedOperation).items()}
+
+    def edge_probabilities(self) -> dict[str, Tensor]:
+        """Weights (O,) of each edge's operations, by label."""
+        return {label: found[0].probabilities() for label, found in self.by_label(MixedOperation).items()}
+
+    def input_probabilities(self) -> dict[str, Tensor]:
+        """Weights (I,) of each node's inputs, by label; they sum to the number of chosen inputs."""
+        return {label: found[0].probabilities() for label, found in self.by_label(MixedNode).items()}
+
+    def progress(self) -> float:
+        """Share of the epochs that the current one completes, in (0, 1]."""
+        return float((self.trainer.current_epoch + 1) / self.trainer.max_epochs)
+
+    def alpha_rows(self) -> list[dict[str, Any]]:
+        """Every alpha: rows of label, choice, alpha, probability. Chosen inputs are numbers of states."""
+        rows = []
+        for label, found in sorted({**self.by_label(MixedOperation), **self.by_label(MixedNode)}.items()):
+            alpha = found[0]._arch_alpha.detach().cpu()
+            choices = getattr(found[0], "names", range(len(alpha)))
+            rows += [
+                {"label": label, "choice": choice, "alpha": float(value), "probability": float(share)}
+                for choice, value, share in zip(choices, alpha, torch.softmax(alpha, 0), strict=True)
+            ]
+        return rows
+
+    def figures(self) -> dict[str, float]:
+        """Skip connections of the derived cells, and how undecided the edges are: entropy from 0 to 1."""
+        return {"skips": float(sum(self.count_skips().values())), "entropy": self._entropy()}
+
+    def count_skips(self) -> dict[str, int]:
+        """Skip connections on the chosen edges of each derived cell, by kind of cell."""
+        choices = self.export()
+        counts: dict[str, int] = {}
+        for label, chosen in choices.items():
+            if isinstance(chosen, list):
+                kind = label.rpartition("_")[0]
+                skips = sum(choices[f"{label}_{state}"] == SKIP for state in chosen)
+                counts[kind] = counts.get(kind, 0) + skips
+        return counts
+
+    @torch.no_grad()
+    def _entropy(self) -> float:
+        edges = [torch.softmax(alpha, 0) for alpha in self.edge_alphas().values() if len(alpha) > 1]
+        if not edges:
+            return 0.0
+        relative = [torch.special.entr(edge).sum() / torch.log(torch.tensor(float(len(edge)))) for edge in edges]
+        return float(torch.stack(relative).mean())
+
+    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, list[Any]]:
+        """Supernet modules of a kind, by label; those of one label share their alphas."""
+        found: dict[str, list[Any]] = {}
+        for module in self.supernet_modules():
+            if isinstance(module, kind):
+                found.setdefault(module.label, []).append(module)
+        return found
+
+
+class CuredDartsSearch(DartsSearch):
+    """DARTS with the known cures against its collapse to skip connections, each as its paper has it."""
+
+    def __init__(self, task: Any, options: DartsOptions, gradient_clip: float, terms: list[Term]) -> None:
+        cures: list[Term] = [BetaDecay(options.beta_decay)] if options.beta_decay else []
+        super().__init__(task, options, gradient_clip, [*terms, *cures])
+        self._options = options
+
+    def on_train_epoch_start(self) -> None:
+        """Dropout on skip connections falls linearly to zero."""
+        super().on_train_epoch_start()
+        left = 1 - self.trainer.current_epoch / max(self.trainer.max_epochs - 1, 1)
+        for found in self.by_label(MixedOperation).values():
+            for edge in found:
+                edge.skip_dropout = self._options.skip_dropout * left
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """A step; the last validation batch is kept for the eigenvalue."""
+        self._val_batch = batch["val"]
+        return super().training_step(batch, batch_idx)
+
+    def figures(self) -> dict[str, float]:
+        """What is recorded each epoch, the dominant eigenvalue on request."""
+        found = super().figures()
+        if self._options.eigenvalue:
+            found["eigenvalue"] = self._eigenvalue()
+        return found
+
+    def _eigenvalue(self) -> float:
+        alphas = self.arch_parameters()
+        wanted = [alpha.requires_grad for alpha in alphas]
+        for alpha in alphas:
+            alpha.requires_grad_()
+        with torch.enable_grad(), same_surroundings(self.model) as same:
+            loss = same(lambda: self.training_module.training_step(self._val_batch, 0))
+            value = dominant_eigenvalue(loss, alphas)
+        for alpha, want in zip(alphas, wanted, strict=True):
+            alpha.requires_grad_(want)
+        return value
+
+    def should_stop(self) -> bool:
+        """DARTS+ (Liang et al. 2019): stop as soon as a derived cell holds so many skip connections."""
+        limit = self._options.max_skips
+        return limit is not None and max(self.count_skips().values()) >= limit
+
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+        """The derived architecture, by alpha or by perturbation."""
+        if self._options.selection == "alpha":
+            return super().choose(evaluate, tune, seed)
+        modules = {**self.by_label(MixedOperation), **self.by_label(MixedNode)}
+        return choose_by_perturbation(modules, evaluate, lambda: tune(self._options.tuning_steps), seed)
+
+
+class SecondOrderSearch(CuredDartsSearch):
+    """DARTS with the unrolled gradient (Liu et al. 2019, eq. 7 and 8), which NNI lacks.
+
+    The inner step is plain gradient descent at the weights' current learning rate, whatever their optimiser.
+    """
+
+    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+        """A step of the alphas down the unrolled gradient."""
+        optimizer = self.architecture_optimizers()
+        task, alphas = self.training_module, self.arch_parameters()
+        own = set(alphas)
+        weights = [weight for weight in self.model.parameters() if weight.requires_grad and weight not in own]
+        with same_surroundings(self.model) as same:
+            gradients = unrolled_gradients(
+                same(lambda: task.training_step(train_batch, batch_idx)),
+                same(lambda: task.training_step(val_batch, batch_idx) + sum_of(self._terms, self)),
+                weights,
+                alphas,
+                rate=self._weight_rate(),
+            )
+        for alpha, gradient in zip(alphas, gradients, strict=True):
+            alpha.grad = gradient.detach()
+        optimizer.step()
+
+    def _weight_rate(self) -> float:
+        optimizers = self.optimizers()
+        of_weights = next(one for one in optimizers if not getattr(one, "is_arch_optimizer", False))
+        return float(of_weights.param_groups[0]["lr"])
+
+
+class GumbelNoise(GumbelSoftmax):  # type: ignore[misc]
+    """Gumbel-softmax in training; in evaluation plain softmax, so that a figure is no draw."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """alphas (O,) -> weights (O,)."""
+        out: Tensor = super().forward(inputs) if self.training else torch.softmax(inputs, self.dim)
+        return out
+
+
+class GumbelSearch(DartsSearch):
+    """DARTS with Gumbel-softmax weights, cooled linearly towards one choice (SNAS, Xie et al. 2019).
+
+    NNI exports probabilities as one noisy draw; here probabilities and the export come from the alphas alone.
+    """
+
+    def __init__(self, task: Any, options: GumbelOptions, gradient_clip: float, terms: list[Term]) -> None:
+        super().__init__(task, options, gradient_clip, terms)
+        self._temperatures = options.temperature, options.final_temperature
+
+    def on_train_epoch_start(self) -> None:
+        """The temperature of the epoch."""
+        super().on_train_epoch_start()
+        first, last = self._temperatures
+        share = self.trainer.current_epoch / max(self.trainer.max_epochs - 1, 1)
+        for module in self.modules():
+            if isinstance(module, GumbelSoftmax):
+                module.tau = first + share * (last - first)
+
+
+class Darts(DARTS):  # type: ignore[misc]
+    """NNI's DARTS strategy with a search of this package inside."""
+
+    search: type[DartsSearch] = CuredDartsSearch
+
+    def __init__(self, options: GradientOptions, gradient_clip: float, terms: list[Term]) -> None:
+        super().__init__(arc_learning_rate=options.alpha_learning_rate, warmup_epochs=options.warmup_epochs)
+        self._options = options
+        self._gradient_clip = gradient_clip
+        self._terms = terms
+
+    def configure_oneshot_module(self, training_module: Any) -> DartsSearch:
+        """NNI's hook: the module that searches."""
+        return self.search(training_module, self._options, self._gradient_clip, self._terms)
+
+    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+        """Hooks that turn the space's choices into supernet modules."""
+        parts = getattr(self._options, "partial_channels", 1)
+        yield MixedOperation.mutate if parts == 1 else partial_operation(parts).mutate
+        yield MixedNode.mutate
+
+
+class DartsSecondOrder(Darts):
+    """DARTS with the unrolled gradient."""
+
+    search = SecondOrderSearch
+
+
+class GumbelDarts(Darts):
+    """DARTS with Gumbel-softmax weights."""
+
+    search = GumbelSearch
+
+    def configure_softmax(self) -> nn.Module:
+        """NNI's hook: what turns alphas into weights."""
+        return GumbelNoise()

@@ -1,0 +1,68 @@
+"""Choosing by what a removal costs, rather than by alpha (DARTS-PT, Wang et al. 2021, algorithm 1)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from nni_emodarts.config import NONE
+from nni_emodarts.space.mixed import MixedNode, MixedOperation
+
+
+def choose_by_perturbation(
+    modules: dict[str, list[MixedOperation | MixedNode]],
+    evaluate: Callable[[], float],
+    tune: Callable[[], None],
+    seed: int,
+) -> dict[str, Any]:
+    """Operations first, edge by edge in random order, then the inputs of each node.
+
+    Of an edge the operation is kept whose removal lowers the validation figure most; the others are taken out of the
+    supernet, which is then tuned, before the next edge is judged. Likewise a node keeps the inputs whose removal hurts
+    most. `none` is never kept.
+
+    Args:
+        modules: the supernet's modules of each label; those of one label share their alphas.
+        evaluate: the validation figure of the supernet as it stands; larger is better.
+        tune: trains the supernet's weights a little.
+        seed: seed of the order.
+    """
+    generator = np.random.default_rng(seed)
+    edges = [label for label, found in modules.items() if isinstance(found[0], MixedOperation)]
+    nodes = [label for label, found in modules.items() if isinstance(found[0], MixedNode)]
+    choices: dict[str, Any] = {}
+    for label in generator.permutation(edges):
+        names = list(modules[label][0].names)
+        figures = _without_each(modules[label], [name != NONE for name in names], evaluate)
+        choices[label] = names[int(np.argmin(figures))]
+        _keep(modules[label], [int(np.argmin(figures))])
+        tune()
+    for label in generator.permutation(nodes):
+        node = modules[label][0]
+        figures = _without_each(modules[label], [True] * node.n_candidates, evaluate)
+        kept = sorted(np.argsort(figures, kind="stable")[: node.n_chosen].tolist())
+        choices[label] = kept
+        _keep(modules[label], kept)
+        tune()
+    return choices
+
+
+def _without_each(modules: list[Any], eligible: list[bool], evaluate: Callable[[], float]) -> list[float]:
+    """The validation figure without each of the eligible weights; infinite for the others."""
+    figures = []
+    for position, may in enumerate(eligible):
+        if not may:
+            figures.append(float("inf"))
+            continue
+        _keep(modules, [other for other in range(len(eligible)) if other != position])
+        figures.append(evaluate())
+    _keep(modules, list(range(len(eligible))))
+    return figures
+
+
+def _keep(modules: list[Any], positions: list[int]) -> None:
+    for module in modules:
+        kept = torch.zeros_like(module._arch_alpha.detach())
+        kept[positions] = 1
+        module.kept = kept

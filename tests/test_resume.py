@@ -1,0 +1,91 @@
+"""A search that is cut off and goes on ends as one that never was."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.search import search
+from nni_emodarts.training.task import EmotionTask
+
+SAME = ("architecture.json", "alphas.csv", "history.csv")
+OPTIONS: dict[str, list[str]] = {
+    "darts": ["warmup_epochs=1", "skip_dropout=0.5", "beta_decay=1", "partial_channels=2"],
+    "darts_second_order": ["warmup_epochs=0"],
+    "gumbel_darts": ["warmup_epochs=0"],
+}
+
+
+class Cut(BaseException):
+    """What stops a search in the middle of a step."""
+
+
+def configured(manifest: Path, strategy: str, fast: list[str]) -> ExperimentConfig:
+    settings = [*fast, "search.epochs=3", "search.epoch_steps=2"]
+    settings += [f"search.options.{option}" for option in OPTIONS[strategy]]
+    options = {"data.manifest": str(manifest), "data.protocol": "loso", "search.strategy": strategy}
+    return load_config("tiny", settings=settings, options=options)
+
+
+@pytest.mark.parametrize("strategy", OPTIONS)
+def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
+    strategy: str,
+    small_manifest: Path,
+    small_corpus: Corpus,
+    fast_words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = configured(small_manifest, strategy, fast_words[1::2])
+    fold = small_corpus.fold(1)
+    search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "whole"))
+    step = EmotionTask.training_step
+
+    def cut_at(epoch: int, index: int) -> Any:
+        def step_or_cut(task: EmotionTask, batch: Any, batch_idx: int) -> Any:
+            if (task.trainer.current_epoch, batch_idx) == (epoch, index):
+                raise Cut
+            return step(task, batch, batch_idx)
+
+        return step_or_cut
+
+    for epoch, index in ((0, 1), (1, 0), (2, 1)):  # before any checkpoint, at an epoch's start, in the last epoch
+        monkeypatch.setattr(EmotionTask, "training_step", cut_at(epoch, index))
+        with pytest.raises(Cut):
+            search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "cut", resume=True))
+    monkeypatch.setattr(EmotionTask, "training_step", step)
+    search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "cut", resume=True))
+    for name in SAME:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    with pytest.raises(RunFolderError, match="other settings, fold or seed"):
+        search(config, small_corpus, fold, 4, RunFolder.claim(tmp_path / "cut", resume=True))
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on(small_manifest: Path, fast_words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "nni_emodarts", "search", "--preset", "tiny", "--manifest", str(small_manifest)]
+    command += [*fast_words, "--set", "search.epochs=3", "--set", "search.epoch_steps=2", "--resume", "--out"]
+    whole = subprocess.run([*command, str(tmp_path / "whole")], capture_output=True, text=True, check=True)
+    assert "nothing to go on with" in whole.stderr + whole.stdout
+    process = subprocess.Popen([*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("search: 1/3"):
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    again = subprocess.run([*command, str(tmp_path / "cut")], capture_output=True, text=True, check=True)
+    assert "search: 1/3" not in again.stderr
+    for name in SAME:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    finished = subprocess.run([*command, str(tmp_path / "cut")], capture_output=True, text=True, check=True)
+    assert "finished search" in finished.stdout
