@@ -34,7 +34,7 @@ def main() -> None:
     corpora, results = Path(arguments.corpora), arguments.out / "results"
     emodb4 = load_config("compact", options=_data(corpora / "emodb4", "loso"))
     # RAVDESS is three times as large: epochs are bounded, for every method alike.
-    ravdess = load_config("compact", settings=["retrain.epoch_steps=30"], options=_data(corpora / "ravdess", "kfold:6"))
+    ravdess = load_config("compact", settings=["retrain.epoch_steps=16"], options=_data(corpora / "ravdess", "kfold:6"))
     _compare("emodb4-loso", emodb4, [Method("darts"), Method("cnn_lstm")], arguments, results)
     carried = best_architecture(results / "cells" / "emodb4-loso", results / "emodb4-darts.json")
     methods = [Method(TRANSFER, str(carried)), Method("cnn_lstm")]

@@ -1,0 +1,55 @@
+"""Bounds on what a candidate may cost, for one second of audio."""
+
+import math
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import FeatureConfig, SpaceConfig
+from nni_emodarts.costs.table import architecture_cost, operation_costs
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.strategy_options import CostLimit, CostMetric
+
+_UNITS: dict[CostMetric, str] = {
+    "parameters": "parameters",
+    "flops": "FLOPs for one second of audio",
+    "latency": "ms for one second of audio",
+}
+
+
+def frames_per_second(features: FeatureConfig) -> int:
+    """Frames T of one second of audio: one at each hop, the first centred on the first sample."""
+    hop = max(1, round(features.hop_ms * features.sampling_rate / 1000))
+    return 1 + features.sampling_rate // hop
+
+
+def within(architecture: Architecture, limit: CostLimit, features: FeatureConfig) -> bool:
+    """Whether the network of an architecture costs at most the limit.
+
+    Args:
+        architecture: a candidate, with the classes and the shape of maps that it is meant for.
+        limit: the bound. Of latency it is compared with what this process has measured, which is approximate.
+        features: they say how many frames a second has.
+    """
+    return architecture_cost(architecture, limit.metric, frames_per_second(features)) <= limit.limit
+
+
+def check_limit(limit: CostLimit, space: SpaceConfig, features: FeatureConfig, num_classes: int) -> None:
+    """Whether any network of a space can keep a limit.
+
+    Args:
+        limit: the bound.
+        space: the joint space.
+        features: shape and rate of the maps.
+        num_classes: number of classes K.
+
+    Raises:
+        ConfigError: even the cheapest network exceeds it.
+    """
+    costs = operation_costs(space, features.input_shape, num_classes, limit.metric, frames_per_second(features))
+    if limit.limit < costs.cheapest:
+        unit = _UNITS[limit.metric]
+        least = math.ceil(costs.cheapest * 1000) / 1000
+        raise ConfigError(
+            f"max_cost.limit: {limit.limit:.15g} {unit} is below the cheapest network of this space, which has "
+            f"{least:.15g}; the mean is {costs.mean:.6g}. Raise the limit to {least:.15g} at least, or make the space "
+            "smaller (space.cnn_channels, space.seqnn_width)"
+        )

@@ -1,0 +1,125 @@
+"""Costs of a whole space by operation and edge, and of one network."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
+from nni_emodarts.config import NONE, SpaceConfig
+from nni_emodarts.costs.latency import latency
+from nni_emodarts.costs.layout import Layout, lay_out
+from nni_emodarts.costs.part import Part
+from nni_emodarts.strategy_options import CostMetric
+
+
+def _parameters(part: Part) -> float:
+    return part.parameters
+
+
+def _flops(part: Part) -> float:
+    return part.flops
+
+
+_METRICS: dict[CostMetric, Callable[[Part], float]] = {
+    "parameters": _parameters,
+    "flops": _flops,
+    "latency": latency,
+}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the networks of a space cost, as a sum: `fixed`, and of each chosen edge its operation.
+
+    Costs are those of derived networks, whose normalisations scale and shift, and not of the supernet.
+
+    Attributes:
+        edges: edge label -> operation -> its cost, summed over all cells of the kind, in the space's order of
+            operations; `none`, where the space has it, costs 0.
+        nodes: node label -> the labels of its edges, by predecessor.
+        fixed: cost of what every network has: stem, alignments, sums, normalisation, bridge, pooling, classifier.
+    """
+
+    edges: Mapping[str, Mapping[str, float]]
+    nodes: Mapping[str, tuple[str, ...]]
+    fixed: float
+
+    @property
+    def mean(self) -> float:
+        """Mean cost of the space's networks, drawn evenly: a penalty divided by it has no unit."""
+        return self.fixed + sum(
+            SpaceConfig.N_CHOSEN / len(edges) * sum(self._mean_of(edge) for edge in edges)
+            for edges in self.nodes.values()
+        )
+
+    @property
+    def cheapest(self) -> float:
+        """The least cost that any network of the space has."""
+        return self.fixed + sum(
+            sum(sorted(min(self.derivable(edge).values()) for edge in edges)[: SpaceConfig.N_CHOSEN])
+            for edges in self.nodes.values()
+        )
+
+    def derivable(self, edge: str) -> dict[str, float]:
+        """The operations of an edge that a derived network may hold, with their costs."""
+        return {name: cost for name, cost in self.edges[edge].items() if name != NONE}
+
+    def _mean_of(self, edge: str) -> float:
+        costs = self.derivable(edge).values()
+        return sum(costs) / len(costs)
+
+
+def operation_costs(
+    space: SpaceConfig, input_shape: tuple[int, int], num_classes: int, metric: CostMetric, frames: int
+) -> Costs:
+    """What every operation costs on every edge, and what is left. `Part` says what counts as a FLOP.
+
+    Args:
+        space: the joint space.
+        input_shape: (C, F), channels and frequency bins of the maps.
+        num_classes: number of classes K.
+        metric: `parameters`; `flops` of one utterance; or `latency` of one utterance in ms, measured part by part,
+            which takes a few seconds the first time.
+        frames: length T of the utterance. It does not matter to parameters.
+    """
+    layout = lay_out(space, input_shape, num_classes, frames)
+    edges: dict[str, Mapping[str, float]] = {}
+    owners: dict[str, tuple[str, ...]] = {}
+    for kind, node in nodes(space):
+        labels = tuple(edge_label(kind, node, state) for state in range(node))
+        owners[node_label(kind, node)] = labels
+        for label in labels:
+            edges[label] = {name: _total(layout.parts(label, name), metric) for name in candidates(space, kind)}
+    return Costs(edges, owners, _total(layout.fixed, metric))
+
+
+def architecture_cost(
+    architecture: Architecture,
+    metric: CostMetric,
+    frames: int,
+    num_classes: int | None = None,
+    input_shape: tuple[int, int] | None = None,
+) -> float:
+    """What the network of an architecture costs; the network is not built.
+
+    Args:
+        architecture: what a search chose.
+        metric: `parameters`, `flops` of one utterance, or `latency` of one utterance in ms.
+        frames: length T of the utterance. It does not matter to parameters.
+        num_classes: number of classes K; the architecture's own where absent.
+        input_shape: (C, F) of the maps; the architecture's own where absent.
+    """
+    shape = input_shape or architecture.input_shape
+    layout = lay_out(architecture.space, shape, num_classes or architecture.num_classes, frames)
+    return _total([*layout.fixed, *_chosen(layout, architecture)], metric)
+
+
+def _chosen(layout: Layout, architecture: Architecture) -> Iterable[Part]:
+    """Parts of the operations that an architecture holds; it has left out edges that no node takes."""
+    for label, choice in architecture.choices.items():
+        if isinstance(choice, str):
+            yield from layout.parts(label, choice)
+
+
+def _total(parts: Iterable[Part], metric: CostMetric) -> float:
+    return math.fsum(map(_METRICS[metric], parts))
