@@ -78,7 +78,7 @@ class PartialOperation(MixedOperation):
         axis = 1 if inputs.dim() == 4 else 2
         width = inputs.shape[axis] // self.parts
         chosen, rest = inputs.split([width, inputs.shape[axis] - width], axis)
-        mixed = super().forward(_dense(chosen), lengths)
+        mixed = super().forward(chosen, lengths)
         if mixed.shape[2] != rest.shape[2]:
             rest = _halve(rest, lengths)
         return _shuffle(torch.cat([mixed, rest], axis), self.parts, axis)
@@ -121,11 +121,6 @@ def _halve(maps: Tensor, lengths: Tensor) -> Tensor:
     real = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
     pooled = F.max_pool2d(real, 2, 2, ceil_mode=True)
     return pooled.masked_fill(~map_mask(strided(lengths, 2), pooled.shape[-1]), 0.0)
-
-
-def _dense(tensor: Tensor) -> Tensor:
-    """A slice of channels, laid out anew: convolutions of torch 2.11 crash on one that is not."""
-    return tensor.contiguous(memory_format=torch.channels_last) if tensor.dim() == 4 else tensor.contiguous()
 
 
 def _shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
