@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import nn
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data import evaluation_loader, training_loader
-from nni_emodarts.errors import DivergenceError
+from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import Normalizer
 from nni_emodarts.found import Found
 from nni_emodarts.metrics import uar
@@ -56,10 +57,13 @@ class Recorder(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """A search that had stopped early when it was cut off stays stopped."""
         trainer.should_stop = trainer.should_stop or self._stopped
+        if self.history:
+            pl_module.on_train_epoch_start()  # Lightning leaves it out for the first epoch after a checkpoint
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """Seed the epoch."""
-        seed_epoch(self._seed, trainer.current_epoch)
+        if batch_idx == 0:
+            seed_epoch(self._seed, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Record the epoch, then write the checkpoint under a temporary name and rename it."""
@@ -138,7 +142,7 @@ def _train(
     task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
     space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, [])
-    gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if checkpoint.exists() else {}
+    gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
     evaluator = Lightning(task, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on)
     try:
@@ -147,6 +151,23 @@ def _train(
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
         raise DivergenceError(f"the search stopped: {error}; {kept}") from None
     return strategy
+
+
+def _readable(checkpoint: Path) -> bool:
+    """Whether there is a checkpoint to go on from. It is loaded as data: nothing in it can run.
+
+    Raises:
+        RunFolderError: there is one, and it is broken.
+    """
+    if not checkpoint.exists():
+        return False
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise RunFolderError(
+            f"checkpoint {checkpoint} cannot be read ({str(error).splitlines()[0]}); delete it to start the search over"
+        ) from None
+    return True
 
 
 def _loaders(

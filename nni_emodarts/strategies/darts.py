@@ -113,7 +113,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         found: dict[str, list[Any]] = {}
         for module in self.supernet_modules():
             if isinstance(module, kind):
-                found.setdefault(module.label, []).append(module)
+                found.setdefault(str(module.label), []).append(module)  # NNI's own kind of text otherwise
         return found
 
 
