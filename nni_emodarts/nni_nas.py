@@ -19,30 +19,62 @@ with (
     warnings.filterwarnings(
         "ignore", r".*torch\.nn\.parameter\.Buffer.* is found to be not a nn\.Module", RuntimeWarning
     )
+    from nni.experiment.config import ExperimentConfig
     from nni.mutable import Categorical
     from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
-    from nni.nas.execution import SequentialExecutionEngine
+    from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine, TrainingServiceExecutionEngine
+    from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, ModelEventType, TrainingEndEvent
+    from nni.nas.experiment import NasExperiment
+    from nni.nas.experiment.config import NasExperimentConfig
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
     from nni.nas.oneshot.pytorch.strategy import DARTS, OneShotStrategy
     from nni.nas.oneshot.pytorch.supermodule.differentiable import DifferentiableMixedInput, DifferentiableMixedLayer
-    from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace, current_model, model_context
+    from nni.nas.space import (
+        ExecutableModelSpace,
+        ModelStatus,
+        RawFormatModelSpace,
+        current_model,
+        model_context,
+    )
+    from nni.nas.strategy import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution
+    from nni.nas.strategy import rl as _rl
+    from nni.nas.strategy.base import Strategy
+
+default_policy = getattr(_rl, "default_policy_fn", None)
+"""The policy of PolicyBasedRL; None where tianshou is not installed."""
 
 __all__ = [
     "DARTS",
+    "TPE",
     "Categorical",
     "DifferentiableMixedInput",
     "DifferentiableMixedLayer",
     "ExecutableModelSpace",
+    "ExecutionEngine",
+    "ExperimentConfig",
+    "FinalMetricEvent",
+    "GridSearch",
     "InputChoice",
+    "IntermediateMetricEvent",
     "LayerChoice",
     "Lightning",
     "LightningModule",
+    "ModelEventType",
     "ModelSpace",
     "ModelStatus",
+    "NasExperiment",
+    "NasExperimentConfig",
     "OneShotStrategy",
+    "PolicyBasedRL",
+    "Random",
     "RawFormatModelSpace",
+    "RegularizedEvolution",
     "SequentialExecutionEngine",
+    "Strategy",
     "Trainer",
+    "TrainingEndEvent",
+    "TrainingServiceExecutionEngine",
     "current_model",
+    "default_policy",
     "model_context",
 ]

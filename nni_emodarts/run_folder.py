@@ -24,12 +24,15 @@ NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 SKIPPED = "skipped.csv"
+CANDIDATES = "candidates.csv"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    SKIPPED,
+    SKIPPED, CANDIDATES,
 )  # fmt: skip
 FINAL = "final"
+CANDIDATE_FOLDERS = "candidates"
+"""Folder of a search that holds a run of each candidate."""
 
 
 class RunFolder:
@@ -80,7 +83,12 @@ class RunFolder:
         """Delete the files of a run, and nothing else."""
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
-        for child in [*self.path.glob("fold_[0-9][0-9]*"), self.path / FINAL, self.path / "search"]:
+        for child in [
+            *self.path.glob("fold_[0-9][0-9]*"),
+            self.path / FINAL,
+            self.path / "search",
+            self.path / CANDIDATE_FOLDERS,
+        ]:
             if child.is_dir():
                 shutil.rmtree(child)
 
@@ -139,6 +147,23 @@ class RunFolder:
             return pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
         except (OSError, ValueError) as error:
             raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+
+
+def refuse_other_settings(folder: RunFolder, config: str) -> None:
+    """Check that a run that goes on has the settings that it began with.
+
+    Args:
+        folder: the run's folder.
+        config: the configuration as the run would write it.
+
+    Raises:
+        RunFolderError: they differ.
+    """
+    if folder.has(CONFIG) and (folder.path / CONFIG).read_text(encoding="utf-8") != config:
+        raise RunFolderError(
+            f"output folder {folder.path} holds a run with other settings ({CONFIG}); name another folder, or "
+            f"--overwrite that run"
+        )
 
 
 def config_beside(path: str | Path) -> Path | None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
@@ -15,14 +14,16 @@ from nni_emodarts.data import evaluation_loader, training_loader
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
+from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
-from nni_emodarts.overlap import fingerprint
+from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, halves
 from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, CONFIG, ENVIRONMENT, HISTORY, METRICS, RunFolder
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import InlineEngine, make_strategy
+from nni_emodarts.strategy_options import MULTI_TRIAL
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
@@ -72,7 +73,8 @@ def search(
 ) -> Architecture:
     """Search an architecture on the training speakers of a fold; the test speakers' recordings are never read.
 
-    One half of the training part fits the weights, the other the alphas; the validation part measures each epoch.
+    A strategy that trains one supernet fits its weights on one half of the training part and its alphas on the other,
+    and measures each epoch on the validation part. The others: see `nni_emodarts.multi_trial`.
 
     Args:
         config: the whole configuration.
@@ -81,11 +83,13 @@ def search(
         seed: seed of everything random.
         folder: where the run's files go.
         progress: told of each epoch.
-        report: given the supernet's validation UAR after each epoch.
+        report: given the supernet's validation UAR after each epoch, or each candidate's.
 
     Returns:
         The architecture, also written to the folder.
     """
+    if config.search.strategy in MULTI_TRIAL:
+        return search_by_trials(config, corpus, fold, seed, folder, progress, report)
     watch = Stopwatch()
     device = pick_device(config.device)
     note_skipped(corpus, config.data.bad_audio, folder)
@@ -107,7 +111,7 @@ def search(
     recorder = SearchRecorder(validate, on_epoch)
     choices = _run_strategy(config, corpus, fold, normalizer, seed, device, recorder)
     architecture = Architecture.from_choices(
-        config.space, choices, corpus.num_classes, corpus.input_shape, _origin(config, corpus, fold, seed)
+        config.space, choices, corpus.num_classes, corpus.input_shape, search_origin(config, corpus, fold, seed)
     )
     folder.write_csv(ALPHAS, pd.DataFrame(recorder.alphas))
     folder.write_csv(HISTORY, pd.DataFrame(recorder.history))
@@ -171,17 +175,3 @@ class _Batches:
 
     def __len__(self) -> int:
         return len(self._loader)
-
-
-def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int) -> dict[str, Any]:
-    seen = np.concatenate([fold.train, fold.validation])
-    return {
-        "preset": config.preset,
-        "strategy": config.search.strategy,
-        "options": config.search.strategy_options().model_dump(mode="json"),
-        "epochs": config.search.epochs,
-        "seed": seed,
-        "protocol": corpus.protocol,
-        "fold": fold.index,
-        **fingerprint(corpus, seen),
-    }
