@@ -27,7 +27,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
 ]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
-Strategy = Annotated[str | None, typer.Option(help="How to search: darts.")]
+Strategy = Annotated[str | None, typer.Option(help="How to search; emodarts strategies lists them.")]
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
 ]
@@ -68,11 +68,15 @@ def search(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
-    from nni_emodarts.run_folder import METRICS, RunFolder
+    from nni_emodarts.run_folder import CONFIG, METRICS, RunFolder, refuse_other_settings
 
     table = load_manifest(chosen.data)
     make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
     RunFolder.check(out, resume, overwrite)
+    if resume and not overwrite:
+        refuse_other_settings(RunFolder(out), chosen.to_yaml())
+        if not RunFolder(out).has(CONFIG):
+            console.out.print(f"{out} holds no search yet; starting one", soft_wrap=True)
     if not overwrite and RunFolder(out).has(METRICS):
         console.out.print(f"{out} holds a finished search; nothing to do")
         return
@@ -86,7 +90,7 @@ def search(
     console.show_skipped(len(corpus.skipped), out)
     val_uar = folder.read_json(METRICS)["val_uar"]
     console.out.print(
-        f"architecture {architecture.id}, validation UAR of the supernet {val_uar:.3f}: {out}", soft_wrap=True
+        f"architecture {architecture.id}, validation UAR of the {_measured(chosen)} {val_uar:.3f}: {out}", soft_wrap=True
     )
 
 
@@ -288,6 +292,13 @@ def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) 
 
     manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed)
     console.out.print(f"wrote {manifest}", soft_wrap=True)
+
+
+def _measured(config: "ExperimentConfig") -> str:
+    """What a search's validation UAR was measured on."""
+    from nni_emodarts.strategy_options import MULTI_TRIAL
+
+    return "best candidate" if config.search.strategy in MULTI_TRIAL else "supernet"
 
 
 def _load(

@@ -2,10 +2,13 @@
 
 Importing `nni.nas.nn.pytorch` writes a stub file into the installed package, not atomically: of two trials that import
 it for the first time at once, one can read half a file. So one process imports at a time. It also warns that it does
-not know a class of newer versions of torch, which does no harm.
+not know a class of newer versions of torch, which does no harm. Where tianshou is installed, gym says on stderr that it
+is old.
 """
 
+import contextlib
 import fcntl
+import io
 import os
 import tempfile
 import warnings
@@ -14,6 +17,7 @@ from pathlib import Path
 with (
     (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
     warnings.catch_warnings(),
+    contextlib.redirect_stderr(io.StringIO()),
 ):
     fcntl.flock(_lock, fcntl.LOCK_EX)
     warnings.filterwarnings(

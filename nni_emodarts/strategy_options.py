@@ -157,7 +157,7 @@ class PolicyRlOptions(TrialOptions):
 
     samples_per_update: PositiveInt | None = None
     """Candidates between two updates of the policy; a quarter of all where absent."""
-    learning_rate: PositiveFloat = 1e-2
+    learning_rate: PositiveFloat = 1e-3
     """Learning rate of the policy; NNI's own 1e-4 is made for thousands of candidates."""
 
     @property

@@ -113,7 +113,8 @@ class _Search:
     def run_inline(self) -> None:
         """Train the candidates in this process."""
         ledger = self._open(InlineTraining(self._train_inline), concurrency=1)
-        self._strategy()(self._space(), ledger)
+        with quiet():
+            self._strategy()(self._space(), ledger)
 
     def run_as_trials(self) -> None:
         """Train the candidates as trials of an NNI experiment."""
