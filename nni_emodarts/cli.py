@@ -20,6 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+space_app = typer.Typer(help="The space that a search chooses from.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(space_app, name="space")
+
 Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
 Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
 Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the preset.")]
@@ -228,6 +231,37 @@ def results(
     from nni_emodarts.experiment import pool_trials, trial_folders
 
     console.show_pooled(pool_trials([folder for name in where for folder in trial_folders(name)]))
+
+
+@app.command()
+def strategies() -> None:
+    """List the search strategies: what each optimises, what it needs, its options with their defaults."""
+    console.show_strategies()
+
+
+@space_app.command()
+def export(
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    format: Annotated[str, typer.Option(help="nni: a flat search space for NNI's tuners.")] = "nni",  # noqa: A002
+    out: Annotated[Path | None, typer.Option(help="The JSON file to write; printed where absent.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write the space as data that others can choose from: label -> choices, a node's two inputs as one, like 0+2."""
+    import json
+
+    from nni_emodarts.flat_space import nni_search_space
+    from nni_emodarts.run_folder import write_new
+
+    if format != "nni":
+        raise ConfigError(f"format: {format!r} is unknown; known: nni")
+    text = json.dumps(nni_search_space(_load(preset, config, settings, None, None).space), indent=2) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_new(out, text, overwrite)
+    console.out.print(f"wrote {out}", soft_wrap=True)
 
 
 @app.command()

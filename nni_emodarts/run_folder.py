@@ -188,6 +188,21 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def write_new(path: Path, text: str, overwrite: bool = False) -> None:
+    """Write a file of its own; never over another unasked.
+
+    Raises:
+        RunFolderError: the file exists, or its folder cannot be made.
+    """
+    if path.exists() and not overwrite:
+        raise RunFolderError(f"{path} exists; name another file, or add --overwrite")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise RunFolderError(f"{path}: {error.strerror or error}; name another file") from None
+
+
 def _finite(data: Any) -> Any:
     if isinstance(data, Mapping):
         return {str(key): _finite(value) for key, value in data.items()}

@@ -181,7 +181,7 @@ def command(manifest: Path, out: Path, *more: str) -> list[str]:
 def read_database(home: Path, name: str) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
     """Parameters and final figure of each trial, by id, as NNI's manager has booked them."""
     with sqlite3.connect(home / "nni-experiments" / name / "db" / "nni.sqlite") as database:
-        rows = database.execute("SELECT trialJobId, data FROM TrialJobEvent WHERE event = 'WAITING'").fetchall()
+        rows = database.execute("SELECT trialJobId, data FROM TrialJobEvent WHERE event = 'RUNNING'").fetchall()
         parameters = {trial: json.loads(data)["parameters"] for trial, data in rows}
         rows = database.execute("SELECT trialJobId, data FROM MetricData WHERE type = 'FINAL'").fetchall()
         figures = {trial: json.loads(json.loads(data)) for trial, data in rows}
@@ -194,7 +194,7 @@ def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: 
     """Each candidate's figure stands with its own choices: on disk, in the table, and in NNI's rows."""
     out = tmp_path / "out"
     done = subprocess.run(
-        command(small_manifest, out, "--strategy", "random", "--set", "search.options.candidates=3"),
+        command(small_manifest, out, "--strategy", "random", "--set", "search.options.candidates=2"),
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -203,7 +203,7 @@ def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: 
     space = Architecture.load(out / "architecture.json").space
     (name, port), = json.loads((out / "candidates" / "search.json").read_text())["experiments"]
     parameters, figures = read_database(home, name)
-    assert len(parameters) == len(figures) == len(table) == 3
+    assert len(parameters) == len(figures) == len(table) == 2
     for trial, flat in parameters.items():
         booked = Architecture.from_choices(space, flat, 4, (1, 40))
         held = json.loads((out / "candidates" / booked.id / "metrics.json").read_text())
