@@ -91,10 +91,11 @@ def search(
         folder = RunFolder.claim(out, resume, overwrite)
         architecture = run_search(chosen, corpus, part, seed, folder, progress)
     console.show_skipped(len(corpus.skipped), out)
-    val_uar = folder.read_json(METRICS)["val_uar"]
-    console.out.print(
-        f"architecture {architecture.id}, validation UAR of the {_measured(chosen)} {val_uar:.3f}: {out}", soft_wrap=True
-    )
+    metrics = folder.read_json(METRICS)
+    if metrics.get("given_up"):
+        console.out.print(f"the strategy brought nothing new after {metrics['candidates']} candidates", soft_wrap=True)
+    figure = f"validation UAR of the {_measured(chosen)} {metrics['val_uar']:.3f}"
+    console.out.print(f"architecture {architecture.id}, {figure}: {out}", soft_wrap=True)
 
 
 @app.command()

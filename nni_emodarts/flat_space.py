@@ -61,7 +61,7 @@ class _Block:
         self._pairs = list(itertools.combinations(range(node), space.N_CHOSEN))
         self._edges = {state: edge_label(kind, node, state) for state in range(node)}
         self._operations = _operations(space, kind)
-        self._each = len(self._operations) ** space.N_CHOSEN
+        self._each: int = len(self._operations) ** space.N_CHOSEN
 
     def __len__(self) -> int:
         return len(self._pairs) * self._each

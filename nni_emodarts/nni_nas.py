@@ -13,6 +13,7 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 with (
     (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
@@ -44,7 +45,7 @@ with (
     from nni.nas.strategy import rl as _rl
     from nni.nas.strategy.base import Strategy
 
-default_policy = getattr(_rl, "default_policy_fn", None)
+default_policy: Any = getattr(_rl, "default_policy_fn", None)
 """The policy of PolicyBasedRL; None where tianshou is not installed."""
 
 __all__ = [

@@ -1,5 +1,6 @@
 """Strategies that train candidates one by one, driven in this process with a cheap figure in place of a training."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,8 @@ STRATEGIES = [
     for name in MULTI_TRIAL
 ]
 PLANTED = SpaceConfig(
-    cnn_cells=1, cnn_nodes=1, reduction_cells=(), cnn_primitives=("max_pool_3x3", "skip_connect", "sep_conv_3x3", "none"),
+    cnn_cells=1, cnn_nodes=1, reduction_cells=(),
+    cnn_primitives=("max_pool_3x3", "skip_connect", "sep_conv_3x3", "none"),
     seqnn_cells=1, seqnn_nodes=1, seqnn_primitives=("lstm_1", "rnn_1", "skip_connect"),
 )  # fmt: skip
 """Four choices of three each: 81 architectures."""
@@ -115,12 +117,11 @@ def test_the_planted_architecture_is_found(name: str) -> None:
 
 
 def test_grid_without_shuffle_keeps_the_order() -> None:
-    _, trained = drive("grid", 0, 5, shuffle=False)
-    ordered = [Architecture.from_choices(PLANTED, architecture_at(PLANTED, index), 4, (1, 40)).id for index in range(81)]
-    assert len(set(ordered)) == 81
-    space = ChoiceSpace(PLANTED, 4, (1, 40))
-    assert [candidate.architecture.id for candidate in space.grid()] == ordered
-    assert trained != ordered[:5], "the order of drive is drawn"
+    at = [Architecture.from_choices(PLANTED, architecture_at(PLANTED, index), 4, (1, 40)).id for index in range(81)]
+    assert [candidate.architecture.id for candidate in ChoiceSpace(PLANTED, 4, (1, 40)).grid()] == at
+    drawn = [candidate.architecture.id for candidate in ChoiceSpace(PLANTED, 4, (1, 40), 7).grid()]
+    assert drawn != at
+    assert sorted(drawn) == sorted(at)
 
 
 def test_shuffled_grid_reaches_every_choice_of_a_huge_space() -> None:
@@ -257,3 +258,27 @@ def test_what_cannot_be_searched_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
 def test_options_under_which_nothing_is_learned(name: str, given: dict[str, int], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         load_config("tiny", options={"search.strategy": name, "search.options": given})
+
+
+def test_a_fault_in_the_engine_s_thread_is_raised_in_the_strategy_s() -> None:
+    """Such as a full disk: nobody listens there, and the search would wait for ever."""
+
+    class FullError(Exception):
+        pass
+
+    def on_end(entry: Any) -> None:
+        raise FullError
+
+    engine = ThreadedTraining(1)
+    engine.dispatch_model_event = silenced(engine.dispatch_model_event)  # type: ignore[method-assign]
+    ledger = Ledger(engine, 5, on_end=on_end)
+    with pytest.raises(FullError):
+        make_multi_trial("random", options_of("random"), 0)(ChoiceSpace(PLANTED, 4, (1, 40)), ledger)
+
+
+def silenced(call: Callable[[Any], None]) -> Callable[[Any], None]:
+    def quietly(event: Any) -> None:
+        with contextlib.suppress(Exception):
+            call(event)
+
+    return quietly

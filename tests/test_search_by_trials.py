@@ -62,7 +62,7 @@ def searched(
         patch.setattr(FeatureStore, "__getitem__", noting)
         config = configured(fast_config, "evolution", population_size=2)
         search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)
-    assert reports == pd.read_csv(folder.path / "candidates.csv")["val_uar"].round(6).tolist() or len(reports) == 3
+    assert reports == pytest.approx(pd.read_csv(folder.path / "candidates.csv")["val_uar"].tolist(), abs=1e-6)
     return folder.path
 
 
@@ -110,7 +110,12 @@ def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: P
     with pytest.MonkeyPatch.context() as patch:
         trained: list[str] = []
         train = evaluation.train
-        patch.setattr(evaluation, "train", lambda *given, **more: (trained.append(given[2].id), train(*given, **more))[1])
+
+        def noting(*given: Any, **more: Any) -> Any:
+            trained.append(given[2].id)
+            return train(*given, **more)
+
+        patch.setattr(evaluation, "train", noting)
         search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))
     assert trained == table["id"].tolist()[1:]
     again = pd.read_csv(out / "candidates.csv")
@@ -201,7 +206,7 @@ def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: 
     assert "best candidate" in done.stdout
     table = pd.read_csv(out / "candidates.csv").set_index("id")
     space = Architecture.load(out / "architecture.json").space
-    (name, port), = json.loads((out / "candidates" / "search.json").read_text())["experiments"]
+    ((name, port),) = json.loads((out / "candidates" / "search.json").read_text())["experiments"]
     parameters, figures = read_database(home, name)
     assert len(parameters) == len(figures) == len(table) == 2
     for trial, flat in parameters.items():
@@ -239,3 +244,17 @@ def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Pat
         left.status()
     second = json.loads((out / "candidates" / "search.json").read_text())["experiments"][1][0]
     assert len(read_database(home, second)[0]) == 3 - len(finished)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # NNI's socket
+def test_failing_trials_show_their_log(
+    fast_config: ExperimentConfig, small_corpus: Corpus, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nni_emodarts.multi_trial.search.trial_command", lambda *given: "echo planted >&2; exit 3")
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ExperimentError, match=r"all 2 candidates failed(.|\n)*trial\.stderr:\nplanted"):
+        search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+    (_, port) = json.loads((folder.path / "candidates" / "search.json").read_text())["experiments"][0]
+    with pytest.raises(requests.RequestException):
+        Manager(port).status()

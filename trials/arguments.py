@@ -69,9 +69,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
     parser.add_argument("--architecture", help="architecture.json to retrain")
     parser.add_argument("--allow-overlap", action="store_true", help="score on speakers that the search saw")
-    parser.add_argument(
-        "--candidates", help="folder of the candidates of a search by trials"
-    )
+    parser.add_argument("--candidates", help="folder of the candidates of a search by trials")
     parser.add_argument("--fold", type=int, help="fold, where no tuner gives one")
     parser.add_argument("--seed", type=int, help="seed, where no tuner gives one")
     parser.add_argument("--threads", type=int, help="processor threads of this trial")

@@ -31,7 +31,7 @@ class _Config(NasExperimentConfig):  # type: ignore[misc]
     """
 
     def _canonicalize(self, parents: list[Any]) -> None:
-        self.search_space = {}
+        self.search_space: dict[str, Any] = {}
         NniConfig._canonicalize(self, [self, *parents])
 
 
@@ -65,7 +65,8 @@ class CandidateExperiment(NasExperiment):  # type: ignore[misc]
 
     def executable_model_factory(self, config: Any) -> ChoiceSpace:
         """The space as it is; NNI calls this."""
-        return self.model_space
+        space: ChoiceSpace = self.model_space
+        return space
 
     def save_checkpoint(self) -> None:
         """Nothing: NNI would pickle the strategy, and the search's folder holds all that a resumed search needs."""

@@ -105,6 +105,12 @@ class SearchFolder:
         rows = [self._row(number, entry) for number, entry in enumerate(entries)]
         return pd.DataFrame(rows, columns=[*_COLUMNS, *flat_choices(entries[0].architecture.space)])
 
+    def cost(self, entries: Sequence[Entry]) -> dict[str, float]:
+        """Seconds that training the candidates took, in this run and in those that were cut off."""
+        trained = [self.candidate(entry.architecture.id) for entry in entries if entry.val_uar is not None]
+        held = [folder.read_json(METRICS) for folder in trained]
+        return {f"candidate_{name}": round(sum(each[name] for each in held), 3) for name in ("seconds", "cpu_seconds")}
+
     def _row(self, number: int, entry: Entry) -> dict[str, Any]:
         row: dict[str, Any] = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
         if entry.val_uar is None:

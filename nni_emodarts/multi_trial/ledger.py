@@ -102,6 +102,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         self._running: dict[ChoiceSpace, str] = {}
         self._figures: dict[str, float] = {}
         self._lock = threading.RLock()
+        self._broken: BaseException | None = None
         for kind, callback in self._callbacks_of_engine():
             engine.register_model_event_callback(kind, callback)
 
@@ -122,6 +123,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
 
     def budget_available(self) -> bool:
         """Whether more candidates are wanted."""
+        self._check()
         return len(self.entries) < self._most and not self.given_up and self._engine.budget_available()
 
     def list_models(self, status: Any = None) -> Iterable[ChoiceSpace]:
@@ -131,6 +133,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
     def wait_models(self, *models: ChoiceSpace) -> None:
         """Wait until all that were accepted are trained."""
         while self._running:
+            self._check()
             self._engine.budget_available()  # raises where the training is gone for good
             time.sleep(_POLL)
 
@@ -195,8 +198,20 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         if name is not None:
             self._figures[name] = _number(event.metric)
 
+    def _check(self) -> None:
+        """Raise what failed in the engine's thread, where nobody would hear of it."""
+        if self._broken is not None:
+            raise self._broken
+
     def _on_training_end(self, event: Any) -> None:
         event.prevent_default()
+        try:
+            self._book_end(event)
+        except BaseException as error:
+            self._broken = error
+            raise
+
+    def _book_end(self, event: Any) -> None:
         name = self._running.get(event.model)
         if name is None:
             return

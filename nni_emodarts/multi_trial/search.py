@@ -68,6 +68,7 @@ def search_by_trials(
     """
     options = cast(TrialOptions, config.search.strategy_options())
     check_searchable(config.search.strategy, options, config.space)
+    pick_device(config.device)  # a device that is not there is told before any trial fails for it
     note_skipped(corpus, config.data.bad_audio, folder)
     search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
     if folder.has(METRICS):
@@ -158,7 +159,8 @@ class _Search:
             "candidates": len(entries),
             "failed": sum(entry.val_uar is None for entry in entries),
             "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
-            "candidate_seconds": float(table["seconds"].sum()),
+            "given_up": self._ledger is not None and self._ledger.given_up,
+            **self._folder.cost(entries),
         }
         run_folder.write_json(METRICS, {**metrics, **watch.read()})
         return architecture

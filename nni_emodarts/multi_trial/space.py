@@ -39,7 +39,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         """
         super().__init__()
         self.evaluator = None
-        self.sample = None
+        self.sample: dict[str, Any] | None = None
         self._space = space
         self._shape = num_classes, input_shape
         self._shuffle_seed = shuffle_seed

@@ -1,6 +1,7 @@
 """Names of multi-trial strategies -> NNI's strategies, each mended where NNI's own is broken."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
@@ -8,7 +9,7 @@ import pytorch_lightning as pl
 from nni_emodarts.config import SpaceConfig, nearest
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.flat_space import count_architectures
-from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy
+from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
 from nni_emodarts.strategy_options import (
     EvolutionOptions,
     GridOptions,
@@ -63,14 +64,10 @@ def _policy_rl(options: PolicyRlOptions, seed: int) -> Strategy:
     """NNI's class; its policy draws from the global generators, and its first update would come after 20 candidates."""
     pl.seed_everything(seed, verbose=False)
     return PolicyBasedRL(
-        samples_per_update=options.per_update, policy_fn=_policy(options.learning_rate), update_kwargs=_UPDATE
+        samples_per_update=options.per_update,
+        policy_fn=partial(default_policy, lr=options.learning_rate),
+        update_kwargs=_UPDATE,
     )
-
-
-def _policy(learning_rate: float) -> Callable[[Any], Any]:
-    from nni_emodarts.nni_nas import default_policy
-
-    return lambda environment: default_policy(environment, lr=learning_rate)
 
 
 _STRATEGIES: dict[str, Callable[[Any, int], Strategy]] = {
@@ -120,6 +117,4 @@ def check_searchable(name: str, options: TrialOptions, space: SpaceConfig) -> No
 
 def rl_available() -> bool:
     """Whether the packages of the extra `rl` are installed."""
-    from nni_emodarts.nni_nas import default_policy
-
     return default_policy is not None
