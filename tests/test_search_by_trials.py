@@ -247,7 +247,9 @@ def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # NNI's socket
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # NNI's socket
 def test_failing_trials_show_their_log(
     fast_config: ExperimentConfig, small_corpus: Corpus, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
