@@ -262,3 +262,25 @@ def test_failing_trials_show_their_log(
     (_, port) = json.loads((folder.path / "candidates" / "search.json").read_text())["experiments"][0]
     with pytest.raises(requests.RequestException):
         Manager(port).status()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"strategy": "grid", "shuffle": False}, "shuffle=true"), ({"max_cost": {"limit": 1e5}}, "max_cost")],
+)
+def test_a_refused_search_leaves_nothing(
+    options: dict[str, Any], says: str, fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ConfigError, match=says):
+        search(configured(fast_config, **options), small_corpus, small_corpus.fold(0), 1, folder)
+    assert not list(folder.path.iterdir())
+
+
+def test_overwriting_a_search_removes_its_candidates(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.child("candidates", "0123").write_text("metrics.json", "{}")
+    folder.write_text("candidates.csv", "id\n")
+    folder.write_text("mine.txt", "stays")
+    RunFolder.claim(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

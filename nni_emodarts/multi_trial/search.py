@@ -69,21 +69,27 @@ def search_by_trials(
     options = cast(TrialOptions, config.search.strategy_options())
     check_searchable(config.search.strategy, options, config.space)
     pick_device(config.device)  # a device that is not there is told before any trial fails for it
+    accepts = accepts or _within(config)
     note_skipped(corpus, config.data.bad_audio, folder)
     search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
     stop_leftovers(search_folder.experiments())
     watch = Stopwatch()
-    search = _Search(config, corpus, fold, seed, search_folder, progress, report, accepts or _within(options))
+    search = _Search(config, corpus, fold, seed, search_folder, progress, report, accepts)
     search.run_inline() if nni_trial.in_trial() else search.run_as_trials()
     return search.finish(watch)
 
 
-def _within(options: TrialOptions) -> Accepts:
-    """The seam for `max_cost`: architecture -> whether it may be trained."""
+def _within(config: ExperimentConfig) -> Accepts:
+    """What `max_cost` of the options allows: architecture -> whether it may be trained.
+
+    Raises:
+        ConfigError: it is set; nothing measures costs yet.
+    """
+    options = cast(TrialOptions, config.search.strategy_options())
     if options.max_cost is not None:
-        raise ConfigError("max_cost: no measure of cost is at hand")
+        raise ConfigError("search.options.max_cost: nothing measures costs yet; leave it out")
     return lambda architecture: True
 
 
