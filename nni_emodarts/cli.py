@@ -20,6 +20,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+space_app = typer.Typer(help="The space that a search chooses from.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(space_app, name="space")
+
 Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
 Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
 Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the preset.")]
@@ -27,7 +30,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
 ]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
-Strategy = Annotated[str | None, typer.Option(help="How to search: darts.")]
+Strategy = Annotated[str | None, typer.Option(help="How to search; emodarts strategies lists them.")]
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
 ]
@@ -68,16 +71,18 @@ def search(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
-    from nni_emodarts.run_folder import CHECKPOINT, METRICS, RunFolder
+    from nni_emodarts.run_folder import CANDIDATE_FOLDERS, CHECKPOINT, METRICS, RunFolder, refuse_other_settings
 
     table = load_manifest(chosen.data)
     make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
     RunFolder.check(out, resume, overwrite)
+    if resume and not overwrite:
+        refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
         console.out.print(f"{out} holds a finished search; nothing to do")
         return
-    if resume and not RunFolder(out).has(CHECKPOINT):
-        console.err.print(f"{out} holds no checkpoint, nothing to go on with: the search starts over", soft_wrap=True)
+    if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
+        console.err.print(f"{out} holds nothing to go on with: the search starts over", soft_wrap=True)
     from nni_emodarts.search import search as run_search
 
     with console.progress_bars() as progress:
@@ -86,10 +91,11 @@ def search(
         folder = RunFolder.claim(out, resume, overwrite)
         architecture = run_search(chosen, corpus, part, seed, folder, progress)
     console.show_skipped(len(corpus.skipped), out)
-    val_uar = folder.read_json(METRICS)["val_uar"]
-    console.out.print(
-        f"architecture {architecture.id}, validation UAR of the supernet {val_uar:.3f}: {out}", soft_wrap=True
-    )
+    metrics = folder.read_json(METRICS)
+    if metrics.get("given_up"):
+        console.out.print(f"the strategy brought nothing new after {metrics['candidates']} candidates", soft_wrap=True)
+    figure = f"validation UAR of the {_measured(chosen)} {metrics['val_uar']:.3f}"
+    console.out.print(f"architecture {architecture.id}, {figure}: {out}", soft_wrap=True)
 
 
 @app.command()
@@ -261,6 +267,37 @@ def results(
 
 
 @app.command()
+def strategies() -> None:
+    """List the search strategies: what each optimises, what it needs, its options with their defaults."""
+    console.show_strategies()
+
+
+@space_app.command()
+def export(
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    format: Annotated[str, typer.Option(help="nni: a flat search space for NNI's tuners.")] = "nni",  # noqa: A002
+    out: Annotated[Path | None, typer.Option(help="The JSON file to write; printed where absent.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write the space as data that others can choose from: label -> choices, a node's two inputs as one, like 0+2."""
+    import json
+
+    from nni_emodarts.flat_space import nni_search_space
+    from nni_emodarts.run_folder import write_new
+
+    if format != "nni":
+        raise ConfigError(f"format: {format!r} is unknown; known: nni")
+    text = json.dumps(nni_search_space(_load(preset, config, settings, None, None).space), indent=2) + "\n"
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    write_new(out, text, overwrite)
+    console.out.print(f"wrote {out}", soft_wrap=True)
+
+
+@app.command()
 def corpora() -> None:
     """List the corpora that can be read: licence, where each is to be had, what it holds."""
     from nni_emodarts.corpora import corpus_names, load_corpus
@@ -322,6 +359,13 @@ def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) 
 
     manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed)
     console.out.print(f"wrote {manifest}", soft_wrap=True)
+
+
+def _measured(config: "ExperimentConfig") -> str:
+    """What a search's validation UAR was measured on."""
+    from nni_emodarts.strategy_options import MULTI_TRIAL
+
+    return "best candidate" if config.search.strategy in MULTI_TRIAL else "supernet"
 
 
 def _load(

@@ -192,6 +192,19 @@ def show_cards(cards: "Sequence[Card]") -> None:
                 out.print(f"  {name:9} {text}", markup=False, highlight=False, soft_wrap=True)
 
 
+def show_strategies() -> None:
+    """Print what each search strategy is for, family by family."""
+    from nni_emodarts.strategy_table import FAMILIES, cards
+
+    for family, what in FAMILIES.items():
+        out.print(f"[bold]{family}[/bold]: {what}", highlight=False)
+        for card in cards(family):
+            needs = f"  (needs pip install 'nni_emodarts[{card.needs}]')" if card.needs else ""
+            out.print(f"  {card.name:20}{card.optimises}{needs}", markup=False, highlight=False, soft_wrap=True)
+            options = ", ".join(f"{name}={default}" for name, default in card.options())
+            out.print(f"  {'':20}{options}", markup=False, highlight=False, soft_wrap=True, style="dim")
+
+
 def show_description(description: "Description") -> None:
     """Print what a manifest's recordings hold, then what is wrong with them."""
     _show_counts("Utterances", description.classes)

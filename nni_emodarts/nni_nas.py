@@ -2,26 +2,35 @@
 
 Importing `nni.nas.nn.pytorch` writes a stub file into the installed package, not atomically: of two trials that import
 it for the first time at once, one can read half a file. So one process imports at a time. It also warns that it does
-not know a class of newer versions of torch, which does no harm.
+not know a class of newer versions of torch, which does no harm. Where tianshou is installed, gym says on stderr that it
+is old.
 """
 
+import contextlib
 import fcntl
+import io
 import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 with (
     (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
     warnings.catch_warnings(),
+    contextlib.redirect_stderr(io.StringIO()),
 ):
     fcntl.flock(_lock, fcntl.LOCK_EX)
     warnings.filterwarnings(
         "ignore", r".*torch\.nn\.parameter\.Buffer.* is found to be not a nn\.Module", RuntimeWarning
     )
+    from nni.experiment.config import ExperimentConfig
     from nni.mutable import Categorical
     from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
-    from nni.nas.execution import SequentialExecutionEngine
+    from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine, TrainingServiceExecutionEngine
+    from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, ModelEventType, TrainingEndEvent
+    from nni.nas.experiment import NasExperiment
+    from nni.nas.experiment.config import NasExperimentConfig
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
     from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
     from nni.nas.oneshot.pytorch.strategy import DARTS, OneShotStrategy
@@ -30,26 +39,54 @@ with (
         DifferentiableMixedLayer,
         GumbelSoftmax,
     )
-    from nni.nas.space import ExecutableModelSpace, ModelStatus, RawFormatModelSpace, current_model, model_context
+    from nni.nas.space import (
+        ExecutableModelSpace,
+        ModelStatus,
+        RawFormatModelSpace,
+        current_model,
+        model_context,
+    )
+    from nni.nas.strategy import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution
+    from nni.nas.strategy import rl as _rl
+    from nni.nas.strategy.base import Strategy
+
+default_policy: Any = getattr(_rl, "default_policy_fn", None)
+"""The policy of PolicyBasedRL; None where tianshou is not installed."""
 
 __all__ = [
     "DARTS",
+    "TPE",
     "Categorical",
     "DartsLightningModule",
     "DifferentiableMixedInput",
     "DifferentiableMixedLayer",
     "ExecutableModelSpace",
+    "ExecutionEngine",
+    "ExperimentConfig",
+    "FinalMetricEvent",
+    "GridSearch",
     "GumbelSoftmax",
     "InputChoice",
+    "IntermediateMetricEvent",
     "LayerChoice",
     "Lightning",
     "LightningModule",
+    "ModelEventType",
     "ModelSpace",
     "ModelStatus",
+    "NasExperiment",
+    "NasExperimentConfig",
     "OneShotStrategy",
+    "PolicyBasedRL",
+    "Random",
     "RawFormatModelSpace",
+    "RegularizedEvolution",
     "SequentialExecutionEngine",
+    "Strategy",
     "Trainer",
+    "TrainingEndEvent",
+    "TrainingServiceExecutionEngine",
     "current_model",
+    "default_policy",
     "model_context",
 ]

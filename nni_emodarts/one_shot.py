@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.data import evaluation_loader, training_loader
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import Normalizer
@@ -24,6 +25,7 @@ from nni_emodarts.protocols import Fold, halves
 from nni_emodarts.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import InlineEngine, check_space, make_strategy
+from nni_emodarts.strategies.terms import CostTerm, Term
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
@@ -141,7 +143,9 @@ def _train(
     labels = corpus.manifest.labels[fold.train]
     task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
     space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
-    strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, [])
+    strategy = make_strategy(
+        settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, _terms(config, corpus)
+    )
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
     evaluator = Lightning(task, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on)
@@ -151,6 +155,16 @@ def _train(
         kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
         raise DivergenceError(f"the search stopped: {error}; {kept}") from None
     return strategy
+
+
+def _terms(config: ExperimentConfig, corpus: Corpus) -> list[Term]:
+    """What the configuration adds to the loss of the alphas: a price of the derived network."""
+    penalty = getattr(config.search.strategy_options(), "cost", None)
+    if penalty is None or not penalty.weight:
+        return []
+    frames = frames_per_second(config.features)
+    costs = operation_costs(config.space, corpus.input_shape, corpus.num_classes, penalty.metric, frames)
+    return [CostTerm(penalty.weight, ExpectedCost(costs), costs.mean)]
 
 
 def _readable(checkpoint: Path) -> bool:

@@ -27,12 +27,15 @@ SKIPPED = "skipped.csv"
 CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
+CANDIDATES = "candidates.csv"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    SKIPPED, CHECKPOINT, BEGUN,
+    SKIPPED, CHECKPOINT, BEGUN, CANDIDATES,
 )  # fmt: skip
 FINAL = "final"
+CANDIDATE_FOLDERS = "candidates"
+"""Folder of a search that holds a run of each candidate."""
 
 
 class RunFolder:
@@ -83,7 +86,12 @@ class RunFolder:
         """Delete the files of a run, and nothing else."""
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
-        for child in [*self.path.glob("fold_[0-9][0-9]*"), self.path / FINAL, self.path / "search"]:
+        for child in [
+            *self.path.glob("fold_[0-9][0-9]*"),
+            self.path / FINAL,
+            self.path / "search",
+            self.path / CANDIDATE_FOLDERS,
+        ]:
             if child.is_dir():
                 shutil.rmtree(child)
 
@@ -144,6 +152,23 @@ class RunFolder:
             raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
 
 
+def refuse_other_settings(folder: RunFolder, config: str) -> None:
+    """Check that a run that goes on has the settings that it began with.
+
+    Args:
+        folder: the run's folder.
+        config: the configuration as the run would write it.
+
+    Raises:
+        RunFolderError: they differ.
+    """
+    if folder.has(CONFIG) and (folder.path / CONFIG).read_text(encoding="utf-8") != config:
+        raise RunFolderError(
+            f"output folder {folder.path} holds a run with other settings ({CONFIG}); name another folder, or "
+            f"--overwrite that run"
+        )
+
+
 def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)
@@ -164,6 +189,21 @@ def write_atomically(path: Path, data: bytes) -> None:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
+
+
+def write_new(path: Path, text: str, overwrite: bool = False) -> None:
+    """Write a file of its own; never over another unasked.
+
+    Raises:
+        RunFolderError: the file exists, or its folder cannot be made.
+    """
+    if path.exists() and not overwrite:
+        raise RunFolderError(f"{path} exists; name another file, or add --overwrite")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    except OSError as error:
+        raise RunFolderError(f"{path}: {error.strerror or error}; name another file") from None
 
 
 def _finite(data: Any) -> Any:

@@ -3,19 +3,29 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
-from nni_emodarts.overlap import fingerprint
+from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
-from nni_emodarts.run_folder import ARCHITECTURE, BEGUN, CHECKPOINT, CONFIG, ENVIRONMENT, METRICS, RunFolder
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    BEGUN,
+    CHECKPOINT,
+    CONFIG,
+    ENVIRONMENT,
+    METRICS,
+    RunFolder,
+    refuse_other_settings,
+)
+from nni_emodarts.strategy_options import MULTI_TRIAL
 from nni_emodarts.training.trainer import pick_device
 
 Report = Callable[[float], None]
@@ -32,7 +42,9 @@ def search(
 ) -> Architecture:
     """Search an architecture on the training speakers of a fold; the test speakers' recordings are never read.
 
-    A search that was cut off in the same folder is gone on with; a finished one gives its architecture at once.
+    A strategy that trains one supernet: see `nni_emodarts.one_shot`; one that trains candidates by themselves: see
+    `nni_emodarts.multi_trial`. A search that was cut off in the same folder is gone on with; a finished one gives its
+    architecture at once.
 
     Args:
         config: the whole configuration.
@@ -51,6 +63,8 @@ def search(
         DivergenceError: the loss is no number any more.
         RunFolderError: the folder holds a search with other settings.
     """
+    if config.search.strategy in MULTI_TRIAL:
+        return search_by_trials(config, corpus, fold, seed, folder, progress, report)
     earlier = start_search(folder, config, fold, seed)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
@@ -65,7 +79,7 @@ def search(
 
     found = search_one_shot(config, corpus, fold, seed, folder, on_epoch)
     architecture = Architecture.from_choices(
-        config.space, found.choices, corpus.num_classes, corpus.input_shape, _origin(config, corpus, fold, seed)
+        config.space, found.choices, corpus.num_classes, corpus.input_shape, search_origin(config, corpus, fold, seed)
     )
     for name, table in found.tables.items():
         folder.write_csv(name, table)
@@ -89,15 +103,14 @@ def start_search(folder: RunFolder, config: ExperimentConfig, fold: Fold, seed: 
         RunFolderError: it is another one.
     """
     note = {"fold": fold.index, "seed": seed, "seconds": 0.0, "cpu_seconds": 0.0}
-    if folder.has(CONFIG) and folder.has(BEGUN):
-        before = folder.read_json(BEGUN)
-        same = (folder.path / CONFIG).read_text(encoding="utf-8") == config.to_yaml()
-        if not same or (before["fold"], before["seed"]) != (fold.index, seed):
+    if folder.has(BEGUN):
+        refuse_other_settings(folder, config.to_yaml())
+        note = folder.read_json(BEGUN)
+        if (note["fold"], note["seed"]) != (fold.index, seed):
             raise RunFolderError(
-                f"output folder {folder.path} holds a search with other settings, fold or seed; name another folder, "
-                f"or --overwrite that search"
+                f"output folder {folder.path} holds a search of fold {note['fold']} with seed {note['seed']}; name "
+                f"another folder, or --overwrite that search"
             )
-        note = before
     folder.write_text(CONFIG, config.to_yaml())
     folder.write_json(BEGUN, note)
     return note
@@ -105,17 +118,3 @@ def start_search(folder: RunFolder, config: ExperimentConfig, fold: Fold, seed: 
 
 def _add(earlier: dict[str, Any], spent: dict[str, float]) -> dict[str, Any]:
     return {**earlier, **{key: round(earlier[key] + value, 3) for key, value in spent.items()}}
-
-
-def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int) -> dict[str, Any]:
-    seen = np.concatenate([fold.train, fold.validation])
-    return {
-        "preset": config.preset,
-        "strategy": config.search.strategy,
-        "options": config.search.strategy_options().model_dump(mode="json"),
-        "epochs": config.search.epochs,
-        "seed": seed,
-        "protocol": corpus.protocol,
-        "fold": fold.index,
-        **fingerprint(corpus, seen),
-    }

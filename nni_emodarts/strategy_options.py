@@ -1,8 +1,8 @@
 """Names of the search strategies, and the options that each takes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nni_emodarts.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
@@ -87,6 +87,7 @@ class TrialOptions(Section):
     """What every strategy takes that trains its candidates as trials of NNI."""
 
     candidates: PositiveInt = 8
+    """Different architectures that are trained."""
     concurrency: PositiveInt = 2
     """Trials at once; the processor's threads are divided among them."""
     epochs: PositiveInt | None = None
@@ -103,22 +104,78 @@ class GridOptions(TrialOptions):
     """Options of `grid`: every architecture of a small space, in order or shuffled."""
 
     shuffle: bool = True
+    """Whether the order is drawn over the whole space; else the space's own, which must then be small enough."""
 
 
 class EvolutionOptions(TrialOptions):
     """Options of `evolution` (regularised evolution, Real et al. 2019)."""
 
-    population_size: PositiveInt = 4
-    sample_size: PositiveInt = 2
+    population_size: PositiveInt | None = None
+    """Candidates that stay in the population, the first of them random; half of all where absent."""
+    sample_size: PositiveInt | None = None
+    """Individuals of which the best becomes a parent; half of the population where absent."""
     mutation_probability: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Chance that a choice is drawn anew."""
+
+    @property
+    def population(self) -> int:
+        """Size of the population."""
+        return self.population_size or max(1, self.candidates // 2)
+
+    @property
+    def parents(self) -> int:
+        """Individuals of which the best becomes a parent."""
+        return self.sample_size or max(1, self.population // 2)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.population_size is not None and self.population_size >= self.candidates:
+            raise ValueError(_all_random("population_size", self.population_size, self.candidates))
+        if self.parents > self.population:
+            raise ValueError(f"sample_size: {self.parents} is more than the population of {self.population}")
+        return self
 
 
 class TpeOptions(TrialOptions):
     """Options of `tpe` (Bergstra et al. 2011)."""
 
+    startup: PositiveInt | None = None
+    """Candidates that are drawn evenly before the estimator chooses; half of all where absent."""
+
+    @property
+    def random_start(self) -> int:
+        """Candidates that are drawn evenly."""
+        return self.startup or max(1, self.candidates // 2)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.startup is not None and self.startup >= self.candidates:
+            raise ValueError(_all_random("startup", self.startup, self.candidates))
+        return self
+
 
 class PolicyRlOptions(TrialOptions):
-    """Options of `policy_rl` (Zoph & Le 2017)."""
+    """Options of `policy_rl` (Zoph & Le 2017, with proximal policy optimisation)."""
+
+    samples_per_update: PositiveInt | None = None
+    """Candidates between two updates of the policy; a quarter of all where absent."""
+    learning_rate: PositiveFloat = 1e-3
+    """Learning rate of the policy; NNI's own 1e-4 is made for thousands of candidates."""
+
+    @property
+    def per_update(self) -> int:
+        """Candidates between two updates."""
+        return self.samples_per_update or max(1, self.candidates // 4)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.samples_per_update is not None and self.samples_per_update >= self.candidates:
+            raise ValueError(_all_random("samples_per_update", self.samples_per_update, self.candidates))
+        return self
+
+
+def _all_random(name: str, value: int, candidates: int) -> str:
+    return f"{name}: {value} is not less than candidates ({candidates}), so that every candidate would be random"
 
 
 ONE_SHOT: dict[str, type[Section]] = {

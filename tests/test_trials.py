@@ -14,6 +14,7 @@ from nni_emodarts.trials import arguments, pipeline, retrain, search
 
 from nni_emodarts import Architecture, nni_trial
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.flat_space import flat_sample
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
 
@@ -112,16 +113,48 @@ def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path, fast_wo
 
 def test_an_architecture_that_a_tuner_chose_reads_no_test_part(fast_config: ExperimentConfig, tmp_path: Path) -> None:
     drawn = random_architecture(fast_config.space, 4, (1, 40), 0)
-    flat = {
-        label: choice if isinstance(choice, str) else "+".join(map(str, choice))
-        for label, choice in drawn.choices.items()
-    }
     parsed = SimpleNamespace(architecture=None, preset="tiny", config=None, allow_overlap=False)
     folder = RunFolder.claim(tmp_path / "out")
-    retrain.work(arguments.Trial(fast_config, 0, 1, flat, folder, parsed))  # type: ignore[arg-type]
+    retrain.work(arguments.Trial(fast_config, 0, 1, flat_sample(drawn), folder, parsed))  # type: ignore[arg-type]
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["architecture"] == drawn.id
     assert not any(name.startswith("test_") for name in metrics)
+
+
+def test_hyperband_s_budget_is_the_number_of_epochs(
+    manager: dict[str, Any], small_manifest: Path, fast_config: ExperimentConfig, tmp_path: Path
+) -> None:
+    drawn = random_architecture(fast_config.space, 4, (1, 40), 0)
+    noted = {"parameter_id": "0_0_1_xyz", "parameters": {**flat_sample(drawn), "TRIAL_BUDGET": 3}}
+    manager["/api/v1/nni/trial-jobs/Tr1al"] = {"hyperParameters": [json.dumps(noted)]}
+    words = [
+        "--manifest",
+        str(small_manifest),
+        "--preset",
+        "tiny",
+        "--protocol",
+        "loso",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    seen: list[arguments.Trial] = []
+    arguments.run("", seen.append, words)
+    assert seen[0].config.retrain.epochs == 3
+    assert seen[0].choices == flat_sample(drawn)
+
+
+def test_nni_s_hyperband_is_mended() -> None:
+    """Its ids are texts such as 0_0_1_xyz; NNI compares them with a number."""
+    from nni.algorithms.hpo.hyperband_advisor import Hyperband as Broken
+
+    from nni_emodarts.nni_hyperband import Hyperband
+
+    mended, broken = Hyperband.__new__(Hyperband), Broken.__new__(Broken)
+    mended.recovered_max_param_id = broken.recovered_max_param_id = -1
+    assert mended.is_created_in_previous_exp("0_0_1_xyz") is False
+    assert mended.is_created_in_previous_exp(None) is False
+    with pytest.raises(TypeError):
+        broken.is_created_in_previous_exp("0_0_1_xyz")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.run_folder import RunFolder, config_beside
 
-_OWN = ("fold", "seed")
+_BUDGET = "TRIAL_BUDGET"  # the name that NNI's Hyperband and BOHB give the epochs of a trial
+_OWN = ("fold", "seed", _BUDGET)
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Trial:
     """One trial: a fold and a seed.
 
     Attributes:
-        config: the whole configuration.
+        config: the whole configuration; with a tuner's budget of epochs, where it gives one.
         fold: number of the fold.
         seed: seed of everything random.
         choices: the architecture, where a tuner chose it; else empty.
@@ -68,6 +69,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
     parser.add_argument("--architecture", help="architecture.json to retrain")
     parser.add_argument("--allow-overlap", action="store_true", help="score on speakers that the search saw")
+    parser.add_argument("--candidates", help="folder of the candidates of a search by trials")
     parser.add_argument("--fold", type=int, help="fold, where no tuner gives one")
     parser.add_argument("--seed", type=int, help="seed, where no tuner gives one")
     parser.add_argument("--threads", type=int, help="processor threads of this trial")
@@ -88,13 +90,21 @@ def _assemble(arguments: argparse.Namespace) -> Trial:
     config = load_config(arguments.preset, file, arguments.set, options)
     parameters = nni_trial.parameters()
     return Trial(
-        config,
+        _budgeted(config, parameters),
         _number("fold", parameters, arguments.fold, 0),
         _number("seed", parameters, arguments.seed, 1),
         {label: choice for label, choice in parameters.items() if label not in _OWN},
         _folder(arguments.out),
         arguments,
     )
+
+
+def _budgeted(config: ExperimentConfig, parameters: dict[str, Any]) -> ExperimentConfig:
+    """The configuration with the epochs that a tuner such as Hyperband gives this trial."""
+    if _BUDGET not in parameters:
+        return config
+    epochs = max(1, _number(_BUDGET, parameters, None, 1))
+    return config.model_copy(update={"retrain": config.retrain.model_copy(update={"epochs": epochs})})
 
 
 def _number(name: str, parameters: dict[str, Any], argument: int | None, default: int) -> int:

@@ -27,7 +27,8 @@ def work(trial: arguments.Trial) -> None:
         architecture = Architecture.load(searched.path / ARCHITECTURE)
     else:
         architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
-    trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
+    if searched.has(ALPHAS):
+        trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
     metrics = retrain_fold(
         config, corpus, architecture, fold, trial.seed, trial.folder, progress=progress, report=report
     )

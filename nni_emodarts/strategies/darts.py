@@ -62,12 +62,12 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         return {label: found[0]._arch_alpha for label, found in self.by_label(MixedOperation).items()}
 
     def edge_probabilities(self) -> dict[str, Tensor]:
-        """Weights (O,) of each edge's operations, by label."""
-        return {label: found[0].probabilities() for label, found in self.by_label(MixedOperation).items()}
+        """Softmax (O,) over each edge's operations, by label."""
+        return {label: torch.softmax(found[0]._arch_alpha, 0) for label, found in self.by_label(MixedOperation).items()}
 
     def input_probabilities(self) -> dict[str, Tensor]:
-        """Weights (I,) of each node's inputs, by label; they sum to the number of chosen inputs."""
-        return {label: found[0].probabilities() for label, found in self.by_label(MixedNode).items()}
+        """Softmax (I,) over each node's inputs, by label."""
+        return {label: torch.softmax(found[0]._arch_alpha, 0) for label, found in self.by_label(MixedNode).items()}
 
     def progress(self) -> float:
         """Share of the epochs that the current one completes, in (0, 1]."""

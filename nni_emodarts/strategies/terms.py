@@ -6,6 +6,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nni_emodarts.costs import taken_probabilities
+
 
 class Supernet(Protocol):
     """What a term needs to know of a search."""
@@ -14,10 +16,10 @@ class Supernet(Protocol):
         """Alphas (O,) of each edge's operations, by label."""
 
     def edge_probabilities(self) -> Mapping[str, Tensor]:
-        """Weights (O,) of each edge's operations, by label."""
+        """Softmax (O,) over each edge's operations, by label."""
 
     def input_probabilities(self) -> Mapping[str, Tensor]:
-        """Weights (I,) of each node's inputs, by label; they sum to the number of chosen inputs."""
+        """Softmax (I,) over each node's inputs, by label."""
 
     def progress(self) -> float:
         """Share of the epochs that the current one completes, in (0, 1]."""
@@ -54,7 +56,7 @@ class CostTerm:
 
         Args:
             weight: loss of a network as costly as the mean.
-            expected: (operation probabilities, input probabilities), both by label -> expected cost.
+            expected: (operation probabilities, chances that an edge is taken), both by label -> expected cost.
             mean: the space's mean cost, in the same unit.
         """
         self._weight = weight
@@ -63,7 +65,8 @@ class CostTerm:
 
     def __call__(self, supernet: Supernet) -> Tensor:
         """The penalty."""
-        expected: Tensor = self._expected(supernet.edge_probabilities(), supernet.input_probabilities())
+        taken = {label: taken_probabilities(shares) for label, shares in supernet.input_probabilities().items()}
+        expected: Tensor = self._expected(supernet.edge_probabilities(), taken)
         return self._weight * expected / self._mean
 
 

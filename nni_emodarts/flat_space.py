@@ -1,0 +1,92 @@
+"""The joint space as a flat table: label -> scalar choices.
+
+It is what a tuner of NNI takes as its search space, and what the multi-trial strategies draw from. A node's two inputs
+are one choice, written as `0+2`, and `none` is left out, since no derived network holds it. So every combination is a
+network; those that differ only in edges that no node takes are the same network.
+"""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from nni_emodarts.architecture import Architecture, CellKind, candidates, edge_label, node_label, nodes
+from nni_emodarts.config import NONE, SpaceConfig
+
+
+def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
+    """Label -> its choices, node by node: first the node's inputs, then the operation of each edge to it."""
+    table: dict[str, tuple[str, ...]] = {}
+    for kind, node in nodes(space):
+        table[node_label(kind, node)] = _pairs(space, node)
+        for state in range(node):
+            table[edge_label(kind, node, state)] = _operations(space, kind)
+    return table
+
+
+def nni_search_space(space: SpaceConfig) -> dict[str, Any]:
+    """The space as the `searchSpace` of an NNI experiment."""
+    return {label: {"_type": "choice", "_value": list(values)} for label, values in flat_choices(space).items()}
+
+
+def flat_sample(architecture: Architecture) -> dict[str, str]:
+    """An architecture's choices as scalars; edges that no node takes are left out."""
+    return {
+        label: choice if isinstance(choice, str) else _pair(choice) for label, choice in architecture.choices.items()
+    }
+
+
+def count_architectures(space: SpaceConfig) -> int:
+    """Number of different networks of the space."""
+    return math.prod(len(options) for options in _blocks(space))
+
+
+def architecture_at(space: SpaceConfig, index: int) -> dict[str, str]:
+    """The flat choices of the network `index` of `count_architectures`, in a fixed order; the last node turns fastest.
+
+    Every label has a choice; edges that no node takes hold their first.
+    """
+    sample = {label: values[0] for label, values in flat_choices(space).items()}
+    for options in reversed(_blocks(space)):
+        index, position = divmod(index, len(options))
+        sample.update(options[position])
+    return sample
+
+
+class _Block:
+    """The choices of one node: its inputs and the operations of the edges from them."""
+
+    def __init__(self, space: SpaceConfig, kind: CellKind, node: int) -> None:
+        self._label = node_label(kind, node)
+        self._pairs = list(itertools.combinations(range(node), space.N_CHOSEN))
+        self._edges = {state: edge_label(kind, node, state) for state in range(node)}
+        self._operations = _operations(space, kind)
+        self._each: int = len(self._operations) ** space.N_CHOSEN
+
+    def __len__(self) -> int:
+        return len(self._pairs) * self._each
+
+    def __getitem__(self, position: int) -> Mapping[str, str]:
+        number, rest = divmod(position, self._each)
+        pair = self._pairs[number]
+        chosen = {self._label: _pair(pair)}
+        for state in reversed(pair):
+            rest, operation = divmod(rest, len(self._operations))
+            chosen[self._edges[state]] = self._operations[operation]
+        return chosen
+
+
+def _blocks(space: SpaceConfig) -> list[_Block]:
+    return [_Block(space, kind, node) for kind, node in nodes(space)]
+
+
+def _operations(space: SpaceConfig, kind: CellKind) -> tuple[str, ...]:
+    return tuple(name for name in candidates(space, kind) if name != NONE)
+
+
+def _pairs(space: SpaceConfig, node: int) -> tuple[str, ...]:
+    return tuple(_pair(pair) for pair in itertools.combinations(range(node), space.N_CHOSEN))
+
+
+def _pair(states: tuple[int, ...]) -> str:
+    return "+".join(map(str, states))

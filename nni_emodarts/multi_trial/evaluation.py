@@ -1,0 +1,81 @@
+"""One candidate: trained by the retrain recipe for fewer epochs, measured on the validation part alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import Stopwatch
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.protocols import Fold
+from nni_emodarts.retrain import train
+from nni_emodarts.run_folder import HISTORY, METRICS, RunFolder
+from nni_emodarts.strategy_options import TrialOptions
+
+Report = Callable[[float], None]
+
+_SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
+
+
+def candidate_epochs(config: ExperimentConfig) -> int:
+    """Epochs that each candidate is trained for."""
+    options = config.search.strategy_options()
+    given = options.epochs if isinstance(options, TrialOptions) else None
+    return given or max(1, config.retrain.epochs // _SHARE)
+
+
+def evaluate_candidate(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    fold: Fold,
+    seed: int,
+    architecture: Architecture,
+    folder: RunFolder,
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Train a candidate on a fold's training part; the test part's recordings are never read.
+
+    A candidate whose folder holds its figures is not trained again.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        fold: the fold.
+        seed: seed of everything random.
+        architecture: the candidate.
+        folder: where its figures go.
+        report: given the validation UAR after each epoch.
+
+    Returns:
+        What the folder's metrics.json holds: `val_uar` of the best epoch, parameters, seconds.
+    """
+    if folder.has(METRICS):
+        return folder.read_json(METRICS)
+    watch = Stopwatch()
+
+    def on_epoch(epoch: int, val_uar: float | None) -> None:
+        if report is not None and val_uar is not None:
+            report(val_uar)
+
+    trained = train(_shortened(config), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    metrics = {
+        "val_uar": trained.val_uar,
+        "best_epoch": trained.best_epoch,
+        "epochs": candidate_epochs(config),
+        "fold": fold.index,
+        "seed": seed,
+        "architecture": architecture.id,
+        "choices": architecture.sample(),
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+    }
+    folder.write_csv(HISTORY, pd.DataFrame(trained.history))
+    folder.write_json(METRICS, {**metrics, **watch.read()})
+    return metrics
+
+
+def _shortened(config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with fewer epochs, so that the whole of the learning rate's schedule fits into them."""
+    recipe = config.retrain.model_copy(update={"epochs": candidate_epochs(config)})
+    return config.model_copy(update={"retrain": recipe})

@@ -1,0 +1,120 @@
+"""The NNI experiment of a search whose candidates are trials."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from nni_emodarts.errors import ExperimentError
+from nni_emodarts.experiment import Manager, free_port, stop
+from nni_emodarts.multi_trial.engines import TrialTraining
+from nni_emodarts.multi_trial.ledger import Ledger
+from nni_emodarts.multi_trial.space import ChoiceSpace
+from nni_emodarts.nni_nas import ExperimentConfig as NniConfig
+from nni_emodarts.nni_nas import NasExperiment, NasExperimentConfig, Strategy
+
+OpenLedger = Callable[[Any], Ledger]
+
+
+@dataclass(init=False)
+class _Config(NasExperimentConfig):  # type: ignore[misc]
+    """NNI's configuration with a trial command of one's own.
+
+    NNI's allows no other than its own, which unpickles what it is sent, and copies the current folder, whatever lies in
+    it, for each experiment (it refuses one of more than 300 MB).
+    """
+
+    def _canonicalize(self, parents: list[Any]) -> None:
+        self.search_space: dict[str, Any] = {}
+        NniConfig._canonicalize(self, [self, *parents])
+
+
+_Config.__name__ = NasExperimentConfig.__name__  # by this name NNI knows an experiment that has no tuner
+
+
+class CandidateExperiment(NasExperiment):  # type: ignore[misc]
+    """An experiment in which NNI's strategy chooses candidates and NNI's training service runs each as a trial."""
+
+    def __init__(self, name: str, space: ChoiceSpace, strategy: Strategy, open_ledger: OpenLedger, **config: Any):
+        """Describe the experiment.
+
+        Args:
+            name: shown in the web UI.
+            space: where the strategy draws from.
+            strategy: chooses.
+            open_ledger: engine that trains -> the ledger in front of it.
+            **config: further fields of NNI's configuration.
+        """
+        settings = _Config(
+            execution_engine="ts", model_format="simplified", training_service_platform="local",
+            experiment_name=name, trial_code_directory=str(resources.files("nni_emodarts.trials")), **config,
+        )  # fmt: skip
+        super().__init__(space, None, strategy, settings)
+        self._open_ledger = open_ledger
+
+    def execution_engine_factory(self, config: Any) -> Ledger:
+        """The ledger, in front of NNI's training service; NNI calls this."""
+        directory = Path(self.config.canonical_copy().experiment_working_directory)
+        return self._open_ledger(TrialTraining(self, directory / self.id / "environments" / "local-env" / "trials"))
+
+    def executable_model_factory(self, config: Any) -> ChoiceSpace:
+        """The space as it is; NNI calls this."""
+        space: ChoiceSpace = self.model_space
+        return space
+
+    def save_checkpoint(self) -> None:
+        """Nothing: NNI would pickle the strategy, and the search's folder holds all that a resumed search needs."""
+
+
+def trial_command(config: Path, candidates: Path, fold: int, seed: int, concurrency: int) -> str:
+    """What NNI runs for each candidate.
+
+    Args:
+        config: the configuration's YAML file, with absolute paths, since NNI starts a trial in a folder of its own.
+        candidates: folder of the candidates' folders.
+        fold: number of the fold.
+        seed: seed of everything random.
+        concurrency: trials at once; the processor's threads are divided among them.
+    """
+    threads = max(1, (os.cpu_count() or 1) // concurrency)
+    words = ["--config", config, "--candidates", candidates, "--fold", fold, "--seed", seed, "--threads", threads]
+    return shlex.join([sys.executable, "-m", "nni_emodarts.trials.candidate", *map(str, words)])
+
+
+def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -> None:
+    """Run an experiment on a free port until its strategy has ended and its trials too; always stop it.
+
+    Args:
+        experiment: the experiment.
+        on_start: told its id and port before the first trial.
+
+    Raises:
+        ExperimentError: NNI does not start, or is gone before the end.
+    """
+    port = free_port()
+    on_start(experiment.id, port)
+    try:
+        experiment.start(port)
+        experiment._wait_completion()
+    except (requests.RequestException, RuntimeError, OSError) as error:
+        raise ExperimentError(f"NNI's experiment {experiment.id} on port {port} broke off: {error}") from error
+    finally:
+        experiment.stop()
+
+
+def stop_leftovers(experiments: Sequence[tuple[str, int]]) -> None:
+    """Stop experiments, given by id and port, whose search was killed and whose managers still run trials."""
+    for name, port in experiments:
+        manager = Manager(port)
+        try:
+            alive = manager.profile()["id"] == name
+        except (requests.RequestException, ValueError, KeyError):
+            continue
+        if alive:
+            stop(manager)

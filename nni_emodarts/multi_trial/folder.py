@@ -1,0 +1,127 @@
+"""What a search by trials keeps in its folder, so that it can go on after it was killed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.flat_space import flat_choices, flat_sample
+from nni_emodarts.multi_trial.ledger import Entry
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CANDIDATE_FOLDERS,
+    CONFIG,
+    METRICS,
+    RunFolder,
+    refuse_other_settings,
+)
+
+_STATE = "search.json"
+_ERROR = "error.txt"
+_COLUMNS = ("candidate", "id", "status", "val_uar", "parameters", "seconds")
+
+
+class SearchFolder:
+    """The folder of a search: `candidates/ID/` for each candidate, and on top what became of them."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self._all = run.child(CANDIDATE_FOLDERS)
+
+    @classmethod
+    def start(cls, run: RunFolder, config: ExperimentConfig, digest: str, fold: int, seed: int) -> Self:
+        """Note the settings of a search, or check that one that goes on has the same.
+
+        Args:
+            run: the output folder.
+            config: the whole configuration.
+            digest: hash of the manifest.
+            fold: number of the fold.
+            seed: seed of everything random.
+
+        Raises:
+            RunFolderError: they differ.
+        """
+        refuse_other_settings(run, config.to_yaml())
+        folder = cls(run)
+        asked = {"manifest": digest, "fold": fold, "seed": seed}
+        if folder._all.has(_STATE):
+            state = folder._all.read_json(_STATE)
+            differing = [name for name, value in asked.items() if state.get(name) != value]
+            if differing:
+                raise RunFolderError(
+                    f"output folder {run.path} holds a search with another {differing[0]}; name another folder, or "
+                    f"--overwrite that run"
+                )
+        else:
+            folder._all.write_json(_STATE, {**asked, "experiments": []})
+        run.write_text(CONFIG, config.to_yaml())
+        folder._all.write_text(CONFIG, _absolute(config).to_yaml())
+        return folder
+
+    @property
+    def candidates(self) -> Path:
+        """Folder of the candidates' folders."""
+        return self._all.path.resolve()
+
+    @property
+    def trial_config(self) -> Path:
+        """The configuration as trials read it, with absolute paths."""
+        return self.candidates / CONFIG
+
+    def candidate(self, name: str) -> RunFolder:
+        """Folder of an architecture's id."""
+        return self._all.child(name)
+
+    def finished(self) -> dict[str, tuple[Architecture, float]]:
+        """Candidates that were trained: id -> architecture and validation UAR."""
+        found = {}
+        for file in sorted(self._all.path.glob(f"*/{METRICS}")):
+            folder = RunFolder(file.parent)
+            architecture = Architecture.load(folder.path / ARCHITECTURE)
+            found[architecture.id] = architecture, float(folder.read_json(METRICS)["val_uar"])
+        return found
+
+    def experiments(self) -> list[tuple[str, int]]:
+        """Id and port of each NNI experiment that trained candidates."""
+        return [(name, port) for name, port in self._all.read_json(_STATE)["experiments"]]
+
+    def add_experiment(self, name: str, port: int) -> None:
+        """Note an experiment, so that it can be found and stopped after this process was killed."""
+        state = self._all.read_json(_STATE)
+        self._all.write_json(_STATE, {**state, "experiments": [*state["experiments"], [name, port]]})
+
+    def note_failure(self, entry: Entry) -> None:
+        """Keep why a candidate failed beside its architecture."""
+        self.candidate(entry.architecture.id).write_text(_ERROR, f"{entry.error}\n")
+
+    def table(self, entries: Sequence[Entry]) -> pd.DataFrame:
+        """A row for each candidate, in the order of the search: figures, then its choice at every label."""
+        rows = [self._row(number, entry) for number, entry in enumerate(entries)]
+        return pd.DataFrame(rows, columns=[*_COLUMNS, *flat_choices(entries[0].architecture.space)])
+
+    def cost(self, entries: Sequence[Entry]) -> dict[str, float]:
+        """Seconds that training the candidates took, in this run and in those that were cut off."""
+        trained = [self.candidate(entry.architecture.id) for entry in entries if entry.val_uar is not None]
+        held = [folder.read_json(METRICS) for folder in trained]
+        return {f"candidate_{name}": round(sum(each[name] for each in held), 3) for name in ("seconds", "cpu_seconds")}
+
+    def _row(self, number: int, entry: Entry) -> dict[str, Any]:
+        row: dict[str, Any] = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
+        if entry.val_uar is None:
+            return {**row, "status": "failed", "seconds": 0.0}
+        metrics = self.candidate(entry.architecture.id).read_json(METRICS)
+        return {**row, "status": "trained", **{name: metrics[name] for name in ("val_uar", "parameters", "seconds")}}
+
+
+def _absolute(config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with absolute paths."""
+    data = config.data
+    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).resolve())
+    cache = data.cache and str(Path(data.cache).resolve())
+    return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})

@@ -1,0 +1,244 @@
+"""A search whose candidates are trained one by one: a fold's training speakers -> the best architecture of several."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pandas as pd
+import torch
+
+from nni_emodarts import nni_trial
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.costs import check_limit, within
+from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.errors import ConfigError, ExperimentError
+from nni_emodarts.flat_space import count_architectures, flat_sample
+from nni_emodarts.multi_trial.engines import InlineTraining
+from nni_emodarts.multi_trial.evaluation import Report, candidate_epochs, evaluate_candidate
+from nni_emodarts.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
+from nni_emodarts.multi_trial.folder import SearchFolder
+from nni_emodarts.multi_trial.ledger import PATIENCE, Entry, Ledger
+from nni_emodarts.multi_trial.space import ChoiceSpace
+from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial
+from nni_emodarts.nni_nas import Strategy
+from nni_emodarts.origin import search_origin
+from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
+from nni_emodarts.strategy_options import GridOptions, TrialOptions
+from nni_emodarts.training.trainer import pick_device, quiet
+
+Accepts = Callable[[Architecture], bool]
+
+
+def search_by_trials(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    fold: Fold,
+    seed: int,
+    folder: RunFolder,
+    progress: Progress = silent,
+    report: Report | None = None,
+    accepts: Accepts | None = None,
+) -> Architecture:
+    """Let a strategy choose candidates, train each on the fold's training part, and take the best on validation.
+
+    Outside a trial the candidates are trials of an NNI experiment, several at once. Inside a trial no experiment may be
+    nested, so they are trained one after another in this process. The test speakers' recordings are never read.
+
+    A search that was cut off goes on: candidates whose figures are in the folder are not trained again.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        fold: the fold.
+        seed: seed of everything random.
+        folder: where the run's files go.
+        progress: told of each candidate.
+        report: given each candidate's validation UAR.
+        accepts: whether a candidate may be trained; `max_cost` of the options where absent.
+
+    Returns:
+        The architecture, also written to the folder.
+
+    Raises:
+        ConfigError: the strategy cannot search this space, or no candidate was accepted.
+        RunFolderError: the folder holds a search of other settings.
+        ExperimentError: NNI broke off, or every candidate failed.
+    """
+    options = cast(TrialOptions, config.search.strategy_options())
+    check_searchable(config.search.strategy, options, config.space)
+    pick_device(config.device)  # a device that is not there is told before any trial fails for it
+    accepts = accepts or _within(config, corpus.num_classes)
+    note_skipped(corpus, config.data.bad_audio, folder)
+    search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
+    if folder.has(METRICS):
+        return Architecture.load(folder.path / ARCHITECTURE)
+    stop_leftovers(search_folder.experiments())
+    watch = Stopwatch()
+    search = _Search(config, corpus, fold, seed, search_folder, progress, report, accepts)
+    search.run_inline() if nni_trial.in_trial() else search.run_as_trials()
+    return search.finish(watch)
+
+
+def _within(config: ExperimentConfig, num_classes: int) -> Accepts:
+    """What `max_cost` of the options allows: architecture -> whether it may be trained.
+
+    Raises:
+        ConfigError: no network of the space keeps it.
+    """
+    limit = cast(TrialOptions, config.search.strategy_options()).max_cost
+    if limit is None:
+        return lambda architecture: True
+    check_limit(limit, config.space, config.features, num_classes)
+    return lambda architecture: within(architecture, limit, config.features)
+
+
+class _Search:
+    """What the parts of one search share."""
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        corpus: Corpus,
+        fold: Fold,
+        seed: int,
+        folder: SearchFolder,
+        progress: Progress,
+        report: Report | None,
+        accepts: Accepts,
+    ) -> None:
+        self._config, self._corpus, self._fold, self._seed = config, corpus, fold, seed
+        self._folder = folder
+        self._progress, self._report = progress, report
+        self._accepts = accepts
+        self._options = cast(TrialOptions, config.search.strategy_options())
+        self._most = min(self._options.candidates, count_architectures(config.space))
+        self._origin = {**search_origin(config, corpus, fold, seed), "epochs": candidate_epochs(config)}
+        self._what = "candidates"
+        self._ledger: Ledger | None = None
+
+    def run_inline(self) -> None:
+        """Train the candidates in this process."""
+        ledger = self._open(InlineTraining(self._train_inline), concurrency=1)
+        with quiet():
+            self._strategy()(self._space(), ledger)
+
+    def run_as_trials(self) -> None:
+        """Train the candidates as trials of an NNI experiment."""
+        left = self._most - len(self._folder.finished())
+        if left <= 0:
+            self._open(InlineTraining(self._train_inline), concurrency=1)
+            return
+        concurrency = min(self._options.concurrency, left)
+        experiment = CandidateExperiment(
+            f"{self._config.search.strategy}, fold {self._fold.index}, seed {self._seed}",
+            self._space(),
+            self._strategy(),
+            lambda engine: self._open(engine, concurrency),
+            trial_command=trial_command(
+                self._folder.trial_config, self._folder.candidates, self._fold.index, self._seed, concurrency
+            ),
+            trial_concurrency=concurrency,
+            max_trial_number=left,
+        )
+        with quiet():
+            run(experiment, self._on_experiment)
+
+    def finish(self, watch: Stopwatch) -> Architecture:
+        """Write the run's files; the metrics last, since they mark a finished search."""
+        entries = sorted(self._entries(), key=lambda entry: (entry.number is None, entry.number))
+        best = self._best(entries)
+        table = self._folder.table(entries)
+        run_folder = self._folder.run
+        run_folder.write_csv(CANDIDATES, table)
+        run_folder.write_csv(HISTORY, _history(table))
+        environment = describe_environment(str(pick_device(self._config.device)), torch.get_num_threads())
+        run_folder.write_json(ENVIRONMENT, environment)
+        architecture = self._with_origin(best.architecture)
+        run_folder.write_json(ARCHITECTURE, architecture.to_dict())
+        metrics = {
+            "val_uar": best.val_uar,
+            "architecture": architecture.id,
+            "fold": self._fold.index,
+            "seed": self._seed,
+            "epochs": candidate_epochs(self._config),
+            "candidates": len(entries),
+            "failed": sum(entry.val_uar is None for entry in entries),
+            "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
+            "given_up": self._ledger is not None and self._ledger.given_up,
+            **self._folder.cost(entries),
+        }
+        run_folder.write_json(METRICS, {**metrics, **watch.read()})
+        return architecture
+
+    def _space(self) -> ChoiceSpace:
+        shuffled = isinstance(self._options, GridOptions) and self._options.shuffle
+        return ChoiceSpace(
+            self._config.space, self._corpus.num_classes, self._corpus.input_shape, self._seed if shuffled else None
+        )
+
+    def _strategy(self) -> Strategy:
+        return make_multi_trial(self._config.search.strategy, self._options, self._seed)
+
+    def _open(self, engine: Any, concurrency: int) -> Ledger:
+        self._ledger = Ledger(
+            engine, self._most, concurrency, self._accepts, self._folder.finished(), self._on_start, self._on_end
+        )
+        return self._ledger
+
+    def _entries(self) -> list[Entry]:
+        return list(self._ledger.entries.values()) if self._ledger is not None else []
+
+    def _on_experiment(self, name: str, port: int) -> None:
+        self._folder.add_experiment(name, port)
+        self._what = f"candidates (NNI's web UI: http://localhost:{port})"
+        self._progress(self._what, len(self._folder.finished()), self._most)
+
+    def _on_start(self, entry: Entry) -> None:
+        self._folder.candidate(entry.architecture.id).write_json(
+            ARCHITECTURE, self._with_origin(entry.architecture).to_dict()
+        )
+
+    def _on_end(self, entry: Entry) -> None:
+        ended = sum(each.ended for each in self._entries())
+        if entry.val_uar is None:
+            self._folder.note_failure(entry)
+        figures = {"val_uar": entry.val_uar} if entry.val_uar is not None else {}
+        self._progress(self._what, ended, self._most, **figures)
+        if self._report is not None and entry.val_uar is not None:
+            self._report(entry.val_uar)
+
+    def _train_inline(self, architecture: Architecture) -> float:
+        folder = self._folder.candidate(architecture.id)
+        metrics = evaluate_candidate(self._config, self._corpus, self._fold, self._seed, architecture, folder)
+        return float(metrics["val_uar"])
+
+    def _with_origin(self, architecture: Architecture) -> Architecture:
+        return Architecture.from_choices(
+            self._config.space, flat_sample(architecture), self._corpus.num_classes, self._corpus.input_shape,
+            self._origin,
+        )  # fmt: skip
+
+    def _best(self, entries: list[Entry]) -> Entry:
+        """The candidate with the highest validation UAR; the first of equals."""
+        trained = [entry for entry in entries if entry.val_uar is not None]
+        if trained:
+            return max(trained, key=lambda entry: entry.val_uar or 0.0)
+        if entries:
+            raise ExperimentError(
+                f"all {len(entries)} candidates failed; run one of {self._folder.candidates} by itself with emodarts "
+                f"retrain, or go on with --resume when the cause is gone. The last of them:\n{entries[-1].error}"
+            )
+        raise ConfigError(
+            f"none of {PATIENCE} candidates in a row was accepted; raise search.options.max_cost.limit, or make the "
+            f"space smaller (section space)"
+        )
+
+
+def _history(table: pd.DataFrame) -> pd.DataFrame:
+    """The best figure after each candidate."""
+    return pd.DataFrame(
+        {"candidate": table["candidate"], "val_uar": table["val_uar"], "best_val_uar": table["val_uar"].cummax()}
+    )

@@ -1,0 +1,90 @@
+"""The joint space as NNI's multi-trial strategies take it: flat choices, no network."""
+
+import copy
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Self
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import SpaceConfig
+from nni_emodarts.flat_space import architecture_at, count_architectures, flat_choices
+from nni_emodarts.nni_nas import Categorical, ExecutableModelSpace, ModelStatus
+
+_SHUFFLED_WHOLE = 100_000  # architectures up to which their order is drawn at once
+
+
+class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
+    """The space that a strategy draws candidates from, and, frozen, a candidate.
+
+    It stands in for NNI's SimplifiedModelSpace of an EmoDartsSpace, with which
+
+    - TPE fails (`as_legacy_dict` of a choice of two inputs is not implemented) and PolicyBasedRL raises ValueError:
+      here two inputs are one categorical choice such as `0+2`;
+    - `none` is drawn, which no derived network may hold: here it is no choice;
+    - GridSearch counts networks as different that differ only in edges that no node takes, and shuffles no more than
+      each hundred of them, which all share nearly every choice: here `grid` passes over networks, in an order drawn
+      over the whole space.
+    """
+
+    def __init__(
+        self, space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], shuffle_seed: int | None = None
+    ) -> None:
+        """Describe the space.
+
+        Args:
+            space: the joint space.
+            num_classes: number of classes K.
+            input_shape: (C, F) of the maps.
+            shuffle_seed: seed of the order of `grid`; in the space's own order where absent.
+        """
+        super().__init__()
+        self.evaluator = None
+        self.sample: dict[str, Any] | None = None
+        self._space = space
+        self._shape = num_classes, input_shape
+        self._shuffle_seed = shuffle_seed
+        self._choices = {label: Categorical(list(values), label=label) for label, values in flat_choices(space).items()}
+
+    @property
+    def architecture(self) -> Architecture:
+        """The candidate's architecture."""
+        return Architecture.from_choices(self._space, self.sample or {}, *self._shape)
+
+    def leaf_mutables(self, is_leaf: Callable[[Any], bool]) -> Iterable[Any]:
+        """Every choice; NNI calls this."""
+        yield from self._choices.values()
+
+    def check_contains(self, sample: Mapping[str, Any]) -> Any:
+        """What is wrong with a sample, if anything; NNI calls this."""
+        faults = (choice.check_contains(sample) for choice in self._choices.values())
+        return next((fault for fault in faults if fault is not None), None)
+
+    def freeze(self, sample: Mapping[str, Any]) -> Self:
+        """The candidate that a sample stands for; NNI calls this."""
+        self.validate(sample)
+        candidate = copy.copy(self)
+        ExecutableModelSpace.__init__(candidate, ModelStatus.Frozen)
+        candidate.sample = dict(sample)
+        return candidate
+
+    def grid(self, memo: dict[str, Any] | None = None, granularity: int | None = None) -> Iterable[Self]:
+        """Every architecture once; NNI calls this."""
+        for index in _order(count_architectures(self._space), self._shuffle_seed):
+            yield self.freeze(architecture_at(self._space, index))
+
+
+def _order(count: int, seed: int | None) -> Iterator[int]:
+    """Numbers below `count`, each once: in order, or drawn evenly."""
+    if seed is None:
+        yield from range(count)
+        return
+    generator = random.Random(seed)  # noqa: S311 - no secret
+    if count <= _SHUFFLED_WHOLE:
+        yield from generator.sample(range(count), count)
+        return
+    seen: set[int] = set()
+    while len(seen) < count:
+        index = generator.randrange(count)
+        if index not in seen:
+            seen.add(index)
+            yield index

@@ -1,0 +1,143 @@
+"""Names of multi-trial strategies -> NNI's strategies, each mended where NNI's own is broken."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+from nni import NoMoreTrialError
+
+from nni_emodarts.config import SpaceConfig, nearest
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.flat_space import count_architectures
+from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
+from nni_emodarts.strategy_options import (
+    EvolutionOptions,
+    GridOptions,
+    PolicyRlOptions,
+    RandomOptions,
+    TpeOptions,
+    TrialOptions,
+)
+
+_UPDATE = {"batch_size": 32, "repeat": 5, "update_times": 1}
+"""How an update of the policy passes over its candidates. NNI's own five times as many passes fix the policy on one
+architecture after some twenty candidates."""
+
+
+class Evolution(RegularizedEvolution):  # type: ignore[misc]
+    """Regularised evolution (Real et al. 2019), NNI's own class.
+
+    NNI's raises ValueError (`max() arg is an empty sequence`) when it wants a parent before any candidate has finished:
+    with more trials at once than individuals in the population, or when the first candidates fail. This one draws a
+    random individual then. It is given no `cycles`, which NNI takes from nobody: the budget ends it.
+    """
+
+    def new_individual(self) -> Any:
+        """A mutation of the best of a few parents; without parents a random individual."""
+        return super().new_individual() if self._population else self.random()
+
+
+class Tpe(TPE):  # type: ignore[misc]
+    """Tree-structured Parzen estimator (Bergstra et al. 2011), NNI's tuner.
+
+    NNI's own waits a second after each proposal, also after one that is answered at once, since it was rejected or
+    known: a bound that one candidate of a hundred keeps would cost minutes for each. This one waits for workers only.
+    """
+
+    def _run(self) -> None:
+        table = {label: choice.as_legacy_dict() for label, choice in self.model_space.simplify().items()}
+        with self._thread_lock:
+            self.tuner.update_search_space(table)
+        while self.wait_for_resource():
+            with self._thread_lock:
+                try:
+                    model = self.model_space.freeze(self.tuner.generate_parameters(self._model_count))
+                except NoMoreTrialError:
+                    return
+                self._model_to_id[model] = self._model_count
+                self._model_count += 1
+            self.engine.submit_models(model)
+
+
+def _random(options: RandomOptions, seed: int) -> Strategy:
+    return Random(seed=seed)
+
+
+def _grid(options: GridOptions, seed: int) -> Strategy:
+    """NNI's class without its shuffle of each hundred: the space itself passes over the whole in drawn order."""
+    return GridSearch(shuffle=False, seed=seed)
+
+
+def _evolution(options: EvolutionOptions, seed: int) -> Strategy:
+    return Evolution(
+        population_size=options.population,
+        sample_size=options.parents,
+        mutation_prob=options.mutation_probability,
+        seed=seed,
+    )
+
+
+def _tpe(options: TpeOptions, seed: int) -> Strategy:
+    """Told to maximise, since NNI's minimises where nothing is said, and to begin before 20 random draws."""
+    return Tpe(optimize_mode="maximize", seed=seed, tpe_args={"n_startup_jobs": options.random_start})
+
+
+def _policy_rl(options: PolicyRlOptions, seed: int) -> Strategy:
+    """NNI's class; its policy draws from the global generators, and its first update would come after 20 candidates."""
+    pl.seed_everything(seed, verbose=False)
+    return PolicyBasedRL(
+        samples_per_update=options.per_update,
+        policy_fn=partial(default_policy, lr=options.learning_rate),
+        update_kwargs=_UPDATE,
+    )
+
+
+_STRATEGIES: dict[str, Callable[[Any, int], Strategy]] = {
+    "random": _random,
+    "grid": _grid,
+    "evolution": _evolution,
+    "tpe": _tpe,
+    "policy_rl": _policy_rl,
+}
+
+
+def make_multi_trial(name: str, options: TrialOptions, seed: int) -> Strategy:
+    """The strategy of a name.
+
+    Args:
+        name: key of a strategy.
+        options: the strategy's own options.
+        seed: seed of its draws; with one trial at a time, equal seeds draw equal candidates.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if name not in _STRATEGIES:
+        raise ConfigError(f"strategy {name!r} trains no candidates as trials{nearest(name, _STRATEGIES)}")
+    return _STRATEGIES[name](options, seed)
+
+
+def check_searchable(name: str, options: TrialOptions, space: SpaceConfig) -> None:
+    """Refuse what would fail or mislead, before anything is trained.
+
+    Raises:
+        ConfigError: with the reason and the alternatives.
+    """
+    size = count_architectures(space)
+    if isinstance(options, GridOptions) and not options.shuffle and options.candidates < size:
+        raise ConfigError(
+            f"strategy grid without shuffle: {options.candidates} candidates of a space of {size} architectures would "
+            f"all sit in one corner of it; set search.options.shuffle=true, search.options.candidates={size}, choose "
+            f"fewer operations in the section space, or take the strategy random"
+        )
+    if name == "policy_rl" and not rl_available():
+        raise ConfigError(
+            "strategy policy_rl needs tianshou, which is not installed; pip install 'nni_emodarts[rl]', or take "
+            "evolution or tpe, which need nothing more"
+        )
+
+
+def rl_available() -> bool:
+    """Whether the packages of the extra `rl` are installed."""
+    return default_policy is not None

@@ -1,0 +1,286 @@
+"""Searches whose candidates are trained one by one: in this process, and as real trials of a real experiment."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import requests
+
+from nni_emodarts import Architecture
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
+from nni_emodarts.experiment import Manager
+from nni_emodarts.features import FeatureStore
+from nni_emodarts.multi_trial import evaluation, search_by_trials
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.search import search
+
+
+def configured(config: ExperimentConfig, strategy: str = "random", **options: Any) -> ExperimentConfig:
+    """The fast configuration with another strategy."""
+    data = config.model_dump()
+    data["search"] |= {"strategy": strategy, "options": {"candidates": 3, "epochs": 1, **options}}
+    return ExperimentConfig.model_validate(data)
+
+
+@pytest.fixture
+def inside_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates are trained in this process, as inside a trial."""
+    monkeypatch.setattr("nni_emodarts.nni_trial.in_trial", lambda: True)
+
+
+@pytest.fixture(scope="module")
+def read_rows() -> set[int]:
+    return set()
+
+
+@pytest.fixture(scope="module")
+def searched(
+    fast_config: ExperimentConfig, small_corpus: Corpus, read_rows: set[int], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A search by evolution that notes every utterance that it reads."""
+    read = FeatureStore.__getitem__
+
+    def noting(store: FeatureStore, row: int) -> np.ndarray:
+        read_rows.add(int(row))
+        return read(store, row)
+
+    folder = RunFolder.claim(tmp_path_factory.mktemp("search") / "out")
+    reports: list[float] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nni_emodarts.nni_trial.in_trial", lambda: True)
+        patch.setattr(FeatureStore, "__getitem__", noting)
+        config = configured(fast_config, "evolution", population_size=2)
+        search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)
+    assert reports == pytest.approx(pd.read_csv(folder.path / "candidates.csv")["val_uar"].tolist(), abs=1e-6)
+    return folder.path
+
+
+def test_no_test_utterance_is_read(searched: Path, read_rows: set[int], small_corpus: Corpus) -> None:
+    fold = small_corpus.fold(2)
+    assert read_rows == set(fold.train.tolist()) | set(fold.validation.tolist())
+
+
+def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
+    assert {path.name for path in searched.iterdir()} == {
+        "config.yml", "architecture.json", "candidates.csv", "candidates", "history.csv", "metrics.json",
+        "environment.json",
+    }  # fmt: skip
+    table = pd.read_csv(searched / "candidates.csv", dtype=str, keep_default_na=False)
+    metrics = json.loads((searched / "metrics.json").read_text())
+    best = table.loc[table["val_uar"].astype(float).idxmax()]
+    assert len(table) == table["id"].nunique() == metrics["candidates"] == 3
+    architecture = Architecture.load(searched / "architecture.json")
+    assert architecture.id == best["id"] == metrics["architecture"]
+    assert metrics["val_uar"] == pytest.approx(float(best["val_uar"]), abs=1e-6)
+    for _, row in table.iterrows():
+        held = json.loads((searched / "candidates" / row["id"] / "metrics.json").read_text())
+        assert held["val_uar"] == pytest.approx(float(row["val_uar"]), abs=1e-6)
+        assert held["parameters"] == int(row["parameters"])
+        chosen = {label: choice for label, choice in row.iloc[6:].items() if choice}
+        made = Architecture.from_choices(architecture.space, chosen, 4, (1, 40))
+        assert made.id == row["id"] == Architecture.load(searched / "candidates" / row["id"] / "architecture.json").id
+    origin = architecture.origin
+    test_speakers = small_corpus.speakers(small_corpus.fold(2).test)
+    assert set(origin["speakers"]) == {"01", "02", "03", "04", "05", "06"} - set(test_speakers)
+    assert (origin["strategy"], origin["seed"], origin["fold"], origin["epochs"]) == ("evolution", 1, 2, 1)
+    assert load_config(file=searched / "config.yml").search.strategy == "evolution"
+
+
+@pytest.mark.usefixtures("inside_a_trial")
+def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: Path) -> None:
+    """Finished candidates are not trained again, and the whole ends as if it had never stopped."""
+    config = load_config(file=searched / "config.yml")
+    out = tmp_path / "out"
+    table = pd.read_csv(searched / "candidates.csv")
+    for name in ("config.yml", "candidates/search.json", *(f"candidates/{table['id'][0]}/{file}" for file in
+                 ("architecture.json", "metrics.json", "history.csv"))):  # fmt: skip
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes((searched / name).read_bytes())
+    with pytest.MonkeyPatch.context() as patch:
+        trained: list[str] = []
+        train = evaluation.train
+
+        def noting(*given: Any, **more: Any) -> Any:
+            trained.append(given[2].id)
+            return train(*given, **more)
+
+        patch.setattr(evaluation, "train", noting)
+        search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+    assert trained == table["id"].tolist()[1:]
+    again = pd.read_csv(out / "candidates.csv")
+    pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "train", None)
+        found = search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+    assert found.id == Architecture.load(searched / "architecture.json").id
+    for fold, seed, says in ((1, 1, "another fold"), (2, 5, "another seed")):
+        with pytest.raises(RunFolderError, match=says):
+            search(config, small_corpus, small_corpus.fold(fold), seed, RunFolder(out))
+    with pytest.raises(RunFolderError, match="other settings"):
+        search(configured(config, "evolution", candidates=4), small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+
+
+@pytest.mark.usefixtures("inside_a_trial")
+def test_failed_candidates_are_noted(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, count = evaluation.train, iter(range(10))
+
+    def failing(*given: Any, **more: Any) -> Any:
+        if next(count) == 0:
+            raise RuntimeError("planted")
+        return train(*given, **more)
+
+    monkeypatch.setattr(evaluation, "train", failing)
+    folder = RunFolder.claim(tmp_path / "some")
+    search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+    table = pd.read_csv(folder.path / "candidates.csv")
+    assert table["status"].tolist() == ["failed", "trained"]
+    assert "planted" in (folder.path / "candidates" / table["id"][0] / "error.txt").read_text()
+    assert json.loads((folder.path / "metrics.json").read_text())["failed"] == 1
+    monkeypatch.setattr(evaluation, "train", None)
+    folder = RunFolder.claim(tmp_path / "all")
+    with pytest.raises(ExperimentError, match=r"all 2 candidates failed.*--resume(.|\n)*NoneType"):
+        search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+    assert not folder.has("metrics.json")
+
+
+@pytest.mark.usefixtures("inside_a_trial")
+def test_no_candidate_is_accepted(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ConfigError, match=r"none of 1000 candidates in a row.*max_cost"):
+        search_by_trials(
+            configured(fast_config), small_corpus, small_corpus.fold(0), 1, folder, accepts=lambda architecture: False
+        )
+    assert not list(folder.path.glob("candidates/*/"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A home of its own, so that no experiment of a person's is touched."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("NNI_HOME", str(folder / ".nni"))
+        yield folder
+
+
+def command(manifest: Path, out: Path, *more: str) -> list[str]:
+    words = ["search", "--manifest", manifest, "--preset", "tiny", "--protocol", "kfold:3", "--out", out]
+    settings = ["search.options.epochs=1", "retrain.batch_size=8", "retrain.epoch_steps=2"]
+    sets = [word for setting in settings for word in ("--set", setting)]
+    return [sys.executable, "-m", "nni_emodarts", *map(str, words), *sets, *more]
+
+
+def read_database(home: Path, name: str) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, float]]]:
+    """Parameters and final figure of each trial, by id, as NNI's manager has booked them."""
+    with sqlite3.connect(home / "nni-experiments" / name / "db" / "nni.sqlite") as database:
+        rows = database.execute("SELECT trialJobId, data FROM TrialJobEvent WHERE event = 'RUNNING'").fetchall()
+        parameters = {trial: json.loads(data)["parameters"] for trial, data in rows}
+        rows = database.execute("SELECT trialJobId, data FROM MetricData WHERE type = 'FINAL'").fetchall()
+        figures = {trial: json.loads(json.loads(data)) for trial, data in rows}
+    database.close()
+    return parameters, figures
+
+
+@pytest.mark.slow
+def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: Path) -> None:
+    """Each candidate's figure stands with its own choices: on disk, in the table, and in NNI's rows."""
+    out = tmp_path / "out"
+    done = subprocess.run(
+        command(small_manifest, out, "--strategy", "random", "--set", "search.options.candidates=2", "--resume"),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "nothing to go on with: the search starts over" in done.stderr
+    assert "best candidate" in done.stdout
+    table = pd.read_csv(out / "candidates.csv").set_index("id")
+    space = Architecture.load(out / "architecture.json").space
+    ((name, port),) = json.loads((out / "candidates" / "search.json").read_text())["experiments"]
+    parameters, figures = read_database(home, name)
+    assert len(parameters) == len(figures) == len(table) == 2
+    for trial, flat in parameters.items():
+        booked = Architecture.from_choices(space, flat, 4, (1, 40))
+        held = json.loads((out / "candidates" / booked.id / "metrics.json").read_text())
+        assert held["choices"] == booked.sample(), "what was trained is what NNI's row shows"
+        assert figures[trial]["default"] == held["val_uar"] == pytest.approx(table["val_uar"][booked.id], abs=1e-6)
+    with pytest.raises(requests.RequestException):
+        Manager(port).status()
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Path) -> None:
+    """SIGKILL to the whole group when one candidate has finished; NNI's manager lives in a group of its own."""
+    out = tmp_path / "out"
+    words = command(small_manifest, out, "--strategy", "random", "--set", "search.options.candidates=2",
+                    "--set", "search.options.concurrency=1")  # fmt: skip
+    began = subprocess.Popen(words, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 120
+    while not (finished := list(out.glob("candidates/*/metrics.json"))):
+        assert time.monotonic() < until
+        assert began.poll() is None
+        time.sleep(0.1)
+    os.killpg(began.pid, signal.SIGKILL)
+    began.wait()
+    state = json.loads((out / "candidates" / "search.json").read_text())
+    left = Manager(state["experiments"][0][1])
+    assert left.status(), "it does not notice"
+    times = {file: file.stat().st_mtime_ns for file in finished}
+    done = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for file, written in times.items():
+        assert file.stat().st_mtime_ns == written, "a finished candidate is not trained again"
+    assert len(pd.read_csv(out / "candidates.csv")) == 2
+    with pytest.raises(requests.RequestException):
+        left.status()
+    second = json.loads((out / "candidates" / "search.json").read_text())["experiments"][1][0]
+    assert len(read_database(home, second)[0]) == 2 - len(finished) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings(
+    "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # NNI's socket
+def test_failing_trials_show_their_log(
+    fast_config: ExperimentConfig, small_corpus: Corpus, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nni_emodarts.multi_trial.search.trial_command", lambda *given: "echo planted >&2; exit 3")
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ExperimentError, match=r"all 2 candidates failed(.|\n)*trial\.stderr:\nplanted"):
+        search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+    (_, port) = json.loads((folder.path / "candidates" / "search.json").read_text())["experiments"][0]
+    with pytest.raises(requests.RequestException):
+        Manager(port).status()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"strategy": "grid", "shuffle": False}, "shuffle=true"), ({"max_cost": {"limit": 1e5}}, "max_cost")],
+)
+def test_a_refused_search_leaves_nothing(
+    options: dict[str, Any], says: str, fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ConfigError, match=says):
+        search(configured(fast_config, **options), small_corpus, small_corpus.fold(0), 1, folder)
+    assert not list(folder.path.iterdir())
+
+
+def test_overwriting_a_search_removes_its_candidates(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.child("candidates", "0123").write_text("metrics.json", "{}")
+    folder.write_text("candidates.csv", "id\n")
+    folder.write_text("mine.txt", "stays")
+    RunFolder.claim(tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -1,0 +1,33 @@
+"""A trial that trains one candidate of a search by trials, as its parameters name it by label."""
+
+from nni_emodarts.trials import arguments
+
+from nni_emodarts import nni_trial
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.run_folder import RunFolder
+
+
+def main() -> None:
+    """Train a candidate, and report its validation UAR."""
+    arguments.run(main.__doc__ or "", work)
+
+
+def work(trial: arguments.Trial) -> None:
+    """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
+    from nni_emodarts.multi_trial.evaluation import evaluate_candidate
+    from nni_emodarts.preparation import prepare
+
+    if trial.arguments.candidates is None:
+        raise ConfigError("--candidates is missing; emodarts search starts this script")
+    config = trial.config
+    corpus = prepare(config.data, config.features, progress=arguments.show_progress)
+    architecture = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
+    folder = RunFolder(trial.arguments.candidates).child(architecture.id)
+    fold = corpus.fold(trial.fold)
+    metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, nni_trial.report_intermediate)
+    nni_trial.report_final(metrics["val_uar"], {"parameters": metrics["parameters"]})
+
+
+if __name__ == "__main__":
+    main()
