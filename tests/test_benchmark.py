@@ -1,0 +1,125 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from sklearn.metrics import recall_score
+
+from nni_emodarts import benchmark as room
+from nni_emodarts.baselines import Baseline, build_baseline
+from nni_emodarts.benchmark import Cell, Method, benchmark, compare, read_cell, settings_digest
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
+
+
+@pytest.fixture(scope="module")
+def config(fast_config: ExperimentConfig) -> ExperimentConfig:
+    data = fast_config.model_dump(mode="json")
+    data["data"]["protocol"] = "kfold:2"
+    data["retrain"]["epochs"] = 1
+    return ExperimentConfig.model_validate(data)
+
+
+@pytest.fixture(scope="module")
+def compared(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("benchmark")
+    methods = [Method("darts"), Method("cnn_lstm")]
+    return folder, compare("small", config, methods, [0, 1], [1], folder / "out", folder / "runs")
+
+
+def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:
+    folder, summary = compared
+    assert json.loads((folder / "out" / "small.json").read_text()) == summary
+    for method in summary["methods"]:
+        files = sorted((folder / "runs" / method["name"]).glob("*/fold_*/seed_1/predictions.csv"))
+        table = pd.concat([pd.read_csv(file, dtype=str) for file in files])
+        assert len(files) == 2
+        assert len(table) == method["utterances"] == 48
+        recall = recall_score(table["emotion"], table["predicted"], average="macro", zero_division=0)
+        assert method["uar_mean"] == pytest.approx(recall)
+        low, high = method["uar_interval"]
+        assert low <= recall <= high
+        assert method["speakers"] == 6
+        assert method["uar_std"] is None
+        assert method["cpu_seconds"] > method["search_cpu_seconds"] >= 0
+    ours, other = summary["methods"]
+    assert ours["search_cpu_seconds"] > 0 == other["search_cpu_seconds"]
+
+
+def test_the_search_of_a_cell_never_saw_its_test_speakers(compared: tuple[Path, dict[str, Any]]) -> None:
+    for file in (compared[0] / "out" / "cells" / "small").glob("darts-*.json"):
+        cell = read_cell(file)
+        assert not set(cell["speakers"]) & set(cell["architecture"]["origin"]["speakers"])
+
+
+def test_finished_cells_are_kept_and_missing_ones_computed(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, summary = compared
+    lost = Cell(Method("cnn_lstm"), 1, 1).file(folder / "out" / "cells" / "small")
+    lost.unlink()
+    computed = []
+    compute = room.compute_cell
+    monkeypatch.setattr(
+        room, "compute_cell", lambda *words, **more: computed.append(words[2]) or compute(*words, **more)
+    )
+    again = compare(
+        "small", config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], folder / "out", folder / "runs"
+    )
+    assert computed == [Cell(Method("cnn_lstm"), 1, 1)]
+    assert [method["uar_mean"] for method in again["methods"]] == [method["uar_mean"] for method in summary["methods"]]
+
+
+def test_cells_of_other_settings_are_refused(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    data = config.model_dump(mode="json")
+    data["retrain"]["label_smoothing"] = 0.3
+    changed = ExperimentConfig.model_validate(data)
+    cells = compared[0] / "out" / "cells" / "small"
+    with pytest.raises(RunFolderError, match="other settings"):
+        benchmark(changed, [Method("cnn_lstm")], [0], [1], cells, tmp_path)
+    (tmp_path / "cnn_lstm-fold_00-seed_1.json").write_text("[]")
+    with pytest.raises(RunFolderError, match="no cell"):
+        benchmark(config, [Method("cnn_lstm")], [0], [1], tmp_path, tmp_path)
+
+
+def test_what_a_digest_covers(config: ExperimentConfig) -> None:
+    def digest(method: str, **changed: Any) -> str:
+        data = config.model_dump(mode="json")
+        for section, values in changed.items():
+            data[section] = {**data[section], **values} if isinstance(values, dict) else values
+        return settings_digest(ExperimentConfig.model_validate(data), Method(method), "corpus")
+
+    assert digest("darts") == digest("darts", device="cpu", data={"workers": 1, "cache": "/elsewhere"})
+    assert digest("darts") != digest("darts", search={"epochs": 7})
+    assert digest("cnn_lstm") == digest("cnn_lstm", search={"epochs": 7}), "a hand-designed network is not searched"
+    assert digest("cnn_lstm") != digest("cnn_lstm", retrain={"epochs": 7})
+    assert settings_digest(config, Method("darts"), "one") != settings_digest(config, Method("darts"), "another")
+
+
+def test_an_architecture_is_carried_to_people_that_its_search_did_not_see(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    file = tmp_path / "architecture.json"
+    file.write_text(json.dumps(cell["architecture"]))
+    carried = Method("carried", str(file))
+    summary = benchmark(config, [carried], [0], [1], tmp_path / "cells", tmp_path / "runs")
+    assert summary[0]["search_cpu_seconds"] == 0
+    with pytest.raises(OverlapError):
+        benchmark(config, [carried], [1], [1], tmp_path / "cells", tmp_path / "runs")
+
+
+def test_an_unknown_method_is_refused() -> None:
+    with pytest.raises(ConfigError, match="did you mean cnn_lstm"):
+        Method("cnn_lstn")
+    with pytest.raises(ConfigError, match="did you mean cnn_lstm"):
+        build_baseline(Baseline("cnn_lst"), 4, (1, 40))
+
+
+def test_a_strategy_gets_its_own_options(config: ExperimentConfig) -> None:
+    own = room._settled(config, Method("random"))
+    assert own.search.strategy == "random"
+    assert own.search.strategy_options().candidates == 8
