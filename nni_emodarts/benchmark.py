@@ -204,7 +204,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "seeds": seeds,
         "folds": sorted({cell["fold"] for cell in cells}),
         "by_fold": {
-            fold: mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
+            str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
         },
         "speakers": stacked.shape[1],
         "utterances": int(confusion.sum()) // len(seeds),
