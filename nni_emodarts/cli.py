@@ -225,6 +225,33 @@ def benchmark(
 
 
 @app.command()
+def study(
+    search_folder: Annotated[Path, typer.Argument(help="The --out folder of a finished search.", metavar="SEARCH")],
+    out: Out,
+    manifest: Manifest = None,
+    settings: Settings = None,
+    samples: Annotated[int, typer.Option(min=2, help="Random architectures to train.")] = 10,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Tell whether a search was any good: its architecture among random ones, at the same recipe and cost."""
+    from nni_emodarts.run_folder import CONFIG, RunFolder
+    from nni_emodarts.study import read_search
+    from nni_emodarts.study import study as run_study
+
+    searched = read_search(RunFolder(search_folder))
+    chosen = _load(None, search_folder / CONFIG, settings, manifest, None)
+    from nni_emodarts.preparation import prepare
+
+    RunFolder.check(out, resume, overwrite)
+    with console.progress_bars() as progress:
+        corpus = prepare(chosen.data, chosen.features, progress=progress)
+        folder = RunFolder.claim(out, resume, overwrite)
+        found = run_study(chosen, corpus, searched, samples, folder, progress)
+    console.show_study(found)
+
+
+@app.command()
 def run(
     config: Annotated[Path, typer.Argument(help="The YAML file of an experiment.")],
     port: Annotated[int | None, typer.Option(help="Port of the web UI; a free one where absent.")] = None,

@@ -154,6 +154,34 @@ def show_comparison(summary: Mapping[str, Any]) -> None:
     out.print(table)
 
 
+def show_study(found: Mapping[str, Any]) -> None:
+    """Print how a searched architecture stands among random ones."""
+    searched, sampling, search = (found[name] for name in ("searched", "random_sampling", "random_search"))
+    table = Table(title=f"Fold {found['fold']}, seed {found['seed']}", title_justify="left")
+    for column in ("", "validation UAR", "test UAR"):
+        table.add_column(column, justify="left" if not column else "right")
+    table.add_row("searched", _number(searched["val_uar"]), _number(searched["test_uar"]))
+    table.add_row(
+        f"random search, {_count(search['candidates'], 'candidate')}",
+        _number(search["val_uar"]),
+        _number(search["test_uar"]),
+    )
+    table.add_row(
+        f"random sampling, {_count(sampling['samples'], 'sample')}",
+        _number(sampling["val_uar"], sampling["val_uar_std"]),
+        _number(sampling["test_uar"], sampling["test_uar_std"]),
+    )
+    out.print(table)
+    shares = found["rank"]
+    out.print(
+        f"The searched network beats {shares['val_uar']:.0%} of the samples on validation, {shares['test_uar']:.0%} on "
+        f"the test part.",
+        highlight=False,
+    )
+    if not search["complete"]:
+        out.print("Random search could have afforded more samples; raise --samples.", style="yellow")
+
+
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'s' if number != 1 else ''}"
 

@@ -28,10 +28,12 @@ CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
 CANDIDATES = "candidates.csv"
+STUDY = "study.json"
+NETWORKS = "networks.csv"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    SKIPPED, CHECKPOINT, BEGUN, CANDIDATES,
+    SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, STUDY, NETWORKS,
 )  # fmt: skip
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"

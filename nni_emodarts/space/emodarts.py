@@ -134,8 +134,10 @@ def build_model(
         )
 
 
-def random_architecture(space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int) -> Architecture:
-    """An architecture drawn evenly from the space; `none` is never drawn."""
+def random_architecture(
+    space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int | list[int]
+) -> Architecture:
+    """An architecture drawn evenly from the space; `none` is never drawn. A seed may be several numbers."""
     choices = _draw(space, np.random.RandomState(seed))
     return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
 

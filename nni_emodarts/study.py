@@ -1,0 +1,188 @@
+"""Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+from typing import Any
+
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.origin import search_origin
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.retrain import retrain_fold
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    BEGUN,
+    CONFIG,
+    METRICS,
+    NETWORKS,
+    STUDY,
+    RunFolder,
+    refuse_other_settings,
+)
+from nni_emodarts.space import random_architecture
+
+_TRIES = 1000  # draws for one more architecture that was not drawn before
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished search.
+
+    Attributes:
+        architecture: what it found.
+        fold: the fold that it searched on.
+        seed: its seed.
+        cpu_seconds: what it cost.
+    """
+
+    architecture: Architecture
+    fold: int
+    seed: int
+    cpu_seconds: float
+
+
+def read_search(folder: RunFolder) -> Finished:
+    """A finished search's folder.
+
+    Raises:
+        RunFolderError: it holds none.
+    """
+    if not folder.has(METRICS) or not folder.has(ARCHITECTURE):
+        raise RunFolderError(f"{folder.path} holds no finished search; name the --out folder of emodarts search")
+    metrics = folder.read_json(METRICS)
+    if "fold" not in metrics or not (folder.has(BEGUN) or "candidates" in metrics):
+        raise RunFolderError(f"{folder.path} holds a run that is no search; name the --out folder of emodarts search")
+    # Candidates are trained in processes of their own.
+    cost = max(metrics["cpu_seconds"], metrics.get("candidate_cpu_seconds", 0.0))
+    return Finished(Architecture.load(folder.path / ARCHITECTURE), metrics["fold"], metrics["seed"], cost)
+
+
+def study(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    searched: Finished,
+    samples: int,
+    folder: RunFolder,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Retrain the searched architecture and random ones of its space on the search's fold, with the search's seed.
+
+    Random sampling is the mean over all samples. Random search is what a person gets who spends what the search and
+    its one retraining cost on random architectures instead, and keeps the best on validation (Li & Talwalkar 2019).
+    Samples are of the same space, recipe, fold and seed, so that only the choice of the architecture differs.
+
+    Args:
+        config: the search's configuration.
+        corpus: manifest and features.
+        searched: the search.
+        samples: random architectures to train.
+        folder: where the runs go; finished ones are kept.
+        progress: told of each network.
+
+    Returns:
+        What the folder's study.json holds.
+    """
+    refuse_other_settings(folder, config.to_yaml())
+    fold = corpus.fold(searched.fold)
+    folder.write_text(CONFIG, config.to_yaml())
+    origin = search_origin(config, corpus, fold, searched.seed)
+    drawn = draw_samples(config, corpus, searched, samples, origin)
+    rows = []
+    for number, architecture in enumerate([searched.architecture, *drawn]):
+        name = "searched" if number == 0 else f"sample_{number:03d}"
+        rows.append({"name": name, **_train(config, corpus, fold, searched.seed, architecture, folder.child(name))})
+        progress("networks", number + 1, samples + 1, val_uar=rows[-1]["val_uar"])
+    folder.write_csv(NETWORKS, pd.DataFrame(rows))
+    found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
+    folder.write_json(STUDY, found)
+    return found
+
+
+def draw_samples(
+    config: ExperimentConfig, corpus: Corpus, searched: Finished, samples: int, origin: dict[str, Any]
+) -> list[Architecture]:
+    """Different architectures, drawn evenly from the space; the searched one may be among them.
+
+    Raises:
+        RunFolderError: the space does not hold so many.
+    """
+    found: dict[str, Architecture] = {}
+    for number in range(samples * _TRIES):
+        if len(found) == samples:
+            break
+        made = random_architecture(config.space, corpus.num_classes, corpus.input_shape, [searched.seed, number])
+        found.setdefault(
+            made.id,
+            Architecture(
+                made.space, made.choices, made.num_classes, made.input_shape, {**origin, "strategy": "random"}
+            ),
+        )
+    if len(found) < samples:
+        raise RunFolderError(f"samples: {samples} is more than the {len(found)} architectures of this small space")
+    return list(found.values())
+
+
+def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_cost: float) -> dict[str, Any]:
+    """Figures of the search, of random sampling, and of random search at equal cost.
+
+    Args:
+        searched: `val_uar`, `test_uar`, `cpu_seconds` of the searched architecture's network.
+        sampled: likewise of the random ones, in the order in which they were drawn.
+        search_cost: CPU seconds of the search.
+
+    Returns:
+        `searched`, `random_sampling` (mean and standard deviation), `random_search` (`candidates` that the cost
+        allows, at least one; `complete` tells whether there were enough samples to spend it), and `rank`: the share of
+        the samples that the searched network beats, ties counted half, by validation and by test.
+    """
+    budget = search_cost + searched["cpu_seconds"]
+    affordable: list[dict[str, Any]] = []
+    spent = 0.0
+    for row in sampled:
+        spent += row["cpu_seconds"]
+        if affordable and spent > budget:
+            break
+        affordable.append(row)
+    best = max(affordable, key=lambda row: row["val_uar"])
+    return {
+        "searched": {**_figures(searched), "search_cpu_seconds": search_cost, "cpu_seconds": searched["cpu_seconds"]},
+        "random_sampling": {
+            "samples": len(sampled),
+            **{key: mean(row[key] for row in sampled) for key in ("val_uar", "test_uar")},
+            **{f"{key}_std": _spread(sampled, key) for key in ("val_uar", "test_uar")},
+        },
+        "random_search": {
+            **_figures(best),
+            "candidates": len(affordable),
+            "budget_cpu_seconds": budget,
+            "complete": len(affordable) < len(sampled) or spent >= budget,
+        },
+        "rank": {key: _rank(searched, sampled, key) for key in ("val_uar", "test_uar")},
+    }
+
+
+def _train(
+    config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, architecture: Architecture, folder: RunFolder
+) -> dict[str, Any]:
+    if not folder.has(METRICS):
+        retrain_fold(config, corpus, architecture, fold, seed, folder)
+    metrics = folder.read_json(METRICS)
+    return {key: metrics[key] for key in ("architecture", "val_uar", "test_uar", "parameters", "cpu_seconds")}
+
+
+def _figures(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("architecture", "val_uar", "test_uar") if key in row}
+
+
+def _spread(rows: Sequence[dict[str, Any]], key: str) -> float | None:
+    return stdev(row[key] for row in rows) if len(rows) > 1 else None
+
+
+def _rank(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], key: str) -> float:
+    return float(mean((searched[key] > row[key]) + 0.5 * (searched[key] == row[key]) for row in sampled))

@@ -1,0 +1,56 @@
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.search import search
+from nni_emodarts.study import judge, read_search, study
+
+
+def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0) -> dict[str, Any]:
+    return {"val_uar": val_uar, "test_uar": test_uar, "cpu_seconds": cpu_seconds}
+
+
+def test_random_search_spends_what_the_search_and_its_retraining_cost() -> None:
+    sampled = [row(0.4, 0.9), row(0.6, 0.3), row(0.9, 0.8), row(0.95, 0.2)]
+    found = judge(row(0.7, 0.8), sampled, search_cost=25.0)
+    assert found["random_search"]["candidates"] == 3  # 25 + 10 seconds buy three trainings of 10
+    assert (found["random_search"]["val_uar"], found["random_search"]["test_uar"]) == (0.9, 0.8)
+    assert found["random_search"]["complete"]
+    assert found["rank"] == {"val_uar": 0.5, "test_uar": 0.625}
+    assert found["random_sampling"]["test_uar"] == pytest.approx(0.55)
+
+
+def test_samples_that_do_not_use_up_the_budget_are_told() -> None:
+    found = judge(row(0.7), [row(0.4), row(0.5)], search_cost=1000.0)
+    assert found["random_search"]["candidates"] == 2
+    assert not found["random_search"]["complete"]
+    assert judge(row(0.7), [row(0.4), row(0.5)], search_cost=0.0)["random_search"]["candidates"] == 1
+
+
+def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path) -> None:
+    searched = RunFolder.claim(tmp_path / "search")
+    architecture = search(fast_config, small_corpus, small_corpus.fold(2), 1, searched)
+    finished = read_search(searched)
+    assert (finished.architecture.id, finished.fold, finished.seed) == (architecture.id, 2, 1)
+    assert finished.cpu_seconds > 0
+    folder = RunFolder.claim(tmp_path / "study")
+    found = study(fast_config, small_corpus, finished, 2, folder)
+    networks = pd.read_csv(folder.path / "networks.csv")
+    assert networks["name"].tolist() == ["searched", "sample_001", "sample_002"]
+    assert networks["architecture"].nunique() >= 2
+    assert found["random_sampling"]["test_uar"] == pytest.approx(networks["test_uar"][1:].mean(), abs=1e-6)
+    times = {file: file.stat().st_mtime_ns for file in folder.path.glob("*/metrics.json")}
+    more = study(fast_config, small_corpus, finished, 3, folder)
+    assert more["random_sampling"]["samples"] == 3
+    assert all(file.stat().st_mtime_ns == time for file, time in times.items()), "a finished network ran again"
+
+
+def test_a_folder_without_a_search_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="no finished search"):
+        read_search(RunFolder.claim(tmp_path / "empty"))
