@@ -8,10 +8,12 @@ import torch
 
 from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import FeatureStore
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
+from nni_emodarts.training.task import EmotionTask
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +97,51 @@ def test_a_search_uses_both_halves(small_corpus: Corpus, fast_config: Experiment
     assert sorted([*for_weights, *for_alphas]) == sorted(fold.train)
     assert not set(small_corpus.speakers(for_weights)) & set(small_corpus.speakers(for_alphas))
     assert torch.is_grad_enabled()
+
+
+def test_cures_and_records_in_a_real_search(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    data = fast_config.model_dump(mode="json")
+    data["space"] |= {
+        "cnn_primitives": ["max_pool_3x3", "skip_connect", "none"],
+        "seqnn_primitives": ["lstm_1", "skip_connect"],
+    }
+    data["search"] |= {"epochs": 2, "epoch_steps": 1}
+    data["search"]["options"] = {
+        "eigenvalue": True,
+        "selection": "perturbation",
+        "tuning_steps": 1,
+        "max_skips": 1,
+        "cost": {"metric": "flops", "weight": 0.1},
+    }
+    config = ExperimentConfig.model_validate(data)
+    folder = RunFolder.claim(tmp_path / "out")
+    architecture = search(config, small_corpus, small_corpus.fold(0), 1, folder)
+    history = pd.read_csv(folder.path / "history.csv")
+    assert {"epoch", "val_uar", "skips", "entropy", "eigenvalue"} == set(history.columns)
+    assert np.isfinite(history["eigenvalue"]).all()
+    # a cell with a skip connection ends the search, at the first epoch that derives one
+    assert (history["skips"].iloc[:-1] == 0).all()
+    assert len(history) == 2 or history["skips"].iloc[-1] >= 1
+    assert set(architecture.choices.values()) & {"max_pool_3x3", "skip_connect"}
+
+
+def test_a_loss_that_is_no_number_stops_the_search_and_names_the_checkpoint(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fast_config.model_dump(mode="json")
+    data["search"] |= {"epochs": 2, "epoch_steps": 2}
+    config = ExperimentConfig.model_validate(data)
+    forward = EmotionTask.forward
+
+    def poisoned(task: EmotionTask, maps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        logits = forward(task, maps, lengths)
+        return logits * float("nan") if task.trainer.current_epoch == 1 else logits
+
+    monkeypatch.setattr(EmotionTask, "forward", poisoned)
+    with pytest.raises(DivergenceError, match=r"loss is nan in epoch 2, step 1; .*checkpoint is .*checkpoint\.ckpt"):
+        search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    (tmp_path / "out" / "checkpoint.ckpt").write_bytes(b"PK no checkpoint")
+    with pytest.raises(RunFolderError, match="cannot be read"):
+        search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out", resume=True))

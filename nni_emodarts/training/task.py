@@ -67,7 +67,7 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         loss: Tensor = self.loss(self(batch.maps, batch.lengths), batch.labels)
         if not torch.isfinite(loss):
             raise DivergenceError(
-                f"the loss is {float(loss)} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; lower the "
+                f"the loss is {float(loss.detach())} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; lower the "
                 f"optimizer's learning_rate, or its gradient_clip"
             )
         return loss
