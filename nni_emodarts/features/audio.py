@@ -19,6 +19,8 @@ END_TOLERANCE = 0.1
 """Seconds by which a segment may end after its recording: annotations are rounded."""
 MIN_SECONDS = 0.1
 """Shortest stretch that can be used: a few frames, less than a syllable."""
+MAX_SECONDS = 600
+"""Longest stretch that is one utterance: features of an hour and a batch of them would fill memory."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
 
@@ -97,6 +99,8 @@ def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
         return f"has a sample of {peak:g}, beyond ±{PEAK:g}; export it again from its source"
     if samples + 1 < MIN_SECONDS * rate:  # a segment's bounds are rounded to samples
         return f"lasts {samples / rate:.3g} s, less than {MIN_SECONDS:g} s; leave it out"
+    if samples > MAX_SECONDS * rate:
+        return f"lasts more than {MAX_SECONDS} s; name its utterances by start and end"
     if low == high:
         return f"is silent: every sample is {low:g} once channels are averaged; record it again or leave it out"
     return None
@@ -114,21 +118,31 @@ def read_audio(
         end: where it ends, in seconds; at the file's end where absent.
 
     Returns:
-        Waveform (S,), float32, at least `MIN_SECONDS` long.
+        Waveform (S,), float32, from `MIN_SECONDS` to `MAX_SECONDS` long.
 
     Raises:
-        AudioError: the file is missing, no audio, empty, too short or silent, holds NaN or the like, or does not
-            contain the segment.
+        AudioError: the file is missing, no audio, empty, too short, too long or silent, holds NaN or the like, or does
+            not contain the segment.
     """
     with open_stretch(path, start, end) as stretch:
         rate = stretch.sound.samplerate
-        blocks = [mix_down(block) for block in stretch.blocks()]
+        blocks = _bounded(stretch.blocks(), MAX_SECONDS * rate)
     waveform = np.concatenate(blocks) if blocks else np.empty(0, np.float32)
     low, high = (waveform.min(), waveform.max()) if blocks else (0.0, 0.0)
     fault = find_fault(len(waveform), rate, float(low), float(high))
     if fault is not None:
         raise AudioError(f"{path}: {fault}")
     return _resample(waveform, rate, sampling_rate)
+
+
+def _bounded(blocks: Iterator[np.ndarray], samples: int) -> list[np.ndarray]:
+    """Blocks averaged over their channels, until there are more samples than that: a header may promise anything."""
+    kept: list[np.ndarray] = []
+    for block in blocks:
+        kept.append(mix_down(block))
+        if sum(map(len, kept)) > samples:
+            break
+    return kept
 
 
 def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: float | None) -> tuple[int, int]:

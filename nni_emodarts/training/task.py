@@ -67,8 +67,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         loss: Tensor = self.loss(self(batch.maps, batch.lengths), batch.labels)
         if not torch.isfinite(loss):
             raise DivergenceError(
-                f"the loss is {float(loss.detach())} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; lower the "
-                f"optimizer's learning_rate, or its gradient_clip"
+                f"the loss is {float(loss.detach())} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; "
+                f"lower the optimizer's learning_rate, or its gradient_clip"
             )
         return loss
 

@@ -79,6 +79,7 @@ def _write(path, samples, rate=RATE):
         ("opposed.wav", lambda path: _write(path, np.outer(np.sin(np.arange(RATE)), [1, -1])), "is silent"),
         ("both_ends.wav", lambda path: _write(path, np.outer(np.ones(RATE), [np.inf, -np.inf])), "sample of nan"),
         ("._clip.wav", lambda path: path.write_bytes(bytes(82)), "macOS keeps notes"),
+        ("long.wav", lambda path: _write(path, np.zeros(601 * 1000), rate=1000), "lasts more than 600 s"),
         ("slow.wav", lambda path: _write(path, [0.1, 0.2], rate=7), "sampling rate of 7 Hz"),
     ],
 )
