@@ -21,7 +21,7 @@ test: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy trials/*.py
+	$(BIN)/mypy trials/*.py benchmarks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest
 
