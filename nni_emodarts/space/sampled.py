@@ -55,19 +55,19 @@ class SampledNode(PathSamplingInput):  # type: ignore[misc]
         return {self.label: self._sampled}
 
 
-class Gate(nn.Module):
-    """Alphas over the options of a sampled choice, moved by comparing two of them (ProxylessNAS, Cai et al. 2019).
+class Gate:
+    """Alphas over the options of a sampled choice, moved by comparing two of them; a mix-in (Cai et al. 2019).
 
-    Where a rival is set, its result is computed without gradient beside the path's own, and alphas receive the gradient
-    of the binary gates (their eq. 3 and 4, two sampled paths as in section 3.2.1): with q the softmax of the two alphas,
-    dL/dalpha_i = q_i * sum_j (delta_ij - q_j) <dL/dy, o_j>.
+    Where a rival is set, its result is computed without gradient beside the path's own, and the two alphas receive the
+    gradient of the binary gates (eq. 4 of the paper, for two sampled paths as in its section 3.2.1): with q the softmax
+    of the two alphas, dL/dalpha_i = sum_j <dL/dy, o_j> q_j (delta_ij - q_i).
     """
 
     rival: Any = None
     """The option that the path is compared with; None while weights are trained or a path is evaluated."""
 
-    options: list[Any]
-    label: str
+    options: Any
+    label: Any
     _sampled: Any
     _arch_alpha: nn.Parameter
 
@@ -116,15 +116,15 @@ class Gate(nn.Module):
         return self._sampled
 
 
-class GatedOperation(Gate, SampledOperation):
+class GatedOperation(Gate, SampledOperation):  # type: ignore[misc]
     """An edge with alphas, of which one operation is computed. `none` competes with the others, and is not exported."""
 
     def __init__(self, paths: dict[str, nn.Module], alpha: nn.Parameter, label: str) -> None:
-        SampledOperation.__init__(self, paths, label)
+        super().__init__(paths, label)
         self._arch_alpha = alpha
 
     @property
-    def options(self) -> list[str]:  # type: ignore[override]
+    def options(self) -> list[str]:
         """What may be drawn."""
         return list(self.names)
 
@@ -155,7 +155,7 @@ class GatedOperation(Gate, SampledOperation):
         return cls(module.candidates, memo[module.label], module.label) if type(module) is LayerChoice else None
 
 
-class GatedNode(Gate, SampledNode):
+class GatedNode(Gate, SampledNode):  # type: ignore[misc]
     """A node with alphas over sets of chosen inputs. NNI's has alphas over inputs, trains on one, and exports two.
 
     Attributes:
@@ -163,7 +163,7 @@ class GatedNode(Gate, SampledNode):
     """
 
     def __init__(self, n_candidates: int, n_chosen: int, alpha: nn.Parameter, label: str) -> None:
-        SampledNode.__init__(self, n_candidates, n_chosen, "sum", label)
+        super().__init__(n_candidates, n_chosen, "sum", label)
         self._arch_alpha = alpha
         self.names = ["+".join(map(str, option)) for option in self.options]
 

@@ -29,8 +29,11 @@ _CONTROLLER = "controller"
 
 
 class _Controller:
-    """Makes NNI's policy. NNI gives the optimiser a set of weights, whose order changes from process to process, so that
-    its state would land on others after a restart; here they come in the order of the modules."""
+    """Makes NNI's policy with an optimiser whose state can be kept.
+
+    NNI's takes the weights as a set, whose order changes from process to process, so that the state would land on
+    others after a restart; here they come in the order of the modules.
+    """
 
     def __init__(self, learning_rate: float) -> None:
         self._rate = learning_rate
