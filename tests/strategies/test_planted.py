@@ -29,7 +29,7 @@ from nni_emodarts.training.trainer import make_trainer, quiet
 
 PLANTED = {"first": "square", "second": "pass", "inputs": [1, 2]}
 SEEDS = 20
-EPOCHS, STEPS, SIZE, RATE = 4, 20, 64, 0.1
+EPOCHS, STEPS, SIZE, RATE = 4, 18, 64, 0.1
 THRESHOLD = 14
 OPTIONS: dict[str, dict[str, Any]] = {
     "darts": {"alpha_learning_rate": 0.05},
@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "gumbel_darts": {"alpha_learning_rate": 0.1},
     "proxyless": {"alpha_learning_rate": 0.1},
     "random_one_shot": {"samples": 12},
-    "enas": {"samples": 4, "paths_per_update": 6},
+    "enas": {"samples": 2, "paths_per_update": 6, "controller_learning_rate": 0.01},
 }
 
 
