@@ -53,8 +53,8 @@ class PathSearch(OneShotSearch):
 class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[misc]
     """Weights of an evenly drawn path at each step.
 
-    Of NNI's module: it exports any path; it draws from a generator that nothing seeds; and since Lightning steps its
-    optimiser, the bound on the gradient's norm that goes with NNI's other strategies would not apply.
+    Of NNI's module: it exports any path, and draws from a generator that nothing seeds. It leaves clipping to the
+    trainer, which must have none for every other strategy; so the bound on the gradient's norm is set here.
     """
 
     def __init__(self, task: Any, options: RandomOneShotOptions, gradient_clip: float) -> None:

@@ -1,8 +1,9 @@
 """Each one-shot strategy finds a planted architecture.
 
-The task is exclusive or of two signs. Of a network's three choices, one combination alone can represent it: a hidden
-layer that is not linear, a second layer that lets its input pass, and, of three inputs of which two are summed, the
-second and third; the first is noise. Twelve architectures, so that chance finds the planted one in 1 of 12 searches.
+Of three columns of noise, the class says whether the sum of the second and third is far from zero. One combination of
+the network's three choices alone can represent that: the sum of these two, squared, and not given to other samples.
+There are 3 * 2 * 2 = 12 architectures, so that chance finds the planted one in 1 of 12 searches, and `enas`, which
+compares two, in 1 of 6. With the sign of the alphas' gradient, or of the reward, turned round, no threshold is met.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +31,16 @@ from nni_emodarts.training.trainer import make_trainer, quiet
 PLANTED = {"first": "square", "second": "pass", "inputs": [1, 2]}
 SEEDS = 20
 EPOCHS, STEPS, SIZE, RATE = 4, 18, 64, 0.1
-THRESHOLD = 14
+LEAST = {
+    "darts": 17,
+    "darts_second_order": 17,
+    "gumbel_darts": 13,
+    "proxyless": 12,
+    "random_one_shot": 14,
+    "enas": 11,
+}
+"""Searches of 20 that find it; chance reaches 11 with a probability below 0.0001 for any of them. Seen when this was
+written: 20, 20, 17, 15, 18, 15."""
 OPTIONS: dict[str, dict[str, Any]] = {
     "darts": {"alpha_learning_rate": 0.05},
     "darts_second_order": {"alpha_learning_rate": 0.05},
@@ -124,4 +134,4 @@ def needs_extra(strategy: str) -> Any:
 @pytest.mark.parametrize("strategy", [needs_extra(strategy) for strategy in ONE_SHOT])
 def test_the_planted_architecture_is_found(strategy: str) -> None:
     hits = sum(found(strategy, seed) == PLANTED for seed in range(SEEDS))
-    assert hits >= THRESHOLD, f"{hits} of {SEEDS}; chance finds fewer than 6 of 20 with a probability of 0.98"
+    assert hits >= LEAST[strategy]
