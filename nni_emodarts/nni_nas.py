@@ -33,12 +33,14 @@ with (
     from nni.nas.experiment.config import NasExperimentConfig
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
     from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
-    from nni.nas.oneshot.pytorch.strategy import DARTS, OneShotStrategy
+    from nni.nas.oneshot.pytorch.sampling import EnasLightningModule, RandomSamplingLightningModule
+    from nni.nas.oneshot.pytorch.strategy import DARTS, ENAS, OneShotStrategy, RandomOneShot
     from nni.nas.oneshot.pytorch.supermodule.differentiable import (
         DifferentiableMixedInput,
         DifferentiableMixedLayer,
         GumbelSoftmax,
     )
+    from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingInput, PathSamplingLayer
     from nni.nas.space import (
         ExecutableModelSpace,
         ModelStatus,
@@ -51,15 +53,23 @@ with (
     from nni.nas.strategy.base import Strategy
 
 default_policy: Any = getattr(_rl, "default_policy_fn", None)
-"""The policy of PolicyBasedRL; None where tianshou is not installed."""
+"""The policy of PolicyBasedRL and ENAS; None where tianshou is not installed."""
+
+TuningTrajectoryGenerator: Any = getattr(_rl, "TuningTrajectoryGenerator", None)
+"""What draws samples from a policy; None where tianshou is not installed."""
+
+ReplayBuffer: Any = getattr(_rl, "ReplayBuffer", None)
+"""tianshou's store of what a policy learns from; None where it is not installed."""
 
 __all__ = [
     "DARTS",
+    "ENAS",
     "TPE",
     "Categorical",
     "DartsLightningModule",
     "DifferentiableMixedInput",
     "DifferentiableMixedLayer",
+    "EnasLightningModule",
     "ExecutableModelSpace",
     "ExecutionEngine",
     "ExperimentConfig",
@@ -77,15 +87,21 @@ __all__ = [
     "NasExperiment",
     "NasExperimentConfig",
     "OneShotStrategy",
+    "PathSamplingInput",
+    "PathSamplingLayer",
     "PolicyBasedRL",
     "Random",
+    "RandomOneShot",
+    "RandomSamplingLightningModule",
     "RawFormatModelSpace",
     "RegularizedEvolution",
+    "ReplayBuffer",
     "SequentialExecutionEngine",
     "Strategy",
     "Trainer",
     "TrainingEndEvent",
     "TrainingServiceExecutionEngine",
+    "TuningTrajectoryGenerator",
     "current_model",
     "default_policy",
     "model_context",

@@ -26,10 +26,14 @@ from nni_emodarts.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import InlineEngine, check_space, make_strategy
 from nni_emodarts.strategies.terms import CostTerm, Term
+from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 OnEpoch = Callable[[int, float], None]
+
+_RECALIBRATION_BATCHES = 8
+"""Training batches that the statistics of batch normalisation are measured on, where a strategy asks for it."""
 
 
 class Recorder(pl.Callback):
@@ -38,7 +42,7 @@ class Recorder(pl.Callback):
     Everything random is seeded anew before each epoch, so that a search that goes on draws what it would have drawn.
     """
 
-    def __init__(self, seed: int, evaluate: Callable[[nn.Module], float], checkpoint: Path, on_epoch: OnEpoch) -> None:
+    def __init__(self, seed: int, evaluate: Callable[[Any], float], checkpoint: Path, on_epoch: OnEpoch) -> None:
         self._seed = seed
         self._evaluate = evaluate
         self._checkpoint = checkpoint
@@ -70,7 +74,7 @@ class Recorder(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Record the epoch, then write the checkpoint under a temporary name and rename it."""
         epoch = trainer.current_epoch
-        val_uar = pl_module.validate(lambda: self._evaluate(pl_module.model))
+        val_uar = pl_module.validate(lambda: self._evaluate(pl_module))
         self.history.append({"epoch": epoch, "val_uar": val_uar, **pl_module.figures()})
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
@@ -110,7 +114,7 @@ def search_one_shot(
     check_space(config.search, config.space)
     seed_epoch(seed, -1)
     normalizer = Normalizer.fit(corpus.store, fold.train)
-    evaluate = _evaluator(config, corpus, normalizer, fold.validation, device)
+    evaluate = _evaluator(config, corpus, fold, normalizer, seed, device)
     checkpoint = folder.path / CHECKPOINT
     recorder = Recorder(seed, evaluate, checkpoint, on_epoch)
     with quiet():
@@ -122,7 +126,7 @@ def search_one_shot(
     module.to(device)
     seed_epoch(seed, config.search.epochs)
     tune = _tuner(module, loaders[0], config, device)
-    choices = module.choose(lambda: evaluate(module.model), tune, seed)
+    choices = module.choose(lambda: evaluate(module), tune, seed)
     tables = {HISTORY: pd.DataFrame(recorder.history)}
     if recorder.alphas:
         tables[ALPHAS] = pd.DataFrame(recorder.alphas)
@@ -204,13 +208,19 @@ def _loaders(
 
 
 def _evaluator(
-    config: ExperimentConfig, corpus: Corpus, normalizer: Normalizer, rows: np.ndarray, device: torch.device
-) -> Callable[[nn.Module], float]:
-    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, config.search.batch_size)
+    config: ExperimentConfig, corpus: Corpus, fold: Fold, normalizer: Normalizer, seed: int, device: torch.device
+) -> Callable[[Any], float]:
+    """Search -> validation UAR of its supernet as it stands."""
+    size, rows = config.search.batch_size, fold.validation
+    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, size)
     true = corpus.manifest.labels[np.sort(rows)]
+    drawn = np.random.default_rng(seed).permutation(fold.train)[: _RECALIBRATION_BATCHES * size]
+    batches = evaluation_loader(corpus.utterances(drawn, normalizer), corpus.frequency_bins, size)
 
-    def evaluate(model: nn.Module) -> float:
-        return uar(true, predict(model, loader, device, len(true)).argmax(1), corpus.num_classes)
+    def evaluate(search: Any) -> float:
+        if search.recalibrates:
+            recalibrate(search.model, batches, device)
+        return uar(true, predict(search.model, loader, device, len(true)).argmax(1), corpus.num_classes)
 
     return evaluate
 

@@ -79,6 +79,10 @@ class EnasOptions(Section):
     """Options of `enas` (Pham et al. 2018)."""
 
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    """Epochs that train the weights on the untrained controller's paths before it learns."""
+    paths_per_update: PositiveInt = 20
+    """Paths between two updates of the controller; at the end of an epoch it learns from those that are left."""
+    controller_learning_rate: PositiveFloat = 3e-3
     samples: PositiveInt = 20
     """Architectures drawn from the trained controller and compared on validation."""
 

@@ -53,8 +53,11 @@ class Node(nn.Module):
     def forward(self, states: Sequence[Tensor], lengths: Sequence[Tensor]) -> Tensor:
         """The states before this node, each with its lengths -> the node's state."""
         results: list[Tensor | None] = [None] * len(states)
+        taken = getattr(self.inputs, "taken", range(len(states)))  # a supernet of sampled paths takes some edges only
         for name, edge in self.edges.items():
             state = int(name)
+            if state not in taken:
+                continue
             result = _operation(edge)(states[state], lengths[state])
             results[state] = result if isinstance(edge, Skip) else self.drop_path(result)
         out: Tensor = self.inputs(results)

@@ -17,6 +17,9 @@ _STRATEGIES = {
     "darts": "darts:Darts",
     "darts_second_order": "darts:DartsSecondOrder",
     "gumbel_darts": "darts:GumbelDarts",
+    "proxyless": "proxyless:Proxyless",
+    "random_one_shot": "random_one_shot:RandomOneShot",
+    "enas": "enas:Enas",
 }
 """Name -> module and class; each is imported when asked for, since some need packages that others do not."""
 

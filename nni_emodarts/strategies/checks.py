@@ -3,10 +3,11 @@
 from nni_emodarts.architecture import candidates, nodes
 from nni_emodarts.config import NONE, SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.nni_nas import default_policy
 
 
 def check_space(search: SearchConfig, space: SpaceConfig) -> None:
-    """Refuse a space that the strategy cannot search.
+    """Refuse a space that the strategy cannot search, or a strategy that lacks a package.
 
     Raises:
         ConfigError: with the reason and what would do instead.
@@ -15,6 +16,11 @@ def check_space(search: SearchConfig, space: SpaceConfig) -> None:
         raise ConfigError(
             f"strategy {search.strategy}: the space holds a single architecture, so that there is nothing to search; "
             f"give cnn_primitives or seqnn_primitives a second operation, or a cell a second node"
+        )
+    if search.strategy == "enas" and default_policy is None:
+        raise ConfigError(
+            "strategy enas needs tianshou, which is not installed; pip install 'nni_emodarts[rl]', or take "
+            "random_one_shot, which also searches by single paths and needs nothing more"
         )
     parts = getattr(search.strategy_options(), "partial_channels", 1)
     for key, width in (("cnn_channels", space.cnn_channels), ("seqnn_width", space.seqnn_width)):

@@ -12,6 +12,10 @@ class OneShotSearch:
 
     export: Callable[[], dict[str, Any]]
 
+    recalibrates = False
+    """Whether the statistics of batch normalisation are measured anew before each evaluation: those that were gathered
+    over many sampled paths hold for none of them (SPOS, Guo et al. 2020, section 3.1)."""
+
     def validate(self, evaluate: Evaluate) -> float:
         """The validation figure of an epoch."""
         return evaluate()

@@ -1,0 +1,84 @@
+"""ProxylessNAS (Cai et al. 2019): alphas by gradient, while one path is computed, and a second one to compare with."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, optim
+
+from nni_emodarts.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.space.sampled import GatedNode, GatedOperation
+from nni_emodarts.strategies.contract import Evaluate
+from nni_emodarts.strategies.darts import Darts, DartsSearch
+
+_GATED: dict[type, Any] = {MixedOperation: GatedOperation, MixedNode: GatedNode}
+
+
+class ProxylessSearch(DartsSearch):
+    """A step of the weights of one path, drawn by softmax(alpha); a step of the alphas that compares two paths.
+
+    Of NNI's Proxyless: it exports and measures a random path; it trains a node on one input where two are derived; and
+    it computes every operation of every edge in each backward pass, also in those of the weights, which need none.
+
+    The paper rescales the two compared alphas after a step, so that the others keep their probabilities; here they
+    move as the optimiser has it, because a price of the network moves every alpha.
+    """
+
+    recalibrates = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._comparing = False
+
+    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+        """A step of the alphas by two paths of each choice."""
+        self._comparing = True
+        super().architecture_step(train_batch, val_batch, batch_idx)
+        self._comparing = False
+
+    def resample(self) -> dict[str, Any]:
+        """Draw a path, in a step of the alphas with rivals; modules of one label draw alike."""
+        sample: dict[str, Any] = {}
+        for found in self._choices().values():
+            drawn = found[0].draw_two() if self._comparing else found[0].draw(1)
+            for gate in found:
+                sample.update(gate.take(*drawn))
+        return sample
+
+    def configure_architecture_optimizers(self) -> optim.Optimizer:
+        """Adam without momentum or decay, as the authors' code has it: alphas that are not compared stay.
+
+        NNI's has both, which would move alphas that no path has touched, by far more than their decay: Adam scales a
+        gradient by its own past.
+        """
+        return torch.optim.Adam(self.arch_parameters(), self.arc_learning_rate, betas=(0.0, 0.999))
+
+    def validate(self, evaluate: Evaluate) -> float:
+        """The figure of the strongest path, which is no draw."""
+        chosen = self.export()
+        for label, found in self._choices().items():
+            for gate in found:
+                gate.take(chosen[label])
+        return evaluate()
+
+    def input_probabilities(self) -> dict[str, Tensor]:
+        """Chance (I,) that a chosen input of a node is this one, by label; one in sum."""
+        return {label: found[0].marginals() for label, found in self.by_label(MixedNode).items()}
+
+    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, list[Any]]:
+        """Supernet modules of a kind, by label; here their gated versions."""
+        return super().by_label(_GATED[kind])
+
+    def _choices(self) -> dict[str, list[Any]]:
+        return {**self.by_label(MixedOperation), **self.by_label(MixedNode)}
+
+
+class Proxyless(Darts):
+    """DARTS' strategy with gated paths."""
+
+    search = ProxylessSearch
+
+    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+        """Hooks that turn the space's choices into supernet modules."""
+        yield GatedOperation.mutate
+        yield GatedNode.mutate

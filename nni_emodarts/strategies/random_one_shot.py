@@ -1,0 +1,122 @@
+"""Single path one-shot (SPOS, Guo et al. 2020): weights trained on evenly drawn paths, then the best of many paths."""
+
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nni_emodarts.nni_nas import RandomOneShot as NniRandomOneShot
+from nni_emodarts.nni_nas import RandomSamplingLightningModule
+from nni_emodarts.space.sampled import SampledNode, SampledOperation
+from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
+from nni_emodarts.strategies.paths import best_path, distinct
+from nni_emodarts.strategies.terms import Term
+from nni_emodarts.strategy_options import RandomOneShotOptions
+
+_PROBES = 4
+"""Paths, the same ones in each epoch, whose mean figure stands for the supernet."""
+
+
+class PathSearch(OneShotSearch):
+    """What searches by single paths without alphas share; a mix-in for NNI's one-shot modules."""
+
+    recalibrates = True
+
+    resample: Callable[[], dict[str, Any]]
+    supernet_modules: Callable[[], Any]
+
+    def take(self, sample: dict[str, Any]) -> None:
+        """Set the supernet to a path."""
+        for module in self.supernet_modules():
+            module.resample(memo=sample)
+
+    def validate(self, evaluate: Evaluate) -> float:
+        """Mean validation figure of a few paths, which are the same in each epoch where draws do not change."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            figures = []
+            for _ in range(_PROBES):
+                self.resample()
+                figures.append(evaluate())
+        return sum(figures) / len(figures)
+
+    def best_of(self, samples: int, evaluate: Evaluate, seed: int) -> dict[str, Any]:
+        """The best on validation of so many different paths."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            found = list(distinct(self.resample, samples))
+        return dict(best_path(iter(found), self.take, evaluate))
+
+
+class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[misc]
+    """Weights of an evenly drawn path at each step.
+
+    Of NNI's module: it exports any path, and draws from a generator that nothing seeds. It leaves clipping to the
+    trainer, which must have none for every other strategy; so the bound on the gradient's norm is set here.
+    """
+
+    def __init__(self, task: Any, options: RandomOneShotOptions, gradient_clip: float) -> None:
+        super().__init__(task)
+        self._samples = options.samples
+        self._gradient_clip = gradient_clip
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        """The loss of a path; Lightning steps the weights."""
+        self.resample()
+        loss: Tensor = self.training_module.training_step(batch, batch_idx)
+        return loss
+
+    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+        """Bound the norm; Lightning calls this before each step."""
+        self.clip_gradients(optimizer, self._gradient_clip, "norm")
+
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+        """The best on validation of different evenly drawn paths, with the shared weights."""
+        return self.best_of(self._samples, evaluate, seed)
+
+
+class Alternating:
+    """Batches of two loaders in turn, as many as the longer one has; a loader at its end begins anew."""
+
+    def __init__(self, *loaders: Any) -> None:
+        self._loaders = loaders
+
+    def __len__(self) -> int:
+        return max(len(loader) for loader in self._loaders)
+
+    def __iter__(self) -> Iterator[Any]:
+        streams = [_endless(loader) for loader in self._loaders]
+        for _, stream in zip(range(len(self)), cycle(streams), strict=False):
+            yield next(stream)
+
+
+def _endless(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+class RandomOneShot(NniRandomOneShot):  # type: ignore[misc]
+    """NNI's strategy with this package's search inside. There are no alphas, so both halves train the weights."""
+
+    def __init__(self, options: RandomOneShotOptions, gradient_clip: float, terms: list[Term]) -> None:
+        super().__init__()
+        self._options = options
+        self._gradient_clip = gradient_clip
+
+    def configure_oneshot_module(self, training_module: Any) -> RandomSearch:
+        """NNI's hook: the module that searches."""
+        return RandomSearch(training_module, self._options, self._gradient_clip)
+
+    def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
+        """NNI's hook: batches of both halves in turn."""
+        return Alternating(train_dataloader_fn(), val_dataloader_fn())
+
+    def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
+        """NNI's hook: nothing, since the search measures the validation part itself."""
+
+    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+        """Hooks that turn the space's choices into supernet modules."""
+        yield SampledOperation.mutate
+        yield SampledNode.mutate
