@@ -154,8 +154,8 @@ def _parameter_free(cells: Sequence[dict[str, Any]]) -> str:
                 chance += sum(map(_learns_nothing, offered)) / len(offered)
     return (
         f"{free} of the {count} operations that the searches on EMO-DB chose are skip connections or pooling, which "
-        f"learn nothing; an even draw gives {chance:.0f}. DARTS is known to lean that way; the cures are options of the "
-        "strategy, all off here."
+        f"learn nothing; an even draw gives {chance:.0f}. DARTS is known to lean that way; the cures are options "
+        "of the strategy, all off here."
     )
 
 
