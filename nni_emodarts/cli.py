@@ -230,7 +230,7 @@ def study(
     out: Out,
     manifest: Manifest = None,
     settings: Settings = None,
-    samples: Annotated[int, typer.Option(min=2, help="Random architectures to train.")] = 10,
+    samples: Annotated[int, typer.Option(min=2, help="Random architectures to train at least.")] = 10,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:

@@ -178,8 +178,6 @@ def show_study(found: Mapping[str, Any]) -> None:
         f"the test part.",
         highlight=False,
     )
-    if not search["complete"]:
-        out.print("Random search could have afforded more samples; raise --samples.", style="yellow")
 
 
 def _count(number: int, what: str) -> str:

@@ -1,7 +1,8 @@
 """Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from statistics import mean, stdev
 from typing import Any
 
@@ -27,7 +28,7 @@ from nni_emodarts.run_folder import (
 )
 from nni_emodarts.space import random_architecture
 
-_TRIES = 1000  # draws for one more architecture that was not drawn before
+_TRIES = 1000  # draws in vain after which a small space counts as drawn out
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,14 @@ def study(
 
     Random sampling is the mean over all samples. Random search is what a person gets who spends what the search and
     its one retraining cost on random architectures instead, and keeps the best on validation (Li & Talwalkar 2019).
+    Samples are drawn until that cost is spent, and `samples` of them at least.
     Samples are of the same space, recipe, fold and seed, so that only the choice of the architecture differs.
 
     Args:
         config: the search's configuration.
         corpus: manifest and features.
         searched: the search.
-        samples: random architectures to train.
+        samples: random architectures to train at least.
         folder: where the runs go; finished ones are kept.
         progress: told of each network.
 
@@ -92,40 +94,40 @@ def study(
     fold = corpus.fold(searched.fold)
     folder.write_text(CONFIG, config.to_yaml())
     origin = search_origin(config, corpus, fold, searched.seed)
-    drawn = draw_samples(config, corpus, searched, samples, origin)
-    rows = []
-    for number, architecture in enumerate([searched.architecture, *drawn]):
-        name = "searched" if number == 0 else f"sample_{number:03d}"
-        rows.append({"name": name, **_train(config, corpus, fold, searched.seed, architecture, folder.child(name))})
-        progress("networks", number + 1, samples + 1, val_uar=rows[-1]["val_uar"])
+    rows: list[dict[str, Any]] = []
+    budget, spent = 0.0, 0.0
+    for architecture in chain([searched.architecture], draw_samples(config, corpus, searched.seed, origin)):
+        name = f"sample_{len(rows):03d}" if rows else "searched"
+        row = _train(config, corpus, fold, searched.seed, architecture, folder.child(name))
+        rows.append({"name": name, **row})
+        if name == "searched":
+            budget = searched.cpu_seconds + row["cpu_seconds"]
+        else:
+            spent += row["cpu_seconds"]
+        progress("networks", len(rows), max(samples + 1, len(rows)), val_uar=row["val_uar"])
+        if len(rows) > samples and spent >= budget:
+            break
     folder.write_csv(NETWORKS, pd.DataFrame(rows))
     found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
     folder.write_json(STUDY, found)
     return found
 
 
-def draw_samples(
-    config: ExperimentConfig, corpus: Corpus, searched: Finished, samples: int, origin: dict[str, Any]
-) -> list[Architecture]:
-    """Different architectures, drawn evenly from the space; the searched one may be among them.
+def draw_samples(config: ExperimentConfig, corpus: Corpus, seed: int, origin: dict[str, Any]) -> Iterator[Architecture]:
+    """Different architectures, drawn evenly from the space without end, or until a small space has no more.
 
-    Raises:
-        RunFolderError: the space does not hold so many.
+    The searched one may be among them.
     """
-    found: dict[str, Architecture] = {}
-    for number in range(samples * _TRIES):
-        if len(found) == samples:
-            break
-        made = random_architecture(config.space, corpus.num_classes, corpus.input_shape, [searched.seed, number])
-        found.setdefault(
-            made.id,
-            Architecture(
-                made.space, made.choices, made.num_classes, made.input_shape, {**origin, "strategy": "random"}
-            ),
-        )
-    if len(found) < samples:
-        raise RunFolderError(f"samples: {samples} is more than the {len(found)} architectures of this small space")
-    return list(found.values())
+    seen: set[str] = set()
+    in_vain = 0
+    for number in count():
+        made = random_architecture(config.space, corpus.num_classes, corpus.input_shape, [seed, number])
+        in_vain = in_vain + 1 if made.id in seen else 0
+        if in_vain == _TRIES:
+            return
+        if not in_vain:
+            seen.add(made.id)
+            yield replace(made, origin={**origin, "strategy": "random"})
 
 
 def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_cost: float) -> dict[str, Any]:
@@ -137,9 +139,9 @@ def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_co
         search_cost: CPU seconds of the search.
 
     Returns:
-        `searched`, `random_sampling` (mean and standard deviation), `random_search` (`candidates` that the cost
-        allows, at least one; `complete` tells whether there were enough samples to spend it), and `rank`: the share of
-        the samples that the searched network beats, ties counted half, by validation and by test.
+        `searched`, `random_sampling` (mean and standard deviation), `random_search` (its `candidates` are those that
+        the cost allows, at least one), and `rank`: the share of the samples that the searched network beats, ties
+        counted half, by validation and by test.
     """
     budget = search_cost + searched["cpu_seconds"]
     affordable: list[dict[str, Any]] = []
@@ -161,7 +163,6 @@ def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_co
             **_figures(best),
             "candidates": len(affordable),
             "budget_cpu_seconds": budget,
-            "complete": len(affordable) < len(sampled) or spent >= budget,
         },
         "rank": {key: _rank(searched, sampled, key) for key in ("val_uar", "test_uar")},
     }

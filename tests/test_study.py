@@ -1,15 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from nni_emodarts import study as room
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
-from nni_emodarts.study import judge, read_search, study
+from nni_emodarts.space import random_architecture
+from nni_emodarts.study import Finished, judge, read_search, study
 
 
 def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0) -> dict[str, Any]:
@@ -21,24 +24,20 @@ def test_random_search_spends_what_the_search_and_its_retraining_cost() -> None:
     found = judge(row(0.7, 0.8), sampled, search_cost=25.0)
     assert found["random_search"]["candidates"] == 3  # 25 + 10 seconds buy three trainings of 10
     assert (found["random_search"]["val_uar"], found["random_search"]["test_uar"]) == (0.9, 0.8)
-    assert found["random_search"]["complete"]
     assert found["rank"] == {"val_uar": 0.5, "test_uar": 0.625}
     assert found["random_sampling"]["test_uar"] == pytest.approx(0.55)
 
 
-def test_samples_that_do_not_use_up_the_budget_are_told() -> None:
-    found = judge(row(0.7), [row(0.4), row(0.5)], search_cost=1000.0)
-    assert found["random_search"]["candidates"] == 2
-    assert not found["random_search"]["complete"]
+def test_random_search_has_one_candidate_at_least() -> None:
     assert judge(row(0.7), [row(0.4), row(0.5)], search_cost=0.0)["random_search"]["candidates"] == 1
 
 
 def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path) -> None:
     searched = RunFolder.claim(tmp_path / "search")
     architecture = search(fast_config, small_corpus, small_corpus.fold(2), 1, searched)
-    finished = read_search(searched)
+    finished = replace(read_search(searched), cpu_seconds=-1e9)  # so that no cost asks for more samples
     assert (finished.architecture.id, finished.fold, finished.seed) == (architecture.id, 2, 1)
-    assert finished.cpu_seconds > 0
+    assert read_search(searched).cpu_seconds > 0
     folder = RunFolder.claim(tmp_path / "study")
     found = study(fast_config, small_corpus, finished, 2, folder)
     networks = pd.read_csv(folder.path / "networks.csv")
@@ -49,6 +48,27 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     more = study(fast_config, small_corpus, finished, 3, folder)
     assert more["random_sampling"]["samples"] == 3
     assert all(file.stat().st_mtime_ns == time for file, time in times.items()), "a finished network ran again"
+
+
+def test_samples_are_drawn_until_the_cost_is_spent(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "_train", lambda *words: {"architecture": words[4].id, **row(0.5)})
+    made = random_architecture(fast_config.space, small_corpus.num_classes, small_corpus.input_shape, 0)
+    found = study(fast_config, small_corpus, Finished(made, 0, 1, 25.0), 2, RunFolder.claim(tmp_path / "study"))
+    assert found["random_sampling"]["samples"] == 4  # 25 + 10 seconds
+    assert found["random_search"]["candidates"] == 3
+    few = fast_config.model_dump(mode="json")
+    few["space"] |= {
+        "cnn_nodes": 1,
+        "seqnn_nodes": 1,
+        "cnn_primitives": ["max_pool_3x3"],
+        "seqnn_primitives": ["lstm_1"],
+    }
+    config = ExperimentConfig.model_validate(few)
+    made = random_architecture(config.space, small_corpus.num_classes, small_corpus.input_shape, 0)
+    found = study(config, small_corpus, Finished(made, 0, 1, 25.0), 2, RunFolder.claim(tmp_path / "small"))
+    assert found["random_sampling"]["samples"] == 1, "the space holds one architecture"
 
 
 def test_a_folder_without_a_search_is_refused(tmp_path: Path) -> None:
