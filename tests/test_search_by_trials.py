@@ -266,7 +266,10 @@ def test_failing_trials_show_their_log(
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"strategy": "grid", "shuffle": False}, "shuffle=true"), ({"max_cost": {"limit": 10}}, "below the cheapest network")],
+    [
+        ({"strategy": "grid", "shuffle": False}, "shuffle=true"),
+        ({"max_cost": {"limit": 10}}, "below the cheapest network"),
+    ],
 )
 def test_a_refused_search_leaves_nothing(
     options: dict[str, Any], says: str, fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
