@@ -53,6 +53,11 @@ def candidates(space: SpaceConfig, kind: CellKind) -> tuple[str, ...]:
     return space.sequence_operations if kind == "seqnn" else tuple(space.cnn_primitives)
 
 
+def derivable(space: SpaceConfig, kind: CellKind) -> tuple[str, ...]:
+    """Operations that an edge of a derived network may hold: all but `none`."""
+    return tuple(name for name in candidates(space, kind) if name != NONE)
+
+
 def nodes(space: SpaceConfig) -> Iterator[tuple[CellKind, int]]:
     """Every node of the space, cell by cell."""
     for kind in cell_kinds(space):
@@ -199,7 +204,7 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, Any]) -> dict[str, Choice]:
             faults.append(_missing_or_wrong(choices, label, f"two different states of 0 to {node - 1}, such as [0, 1]"))
             continue
         tidy[label] = chosen
-        operations = [name for name in candidates(space, kind) if name != NONE]
+        operations = derivable(space, kind)
         for state in chosen:
             edge = edge_label(kind, node, state)
             if choices.get(edge) in operations:

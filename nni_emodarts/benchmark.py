@@ -22,6 +22,7 @@ import yaml
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import BASELINES, Baseline
 from nni_emodarts.config import ExperimentConfig, nearest, validate
+from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.overlap import find_overlap
 from nni_emodarts.preparation import Corpus, load_manifest, prepare
@@ -29,9 +30,9 @@ from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import refuse_overlap, retrain_fold, settle_space
 from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder, write_atomically
-from nni_emodarts.search import search
+from nni_emodarts.search import search, search_cost
 from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers, uar_of_confusion, wa_of_confusion
-from nni_emodarts.strategy_options import STRATEGY_OPTIONS
+from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
 
 Tell = Callable[[int, int, dict[str, Any]], None]
 """Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
@@ -254,10 +255,9 @@ def _settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
         return settle_space(config, Architecture.load(method.architecture), explicit=False)
     if method.name in BASELINES or method.name == config.search.strategy:
         return config
-    known = STRATEGY_OPTIONS[method.name].model_fields
     data = config.model_dump(mode="json")
     data["search"]["strategy"] = method.name
-    data["search"]["options"] = {key: value for key, value in config.search.options.items() if key in known}
+    data["search"]["options"] = options_for(method.name, config.search.options)
     return validate(data)
 
 
@@ -266,7 +266,9 @@ def _search(
 ) -> tuple[Architecture, dict[str, Any]]:
     if not folder.has(METRICS):
         search(config, corpus, fold, seed, folder, progress)
-    return Architecture.load(folder.path / ARCHITECTURE), folder.read_json(METRICS)
+    metrics = folder.read_json(METRICS)
+    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
+    return Architecture.load(folder.path / ARCHITECTURE), cost
 
 
 def _refuse_other_settings(file: Path, digest: str) -> None:
@@ -285,7 +287,7 @@ def _compute_all(
     if workers <= 1:
         yield from (_compute_job(*job) for job in jobs)
         return
-    with _threads(max((os.cpu_count() or 1) // workers, 1)):
+    with _threads(threads_each(workers)):
         pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
         try:
             for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):

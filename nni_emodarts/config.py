@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.sections import Fraction, PositiveFloat, PositiveInt, Section
-from nni_emodarts.strategy_options import STRATEGY_OPTIONS
+from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
 
 CnnPrimitive = Literal[
     "max_pool_3x3",
@@ -310,8 +310,7 @@ def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, A
     strategy = searched.get("strategy") if isinstance(searched, Mapping) else None
     if strategy not in STRATEGY_OPTIONS:
         return preset
-    known = STRATEGY_OPTIONS[strategy].model_fields
-    options = {key: value for key, value in preset["search"]["options"].items() if key in known}
+    options = options_for(strategy, preset["search"]["options"])
     return {**preset, "search": {**preset["search"], "options": options}}
 
 

@@ -32,6 +32,11 @@ class Stopwatch:
         return {"seconds": round(time.monotonic() - self._wall, 3), "cpu_seconds": round(_cpu_seconds() - self._cpu, 3)}
 
 
+def threads_each(processes: int) -> int:
+    """Threads of each of several processes at once; two that use every core spin against each other."""
+    return max(1, (os.cpu_count() or 1) // processes)
+
+
 def describe_environment(device: str, threads: int) -> dict[str, Any]:
     """Versions and hardware, as data."""
     return {

@@ -18,6 +18,7 @@ from typing import Any
 import requests
 import yaml
 
+from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, write_atomically
 
@@ -45,7 +46,7 @@ def experiment_yaml(
         concurrency: trials at once; the cores are divided among them.
         python: the interpreter that has this package.
     """
-    threads = max(1, (os.cpu_count() or 1) // concurrency)
+    threads = threads_each(concurrency)
     words = [python, "-m", "nni_emodarts.trials.pipeline", *trial_arguments, "--threads", str(threads)]
     experiment = {
         "experimentName": name,

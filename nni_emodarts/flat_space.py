@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.architecture import Architecture, CellKind, candidates, edge_label, node_label, nodes
-from nni_emodarts.config import NONE, SpaceConfig
+from nni_emodarts.architecture import Architecture, CellKind, derivable, edge_label, node_label, nodes
+from nni_emodarts.config import SpaceConfig
 
 
 def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
@@ -20,7 +20,7 @@ def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
     for kind, node in nodes(space):
         table[node_label(kind, node)] = _pairs(space, node)
         for state in range(node):
-            table[edge_label(kind, node, state)] = _operations(space, kind)
+            table[edge_label(kind, node, state)] = derivable(space, kind)
     return table
 
 
@@ -60,7 +60,7 @@ class _Block:
         self._label = node_label(kind, node)
         self._pairs = list(itertools.combinations(range(node), space.N_CHOSEN))
         self._edges = {state: edge_label(kind, node, state) for state in range(node)}
-        self._operations = _operations(space, kind)
+        self._operations = derivable(space, kind)
         self._each: int = len(self._operations) ** space.N_CHOSEN
 
     def __len__(self) -> int:
@@ -78,10 +78,6 @@ class _Block:
 
 def _blocks(space: SpaceConfig) -> list[_Block]:
     return [_Block(space, kind, node) for kind, node in nodes(space)]
-
-
-def _operations(space: SpaceConfig, kind: CellKind) -> tuple[str, ...]:
-    return tuple(name for name in candidates(space, kind) if name != NONE)
 
 
 def _pairs(space: SpaceConfig, node: int) -> tuple[str, ...]:

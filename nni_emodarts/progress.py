@@ -1,6 +1,10 @@
 """How long jobs say how far they are. They are given a callable and never print."""
 
+from collections.abc import Callable
 from typing import Protocol
+
+Report = Callable[[float], None]
+"""Given a figure after each epoch, or of each candidate."""
 
 
 class Progress(Protocol):

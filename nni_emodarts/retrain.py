@@ -25,7 +25,7 @@ from nni_emodarts.metrics import pool as pool_predictions
 from nni_emodarts.metrics import pooled_table, scores, uar
 from nni_emodarts.overlap import Overlap, find_overlap
 from nni_emodarts.preparation import Corpus, note_skipped
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
@@ -39,13 +39,13 @@ from nni_emodarts.run_folder import (
     PREDICTIONS,
     WEIGHTS,
     RunFolder,
+    refuse_other_settings,
 )  # fmt: skip
 from nni_emodarts.space import build_model, set_drop_path
 from nni_emodarts.training.graph import onnx_graph
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
-Report = Callable[[float], None]
 Validate = Callable[[nn.Module], tuple[float, float]]
 Design = Architecture | Baseline
 """What the recipe trains: a network of the space, or one designed by hand."""
@@ -380,15 +380,12 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     """
     text = config.to_yaml()
     if folder.has(ARCHITECTURE) and folder.has(CONFIG):
-        differs = None
         if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
-            differs = "of another architecture"
-        elif (folder.path / CONFIG).read_text(encoding="utf-8") != text:
-            differs = "with other settings"
-        if differs is not None:
             raise RunFolderError(
-                f"output folder {folder.path} holds a run {differs}; name another folder, or --overwrite that run"
+                f"output folder {folder.path} holds a run of another architecture; name another folder, or --overwrite "
+                f"that run"
             )
+        refuse_other_settings(folder, text)
     folder.write_text(CONFIG, text)
     folder.write_json(ARCHITECTURE, architecture.to_dict())
 

@@ -93,6 +93,8 @@ class RunFolder:
             self.path / FINAL,
             self.path / "search",
             self.path / CANDIDATE_FOLDERS,
+            self.path / "searched",
+            *self.path.glob("sample_[0-9]*"),
         ]:
             if child.is_dir():
                 shutil.rmtree(child)

@@ -1,6 +1,6 @@
 """The search phase: a fold's training speakers -> an architecture."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus, note_skipped
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
@@ -27,8 +27,6 @@ from nni_emodarts.run_folder import (
 )
 from nni_emodarts.strategy_options import MULTI_TRIAL
 from nni_emodarts.training.trainer import pick_device
-
-Report = Callable[[float], None]
 
 
 def search(
@@ -118,3 +116,8 @@ def start_search(folder: RunFolder, config: ExperimentConfig, fold: Fold, seed: 
 
 def _add(earlier: dict[str, Any], spent: dict[str, float]) -> dict[str, Any]:
     return {**earlier, **{key: round(earlier[key] + value, 3) for key, value in spent.items()}}
+
+
+def search_cost(metrics: Mapping[str, Any]) -> float:
+    """CPU seconds of a finished search, of its metrics.json; candidates are trained in processes of their own."""
+    return max(float(metrics["cpu_seconds"]), float(metrics.get("candidate_cpu_seconds", 0.0)))

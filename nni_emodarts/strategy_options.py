@@ -1,6 +1,7 @@
 """Names of the search strategies, and the options that each takes."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -203,3 +204,9 @@ MULTI_TRIAL: dict[str, type[TrialOptions]] = {
 
 STRATEGY_OPTIONS: dict[str, type[Section]] = {**ONE_SHOT, **MULTI_TRIAL}
 """Every strategy and its options."""
+
+
+def options_for(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Of some options those that a strategy takes."""
+    known = STRATEGY_OPTIONS[strategy].model_fields
+    return {key: value for key, value in options.items() if key in known}

@@ -26,6 +26,7 @@ from nni_emodarts.run_folder import (
     RunFolder,
     refuse_other_settings,
 )
+from nni_emodarts.search import search_cost
 from nni_emodarts.space import random_architecture
 
 _TRIES = 1000  # draws in vain after which a small space counts as drawn out
@@ -59,9 +60,8 @@ def read_search(folder: RunFolder) -> Finished:
     metrics = folder.read_json(METRICS)
     if "fold" not in metrics or not (folder.has(BEGUN) or "candidates" in metrics):
         raise RunFolderError(f"{folder.path} holds a run that is no search; name the --out folder of emodarts search")
-    # Candidates are trained in processes of their own.
-    cost = max(metrics["cpu_seconds"], metrics.get("candidate_cpu_seconds", 0.0))
-    return Finished(Architecture.load(folder.path / ARCHITECTURE), metrics["fold"], metrics["seed"], cost)
+    architecture = Architecture.load(folder.path / ARCHITECTURE)
+    return Finished(architecture, metrics["fold"], metrics["seed"], search_cost(metrics))
 
 
 def study(

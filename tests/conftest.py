@@ -1,13 +1,14 @@
 """What the tests share: a small corpus, a fast configuration, a cache of their own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from nni_emodarts import cli
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
 from nni_emodarts.preparation import Corpus, prepare
@@ -52,3 +53,27 @@ def fast_config(small_manifest: Path) -> ExperimentConfig:
 @pytest.fixture(scope="session")
 def small_corpus(fast_config: ExperimentConfig) -> Corpus:
     return prepare(fast_config.data, fast_config.features)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home of its own, so that no experiment of a person's is touched."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(folder))
+        patch.setenv("NNI_HOME", str(folder / ".nni"))
+        yield folder
+
+
+@pytest.fixture
+def emodarts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """Runs a command in this process; returns exit code and what it printed. Any other exception fails the test."""
+
+    def run(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["emodarts", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(left.value.code or 0), printed.out + printed.err
+
+    return run

@@ -15,7 +15,6 @@ import soundfile
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nni_emodarts import cli
 from nni_emodarts.config import load_config
 from nni_emodarts.describe import describe
 from nni_emodarts.errors import BadRecordings
@@ -34,20 +33,6 @@ anything = st.recursive(
     plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
 )
 """Values of JSON, NaN and infinity included."""
-
-
-@pytest.fixture
-def emodarts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; returns exit code and what it printed. Any other exception fails the test."""
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["emodarts", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(left.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 @pytest.fixture(scope="module")

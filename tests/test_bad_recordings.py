@@ -11,7 +11,6 @@ import soundfile
 import yaml
 from nni_emodarts.trials import arguments, pipeline
 
-from nni_emodarts import cli
 from nni_emodarts.config import load_config
 from nni_emodarts.errors import ProtocolError
 from nni_emodarts.experiment import ExperimentError, pool_trials
@@ -42,20 +41,6 @@ def spoilt(small_manifest: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
         (folder / file).unlink()
         BAD[reason](folder / file)
     return folder / "manifest.csv", reasons
-
-
-@pytest.fixture
-def emodarts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process; returns exit code and all that it printed."""
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr("sys.argv", ["emodarts", *map(str, words)])
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        printed = capsys.readouterr()
-        return int(left.value.code or 0), printed.out + printed.err
-
-    return run
 
 
 def corpus_of(manifest: Path, protocol: str = "loso") -> Corpus:

@@ -16,16 +16,6 @@ from nni_emodarts.experiment import Manager, experiment_yaml, free_port, pool_tr
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home of its own, so that no experiment of a person's is touched."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(folder))
-        patch.setenv("NNI_HOME", str(folder / ".nni"))
-        yield folder
-
-
-@pytest.fixture(scope="module")
 def written(small_manifest: Path, home: Path, fast_words: list[str]) -> Path:
     words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *fast_words]
     file = home / "experiment.yml"

@@ -166,16 +166,6 @@ def test_no_candidate_is_accepted(fast_config: ExperimentConfig, small_corpus: C
     assert not list(folder.path.glob("candidates/*/"))
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A home of its own, so that no experiment of a person's is touched."""
-    folder = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(folder))
-        patch.setenv("NNI_HOME", str(folder / ".nni"))
-        yield folder
-
-
 def command(manifest: Path, out: Path, *more: str) -> list[str]:
     words = ["search", "--manifest", manifest, "--preset", "tiny", "--protocol", "kfold:3", "--out", out]
     settings = ["search.options.epochs=1", "retrain.batch_size=8", "retrain.epoch_steps=2"]

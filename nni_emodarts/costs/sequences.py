@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from nni_emodarts.costs.maps import Grid
 from nni_emodarts.costs.part import Part
 from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.primitives import sequence_operation
+from nni_emodarts.nn.primitives import RECURRENT, sequence_operation
 from nni_emodarts.nn.temporal_pooling import POOLINGS
 
-_RECURRENT = re.compile(r"(?P<kind>lstm|rnn)(?P<attention>_att)?_(?P<layers>\d+)")
 _GATES = {"lstm": 4, "rnn": 1}
 
 
@@ -59,7 +58,7 @@ class SequenceOperation(Part):
     @property
     def parameters(self) -> int:
         """Of all layers, of the score without bias, and of the output's linear map."""
-        parsed = _RECURRENT.fullmatch(self.name)
+        parsed = RECURRENT.fullmatch(self.name)
         if parsed is None:
             return 0
         biases = 2 * _GATES[parsed["kind"]] * self.width * _recurrences(parsed)
@@ -69,7 +68,7 @@ class SequenceOperation(Part):
     @property
     def flops(self) -> int:
         """2 for each weight and frame, and for each state that the attention weighs."""
-        parsed = _RECURRENT.fullmatch(self.name)
+        parsed = RECURRENT.fullmatch(self.name)
         if parsed is None:
             return 0
         score, weighted_sum, output = 2 * self.width, 2 * self.width, 4 * self.width * self.width

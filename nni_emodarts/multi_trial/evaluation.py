@@ -1,6 +1,5 @@
 """One candidate: trained by the retrain recipe for fewer epochs, measured on the validation part alone."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -9,12 +8,11 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
 from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Report
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import train
 from nni_emodarts.run_folder import HISTORY, METRICS, RunFolder
 from nni_emodarts.strategy_options import TrialOptions
-
-Report = Callable[[float], None]
 
 _SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
 

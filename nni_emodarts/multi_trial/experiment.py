@@ -1,6 +1,5 @@
 """The NNI experiment of a search whose candidates are trials."""
 
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import requests
 
+from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.experiment import Manager, free_port, stop
 from nni_emodarts.multi_trial.engines import TrialTraining
@@ -82,7 +82,7 @@ def trial_command(config: Path, candidates: Path, fold: int, seed: int, concurre
         seed: seed of everything random.
         concurrency: trials at once; the processor's threads are divided among them.
     """
-    threads = max(1, (os.cpu_count() or 1) // concurrency)
+    threads = threads_each(concurrency)
     words = ["--config", config, "--candidates", candidates, "--fold", fold, "--seed", seed, "--threads", threads]
     return shlex.join([sys.executable, "-m", "nni_emodarts.trials.candidate", *map(str, words)])
 

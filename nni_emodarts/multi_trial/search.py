@@ -14,7 +14,7 @@ from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.flat_space import count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
-from nni_emodarts.multi_trial.evaluation import Report, candidate_epochs, evaluate_candidate
+from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 from nni_emodarts.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
 from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.multi_trial.ledger import PATIENCE, Entry, Ledger
@@ -23,7 +23,7 @@ from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_tri
 from nni_emodarts.nni_nas import Strategy
 from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus, note_skipped
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
 from nni_emodarts.strategy_options import GridOptions, TrialOptions

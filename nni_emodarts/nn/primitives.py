@@ -11,7 +11,7 @@ from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.recurrence import RecurrentAttention, RecurrentKind, StackedRecurrence
 from nni_emodarts.nn.skip import FactorizedReduce, Skip, Zero
 
-_RECURRENT = re.compile(r"(?P<kind>lstm|rnn)(?P<attention>_att)?_(?P<layers>\d+)")
+RECURRENT = re.compile(r"(?P<kind>lstm|rnn)(?P<attention>_att)?_(?P<layers>\d+)")
 
 
 def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
@@ -41,7 +41,7 @@ def sequence_operation(name: str, width: int) -> nn.Module:
         return Skip()
     if name == "none":
         return Zero()
-    match = _RECURRENT.fullmatch(name)
+    match = RECURRENT.fullmatch(name)
     if match is None:
         raise KeyError(name)
     kind = cast(RecurrentKind, match["kind"])

@@ -7,8 +7,8 @@ import numpy as np
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
-from nni_emodarts.config import NONE, SpaceConfig
+from nni_emodarts.architecture import Architecture, derivable, edge_label, node_label, nodes
+from nni_emodarts.config import SpaceConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import Stem
@@ -147,7 +147,7 @@ def _draw(space: SpaceConfig, generator: np.random.RandomState) -> dict[str, Any
     choices: dict[str, Any] = {}
     for kind, node in nodes(space):
         choices[node_label(kind, node)] = sorted(generator.permutation(node)[: space.N_CHOSEN].tolist())
-        operations = [name for name in candidates(space, kind) if name != NONE]
+        operations = derivable(space, kind)
         for state in range(node):
             choices[edge_label(kind, node, state)] = operations[generator.randint(len(operations))]
     return choices

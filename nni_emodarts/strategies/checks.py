@@ -1,7 +1,7 @@
 """Whether a strategy can search a space, told before anything is trained."""
 
-from nni_emodarts.architecture import candidates, nodes
-from nni_emodarts.config import NONE, SearchConfig, SpaceConfig
+from nni_emodarts.architecture import derivable, nodes
+from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_nas import default_policy
 
@@ -33,4 +33,4 @@ def check_space(search: SearchConfig, space: SpaceConfig) -> None:
 
 
 def _has_freedom(space: SpaceConfig) -> bool:
-    return any(node > space.N_CHOSEN or len(set(candidates(space, kind)) - {NONE}) > 1 for kind, node in nodes(space))
+    return any(node > space.N_CHOSEN or len(derivable(space, kind)) > 1 for kind, node in nodes(space))
