@@ -1,5 +1,7 @@
 """Batch normalisation that counts real frames only."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -29,7 +31,9 @@ class MaskedBatchNorm2d(nn.Module):
         mask = map_mask(lengths, maps.shape[-1])
         mean, var = self.running_mean, self.running_var
         if self.training:
-            mean, var = self._batch_statistics(maps, lengths, mask[:, 0])
+            count = lengths.sum() * maps.shape[2]
+            mean, var = _statistics(maps, mask[:, 0], count)
+            self.track(mean, var, count)
         scale = torch.rsqrt(var + self.eps)
         if self.weight is not None:
             scale = scale * self.weight
@@ -38,13 +42,36 @@ class MaskedBatchNorm2d(nn.Module):
             shift = shift + self.bias
         return torch.addcmul(shift[:, None, None], maps, scale[:, None, None]).masked_fill_(~mask, 0.0)
 
-    def _batch_statistics(self, maps: Tensor, lengths: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        count = lengths.sum() * maps.shape[2]
-        # Frequencies are summed first, so that the mask meets a small tensor.
-        mean = (maps.sum(2) * mask).sum((0, 2)) / count
-        var = ((maps - mean[:, None, None]).square().sum(2) * mask).sum((0, 2)) / count
-        with torch.no_grad():
-            unbiased = var * (count / (count - 1).clamp(min=1))
-            self.running_mean.lerp_(mean.detach(), self.momentum)
-            self.running_var.lerp_(unbiased.detach(), self.momentum)
-        return mean, var
+    @torch.no_grad()
+    def track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
+        """Move the running statistics towards those of a batch: (C,) each, over `count` pixels."""
+        unbiased = var * (count / (count - 1).clamp(min=1))
+        self.running_mean.lerp_(mean.detach(), self.momentum)
+        self.running_var.lerp_(unbiased.detach(), self.momentum)
+
+
+def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale and shift of several layers without parameters of their own, whose channels lie side by side.
+
+    Args:
+        norms: layers of C channels each.
+        mean: means of the batch, all layers together.
+        var: likewise its variances.
+        count: real pixels of the batch.
+    """
+    if norms[0].training:
+        width = len(norms[0].running_mean)
+        for norm, own_mean, own_var in zip(norms, mean.split(width), var.split(width), strict=True):
+            norm.track(own_mean, own_var, count)
+    else:
+        mean = torch.cat([norm.running_mean for norm in norms])
+        var = torch.cat([norm.running_var for norm in norms])
+    scale = torch.rsqrt(var + norms[0].eps)
+    return scale, -mean * scale
+
+
+def _statistics(maps: Tensor, mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    # Frequencies are summed first, so that the mask meets a small tensor.
+    mean = (maps.sum(2) * mask).sum((0, 2)) / count
+    var = ((maps - mean[:, None, None]).square().sum(2) * mask).sum((0, 2)) / count
+    return mean, var

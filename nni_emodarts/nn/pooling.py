@@ -17,12 +17,15 @@ class MaxPool(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) -> (N, C, F', T')."""
+        out: Tensor = self.norm(self.pool(maps, lengths), strided(lengths, self.stride))
+        return out
+
+    def pool(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """The maximum before normalisation, zero in the padding."""
         lowest = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
-        shorter = strided(lengths, self.stride)
         pooled = F.max_pool2d(lowest, 3, self.stride, 1)
         # Windows without any real frame hold -inf, which normalisation must not multiply.
-        out: Tensor = self.norm(pooled.masked_fill(~map_mask(shorter, pooled.shape[-1]), 0.0), shorter)
-        return out
+        return pooled.masked_fill(~map_mask(strided(lengths, self.stride), pooled.shape[-1]), 0.0)
 
 
 class AvgPool(nn.Module):
@@ -35,8 +38,11 @@ class AvgPool(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T) with zero padding, lengths (N,) -> (N, C, F', T')."""
+        out: Tensor = self.norm(self.pool(maps, lengths), strided(lengths, self.stride))
+        return out
+
+    def pool(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """The mean before normalisation."""
         real = map_mask(lengths, maps.shape[-1]).to(maps.dtype).expand(-1, 1, maps.shape[2], -1)
         share = F.avg_pool2d(real, 3, self.stride, 1)
-        pooled = F.avg_pool2d(maps, 3, self.stride, 1) / share.clamp(min=1 / 9)
-        out: Tensor = self.norm(pooled, strided(lengths, self.stride))
-        return out
+        return F.avg_pool2d(maps, 3, self.stride, 1) / share.clamp(min=1 / 9)

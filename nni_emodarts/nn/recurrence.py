@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from nni_emodarts.nn.masking import frame_mask
 
@@ -16,6 +17,8 @@ class StackedRecurrence(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
         super().__init__()
+        self.kind = kind
+        self.depth = layers
         self.recurrence = _CELLS[kind](width, width, layers, batch_first=True)
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -39,8 +42,8 @@ class BidirectionalLayer(nn.Module):
     def forward(self, sequence: Tensor, mirror: Tensor) -> Tensor:
         """sequence (N, T, D), mirror (N, T) from `mirrored_frames` -> (N, T, 2 D)."""
         ahead, _ = self.forwards(sequence)
-        back, _ = self.backwards(_reorder(sequence, mirror))
-        return torch.cat([ahead, _reorder(back, mirror)], 2)
+        back, _ = self.backwards(reorder(sequence, mirror))
+        return torch.cat([ahead, reorder(back, mirror)], 2)
 
 
 class RecurrentAttention(nn.Module):
@@ -52,6 +55,8 @@ class RecurrentAttention(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
         super().__init__()
+        self.kind = kind
+        self.depth = layers
         widths = [width] + [2 * width] * (layers - 1)
         self.layers = nn.ModuleList(BidirectionalLayer(kind, in_width, width) for in_width in widths)
         self.score = nn.Linear(2 * width, 1, bias=False)  # softmax cancels a bias
@@ -63,12 +68,17 @@ class RecurrentAttention(nn.Module):
         states = sequence
         for layer in self.layers:
             states = layer(states, mirror)
-        real = frame_mask(lengths, sequence.shape[1])[:, :, None]
+        return self.attend(states, lengths)
+
+    def attend(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """What the recurrences say (N, T, 2 D), lengths (N,) -> (N, T, D), zero in the padding."""
+        real = frame_mask(lengths, states.shape[1])[:, :, None]
         weights = torch.softmax(self.score(states).masked_fill(~real, float("-inf")), 1)
         context = (weights * states).sum(1, keepdim=True)
-        joined = torch.cat([states, context.expand_as(states)], 2)
-        out: Tensor = self.output(joined).masked_fill(~real, 0.0)
-        return out
+        # The context is the same at each frame, so that its half of the linear map is computed once.
+        of_states, of_context = self.output.weight.split(states.shape[2], 1)
+        joined = F.linear(states, of_states, self.output.bias) + F.linear(context, of_context)
+        return joined.masked_fill(~real, 0.0)
 
 
 def mirrored_frames(lengths: Tensor, frames: int) -> Tensor:
@@ -77,5 +87,6 @@ def mirrored_frames(lengths: Tensor, frames: int) -> Tensor:
     return torch.where(frame_mask(lengths, frames), lengths[:, None] - 1 - position, position)
 
 
-def _reorder(sequence: Tensor, order: Tensor) -> Tensor:
+def reorder(sequence: Tensor, order: Tensor) -> Tensor:
+    """Frames (N, T, D) in an order (N, T)."""
     return sequence.gather(1, order[:, :, None].expand(-1, -1, sequence.shape[2]))

@@ -34,13 +34,22 @@ class FactorizedReduce(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) -> (N, C', ceil(F / 2), ceil(T / 2))."""
-        maps = F.relu(maps)
-        halves = [self.even(maps[:, :, ::2, ::2])]
-        if self.odd is not None:
-            # A zero row and column at the end give the shifted half the size of the other.
-            halves.append(self.odd(F.pad(maps, (0, 1, 0, 1))[:, :, 1::2, 1::2]))
-        out: Tensor = self.norm(torch.cat(halves, 1), strided(lengths, self.stride))
+        even, odd = self.halves(F.relu(maps))
+        parts = [self.even(even)] if self.odd is None else [self.even(even), self.odd(odd)]
+        out: Tensor = self.norm(torch.cat(parts, 1), strided(lengths, self.stride))
         return out
+
+    @staticmethod
+    def halves(maps: Tensor) -> tuple[Tensor, Tensor]:
+        """Every second frame and bin, and the same shifted by one: (N, C, ceil(F / 2), ceil(T / 2)) each."""
+        # A zero row and column at the end give the shifted half the size of the other.
+        return maps[:, :, ::2, ::2], F.pad(maps, (0, 1, 0, 1))[:, :, 1::2, 1::2]
+
+    def projection(self) -> Tensor:
+        """Both convolutions as one matrix (C', 2 C) that acts on both halves side by side."""
+        convolutions = [conv.weight[:, :, 0, 0] for conv in (self.even, self.odd) if conv is not None]
+        matrix = torch.block_diag(*convolutions)
+        return F.pad(matrix, (0, 2 * self.even.in_channels - matrix.shape[1]))
 
 
 class Zero(nn.Module):

@@ -74,8 +74,26 @@ def _operation(edge: Any) -> Any:
     return edge[edge.names[0]] if type(edge) is LayerChoice else edge
 
 
+ComputeStates = Callable[[Any, Sequence[Tensor], Sequence[Tensor], Tensor], list[Tensor]]
+"""(cell, its two input states, their lengths, lengths of its nodes) -> all of its states."""
+
+
+def plain_states(cell: Any, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor) -> list[Tensor]:
+    """The states of a cell, node by node and edge by edge."""
+    found = list(states)
+    for node in cell.nodes:
+        found.append(node(found, [*lengths, *[lengths_out] * (len(found) - 2)]))
+    return found
+
+
 class CnnCell(nn.Module):
-    """A cell on maps. Its nodes are concatenated; a reduction cell halves time and frequency and doubles channels."""
+    """A cell on maps. Its nodes are concatenated; a reduction cell halves time and frequency and doubles channels.
+
+    Attributes:
+        compute_states: computes its nodes; a supernet may have a faster one.
+    """
+
+    compute_states: ComputeStates = staticmethod(plain_states)
 
     def __init__(
         self,
@@ -117,14 +135,17 @@ class CnnCell(nn.Module):
     ) -> Tensor:
         """Maps (N, C, F, T) of the two cells before, with their lengths -> (N, C', F', T')."""
         states = [self.align_before(before, lengths_before), self.align_last(last, lengths)]
-        for node in self.nodes:
-            inner = [lengths_out] * (len(states) - 2)
-            states.append(node(states, [lengths, lengths, *inner]))
-        return torch.cat(states[2:], 1)
+        return torch.cat(self.compute_states(self, states, [lengths, lengths], lengths_out)[2:], 1)
 
 
 class SeqnnCell(nn.Module):
-    """A cell on sequences. Its nodes are averaged, which keeps the width, and normalised frame by frame."""
+    """A cell on sequences. Its nodes are averaged, which keeps the width, and normalised frame by frame.
+
+    Attributes:
+        compute_states: computes its nodes; a supernet may have a faster one.
+    """
+
+    compute_states: ComputeStates = staticmethod(plain_states)
 
     def __init__(self, width: int, nodes: int, names: Sequence[str]) -> None:
         super().__init__()
@@ -137,9 +158,7 @@ class SeqnnCell(nn.Module):
 
     def forward(self, before: Tensor, last: Tensor, lengths: Tensor) -> Tensor:
         """Sequences (N, T, D) of the two cells before -> (N, T, D)."""
-        states = [before, last]
-        for node in self.nodes:
-            states.append(node(states, [lengths] * len(states)))
+        states = self.compute_states(self, [before, last], [lengths, lengths], lengths)
         out: Tensor = self.norm(torch.stack(states[2:]).mean(0))
         return out
 

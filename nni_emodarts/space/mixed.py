@@ -37,12 +37,13 @@ class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(N, ...), lengths (N,) -> the operations' weighted sum."""
         return _weighted_sum(
-            (weight, self._operate(name, inputs, lengths))
+            (weight, self.operate(name, inputs, lengths))
             for name, weight in zip(self.names, self.probabilities(), strict=True)
             if name != NONE
         )
 
-    def _operate(self, name: str, inputs: Tensor, lengths: Tensor) -> Tensor:
+    def operate(self, name: str, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """One operation alone."""
         out: Tensor = self[name](inputs, lengths)
         return F.dropout(out, self.skip_dropout, self.training) if name == SKIP and self.skip_dropout else out
 
@@ -80,8 +81,8 @@ class PartialOperation(MixedOperation):
         chosen, rest = inputs.split([width, inputs.shape[axis] - width], axis)
         mixed = super().forward(chosen, lengths)
         if mixed.shape[2] != rest.shape[2]:
-            rest = _halve(rest, lengths)
-        return _shuffle(torch.cat([mixed, rest], axis), self.parts, axis)
+            rest = halve(rest, lengths)
+        return shuffle(torch.cat([mixed, rest], axis), self.parts, axis)
 
 
 def partial_operation(parts: int) -> type[PartialOperation]:
@@ -116,14 +117,14 @@ def _among(weights: Tensor, kept: Tensor | None) -> Tensor:
     return weights if kept is None else weights * kept / (weights * kept).sum()
 
 
-def _halve(maps: Tensor, lengths: Tensor) -> Tensor:
+def halve(maps: Tensor, lengths: Tensor) -> Tensor:
     """2 x 2 maximum over real frames: (N, C, F, T) -> (N, C, ceil(F / 2), ceil(T / 2)), zero in the padding."""
     real = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
     pooled = F.max_pool2d(real, 2, 2, ceil_mode=True)
     return pooled.masked_fill(~map_mask(strided(lengths, 2), pooled.shape[-1]), 0.0)
 
 
-def _shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
+def shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
     """Channels of all groups in turn (Zhang et al. 2018), along an axis."""
     width = tensor.shape[axis]
     order = torch.arange(width, device=tensor.device).reshape(groups, width // groups).T.flatten()

@@ -1,0 +1,212 @@
+"""States of a CNN cell of the supernet, computed source by source instead of edge by edge.
+
+- What is the same on all edges that leave a state is computed once: ReLU, pooling and its normalisation, skips.
+- An operation of several edges that leave a state is one grouped convolution.
+- Every operation ends in a pointwise convolution and a normalisation without scale, and a node sums them with weights:
+  all of that is one linear map of the depthwise convolutions' results, its normalisation found from their moments.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from nni_emodarts.config import NONE
+from nni_emodarts.nn.convolution import DepthwiseConv, SeparableConv
+from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
+from nni_emodarts.nn.pooling import AvgPool, MaxPool
+from nni_emodarts.nn.skip import FactorizedReduce
+from nni_emodarts.space.cells import CnnCell, plain_states
+from nni_emodarts.space.mixed import MixedOperation, PartialOperation, halve, shuffle
+from nni_emodarts.supernet.linear_sum import linear_sum, moments
+from nni_emodarts.supernet.sources import is_mixed, source_by_source
+
+_CHANNELS_A_CALL = 16
+"""Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
+
+
+def map_states(cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor) -> list[Tensor]:
+    """All states of a cell; equal to `plain_states` within float tolerance."""
+    if not is_mixed(cell):
+        return plain_states(cell, states, lengths, lengths_out)
+
+    def leave(number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
+        inner = number >= len(states)
+        source = Source(state, lengths_out if inner else lengths[number], 1 if inner else cell.stride)
+        return source.leave(edges, shares)
+
+    return source_by_source(cell, states, leave)
+
+
+class Source:
+    """A state, and what the edges that leave it share."""
+
+    def __init__(self, state: Tensor, lengths: Tensor, stride: int) -> None:
+        """Take a state.
+
+        Args:
+            state: (N, C, F, T), zero in the padding.
+            lengths: (N,) in frames.
+            stride: of the edges that leave it.
+        """
+        self.state = state.contiguous(memory_format=torch.channels_last)
+        self.lengths = lengths
+        self.stride = stride
+        self.lengths_out = strided(lengths, stride)
+        bins, frames = -(-state.shape[2] // stride), -(-state.shape[3] // stride)
+        self.count = self.lengths_out.sum() * bins
+        self.padding = ~map_mask(self.lengths_out, frames)
+        self.padded = bool(self.padding.any())
+
+    def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Results of edges, each times its share: (N, C, F', T') each."""
+        first = edges[0]
+        if not isinstance(first, PartialOperation):
+            yield from self._operate(self.state, edges, shares)
+            return
+        width = self.state.shape[1] // first.parts
+        chosen, rest = self.state.split([width, self.state.shape[1] - width], 1)
+        rest = halve(rest, self.lengths) if self.stride == 2 else rest
+        chosen = chosen.contiguous(memory_format=torch.channels_last)
+        for mixed, share in zip(self._operate(chosen, edges, shares), shares, strict=True):
+            yield shuffle(torch.cat([mixed, share * rest], 1), first.parts, 1)
+
+    def _operate(self, maps: Tensor, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
+        shared = Shared(maps, self)
+        size = len(edges) if maps.device.type != "cpu" else max(_CHANNELS_A_CALL // maps.shape[1], 1)
+        for start in range(0, len(edges), size):
+            yield from _Bundle(shared, edges[start : start + size], shares[start : start + size]).results()
+
+    def masked(self, maps: Tensor) -> Tensor:
+        """Zero in the padding, in place."""
+        return maps.masked_fill_(self.padding, 0.0) if self.padded else maps
+
+
+class Shared:
+    """The part of a source's channels that passes its operations, with results that need no weights of an edge."""
+
+    def __init__(self, maps: Tensor, source: Source) -> None:
+        self.maps = maps
+        self.source = source
+
+    @functools.cached_property
+    def rectified(self) -> Tensor:
+        """ReLU (N, C, F, T)."""
+        return F.relu(self.maps)
+
+    @functools.cached_property
+    def pooled(self) -> dict[type, tuple[Tensor, tuple[Tensor, Tensor]]]:
+        """Pooled maps and their moments, by operation, as they are asked for."""
+        return {}
+
+    def pool(self, operation: MaxPool | AvgPool) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Pooled maps (N, C, F', T') before normalisation, and their moments."""
+        kind = type(operation)
+        if kind not in self.pooled:
+            self.pooled[kind] = self._with_moments(operation.pool(self.maps, self.source.lengths))
+        return self.pooled[kind]
+
+    @functools.cached_property
+    def halves(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Every second frame and bin, and the others, side by side: (N, 2 C, F', T'), and their moments."""
+        return self._with_moments(torch.cat(FactorizedReduce.halves(self.rectified), 1))
+
+    def _with_moments(self, maps: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        maps = self.source.masked(maps.contiguous(memory_format=torch.channels_last))
+        return maps, moments(maps, self.source.count)
+
+
+class _Bundle:
+    """Edges that leave one source and are computed together; their channels lie side by side."""
+
+    def __init__(self, shared: Shared, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> None:
+        self._shared = shared
+        self._source = shared.source
+        self._edges = edges
+        self._width = shared.maps.shape[1]
+        self._shift = shared.maps.new_zeros(len(edges) * self._width)
+        self._terms: list[tuple[Tensor, Tensor]] = []
+        weights = torch.stack([share * edge.probabilities() for edge, share in zip(edges, shares, strict=True)], 1)
+        self._weights = dict(zip(edges[0].names, weights, strict=True))
+
+    def results(self) -> tuple[Tensor, ...]:
+        """The weighted sum of the operations of each edge, (N, C, F', T') each."""
+        for name, weights in self._weights.items():
+            if name != NONE:
+                self._add(name, weights)
+        if not self._terms:  # none alone
+            zero = self._shared.maps[:, :, :: self._source.stride, :: self._source.stride] * 0.0
+            return tuple(zero for _ in self._edges)
+        out = self._source.masked(linear_sum(self._terms, self._shift))
+        return tuple(out.split(self._width, 1))
+
+    def _add(self, name: str, weights: Tensor) -> None:
+        """An operation of all edges; weights (edges,)."""
+        operations: list[Any] = [edge[name] for edge in self._edges]
+        first = operations[0]
+        if isinstance(first, (MaxPool, AvgPool)):
+            maps, statistics = self._shared.pool(first)
+            projection = self._identity(len(operations))
+        elif isinstance(first, FactorizedReduce):
+            maps, statistics = self._shared.halves
+            projection = torch.cat([operation.projection() for operation in operations])
+        elif isinstance(first, (DepthwiseConv, SeparableConv)):
+            maps, operations = self._convolve(operations)
+            statistics = moments(maps, self._source.count)
+            projection = _pointwise(operations)
+        else:
+            self._skip(weights)
+            return
+        scale, shift = self._normalize([operation.norm for operation in operations], projection, statistics)
+        share = weights.repeat_interleave(self._width)
+        self._terms.append((maps, (share * scale)[:, None] * projection))
+        self._shift = self._shift + share * shift
+
+    def _skip(self, weights: Tensor) -> None:
+        maps = self._shared.maps
+        dropout = self._edges[0].skip_dropout if self._edges[0].training else 0.0
+        if not dropout:
+            self._terms.append((maps, weights.repeat_interleave(self._width)[:, None] * self._identity(len(weights))))
+            return
+        own = torch.block_diag(*(weight * self._identity(1) for weight in weights))
+        self._terms.append((torch.cat([F.dropout(maps, dropout) for _ in weights], 1), own))
+
+    def _convolve(self, operations: Sequence[Any]) -> tuple[Tensor, list[Any]]:
+        """The operations' maps before their last pointwise convolution, and the layers that this belongs to."""
+        repeated = self._shared.rectified.repeat(1, len(operations), 1, 1)
+        if isinstance(operations[0], DepthwiseConv):
+            return self._depthwise(repeated, operations), list(operations)
+        first, second = [each.first for each in operations], [each.second for each in operations]
+        maps = self._depthwise(repeated, first)
+        projection = _pointwise(first)
+        statistics = moments(maps, self._source.count)
+        scale, shift = self._normalize([layer.norm for layer in first], projection, statistics)
+        hidden = linear_sum([(maps, scale[:, None] * projection)], shift)
+        return self._depthwise(F.relu_(self._source.masked(hidden)), second), second
+
+    def _depthwise(self, maps: Tensor, layers: Sequence[DepthwiseConv]) -> Tensor:
+        conv = layers[0].depthwise
+        weight = torch.cat([layer.depthwise.weight for layer in layers])
+        out = F.conv2d(maps, weight, None, conv.stride, conv.padding, conv.dilation, maps.shape[1])
+        return self._source.masked(out.contiguous(memory_format=torch.channels_last))
+
+    def _normalize(
+        self, norms: Sequence[MaskedBatchNorm2d], projection: Tensor, statistics: tuple[Tensor, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Scale and shift that normalise `projection` (C', C) of maps with these moments: (C',) each."""
+        mean, covariance = statistics
+        variance = ((projection @ covariance) * projection).sum(1).clamp(min=0.0)
+        return joint_scale(norms, projection @ mean, variance, self._source.count)
+
+    def _identity(self, times: int) -> Tensor:
+        return torch.eye(self._width).to(self._shared.maps).repeat(times, 1)
+
+
+def _pointwise(layers: Sequence[DepthwiseConv]) -> Tensor:
+    """Pointwise convolutions of layers side by side: (C, C), a block for each."""
+    blocks: Tensor = torch.block_diag(*(layer.pointwise.weight[:, :, 0, 0] for layer in layers))
+    return blocks
