@@ -3,11 +3,14 @@
 Maps (N, C, F, T) lie channels last, so that they are matrices of N F T rows and C columns without a copy.
 """
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+_COLUMNS = 16
 
 
 def rows(maps: Tensor) -> Tensor:
@@ -20,18 +23,51 @@ def _maps(matrix: Tensor, like: Tensor) -> Tensor:
     return matrix.view(batch, bins, frames, -1).permute(0, 3, 1, 2)
 
 
+def _folds(rows: int, *channels: int) -> int:
+    """How many rows to lay side by side as one: a matrix of fewer than 16 columns is slow to multiply."""
+    return math.gcd(rows, max(_COLUMNS // max(channels), 1))
+
+
+def multiply(matrix: Tensor, weight: Tensor, shift: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """matrix (R, C) times weight (C, C') -> (R, C'), plus shift (C',), or added to `out` in place."""
+    folds = _folds(len(matrix), *weight.shape)
+    if folds > 1:
+        weight = torch.block_diag(*[weight] * folds)
+        shift = None if shift is None else shift.repeat(folds)
+    wide = matrix.reshape(len(matrix) // folds, -1)
+    if out is not None:
+        out.view(len(wide), -1).addmm_(wide, weight)
+        return out
+    out = matrix.new_empty(len(matrix), weight.shape[1] // folds)  # autograd takes no view out of a function
+    product = out.view(len(wide), -1)
+    if shift is None:
+        torch.mm(wide, weight, out=product)
+    else:
+        torch.addmm(shift, wide, weight, out=product)
+    return out
+
+
+def products(left: Tensor, right: Tensor) -> Tensor:
+    """left (R, C) transposed times right (R, C') -> (C, C')."""
+    columns = left.shape[1], right.shape[1]
+    folds = _folds(len(left), *columns)
+    wide = left.reshape(len(left) // folds, -1).T @ right.reshape(len(right) // folds, -1)
+    blocks = wide.view(folds, columns[0], folds, columns[1])
+    return blocks.diagonal(dim1=0, dim2=2).sum(2)
+
+
 class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(maps)
         matrix = rows(maps)
-        return matrix.sum(0), matrix.T @ matrix
+        return matrix.sum(0), products(matrix, matrix)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_sum: Tensor, of_products: Tensor) -> Tensor:
         (maps,) = ctx.saved_tensors
-        return _maps(torch.addmm(of_sum, rows(maps), of_products + of_products.T), maps)
+        return _maps(multiply(rows(maps), of_products + of_products.T, of_sum), maps)
 
 
 def moments(maps: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -43,9 +79,9 @@ def moments(maps: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         maps: (N, C, F, T).
         count: number of real pixels.
     """
-    total, products = _Moments.apply(maps)
+    total, squares = _Moments.apply(maps)
     mean = total / count
-    return mean, products / count - torch.outer(mean, mean)
+    return mean, squares / count - torch.outer(mean, mean)
 
 
 class _LinearSum(torch.autograd.Function):
@@ -53,9 +89,9 @@ class _LinearSum(torch.autograd.Function):
     def forward(ctx: Any, shift: Tensor, *terms: Tensor) -> Tensor:
         inputs, weights = terms[::2], terms[1::2]
         ctx.save_for_backward(*terms)
-        out = torch.addmm(shift, rows(inputs[0]), weights[0].T)
+        out = multiply(rows(inputs[0]), weights[0].T, shift)
         for maps, weight in zip(inputs[1:], weights[1:], strict=True):
-            out.addmm_(rows(maps), weight.T)
+            multiply(rows(maps), weight.T, out=out)
         return out
 
     @staticmethod
@@ -66,8 +102,8 @@ class _LinearSum(torch.autograd.Function):
         found: list[Tensor | None] = [matrix.sum(0) if needs[0] else None]
         for position in range(0, len(terms), 2):
             maps, weight = terms[position], terms[position + 1]
-            found.append(_maps(matrix @ weight, maps) if needs[position + 1] else None)
-            found.append(matrix.T @ rows(maps) if needs[position + 2] else None)
+            found.append(_maps(multiply(matrix, weight), maps) if needs[position + 1] else None)
+            found.append(products(matrix, rows(maps)) if needs[position + 2] else None)
         return tuple(found)
 
 

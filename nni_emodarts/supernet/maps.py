@@ -22,10 +22,11 @@ from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
 from nni_emodarts.space.mixed import MixedOperation, PartialOperation, halve, shuffle
+from nni_emodarts.supernet.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import is_mixed, source_by_source
 
-_CHANNELS_A_CALL = 16
+_CHANNELS_A_CALL = 8
 """Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
 
 
@@ -96,7 +97,7 @@ class Shared:
     @functools.cached_property
     def rectified(self) -> Tensor:
         """ReLU (N, C, F, T)."""
-        return F.relu(self.maps)
+        return rectify(self.maps)
 
     @functools.cached_property
     def pooled(self) -> dict[type, tuple[Tensor, tuple[Tensor, Tensor]]]:
@@ -177,7 +178,8 @@ class _Bundle:
 
     def _convolve(self, operations: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         """The operations' maps before their last pointwise convolution, and the layers that this belongs to."""
-        repeated = self._shared.rectified.repeat(1, len(operations), 1, 1)
+        rectified = self._shared.rectified
+        repeated = torch.cat([rectified] * len(operations), 1) if len(operations) > 1 else rectified
         if isinstance(operations[0], DepthwiseConv):
             return self._depthwise(repeated, operations), list(operations)
         first, second = [each.first for each in operations], [each.second for each in operations]
@@ -186,13 +188,12 @@ class _Bundle:
         statistics = moments(maps, self._source.count)
         scale, shift = self._normalize([layer.norm for layer in first], projection, statistics)
         hidden = linear_sum([(maps, scale[:, None] * projection)], shift)
-        return self._depthwise(F.relu_(self._source.masked(hidden)), second), second
+        return self._depthwise(rectify(self._source.masked(hidden)), second), second
 
     def _depthwise(self, maps: Tensor, layers: Sequence[DepthwiseConv]) -> Tensor:
         conv = layers[0].depthwise
         weight = torch.cat([layer.depthwise.weight for layer in layers])
-        out = F.conv2d(maps, weight, None, conv.stride, conv.padding, conv.dilation, maps.shape[1])
-        return self._source.masked(out.contiguous(memory_format=torch.channels_last))
+        return self._source.masked(depthwise(maps, weight, conv.stride[0], conv.dilation[0]))
 
     def _normalize(
         self, norms: Sequence[MaskedBatchNorm2d], projection: Tensor, statistics: tuple[Tensor, Tensor]
@@ -204,6 +205,11 @@ class _Bundle:
 
     def _identity(self, times: int) -> Tensor:
         return torch.eye(self._width).to(self._shared.maps).repeat(times, 1)
+
+
+def rectify(maps: Tensor) -> Tensor:
+    """ReLU. Its own backward pass on a CPU is several times slower than that of the leaky one (torch 2.11)."""
+    return F.leaky_relu(maps, 0.0)
 
 
 def _pointwise(layers: Sequence[DepthwiseConv]) -> Tensor:
