@@ -35,13 +35,22 @@ class GradientOptions(Section):
     cost: CostPenalty = CostPenalty()
 
 
-class DartsOptions(GradientOptions):
+class MixtureOptions(GradientOptions):
+    """What every strategy takes that computes all candidates of an edge and sums them."""
+
+    accelerated: bool = True
+    """Compute what candidates and edges have in common once. The mathematics stays the same."""
+    shared_depth: bool = False
+    """Stacked recurrences share layers in the supernet: one of k layers is the beginning of one of k + 1."""
+    partial_channels: PositiveInt = 1
+    """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
+
+
+class DartsOptions(MixtureOptions):
     """Options of `darts` (Liu et al. 2019, first order), with known cures against collapse, each off by default."""
 
     beta_decay: NonNegativeFloat = 0.0
     """Weight of the regulariser of beta-DARTS (Ye et al. 2022), reached linearly at the last epoch."""
-    partial_channels: PositiveInt = 1
-    """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
     skip_dropout: Fraction = 0.0
     """Dropout on skip connections at the start, falling linearly to 0 (P-DARTS, Chen et al. 2019)."""
     max_skips: PositiveInt | None = None
@@ -58,7 +67,7 @@ class SecondOrderOptions(DartsOptions):
     """Options of `darts_second_order`."""
 
 
-class GumbelOptions(GradientOptions):
+class GumbelOptions(MixtureOptions):
     """Options of `gumbel_darts` (SNAS, Xie et al. 2019; FBNet, Wu et al. 2019)."""
 
     temperature: PositiveFloat = 1.0

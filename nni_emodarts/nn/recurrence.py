@@ -1,6 +1,7 @@
 """Recurrent operations over time: sequences (N, T, D) -> (N, T, D), each sample by itself."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,16 +18,16 @@ class StackedRecurrence(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
         super().__init__()
-        self.kind = kind
-        self.depth = layers
-        self.recurrence = _CELLS[kind](width, width, layers, batch_first=True)
+        self.layers = nn.ModuleList(_CELLS[kind](width, width, batch_first=True) for _ in range(layers))
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
         """sequence (N, T, D), lengths (N,) -> (N, T, D), zero in the padding.
 
         Padding follows an utterance, so that it cannot reach a real frame and need not be packed away.
         """
-        states, _ = self.recurrence(sequence)
+        states = sequence
+        for layer in self.layers:
+            states, _ = layer(states)
         out: Tensor = states.masked_fill(~frame_mask(lengths, sequence.shape[1])[:, :, None], 0.0)
         return out
 
@@ -55,8 +56,6 @@ class RecurrentAttention(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
         super().__init__()
-        self.kind = kind
-        self.depth = layers
         widths = [width] + [2 * width] * (layers - 1)
         self.layers = nn.ModuleList(BidirectionalLayer(kind, in_width, width) for in_width in widths)
         self.score = nn.Linear(2 * width, 1, bias=False)  # softmax cancels a bias
@@ -79,6 +78,19 @@ class RecurrentAttention(nn.Module):
         of_states, of_context = self.output.weight.split(states.shape[2], 1)
         joined = F.linear(states, of_states, self.output.bias) + F.linear(context, of_context)
         return joined.masked_fill(~real, 0.0)
+
+
+def share_depth(operations: Iterable[nn.Module]) -> None:
+    """Let stacked operations of one kind share their layers: one of k layers is the beginning of the deepest.
+
+    Heads, such as attention, stay each operation's own.
+    """
+    deepest: dict[Any, Any] = {}
+    stacked = [operation for operation in operations if isinstance(operation, (StackedRecurrence, RecurrentAttention))]
+    for operation in sorted(stacked, key=lambda each: len(each.layers), reverse=True):
+        first = operation.layers[0]
+        kind = type(operation), type(getattr(first, "forwards", first))
+        operation.layers = deepest.setdefault(kind, operation).layers[: len(operation.layers)]
 
 
 def mirrored_frames(lengths: Tensor, frames: int) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
 from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nn.recurrence import share_depth
 from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
 
 SKIP = "skip_connect"
@@ -88,6 +89,21 @@ class PartialOperation(MixedOperation):
 def partial_operation(parts: int) -> type[PartialOperation]:
     """`PartialOperation` for one of `parts` channels; NNI's hooks take a class and no arguments."""
     return type("PartialOperation", (PartialOperation,), {"parts": parts})
+
+
+def shared_depth(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
+    """NNI's hook, in front of those that mutate: stacked candidates of a choice share their layers."""
+    if type(module) is not LayerChoice:
+        return
+    share_depth(module.children())
+    narrow = module.narrow
+
+    def narrow_and_share(parts: int) -> dict[str, Any]:
+        operations: dict[str, Any] = narrow(parts)
+        share_depth(operations.values())
+        return operations
+
+    module.narrow = narrow_and_share
 
 
 class MixedNode(DifferentiableMixedInput):  # type: ignore[misc]

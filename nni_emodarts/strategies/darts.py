@@ -7,13 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.nni_nas import DARTS, DartsLightningModule, GumbelSoftmax
-from nni_emodarts.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation
+from nni_emodarts.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
 from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
 from nni_emodarts.strategies.curvature import dominant_eigenvalue
 from nni_emodarts.strategies.perturbation import choose_by_perturbation
 from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
-from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions
+from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
+from nni_emodarts.supernet import accelerate
 
 
 class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
@@ -234,7 +235,7 @@ class Darts(DARTS):  # type: ignore[misc]
 
     search: type[DartsSearch] = CuredDartsSearch
 
-    def __init__(self, options: GradientOptions, gradient_clip: float, terms: list[Term]) -> None:
+    def __init__(self, options: MixtureOptions, gradient_clip: float, terms: list[Term]) -> None:
         super().__init__(arc_learning_rate=options.alpha_learning_rate, warmup_epochs=options.warmup_epochs)
         self._options = options
         self._gradient_clip = gradient_clip
@@ -246,7 +247,11 @@ class Darts(DARTS):  # type: ignore[misc]
 
     def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
         """Hooks that turn the space's choices into supernet modules."""
-        parts = getattr(self._options, "partial_channels", 1)
+        if self._options.accelerated:
+            yield accelerate
+        if self._options.shared_depth:
+            yield shared_depth
+        parts = self._options.partial_channels
         yield MixedOperation.mutate if parts == 1 else partial_operation(parts).mutate
         yield MixedNode.mutate
 

@@ -1,26 +1,35 @@
 """States of a SeqNN cell of the supernet, computed source by source instead of edge by edge.
 
-The simple recurrences of all edges that leave a state run side by side, layer by layer: alone each is far too small for
-a processor. An LSTM's layer has four times the arithmetic and a good kernel of its own; it is called as it is.
+The recurrences of all edges that leave a state run side by side, layer by layer: alone each is far too small for a
+processor. Only a wide LSTM on a CPU is called as it is, since the library's kernel is near the processor's peak.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nni_emodarts.nn.masking import frame_mask
-from nni_emodarts.nn.recurrence import RecurrentAttention, StackedRecurrence, mirrored_frames, reorder
+from nni_emodarts.nn.recurrence import (
+    BidirectionalLayer,
+    RecurrentAttention,
+    StackedRecurrence,
+    mirrored_frames,
+    reorder,
+)
 from nni_emodarts.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
 from nni_emodarts.space.mixed import MixedOperation, PartialOperation, shuffle
-from nni_emodarts.supernet.recurrence import recur_tanh
+from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
 from nni_emodarts.supernet.sources import is_mixed, source_by_source
 
 Recurrent = StackedRecurrence | RecurrentAttention
+
+_NARROW = 64
+"""Width of an LSTM up to which many side by side are faster than one after the other by the library's kernel."""
 
 
 def sequence_states(
@@ -61,8 +70,8 @@ def _operate(
     sequence: Tensor, frames: Frames, edges: Sequence[MixedOperation], shares: Sequence[Tensor]
 ) -> Iterator[Tensor]:
     """The weighted sum of each edge's operations, times its share: (N, T, D) each."""
-    simple = [part for edge in edges for part in edge.children() if _is_simple(part)]
-    results = dict(zip(simple, run_side_by_side(sequence, frames, simple), strict=True))
+    recurrent = [part for edge in edges for part in edge.children() if isinstance(part, Recurrent)]
+    results = run_side_by_side(sequence, frames, recurrent)
     for edge, share in zip(edges, shares, strict=True):
         weights = share * edge.probabilities()
         terms = [
@@ -74,69 +83,64 @@ def _operate(
         yield out.masked_fill(frames.padding, 0.0)
 
 
-def _is_simple(operation: nn.Module) -> bool:
-    return isinstance(operation, Recurrent) and operation.kind == "rnn"
+def run_side_by_side(sequence: Tensor, frames: Frames, operations: Sequence[Recurrent]) -> dict[Recurrent, Tensor]:
+    """Results (N, T, D) of recurrent operations that read the same sequence (N, T, D).
 
-
-class Lane(NamedTuple):
-    """One recurrence among many: a layer of a module, and what it reads."""
-
-    inputs: Tensor
-    module: nn.Module
-    layer: int
-
-
-def run_side_by_side(sequence: Tensor, frames: Frames, operations: Sequence[Recurrent]) -> list[Tensor]:
-    """Results (N, T, D) of simple recurrent operations that read the same sequence (N, T, D).
-
-    What lies in the padding is left to the caller.
+    A layer that several operations share is run once. What lies in the padding is left to the caller.
     """
-    states: list[Tensor] = [sequence] * len(operations)
-    backwards = {sequence: frames.mirrored(sequence)} if operations else {}
-    for layer in range(max((operation.depth for operation in operations), default=0)):
-        active = [number for number, operation in enumerate(operations) if operation.depth > layer]
-        lanes: list[Lane] = []
-        for number in active:
-            operation, state = operations[number], states[number]
-            if isinstance(operation, StackedRecurrence):
-                lanes.append(Lane(state, operation.recurrence, layer))
-            else:
-                if state not in backwards:
-                    backwards[state] = frames.mirrored(state)
-                ahead, back = operation.layers[layer].children()
-                lanes += [Lane(state, ahead, 0), Lane(backwards[state], back, 0)]
-        results = iter(_run_layer(lanes))
-        for number in active:
-            states[number] = next(results)
-            if isinstance(operations[number], RecurrentAttention):
-                states[number] = torch.cat([states[number], frames.mirrored(next(results))], 2)
-    return [
-        operation.attend(state, frames.lengths) if isinstance(operation, RecurrentAttention) else state
-        for operation, state in zip(operations, states, strict=True)
-    ]
+    states = dict.fromkeys(operations, sequence)
+    for depth in range(max((len(operation.layers) for operation in operations), default=0)):
+        active = [operation for operation in operations if len(operation.layers) > depth]
+        results = _run_layers({operation.layers[depth]: states[operation] for operation in active}, frames)
+        states.update((operation, results[operation.layers[depth]]) for operation in active)
+    return {
+        operation: operation.attend(state, frames.lengths) if isinstance(operation, RecurrentAttention) else state
+        for operation, state in states.items()
+    }
 
 
-def _run_layer(lanes: Sequence[Lane]) -> list[Tensor]:
-    """States (N, T, D) of each lane."""
-    order: dict[Tensor, list[int]] = {}
-    for number, lane in enumerate(lanes):
-        order.setdefault(lane.inputs, []).append(number)
-    drives = [_drive(inputs, [lanes[number] for number in numbers]) for inputs, numbers in order.items()]
-    turn = [number for numbers in order.values() for number in numbers]
-    across = torch.stack([getattr(lanes[number].module, f"weight_hh_l{lanes[number].layer}") for number in turn])
-    states = recur_tanh(torch.cat(drives, 1), across).unbind(1)
-    found = {number: state.transpose(0, 1) for number, state in zip(turn, states, strict=True)}
-    return [found[number] for number in range(len(lanes))]
+def _run_layers(inputs: Mapping[nn.Module, Tensor], frames: Frames) -> dict[nn.Module, Tensor]:
+    """What each layer makes of its input (N, T, D)."""
+    lanes: dict[Any, Tensor] = {}
+    mirrored: dict[Tensor, Tensor] = {}
+    for layer, sequence in inputs.items():
+        if isinstance(layer, BidirectionalLayer):
+            if sequence not in mirrored:
+                mirrored[sequence] = frames.mirrored(sequence)
+            lanes[layer.forwards], lanes[layer.backwards] = sequence, mirrored[sequence]
+        else:
+            lanes[layer] = sequence
+    found = {
+        **_run_lanes({lane: read for lane, read in lanes.items() if isinstance(lane, nn.RNN)}, recur_tanh),
+        **_run_lanes({lane: read for lane, read in lanes.items() if isinstance(lane, nn.LSTM)}, recur_lstm),
+    }
+    return {
+        layer: torch.cat([found[layer.forwards], frames.mirrored(found[layer.backwards])], 2)
+        if isinstance(layer, BidirectionalLayer)
+        else found[layer]
+        for layer in inputs
+    }
 
 
-def _drive(inputs: Tensor, lanes: Sequence[Lane]) -> Tensor:
-    """What arrives from the inputs (N, T, D) at lanes that share them: (T, lanes, N, D)."""
-    weight = torch.cat([getattr(lane.module, f"weight_ih_l{lane.layer}") for lane in lanes])
-    bias = torch.cat(
-        [
-            getattr(lane.module, f"bias_ih_l{lane.layer}") + getattr(lane.module, f"bias_hh_l{lane.layer}")
-            for lane in lanes
-        ]
-    )
+def _run_lanes(lanes: Mapping[Any, Tensor], recur: Callable[[Tensor, Tensor], Tensor]) -> dict[Any, Tensor]:
+    """States (N, T, D) of recurrences of one kind, by what they read (N, T, D')."""
+    if not lanes:
+        return {}
+    first = next(iter(lanes))
+    if isinstance(first, nn.LSTM) and first.hidden_size > _NARROW and first.weight_hh_l0.device.type == "cpu":
+        return {lane: lane(sequence)[0] for lane, sequence in lanes.items()}
+    readers: dict[Tensor, list[Any]] = {}
+    for lane, sequence in lanes.items():
+        readers.setdefault(sequence, []).append(lane)
+    drive = torch.cat([_drive(sequence, together) for sequence, together in readers.items()], 1)
+    order = [lane for together in readers.values() for lane in together]
+    states = recur(drive, torch.stack([lane.weight_hh_l0 for lane in order])).unbind(1)
+    return {lane: state.transpose(0, 1) for lane, state in zip(order, states, strict=True)}
+
+
+def _drive(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
+    """What arrives from the inputs (N, T, D) at lanes that share them: (T, lanes, N, D')."""
+    weight = torch.cat([lane.weight_ih_l0 for lane in lanes])
+    bias = torch.cat([lane.bias_ih_l0 + lane.bias_hh_l0 for lane in lanes])
     drive: Tensor = F.linear(inputs, weight, bias).unflatten(2, (len(lanes), -1))
     return drive.permute(1, 2, 0, 3)
