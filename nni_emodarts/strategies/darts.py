@@ -1,6 +1,7 @@
 """DARTS as NNI has it, with what it lacks: terms in the loss, cures against collapse, an order of alphas that lasts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +16,19 @@ from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gra
 from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
 from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.supernet import accelerate
+
+
+@contextmanager
+def without_gradient(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Parameters whose gradients nobody asks for, so that none is computed."""
+    held = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in held:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in held:
+            parameter.requires_grad_()
 
 
 class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
@@ -39,8 +53,9 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         if self.trainer.current_epoch >= self.warmup_epochs:
             self.architecture_step(batch["train"], batch["val"], batch_idx)
         self.resample()
-        loss: Tensor = self.training_module.training_step(batch["train"], batch_idx)
-        self.advance_optimization(loss, batch_idx, self.gradient_clip_val)
+        with without_gradient(self.arch_parameters()):
+            loss: Tensor = self.training_module.training_step(batch["train"], batch_idx)
+            self.advance_optimization(loss, batch_idx, self.gradient_clip_val)
         self.advance_lr_schedulers(batch_idx)
         return loss
 
@@ -49,9 +64,15 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         optimizer = self.architecture_optimizers()
         self.resample()
         optimizer.zero_grad()
-        loss = self.training_module.training_step(val_batch, batch_idx) + sum_of(self._terms, self)
-        self.manual_backward(loss)
+        with without_gradient(self.weights()):
+            loss = self.training_module.training_step(val_batch, batch_idx) + sum_of(self._terms, self)
+            self.manual_backward(loss)
         optimizer.step()
+
+    def weights(self) -> list[nn.Parameter]:
+        """What the other half of the data trains: all parameters but the alphas."""
+        alphas = set(self.arch_parameters())
+        return [parameter for parameter in self.model.parameters() if parameter not in alphas]
 
     def arch_parameters(self) -> list[nn.Parameter]:
         """The alphas, each once, in the order of the modules."""
@@ -181,8 +202,7 @@ class SecondOrderSearch(CuredDartsSearch):
         """A step of the alphas down the unrolled gradient."""
         optimizer = self.architecture_optimizers()
         task, alphas = self.training_module, self.arch_parameters()
-        own = set(alphas)
-        weights = [weight for weight in self.model.parameters() if weight.requires_grad and weight not in own]
+        weights = [weight for weight in self.weights() if weight.requires_grad]
         with same_surroundings(self.model) as same:
             gradients = unrolled_gradients(
                 same(lambda: task.training_step(train_batch, batch_idx)),

@@ -11,10 +11,14 @@ class _Tanh(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
         states = torch.empty_like(drive)
-        torch.tanh(drive[0], out=states[0])
         across = weight.mT
-        for step in range(1, len(drive)):
-            torch.baddbmm(drive[step], states[step - 1], across, out=states[step]).tanh_()
+        before: Tensor | None = None
+        for arriving, state in zip(drive.unbind(), states.unbind(), strict=True):
+            if before is None:
+                torch.tanh(arriving, out=state)
+            else:
+                torch.baddbmm(arriving, before, across, out=state).tanh_()
+            before = state
         ctx.save_for_backward(states, weight)
         return states
 
@@ -22,15 +26,18 @@ class _Tanh(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
         states, weight = ctx.saved_tensors
-        slope = torch.addcmul(torch.ones_like(states), states, states, value=-1.0)
-        found = torch.empty_like(states)
-        torch.mul(gradient[-1], slope[-1], out=found[-1])
-        for step in range(len(states) - 2, -1, -1):
-            torch.baddbmm(gradient[step], found[step + 1], weight, out=found[step]).mul_(slope[step])
-        if not ctx.needs_input_grad[1]:
-            return found, None
-        later, earlier = (part.transpose(0, 1).flatten(1, 2) for part in (found[1:], states[:-1]))
-        return found, later.mT @ earlier
+        found = torch.addcmul(torch.ones_like(states), states, states, value=-1.0)  # slopes, overwritten step by step
+        after: Tensor | None = None
+        for of_state, slope in zip(reversed(gradient.unbind()), reversed(found.unbind()), strict=True):
+            slope.mul_(of_state if after is None else torch.baddbmm(of_state, after, weight))
+            after = slope
+        return found, _of_weight(found, states) if ctx.needs_input_grad[1] else None
+
+
+def _of_weight(drives: Tensor, states: Tensor) -> Tensor:
+    """Gradient (G, D', D) of the weight by which states (T, G, N, D) reach the next step's drive (T, G, N, D')."""
+    later, earlier = (part.transpose(0, 1).flatten(1, 2) for part in (drives[1:], states[:-1]))
+    return later.mT @ earlier
 
 
 def recur_tanh(drive: Tensor, weight: Tensor) -> Tensor:
@@ -52,25 +59,28 @@ class _Lstm(torch.autograd.Function):
     def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
         # tanh(x) = 2 sigmoid(2 x) - 1, so that one call opens all four gates.
         width = weight.shape[2]
-        doubled = (
-            torch.ones(4 * width).to(drive).index_fill_(0, torch.arange(2 * width, 3 * width).to(drive.device), 2.0)
-        )
-        drive, across = drive * doubled, (weight * doubled[:, None]).mT
+        twice = drive.new_ones(4, width)
+        twice[2] = 2.0
+        drive, across = drive * twice.flatten(), (weight * twice.flatten()[:, None]).mT
         gates = torch.empty_like(drive)
         states, memories, seen = (drive.new_empty(*drive.shape[:3], width) for _ in range(3))
-        for step in range(len(drive)):
-            gate = gates[step]
-            if step:
-                torch.baddbmm(drive[step], states[step - 1], across, out=gate).sigmoid_()
+        opened = [part.unbind() for part in gates.chunk(4, 3)]
+        steps = zip(
+            drive.unbind(), gates.unbind(), *opened, memories.unbind(), seen.unbind(), states.unbind(), strict=True
+        )
+        before: tuple[Tensor, Tensor] | None = None
+        for arriving, gate, take, forget, value, give, memory, shown, state in steps:
+            if before is None:
+                torch.sigmoid(arriving, out=gate)
             else:
-                torch.sigmoid(drive[0], out=gate)
-            take, forget, value, give = gate.chunk(4, 2)
+                torch.baddbmm(arriving, before[1], across, out=gate).sigmoid_()
             value.mul_(2.0).sub_(1.0)
-            memory = torch.mul(take, value, out=memories[step])
-            if step:
-                memory.addcmul_(forget, memories[step - 1])
-            torch.tanh(memory, out=seen[step])
-            torch.mul(give, seen[step], out=states[step])
+            torch.mul(take, value, out=memory)
+            if before is not None:
+                memory.addcmul_(forget, before[0])
+            torch.tanh(memory, out=shown)
+            torch.mul(give, shown, out=state)
+            before = memory, state
         ctx.save_for_backward(gates, states, memories, seen, weight)
         return states
 
@@ -78,28 +88,39 @@ class _Lstm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
         gates, states, memories, seen, weight = ctx.saved_tensors
-        take, forget, value, give = gates.chunk(4, 3)
-        onto_memory = give * (1.0 - seen.square())
-        slopes = torch.empty_like(gates)
-        of_take, of_forget, of_value, of_give = slopes.chunk(4, 3)
-        torch.mul(value * take, 1.0 - take, out=of_take)
-        of_forget[0] = 0.0
-        torch.mul(memories[:-1] * forget[1:], 1.0 - forget[1:], out=of_forget[1:])
-        torch.mul(take, 1.0 - value.square(), out=of_value)
-        torch.mul(seen * give, 1.0 - give, out=of_give)
-        found, last = slopes, len(gates) - 1  # overwritten step by step
-        carried = torch.zeros_like(seen[0])
-        for step in range(last, -1, -1):
-            of_state = gradient[step] if step == last else torch.baddbmm(gradient[step], found[step + 1], weight)
-            carried = torch.addcmul(carried, of_state, onto_memory[step])
-            three, one = found[step].unflatten(2, (4, -1)).split([3, 1], 2)
-            three.mul_(carried[:, :, None])
-            one.mul_(of_state[:, :, None])
-            carried = carried * forget[step]
-        if not ctx.needs_input_grad[1]:
-            return found, None
-        later, earlier = (part.transpose(0, 1).flatten(1, 2) for part in (found[1:], states[:-1]))
-        return found, later.mT @ earlier
+        found = _slopes(gates, memories, seen)  # overwritten step by step
+        onto_memory = gates.chunk(4, 3)[3] * (1.0 - seen.square())
+        of_gates = found.unflatten(3, (4, -1))
+        steps = (
+            gradient.unbind(),
+            gates.chunk(4, 3)[1].unbind(),
+            onto_memory.unbind(),
+            of_gates[..., :3, :].unbind(),
+            of_gates[..., 3, :].unbind(),
+            found.unbind(),
+        )
+        carried, after = torch.zeros_like(seen[0]), None
+        for of_state, forget, onto, of_three, of_give, whole in zip(*map(reversed, steps), strict=True):
+            if after is not None:
+                of_state = torch.baddbmm(of_state, after, weight)
+            of_memory = torch.addcmul(carried, of_state, onto)
+            of_three.mul_(of_memory.unsqueeze(2))
+            of_give.mul_(of_state)
+            carried, after = of_memory * forget, whole
+        return found, _of_weight(found, states) if ctx.needs_input_grad[1] else None
+
+
+def _slopes(gates: Tensor, memories: Tensor, seen: Tensor) -> Tensor:
+    """How the memory answers to what arrives at the first three gates, and the state to the fourth: (T, G, N, 4 D)."""
+    take, forget, value, give = gates.chunk(4, 3)
+    slopes = torch.empty_like(gates)
+    of_take, of_forget, of_value, of_give = slopes.chunk(4, 3)
+    torch.mul(value * take, 1.0 - take, out=of_take)
+    of_forget[0] = 0.0
+    torch.mul(memories[:-1] * forget[1:], 1.0 - forget[1:], out=of_forget[1:])
+    torch.mul(take, 1.0 - value.square(), out=of_value)
+    torch.mul(seen * give, 1.0 - give, out=of_give)
+    return slopes
 
 
 def recur_lstm(drive: Tensor, weight: Tensor) -> Tensor:
