@@ -209,6 +209,9 @@ class SearchConfig(Section):
     epoch_steps: PositiveInt | None = None
     """Steps of an epoch at most; of a larger corpus each epoch then sees another part. No bound where absent."""
     batch_size: Annotated[int, Field(ge=2)] = 16
+    coarseness: PositiveInt = 1
+    """So many neighbouring frames and bins become their mean before a supernet hears them; networks are retrained on
+    all. Trials of a multi-trial search are trained on all as well."""
     optimizer: OptimizerConfig = OptimizerConfig()
 
     @model_validator(mode="after")

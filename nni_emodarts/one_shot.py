@@ -114,13 +114,15 @@ def search_one_shot(
     check_space(config.search, config.space)
     seed_epoch(seed, -1)
     normalizer = Normalizer.fit(corpus.store, fold.train)
+    terms = _terms(config, corpus)
+    corpus = corpus.coarser(config.search.coarseness)
     evaluate = _evaluator(config, corpus, fold, normalizer, seed, device)
     checkpoint = folder.path / CHECKPOINT
     recorder = Recorder(seed, evaluate, checkpoint, on_epoch)
     with quiet():
         trainer = make_trainer(device, config.search.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(config, corpus, fold, normalizer, seed, lambda: trainer.current_epoch)
-        strategy = _train(config, corpus, fold, loaders, trainer, checkpoint)
+        strategy = _train(config, corpus, fold, loaders, trainer, checkpoint, terms)
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
     module.to(device)
@@ -139,7 +141,13 @@ def seed_epoch(seed: int, epoch: int) -> None:
 
 
 def _train(
-    config: ExperimentConfig, corpus: Corpus, fold: Fold, loaders: tuple[Any, Any], trainer: Any, checkpoint: Path
+    config: ExperimentConfig,
+    corpus: Corpus,
+    fold: Fold,
+    loaders: tuple[Any, Any],
+    trainer: Any,
+    checkpoint: Path,
+    terms: list[Term],
 ) -> Any:
     """NNI's strategy, once it has trained the supernet."""
     settings = config.search
@@ -147,9 +155,7 @@ def _train(
     labels = corpus.manifest.labels[fold.train]
     task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
     space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
-    strategy = make_strategy(
-        settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, _terms(config, corpus)
-    )
+    strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
     evaluator = Lightning(task, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on)

@@ -1,14 +1,14 @@
 """Configuration -> the corpus with its features, ready to be divided."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
-from nni_emodarts.data import SpecAugment, Utterances
+from nni_emodarts.data import Coarsening, SpecAugment, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
@@ -27,6 +27,7 @@ class Corpus:
         protocol: how they are divided.
         input_shape: (C, F) of their maps.
         skipped: file, start and end where the manifest has any, and reason of each utterance that was left out.
+        coarsening: how their resolution is lowered, where it is.
     """
 
     manifest: Manifest
@@ -34,6 +35,7 @@ class Corpus:
     protocol: str
     input_shape: tuple[int, int]
     skipped: pd.DataFrame
+    coarsening: Coarsening | None = None
 
     @property
     def num_classes(self) -> int:
@@ -55,7 +57,14 @@ class Corpus:
 
     def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: SpecAugment | None = None) -> Utterances:
         """Rows as a data set."""
-        return Utterances(self.store, rows, self.manifest.labels, normalizer, augment)
+        return Utterances(self.store, rows, self.manifest.labels, normalizer, augment, self.coarsening)
+
+    def coarser(self, factor: int) -> "Corpus":
+        """The same corpus at 1 / factor of its frames and bins."""
+        channels, bins = self.input_shape
+        if factor == 1:
+            return self
+        return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 
 def load_manifest(data: DataConfig) -> Manifest:

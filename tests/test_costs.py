@@ -187,35 +187,34 @@ def test_cnn_operations_cost_what_their_modules_do(name: str, stride: int) -> No
 
 def run_by_steps(recurrence: nn.LSTM | nn.RNN, sequence: Tensor) -> Tensor:
     """(T, D) -> (T, H), one matrix product at a time, written from the definition of the cells."""
-    for layer in range(recurrence.num_layers):
-        into, onto, bias_in, bias_on = (
-            getattr(recurrence, f"{name}_l{layer}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        )
-        state = memory = torch.zeros(1, recurrence.hidden_size)
-        outputs = []
-        for frame in sequence:
-            gates = frame[None] @ into.T + state @ onto.T + bias_in + bias_on
-            if isinstance(recurrence, nn.LSTM):
-                take, forget, value, give = gates.chunk(4, 1)
-                memory = forget.sigmoid() * memory + take.sigmoid() * value.tanh()
-                state = give.sigmoid() * memory.tanh()
-            else:
-                state = gates.tanh()
-            outputs.append(state)
-        sequence = torch.cat(outputs)
-    return sequence
+    into, onto = recurrence.weight_ih_l0, recurrence.weight_hh_l0
+    state = memory = torch.zeros(1, recurrence.hidden_size)
+    outputs = []
+    for frame in sequence:
+        gates = frame[None] @ into.T + state @ onto.T + recurrence.bias_ih_l0 + recurrence.bias_hh_l0
+        if isinstance(recurrence, nn.LSTM):
+            take, forget, value, give = gates.chunk(4, 1)
+            memory = forget.sigmoid() * memory + take.sigmoid() * value.tanh()
+            state = give.sigmoid() * memory.tanh()
+        else:
+            state = gates.tanh()
+        outputs.append(state)
+    return torch.cat(outputs)
 
 
 def operate_by_steps(module: Any, sequence: Tensor) -> Tensor:
     """`RecurrentAttention` or `StackedRecurrence` of one utterance (T, D), in matrix products only."""
     if not isinstance(module, RecurrentAttention):
-        return run_by_steps(module.recurrence, sequence)
+        for layer in module.layers:
+            sequence = run_by_steps(layer, sequence)
+        return sequence
     for layer in module.layers:
         back = run_by_steps(layer.backwards, sequence.flip(0)).flip(0)
         sequence = torch.cat([run_by_steps(layer.forwards, sequence), back], 1)
     weights = torch.softmax(sequence @ module.score.weight.T, 0)
     context = weights.T @ sequence
-    return F.linear(torch.cat([sequence, context.expand_as(sequence)], 1), module.output.weight, module.output.bias)
+    of_states, of_context = module.output.weight.chunk(2, 1)
+    return sequence @ of_states.T + context @ of_context.T + module.output.bias
 
 
 @pytest.mark.parametrize("name", [name for name in SEQNN_OPERATIONS if name != "skip_connect"])

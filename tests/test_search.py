@@ -145,3 +145,34 @@ def test_a_loss_that_is_no_number_stops_the_search_and_names_the_checkpoint(
     (tmp_path / "out" / "checkpoint.ckpt").write_bytes(b"PK no checkpoint")
     with pytest.raises(RunFolderError, match="cannot be read"):
         search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out", resume=True))
+
+
+def test_a_coarse_search_finds_a_network_for_full_resolution(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    data = fast_config.model_dump(mode="json")
+    data["search"] |= {"epochs": 1, "epoch_steps": 1, "coarseness": 2}
+    data["search"]["options"] = {"shared_depth": True, "partial_channels": 2}
+    config = ExperimentConfig.model_validate(data)
+    architecture = search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    assert architecture.input_shape == small_corpus.input_shape
+    lengths = small_corpus.coarser(2).utterances(small_corpus.fold(0).train, None).lengths
+    assert (lengths == -(-small_corpus.store.lengths[small_corpus.fold(0).train] // 2)).all()
+
+
+def test_the_accelerated_search_goes_the_same_way(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    found = []
+    for accelerated in (True, False):
+        data = fast_config.model_dump(mode="json")
+        data["search"] |= {"epochs": 2, "epoch_steps": 1}
+        data["search"]["options"] = {"accelerated": accelerated}
+        config = ExperimentConfig.model_validate(data)
+        folder = RunFolder.claim(tmp_path / str(accelerated))
+        search(config, small_corpus, small_corpus.fold(0), 1, folder)
+        found.append(folder.read_csv("alphas.csv")["alpha"])
+    fast, plain = found
+    assert plain.abs().max() > 1e-3
+    # Adam blows the rounding of a vanishing gradient up to a full step, so that a few alphas may differ.
+    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-6).mean() > 0.8

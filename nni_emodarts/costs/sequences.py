@@ -67,13 +67,13 @@ class SequenceOperation(Part):
 
     @property
     def flops(self) -> int:
-        """2 for each weight and frame, and for each state that the attention weighs."""
+        """2 for each weight and frame, and for each state that the attention weighs; its context is mapped once."""
         parsed = RECURRENT.fullmatch(self.name)
         if parsed is None:
             return 0
-        score, weighted_sum, output = 2 * self.width, 2 * self.width, 4 * self.width * self.width
-        attention = score + weighted_sum + output if parsed["attention"] else 0
-        return 2 * self.frames * (self._recurrent_weights(parsed) + attention)
+        score, weighted_sum, output = 2 * self.width, 2 * self.width, 2 * self.width * self.width
+        attention = self.frames * (score + weighted_sum + output) + output if parsed["attention"] else 0
+        return 2 * (self.frames * self._recurrent_weights(parsed) + attention)
 
     def _recurrent_weights(self, parsed: re.Match[str]) -> int:
         """Weights of all recurrences; after the first layer, a bidirectional one receives both directions."""

@@ -2,5 +2,6 @@
 
 from nni_emodarts.data.augmentation import SpecAugment
 from nni_emodarts.data.batches import Batch, Collate, Utterances, evaluation_loader, training_loader
+from nni_emodarts.data.coarsening import Coarsening
 
-__all__ = ["Batch", "Collate", "SpecAugment", "Utterances", "evaluation_loader", "training_loader"]
+__all__ = ["Batch", "Coarsening", "Collate", "SpecAugment", "Utterances", "evaluation_loader", "training_loader"]

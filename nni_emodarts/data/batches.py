@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from nni_emodarts.data.coarsening import Coarsening
 from nni_emodarts.features import FeatureStore, Normalizer
 
 Augment = Callable[[Tensor], Tensor]
@@ -42,6 +43,7 @@ class Utterances(Dataset[Item]):
         labels: np.ndarray,
         normalizer: Normalizer,
         augment: Augment | None = None,
+        coarsening: Coarsening | None = None,
     ) -> None:
         """Choose utterances.
 
@@ -51,13 +53,16 @@ class Utterances(Dataset[Item]):
             labels: classes of the whole manifest (n,).
             normalizer: fitted on training speakers.
             augment: changes the features (R, T) of an utterance each time it is read.
+            coarsening: lowers their resolution afterwards.
         """
         self.rows = np.asarray(rows)
-        self.lengths = store.lengths[self.rows]
+        lengths = store.lengths[self.rows]
+        self.lengths = lengths if coarsening is None else coarsening.lengths(lengths)
         self._store = store
         self._labels = labels
         self._normalizer = normalizer
         self._augment = augment
+        self._coarsening = coarsening
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,6 +72,8 @@ class Utterances(Dataset[Item]):
         features = torch.from_numpy(self._normalizer(self._store[row]))
         if self._augment is not None:
             features = self._augment(features)
+        if self._coarsening is not None:
+            features = self._coarsening(features)
         return Item(features, int(self._labels[row]), row)
 
 

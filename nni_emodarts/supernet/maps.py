@@ -21,7 +21,7 @@ from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
-from nni_emodarts.space.mixed import MixedOperation, PartialOperation, halve, shuffle
+from nni_emodarts.space.mixed import SKIP, MixedOperation, PartialOperation, halve, shuffle
 from nni_emodarts.supernet.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import is_mixed, source_by_source
@@ -163,18 +163,29 @@ class _Bundle:
             self._skip(weights)
             return
         scale, shift = self._normalize([operation.norm for operation in operations], projection, statistics)
+        if name == SKIP and self._skip_dropout:
+            skipped = self._source.masked(linear_sum([(maps, scale[:, None] * projection)], shift))
+            self._drop(skipped, weights)
+            return
         share = weights.repeat_interleave(self._width)
         self._terms.append((maps, (share * scale)[:, None] * projection))
         self._shift = self._shift + share * shift
 
+    @property
+    def _skip_dropout(self) -> float:
+        return self._edges[0].skip_dropout if self._edges[0].training else 0.0
+
     def _skip(self, weights: Tensor) -> None:
         maps = self._shared.maps
-        dropout = self._edges[0].skip_dropout if self._edges[0].training else 0.0
-        if not dropout:
+        if self._skip_dropout:
+            self._drop(torch.cat([maps for _ in weights], 1), weights)
+        else:
             self._terms.append((maps, weights.repeat_interleave(self._width)[:, None] * self._identity(len(weights))))
-            return
-        own = torch.block_diag(*(weight * self._identity(1) for weight in weights))
-        self._terms.append((torch.cat([F.dropout(maps, dropout) for _ in weights], 1), own))
+
+    def _drop(self, skipped: Tensor, weights: Tensor) -> None:
+        """What skip connections pass on, all edges side by side, less what dropout takes."""
+        share = torch.diag(weights.repeat_interleave(self._width))
+        self._terms.append((F.dropout(skipped, self._skip_dropout), share))
 
     def _convolve(self, operations: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         """The operations' maps before their last pointwise convolution, and the layers that this belongs to."""

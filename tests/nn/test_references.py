@@ -78,8 +78,7 @@ def test_bidirectional_layer_is_torchs_on_packed_sequences(kind: str) -> None:
 
 def test_recurrences_have_the_layers_they_name() -> None:
     stacked = StackedRecurrence("lstm", 6, 3)
-    assert stacked.recurrence.num_layers == 3
-    assert not stacked.recurrence.bidirectional
+    assert [(layer.num_layers, layer.bidirectional) for layer in stacked.layers] == [(1, False)] * 3
     attention = RecurrentAttention("rnn", 6, 2)
     assert [layer.forwards.input_size for layer in attention.layers] == [6, 12]
 
