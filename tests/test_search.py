@@ -166,6 +166,7 @@ def test_the_accelerated_search_goes_the_same_way(
     found = []
     for accelerated in (True, False):
         data = fast_config.model_dump(mode="json")
+        data["space"]["dropout"] = 0.0  # it draws in the order of memory, which differs
         data["search"] |= {"epochs": 2, "epoch_steps": 1}
         data["search"]["options"] = {"accelerated": accelerated}
         config = ExperimentConfig.model_validate(data)
@@ -174,5 +175,4 @@ def test_the_accelerated_search_goes_the_same_way(
         found.append(folder.read_csv("alphas.csv")["alpha"])
     fast, plain = found
     assert plain.abs().max() > 1e-3
-    # Adam blows the rounding of a vanishing gradient up to a full step, so that a few alphas may differ.
-    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-6).mean() > 0.8
+    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-6).all()
