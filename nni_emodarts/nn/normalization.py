@@ -45,9 +45,8 @@ class MaskedBatchNorm2d(nn.Module):
     @torch.no_grad()
     def track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics towards those of a batch: (C,) each, over `count` pixels."""
-        unbiased = var * (count / (count - 1).clamp(min=1))
-        self.running_mean.lerp_(mean.detach(), self.momentum)
-        self.running_var.lerp_(unbiased.detach(), self.momentum)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(var * _bessel(count), self.momentum)
 
 
 def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -61,13 +60,23 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
     """
     if norms[0].training:
         width = len(norms[0].running_mean)
-        for norm, own_mean, own_var in zip(norms, mean.split(width), var.split(width), strict=True):
-            norm.track(own_mean, own_var, count)
+        _track([norm.running_mean for norm in norms], mean.detach().split(width), norms[0].momentum)
+        unbiased = var.detach() * _bessel(count)
+        _track([norm.running_var for norm in norms], unbiased.split(width), norms[0].momentum)
     else:
         mean = torch.cat([norm.running_mean for norm in norms])
         var = torch.cat([norm.running_var for norm in norms])
     scale = torch.rsqrt(var + norms[0].eps)
     return scale, -mean * scale
+
+
+def _track(running: list[Tensor], found: Sequence[Tensor], momentum: float) -> None:
+    torch._foreach_lerp_(running, list(found), momentum)
+
+
+def _bessel(count: Tensor) -> Tensor:
+    """What makes the variance over `count` pixels unbiased."""
+    return count / (count - 1).clamp(min=1)
 
 
 def _statistics(maps: Tensor, mask: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:

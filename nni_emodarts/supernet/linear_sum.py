@@ -28,11 +28,18 @@ def _folds(rows: int, *channels: int) -> int:
     return math.gcd(rows, max(_COLUMNS // max(channels), 1))
 
 
+def _repeated(weight: Tensor, times: int) -> Tensor:
+    """weight (C, C') so many times along the diagonal, as `torch.block_diag`, in three calls."""
+    blocks = weight.new_zeros(times, len(weight), times, weight.shape[1])
+    blocks.diagonal(dim1=0, dim2=2).copy_(weight[:, :, None])
+    return blocks.view(times * len(weight), -1)
+
+
 def multiply(matrix: Tensor, weight: Tensor, shift: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """matrix (R, C) times weight (C, C') -> (R, C'), plus shift (C',), or added to `out` in place."""
     folds = _folds(len(matrix), *weight.shape)
     if folds > 1:
-        weight = torch.block_diag(*[weight] * folds)
+        weight = _repeated(weight, folds)
         shift = None if shift is None else shift.repeat(folds)
     wide = matrix.reshape(len(matrix) // folds, -1)
     if out is not None:

@@ -79,9 +79,11 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer: optim.Optimizer
         if self._optimizer == "sgd":
-            optimizer = optim.SGD(parameters, peak, momentum=self._momentum, weight_decay=self._weight_decay)
+            optimizer = optim.SGD(
+                parameters, peak, momentum=self._momentum, weight_decay=self._weight_decay, fused=True
+            )
         else:
-            optimizer = optim.AdamW(parameters, peak, weight_decay=self._weight_decay)
+            optimizer = optim.AdamW(parameters, peak, weight_decay=self._weight_decay, fused=True)
 
         def factor(step: int) -> float:
             if step < warmup:

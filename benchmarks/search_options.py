@@ -1,0 +1,89 @@
+"""`python -m benchmarks.search_options`: what a smaller supernet costs in accuracy.
+
+Preset compact on EMO-DB under $EMODARTS_DATA, the first folds of leave one speaker out, a search nested in each: with
+the whole supernet, and with the options of preset paper. Finished cells are kept.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import machine
+from nni_emodarts.benchmark import Cell, Method, compare, read_cell
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.console import Cells, progress_bars
+from nni_emodarts.run_folder import write_atomically
+
+VARIANTS = {
+    "exact": [],
+    "default": [
+        "search.options.partial_channels=4",
+        "search.options.shared_depth=true",
+        "search.coarseness=2",
+    ],
+}
+
+
+def main() -> None:
+    """Compute the cells that are missing, then their paired differences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=Path("docs/performance"), help="folder of the figures and cells")
+    parser.add_argument("--runs", type=Path, default=Path("runs/search_options"), help="folder of the run folders")
+    parser.add_argument("--workers", type=int, default=1, help="cells at once")
+    parser.add_argument("--corpora", default=os.environ.get("EMODARTS_DATA"), help="folder of emodb4")
+    arguments = parser.parse_args()
+    if arguments.corpora is None:
+        sys.exit("set EMODARTS_DATA to the folder that holds emodb4/manifest.csv")
+    data = {"data.manifest": str(Path(arguments.corpora) / "emodb4" / "manifest.csv"), "data.protocol": "loso"}
+    folds, seeds = range(arguments.folds), range(1, arguments.seeds + 1)
+    for fold in folds:  # fold by fold, so that what is there early can be compared
+        for name, settings in VARIANTS.items():
+            config = load_config("compact", settings=settings, options=data)
+            _compute(f"search-{name}", config, [fold], list(seeds), arguments)
+    pairs = [_pair(arguments.out, fold, seed) for fold in folds for seed in seeds]
+    figures = {"variants": VARIANTS, "pairs": pairs, **_differences(pairs), "machine": machine()}
+    write_atomically(arguments.out / "search_options.json", json.dumps(figures, indent=1).encode() + b"\n")
+    print(json.dumps(figures, indent=1))
+
+
+def _compute(
+    name: str, config: ExperimentConfig, folds: list[int], seeds: list[int], arguments: argparse.Namespace
+) -> None:
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with progress_bars() as bars:
+        compare(
+            name,
+            config,
+            [Method("darts")],
+            folds,
+            seeds,
+            arguments.out,
+            arguments.runs / name,
+            arguments.workers,
+            Cells(bars),
+        )
+
+
+def _pair(out: Path, fold: int, seed: int) -> dict[str, Any]:
+    found: dict[str, Any] = {"fold": fold, "seed": seed}
+    for name in VARIANTS:
+        cell = read_cell(Cell(Method("darts"), fold, seed).file(out / "cells" / f"search-{name}"))
+        found[name] = {key: cell[key] for key in ("test_uar", "val_uar", "search_cpu_seconds", "cpu_seconds")}
+    return found
+
+
+def _differences(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Default less exact, pair by pair."""
+    differences = [pair["default"]["test_uar"] - pair["exact"]["test_uar"] for pair in pairs]
+    spread = statistics.stdev(differences) if len(differences) > 1 else 0.0
+    return {"differences": differences, "mean": statistics.mean(differences), "standard_deviation": spread}
+
+
+if __name__ == "__main__":
+    main()
