@@ -39,20 +39,23 @@ class Measurement:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def measure(prepare: str, arguments: dict[str, Any], repeats: int = 3, threads: int = 2) -> Measurement:
-    """Run `prepare(**arguments)` in a new process, then its step: once to warm up, then `repeats` times.
+def measure(
+    prepare: str, arguments: dict[str, Any], repeats: int = 3, threads: int = 2, warm_up: bool = True
+) -> Measurement:
+    """Run `prepare(**arguments)` in a new process, then its step: once to warm up, then `repeats` times, timed.
 
     Args:
         prepare: `package.module:function`, which returns a `Step`.
         arguments: of the function; JSON.
         repeats: timed steps.
         threads: threads of the process.
+        warm_up: whether an untimed step comes first.
 
     Raises:
         RuntimeError: the process failed; with the end of what it said.
     """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    request = json.dumps({"prepare": prepare, "arguments": arguments, "repeats": repeats})
+    request = json.dumps({"prepare": prepare, "arguments": arguments, "repeats": repeats, "warm_up": warm_up})
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.measuring"], input=request, env=environment, capture_output=True, text=True
     )
@@ -101,7 +104,7 @@ def _serve() -> None:
     step: Step = getattr(import_module(module), name)(**request["arguments"])
     memory = Memory()
     memory.start()
-    facts = step() or {}
+    facts = (step() or {}) if request["warm_up"] else {}
     taken = []
     for _ in range(request["repeats"]):
         start = time.perf_counter()
