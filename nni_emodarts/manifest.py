@@ -31,6 +31,8 @@ COLUMNS = ("file", *LABELS, *TIMES)
 """Columns of `Manifest.table`; any others of a CSV file are ignored."""
 
 GENDERS = {"m": "male", "male": "male", "f": "female", "female": "female"}
+_PIECE = 4096
+"""Lines that are hashed at a time."""
 SHOWN = 10
 """Items that a message lists before it only counts."""
 
@@ -134,7 +136,8 @@ def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
     texts = source.loc[:, ~source.columns.duplicated()].reindex(columns=list(COLUMNS), fill_value="")
     table: pd.DataFrame = texts.apply(lambda column: column.str.strip())
     join, normpath = os.path.join, os.path.normpath  # pathlib is slow for many lines
-    table["file"] = [normpath(join(folder, name)) if name else "" for name in table["file"]]
+    codes, names = pd.factorize(table["file"])  # segments of one recording share its name
+    table["file"] = np.array([normpath(join(folder, name)) if name else "" for name in names], object)[codes]
     table["gender"] = table["gender"].str.lower().map(GENDERS).fillna("")
     table["speaker"] = table["speaker"].where(table["speaker"].str.lower() != "unknown", "")
     for name in TIMES:
@@ -217,8 +220,17 @@ def _file_faults(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _digest(table: pd.DataFrame, folder: Path) -> str:
-    content = [_relative(table["file"], folder), *(table[name].tolist() for name in (*LABELS, *TIMES))]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    """Hash of the columns as JSON, in pieces: a corpus of millions of lines is never one text."""
+    digest = hashlib.sha256(b"[")
+    for position, name in enumerate(("file", *LABELS, *TIMES)):
+        digest.update(b", [" if position else b"[")
+        for first in range(0, len(table), _PIECE):
+            piece = table[name].iloc[first : first + _PIECE].tolist()
+            text = json.dumps(_relative(piece, folder) if name == "file" else piece)
+            digest.update((", " if first else "").encode() + text[1:-1].encode())
+        digest.update(b"]")
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def _relative(files: Iterable[str], folder: Path) -> list[str]:

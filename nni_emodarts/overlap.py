@@ -53,8 +53,8 @@ def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) ->
 
 
 def _recordings(corpus: Corpus, rows: np.ndarray) -> dict[str, set[str]]:
-    speakers = corpus.manifest.table["speaker"]
+    speakers = corpus.manifest.table["speaker"].iloc[rows]
     found: dict[str, set[str]] = {}
-    for row in rows:
-        found.setdefault(str(speakers.iat[row]), set()).add(corpus.store.digests[row][:_DIGITS])
+    for speaker, digest in zip(speakers, corpus.store.pick(rows).digests, strict=True):
+        found.setdefault(str(speaker), set()).add(digest[:_DIGITS])
     return found

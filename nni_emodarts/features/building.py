@@ -20,7 +20,7 @@ from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.features.audio import read_audio
 from nni_emodarts.features.extraction import FeatureExtractor
 from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
-from nni_emodarts.manifest import Manifest
+from nni_emodarts.manifest import TIMES, Manifest
 from nni_emodarts.progress import Progress, silent
 
 CHUNK = 16
@@ -108,17 +108,36 @@ def fill_store(
     """As `build_store`, but recordings that cannot be used are an answer: reason by row. Their rows hold no map."""
     table, cores = manifest.table, len(os.sched_getaffinity(0))
     digests, unreadable = _digests(table["file"], cores, progress)
-    times = [(_seconds(start), _seconds(end)) for start, end in zip(table["start"], table["end"], strict=True)]
-    keys = np.array([_key(digest, *span) for digest, span in zip(digests, times, strict=True)], DIGEST)
+    spans = table[list(TIMES)].to_numpy()
+    keys = np.fromiter(map(_key, digests, spans), DIGEST, len(digests))
     shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
     lengths = _lengths(shelf, keys)
-    missing = [
-        Recording(row, keys[row].decode(), str(table["file"].iat[row]), *times[row])
-        for row in np.flatnonzero((lengths == 0) & (digests != b"")).tolist()
-    ]
+    missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], spans)
     faults = _extract(missing, Work(extractor, shelf), cores if workers is None else workers, progress)
-    store = FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if missing else lengths)
+    store = FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if len(missing) else lengths)
     return store, {**unreadable, **faults}
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """The utterances whose maps are to be computed: some rows of a manifest, made into recordings chunk by chunk."""
+
+    rows: np.ndarray
+    keys: np.ndarray
+    files: pd.Series
+    spans: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def chunks(self) -> Iterator[list[Recording]]:
+        """Recordings that are extracted together."""
+        for first in range(0, len(self), CHUNK):
+            yield [self._recording(row) for row in self.rows[first : first + CHUNK].tolist()]
+
+    def _recording(self, row: int) -> Recording:
+        start, end = map(_seconds, self.spans[row])
+        return Recording(row, self.keys[row].decode(), str(self.files.iat[row]), start, end)
 
 
 def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
@@ -148,7 +167,8 @@ def _seconds(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _key(digest: bytes, start: float | None, end: float | None) -> str:
+def _key(digest: bytes, span: np.ndarray) -> str:
+    start, end = map(_seconds, span)
     return digest_text(f"{digest.decode()} {start} {end}")
 
 
@@ -157,10 +177,10 @@ def _lengths(shelf: Shelf, keys: np.ndarray) -> np.ndarray:
     return np.fromiter((shelf.frames(key.decode()) or 0 for key in keys), np.int64, len(keys))
 
 
-def _extract(missing: Sequence[Recording], work: Work, workers: int, progress: Progress) -> dict[int, str]:
+def _extract(missing: _Missing, work: Work, workers: int, progress: Progress) -> dict[int, str]:
     """Compute maps; returns the bad recordings, reason by row."""
     faults: dict[int, str] = {}
-    if missing:
+    if len(missing):
         work.shelf.prepare(work.extractor.settings)
     done = 0
     for count, bad in _outcomes(missing, work, workers):
@@ -170,16 +190,16 @@ def _extract(missing: Sequence[Recording], work: Work, workers: int, progress: P
     return faults
 
 
-def _outcomes(recordings: Sequence[Recording], work: Work, workers: int) -> Iterator[Outcome]:
+def _outcomes(missing: _Missing, work: Work, workers: int) -> Iterator[Outcome]:
     """Work in this process, until what is left is known to be worth the start of others."""
-    chunks = (recordings[first : first + CHUNK] for first in range(0, len(recordings), CHUNK))
+    chunks = missing.chunks()
     began, done = time.monotonic(), 0
     for chunk in chunks:
         with _one_thread():
             outcome = work(chunk)
         yield outcome
         done += len(chunk)
-        seconds_left = (time.monotonic() - began) / done * (len(recordings) - done)
+        seconds_left = (time.monotonic() - began) / done * (len(missing) - done)
         if workers > 1 and seconds_left > POOL_PAYS_SECONDS:
             yield from _in_processes(chunks, work, workers)
 
