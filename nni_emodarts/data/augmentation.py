@@ -1,7 +1,7 @@
 """Changes of the features that leave the emotion."""
 
+import torch
 from torch import Tensor
-from torchaudio.functional import mask_along_axis
 
 
 class SpecAugment:
@@ -25,12 +25,18 @@ class SpecAugment:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Normalised features (R, T) -> the same with masked stretches."""
+        masked = features.clone()
         count, share = self._time
         for _ in range(count):
-            features = mask_along_axis(features[None], int(share * features.shape[1]) + 1, 0.0, axis=2)[0]
+            masked[:, _stretch(features.shape[1], share)] = 0
         count, share = self._frequency
         for _ in range(count):
-            masked = mask_along_axis(features[None, : self._bins], int(share * self._bins) + 1, 0.0, axis=1)[0]
-            features = features.clone()
-            features[: self._bins] = masked
-        return features
+            masked[: self._bins][_stretch(self._bins, share)] = 0
+        return masked
+
+
+def _stretch(size: int, share: float) -> slice:
+    """A stretch of at most a share of an axis, drawn as torchaudio's `mask_along_axis` draws it."""
+    width = torch.rand(1) * (int(share * size) + 1)
+    start = int(torch.rand(1) * (size - width))
+    return slice(start, start + int(width))

@@ -67,8 +67,8 @@ class FeatureStore:
 
     def __getitem__(self, row: int) -> np.ndarray:
         """Map (R, T) of a row, float32, read-only, its pages loaded when touched."""
-        maps: np.ndarray = np.load(self.shelf.path(self._keys[row].decode()), mmap_mode="r")
-        return maps
+        shape = self.shelf.feature_rows, int(self.lengths[row])  # known, so that no header has to be parsed
+        return np.memmap(self.shelf.path(self._keys[row].decode()), "<f4", "r", HEADER_BYTES, shape)
 
 
 @dataclass(frozen=True)

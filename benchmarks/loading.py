@@ -1,0 +1,79 @@
+"""`python -m benchmarks.loading`: batches of like length against batches in random order.
+
+The time of a pass over a training loader, augmentation included, and how much of what it hands out is padding.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from benchmarks.measuring import Step, machine, measure
+from nni_emodarts.config import load_config
+from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.data import Collate, SpecAugment, Utterances, training_loader
+from nni_emodarts.features import Normalizer
+from nni_emodarts.preparation import prepare as prepare_corpus
+from nni_emodarts.run_folder import write_atomically
+
+VARIANTS = ("random order", "by length")
+
+
+def prepare(manifest: str, preset: str, batch_size: int, variant: str) -> Step:
+    """A pass over all utterances of a corpus whose features are in the store."""
+    config = load_config(preset, options={"data.manifest": manifest})
+    corpus = prepare_corpus(config.data, config.features)
+    rows = np.arange(len(corpus.manifest))
+    utterances = corpus.utterances(rows, Normalizer.fit(corpus.store, rows), SpecAugment(corpus.frequency_bins))
+    loader = _loader(utterances, corpus.frequency_bins, batch_size, variant)
+
+    def step() -> dict[str, Any]:
+        frames, places = 0, 0
+        for batch in loader:
+            frames += int(batch.lengths.sum())
+            places += batch.maps.shape[0] * batch.maps.shape[-1]
+        return {"utterances": len(rows), "padding": 1 - frames / places}
+
+    return step
+
+
+def _loader(utterances: Utterances, bins: int, batch_size: int, variant: str) -> DataLoader[Any]:
+    if variant == "by length":
+        return training_loader(utterances, bins, batch_size, seed=1)
+    return DataLoader(utterances, batch_size, shuffle=True, collate_fn=Collate(bins))
+
+
+def main() -> None:
+    """Measure both orders."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--manifest", default=SYNTHETIC, help="recordings to use; the embedded corpus where absent")
+    parser.add_argument("--preset", default="compact")
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for variant in VARIANTS:
+        wanted = {key: getattr(arguments, key) for key in ("manifest", "preset", "batch_size")} | {"variant": variant}
+        found = measure("benchmarks.loading:prepare", wanted, arguments.repeats, arguments.threads)
+        rate = found.facts["utterances"] / found.seconds
+        rows.append({"name": variant, "seconds": found.seconds, "utterances_per_second": rate, **found.facts})
+        rows[-1]["peak_bytes"] = found.peak_bytes
+        print(
+            f"{variant:13} {rate:7.0f} utterances a second ({rows[0]['seconds'] / found.seconds:.2f} x the first), "
+            f"{found.facts['padding']:5.1%} padding, {found.peak_bytes / 1e6:.0f} MB",
+            flush=True,
+        )
+    if arguments.json:
+        corpus = "the embedded corpus" if arguments.manifest == SYNTHETIC else Path(arguments.manifest).parent.name
+        settings = {"corpus": corpus, "preset": arguments.preset, "batch_size": arguments.batch_size}
+        figures = json.dumps({**settings, "rows": rows, "machine": machine()}, indent=2)
+        write_atomically(arguments.json, figures.encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()
