@@ -152,6 +152,25 @@ def show_comparison(summary: Mapping[str, Any]) -> None:
             f"{method['cpu_seconds']:,.0f}",
         )
     out.print(table)
+    if summary["comparisons"]:
+        _show_differences(summary["comparisons"])
+
+
+def _show_differences(comparisons: Sequence[Mapping[str, Any]]) -> None:
+    """Print each method against the reference."""
+    table = Table(title=f"UAR less that of {comparisons[0]['reference']}, p by swapping whole speakers")
+    for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for found in comparisons:
+        low, high = found["interval"]
+        table.add_row(
+            found["method"],
+            f"{found['difference']:+.3f}",
+            f"{low:+.3f} to {high:+.3f}",
+            f"{found['p']:.4f}",
+            f"{found['p_holm']:.4f}",
+        )
+    out.print(table)
 
 
 def show_study(found: Mapping[str, Any]) -> None:
