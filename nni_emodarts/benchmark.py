@@ -7,7 +7,7 @@ its cost, and a confusion matrix for each test speaker, which is all that poolin
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ from typing import Any
 import yaml
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.baselines import BASELINES, Baseline
+from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
 from nni_emodarts.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.comparisons import compare_with, pick_reference, stacked
 from nni_emodarts.config import ExperimentConfig, nearest, validate
+from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.overlap import find_overlap
@@ -95,6 +96,7 @@ def compare(
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
     reference: str | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`.
 
@@ -108,8 +110,8 @@ def compare(
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     folder = out / "cells" / name
-    summaries = benchmark(config, methods, folds, seeds, folder, runs, workers, tell)
-    cells = {method.name: _read_all(method, folds, seeds, folder) for method in methods}
+    summaries = benchmark(config, methods, folds, seeds, folder, runs, workers, tell, progress)
+    cells = {method.name: _read_all(config, method, folds, seeds, folder) for method in methods}
     summary = {
         "name": name,
         "preset": config.preset,
@@ -130,6 +132,7 @@ def benchmark(
     runs: Path,
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
     """Compute the cells that are missing, and summarise each method.
 
@@ -144,6 +147,7 @@ def benchmark(
         runs: folder of the run folders behind them, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: told of each cell as it finishes.
+        progress: told of the extraction of features that machines need.
 
     Returns:
         A summary of each method, as `summarize` gives it.
@@ -157,11 +161,11 @@ def benchmark(
     for cell in wanted:
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
-    _prepare_functionals(config, missing)
+    _prepare_functionals(config, missing, progress)
     computed = _compute_all(config, missing, cells, runs, min(workers, len(missing)))
     for number, figures in enumerate(computed, 1):
         tell(number, len(missing), figures)
-    return [summarize(method.name, _read_all(method, folds, seeds, cells)) for method in methods]
+    return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]
 
 
 def compute_cell(
@@ -191,6 +195,7 @@ def compute_cell(
     }
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
+    data["flops"] = _flops(config, data)
     return data
 
 
@@ -216,9 +221,11 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     Returns:
         `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
         `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
-        one seed, all folds) and `parameters` (of one network).
+        one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
+        none).
     """
     seeds = sorted({cell["seed"] for cell in cells})
+    flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
     confusions = stacked(cells)
     pooled = confusions.sum(1)
     uars = [float(value) for value in uar_of_confusion(pooled)]
@@ -245,6 +252,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
         "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
         "parameters": round(mean(cell["parameters"] for cell in cells)),
+        "flops": round(mean(flops)) if len(flops) == len(cells) else None,
     }
 
 
@@ -308,16 +316,34 @@ def _search(
     return Architecture.load(folder.path / ARCHITECTURE), cost
 
 
-def _read_all(method: Method, folds: Sequence[int], seeds: Sequence[int], cells: Path) -> list[dict[str, Any]]:
+def _read_all(
+    config: ExperimentConfig, method: Method, folds: Sequence[int], seeds: Sequence[int], cells: Path
+) -> list[dict[str, Any]]:
     """All finished cells of a method."""
-    return [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds]
+    found = [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds]
+    return [cell if "flops" in cell else {**cell, "flops": _flops(config, cell)} for cell in found]
 
 
-def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell]) -> None:
+def _flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
+    """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
+    frames, shape = frames_per_second(config.features), config.features.input_shape
+    if "architecture" in cell:
+        return round(architecture_cost(Architecture.from_dict(cell["architecture"]), "flops", frames, None, shape))
+    if cell["method"] in BASELINES:
+        return _baseline_flops(cell["method"], len(cell["classes"]), shape, frames)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _baseline_flops(name: str, num_classes: int, input_shape: tuple[int, int], frames: int) -> int:
+    return count_flops(build_baseline(Baseline(name), num_classes, input_shape), input_shape, frames)
+
+
+def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
     """Extract once, over all cores, what cells side by side would each begin to extract."""
     for name in sorted({cell.method.name for cell in missing if cell.method.machine}):
         settled, corpus = _corpus(config.to_yaml())
-        prepare_functionals(settled, corpus, SVMS[name])
+        prepare_functionals(settled, corpus, SVMS[name], progress)
 
 
 def _refuse_other_settings(file: Path, digest: str) -> None:

@@ -223,10 +223,10 @@ def benchmark(
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, progress=progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
-        tell = console.Cells(progress)
         summary = compare(
-            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers, tell, reference
-        )
+            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers,
+            console.Cells(progress), reference, progress,
+        )  # fmt: skip
     console.show_comparison(summary)
 
 
