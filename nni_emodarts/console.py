@@ -168,10 +168,14 @@ def _show_differences(comparisons: Sequence[Mapping[str, Any]]) -> None:
             found["method"],
             f"{found['difference']:+.3f}",
             f"{low:+.3f} to {high:+.3f}",
-            f"{found['p']:.4f}",
-            f"{found['p_holm']:.4f}",
+            _chance(found["p"]),
+            _chance(found["p_holm"]),
         )
     out.print(table)
+
+
+def _chance(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def show_study(found: Mapping[str, Any]) -> None:
