@@ -139,7 +139,7 @@ def show_comparison(summary: Mapping[str, Any]) -> None:
     """Print a benchmark: a row for each method."""
     seeds = max(len(method["seeds"]) for method in summary["methods"])
     table = Table(title=f"{summary['name']}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
-    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU seconds"):
+    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in summary["methods"]:
         low, high = method["uar_interval"]

@@ -1,6 +1,7 @@
 """Machines on functionals. The functionals are made up here, so that no test needs openSMILE."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,22 @@ def test_a_constant_feature_does_no_harm() -> None:
     features = np.column_stack([np.arange(20.0), np.full(20, 7.0)])
     labels = (np.arange(20) >= 10).astype(int)
     assert fit_svm(DESIGN, features, labels).predict(np.array([[-3.0, 9.0], [30.0, -9.0]])).tolist() == [0, 1]
+
+
+def test_the_command_shows_figures_and_differences(
+    emodarts: Callable[..., tuple[int, str]], no_smile: None, small_manifest: Path, tmp_path: Path
+) -> None:
+    words = ["benchmark", "--manifest", small_manifest, "--preset", "tiny", "--folds", "0-3", "--name", "small"]
+    words += ["--methods", "egemaps_svm,compare_svm", "--out", tmp_path / "out", "--runs", tmp_path / "runs"]
+    code, printed = emodarts(*words, "--reference", "egemaps_svm")
+    assert code == 0
+    assert "UAR less that of egemaps_svm" in printed
+    (found,) = json.loads((tmp_path / "out" / "small.json").read_text())["comparisons"]
+    assert found["method"] == "compare_svm"
+    assert f"{found['difference']:+.3f}" in printed
+    code, printed = emodarts(*words, "--reference", "tim_net")
+    assert code == 2
+    assert "'tim_net' is not among the methods (egemaps_svm, compare_svm)" in printed
 
 
 def test_a_digest_covers_what_matters_to_a_machine(fast_config: ExperimentConfig) -> None:
