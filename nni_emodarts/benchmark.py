@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import torch
 import yaml
 
 from nni_emodarts.architecture import Architecture
@@ -326,17 +327,20 @@ def _read_all(
 
 def _flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
     """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
-    frames, shape = frames_per_second(config.features), config.features.input_shape
+    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
     if "architecture" in cell:
-        return round(architecture_cost(Architecture.from_dict(cell["architecture"]), "flops", frames, None, shape))
+        # An architecture of another corpus says how many classes that one has.
+        return round(architecture_cost(Architecture.from_dict(cell["architecture"]), "flops", frames, classes, shape))
     if cell["method"] in BASELINES:
-        return _baseline_flops(cell["method"], len(cell["classes"]), shape, frames)
+        return _baseline_flops(cell["method"], classes, shape, frames)
     return None
 
 
 @lru_cache(maxsize=64)
 def _baseline_flops(name: str, num_classes: int, input_shape: tuple[int, int], frames: int) -> int:
-    return count_flops(build_baseline(Baseline(name), num_classes, input_shape), input_shape, frames)
+    with torch.random.fork_rng(devices=[]):  # its weights are drawn in vain
+        network = build_baseline(Baseline(name), num_classes, input_shape)
+    return count_flops(network, input_shape, frames)
 
 
 def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:

@@ -14,6 +14,7 @@ from nni_emodarts.benchmark import Cell, Method, benchmark, compare, read_cell, 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
+from nni_emodarts.space import build_model
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,15 @@ def test_flops_are_those_of_one_second_also_of_cells_that_say_nothing_of_them(
         (tmp_path / file.name).write_text(json.dumps(old))
     again = benchmark(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], tmp_path, tmp_path)
     assert {method["name"]: method["flops"] for method in again} == figures
+
+
+def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
+) -> None:
+    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    more = room._flops(config, {**cell, "classes": [*cell["classes"], "calm"]})
+    network = build_model(Architecture.from_dict(cell["architecture"]), num_classes=5)
+    assert more == count_flops(network, config.features.input_shape, 51) > cell["flops"]
 
 
 @pytest.mark.parametrize("name", ["cnn", "rnn", "lstm", "cnn_lstm_attention"])
