@@ -8,7 +8,7 @@ that node 2 sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -122,6 +122,19 @@ class Architecture:
         """Hash of the space and the choices: equal networks have equal ids, on whatever corpus."""
         meaning = {"space": self.space.identity(), "choices": self._plain_choices()}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
+
+    def widened(self, factor: float) -> "Architecture":
+        """The same choices with so many times the channels and the width of the sequence; itself where that is 1."""
+        channels, width = round(factor * self.space.cnn_channels), round(factor * self.space.seqnn_width)
+        if factor == 1:
+            return self
+        if min(channels, width) < 1:
+            raise ArchitectureError(
+                f"{factor} times {self.space.cnn_channels} channels and a width of {self.space.seqnn_width} leaves "
+                f"nothing; choose a larger retrain.width"
+            )
+        space = self.space.model_copy(update={"cnn_channels": channels, "seqnn_width": width})
+        return replace(self, space=space)
 
     def sample(self) -> dict[str, Any]:
         """The choices as NNI's `model_context` takes them."""

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.sections import Fraction, PositiveFloat, PositiveInt, Section
+from nni_emodarts.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
 
 CnnPrimitive = Literal[
@@ -239,6 +239,17 @@ class SpecAugmentConfig(Section):
     frequency_share: Fraction = 0.15
 
 
+class PerturbationConfig(Section):
+    """Random changes of the voice, made of the features of each training utterance each time it is heard."""
+
+    tempo: Fraction = 0.0
+    """Largest change of its speed, as a share: 0.15 makes it last from 1 / 1.15 to 1.15 times as long."""
+    pitch: Fraction = 0.0
+    """Largest shift along the frequency axis, as a share of the bins: pitch and formants rise or fall together."""
+    noise: NonNegativeFloat = 0.0
+    """Largest deviation of the noise that is added, in deviations of the features."""
+
+
 class RetrainConfig(Section):
     """The retrain phase: the recipe that every network is measured with."""
 
@@ -252,6 +263,21 @@ class RetrainConfig(Section):
     drop_path: Fraction = 0.1
     """Chance that an edge other than a skip connection is dropped for a sample, reached at the last epoch."""
     label_smoothing: Fraction = 0.1
+    focal: NonNegativeFloat = 0.0
+    """gamma of the focal loss (Lin et al. 2017): sure answers count less; 0 is cross entropy."""
+    class_weights: bool = True
+    """Weigh classes inversely to their frequency, as UAR does."""
+    mixup: NonNegativeFloat = 0.0
+    """alpha of mixup (Zhang et al. 2018): utterances of a batch are mixed in pairs by shares of Beta(alpha, alpha)."""
+    averaging: Fraction = 0.0
+    """Decay of the moving average of the weights that is validated, tested and kept; 0 keeps the weights themselves."""
+    width: PositiveFloat = 1.0
+    """The network's channels and its sequence's width, as a multiple of those that were searched."""
+    keep: Literal["best", "last"] = "best"
+    """Which epoch is kept: the best on validation, or the last."""
+    refit: bool = False
+    """Train anew on training and validation speakers, for as many epochs as validation chose, before the test."""
+    perturbation: PerturbationConfig = PerturbationConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
 
 

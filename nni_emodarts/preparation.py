@@ -8,7 +8,7 @@ import pandas as pd
 
 from nni_emodarts.config import DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
-from nni_emodarts.data import Coarsening, SpecAugment, Utterances
+from nni_emodarts.data import Augment, Coarsening, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
@@ -55,7 +55,7 @@ class Corpus:
         """Sorted known speakers of rows."""
         return sorted(set(self.manifest.table["speaker"].iloc[rows]) - {""})
 
-    def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: SpecAugment | None = None) -> Utterances:
+    def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: Augment | None = None) -> Utterances:
         """Rows as a data set."""
         return Utterances(self.store, rows, self.manifest.labels, normalizer, augment, self.coarsening)
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -13,11 +13,12 @@ import pytorch_lightning as pl
 import torch
 from safetensors.torch import save
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, build_baseline
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data import SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.config import ExperimentConfig, RetrainConfig
+from nni_emodarts.data import Augment, Both, Perturbation, SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.features import Normalizer
@@ -56,9 +57,9 @@ class Trained:
     """A trained network.
 
     Attributes:
-        model: the network, with the weights of its best epoch.
+        model: the network, with the weights of the epoch that is kept.
         normalizer: fitted on its training speakers.
-        best_epoch: number of epochs after which validation was best; all of them where nothing was validated.
+        best_epoch: number of epochs of the weights that are kept: the best on validation, or all of them.
         history: a row for each epoch.
     """
 
@@ -69,54 +70,67 @@ class Trained:
 
     @property
     def val_uar(self) -> float:
-        """Validation UAR of the best epoch."""
+        """Validation UAR of the epoch that is kept."""
         return self.history[self.best_epoch - 1]["val_uar"]
 
 
 class EpochKeeper(pl.Callback):
-    """Sets drop path, validates each epoch, keeps the best weights, and stops when patience ends."""
+    """Sets drop path, averages weights, validates each epoch, keeps an epoch's weights, stops when patience ends."""
 
     def __init__(
-        self,
-        epochs: int,
-        drop_path: float,
-        validate: Validate | None,
-        patience: int | None,
-        on_epoch: Callable[[int, float | None], None],
+        self, recipe: RetrainConfig, validate: Validate | None, on_epoch: Callable[[int, float | None], None]
     ) -> None:
-        self._epochs = epochs
-        self._drop_path = drop_path
+        self._recipe = recipe
         self._validate = validate
-        self._patience = patience
         self._on_epoch = on_epoch
+        self._average: AveragedModel | None = None
         self._best = (-np.inf, -np.inf)
         self._risen = 0
         self.best_epoch = 0
-        self.best_weights: dict[str, torch.Tensor] | None = None
+        self.kept_weights: dict[str, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Start the moving average of the weights (Polyak & Juditsky 1992), on the network's device."""
+        if self._recipe.averaging:
+            decay = get_ema_multi_avg_fn(self._recipe.averaging)
+            self._average = AveragedModel(pl_module.model, multi_avg_fn=decay, use_buffers=True)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
-        set_drop_path(pl_module.model, self._drop_path * trainer.current_epoch / max(self._epochs - 1, 1))
+        share = trainer.current_epoch / max(self._recipe.epochs - 1, 1)
+        set_drop_path(pl_module.model, self._recipe.drop_path * share)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        """Follow the weights."""
+        if self._average is not None:
+            self._average.update_parameters(pl_module.model)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
         epoch = trainer.current_epoch + 1
+        network = pl_module.model if self._average is None else self._average.module
         if self._validate is None:
             self.history.append({"epoch": epoch})
-            self.best_epoch = epoch
+            self._keep(epoch, network)
             self._on_epoch(epoch, None)
             return
-        val_uar, val_loss = self._validate(pl_module.model)
+        val_uar, val_loss = self._validate(network)
         self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
         if val_uar > self._best[0]:
             self._risen = epoch
         if (val_uar, -val_loss) > self._best:
-            self._best, self.best_epoch = (val_uar, -val_loss), epoch
-            self.best_weights = copy.deepcopy(pl_module.model.state_dict())
+            self._best = (val_uar, -val_loss)
+            self._keep(epoch, network)
+        elif self._recipe.keep == "last":
+            self._keep(epoch, network)
         self._on_epoch(epoch, val_uar)
-        if self._patience is not None and epoch - self._risen >= self._patience:
+        patience = self._recipe.patience
+        if patience is not None and epoch - self._risen >= patience:
             trainer.should_stop = True
+
+    def _keep(self, epoch: int, network: nn.Module) -> None:
+        self.best_epoch, self.kept_weights = epoch, copy.deepcopy(network.state_dict())
 
 
 def train(
@@ -145,21 +159,40 @@ def train(
     device = pick_device(config.device)
     pl.seed_everything(seed, verbose=False)
     normalizer = Normalizer.fit(corpus.store, train_rows)
-    augment = SpecAugment(corpus.frequency_bins, **recipe.spec_augment.model_dump())
-    utterances = corpus.utterances(train_rows, normalizer, augment)
+    utterances = corpus.utterances(train_rows, normalizer, make_augment(recipe, corpus.frequency_bins))
     loader = training_loader(utterances, corpus.frequency_bins, recipe.batch_size, seed, recipe.epoch_steps)
-    labels = corpus.manifest.labels[train_rows]
-    task = make_task(recipe.optimizer, labels, corpus.num_classes, recipe.epochs, len(loader), recipe.label_smoothing)
+    task = make_task(
+        recipe.optimizer,
+        corpus.manifest.labels[train_rows],
+        corpus.num_classes,
+        recipe.epochs,
+        len(loader),
+        recipe.class_weights,
+        label_smoothing=recipe.label_smoothing,
+        focal=recipe.focal,
+        mixup=recipe.mixup,
+    )
     model = build_network(design, corpus.num_classes, corpus.input_shape)
     task.set_model(model)
     validate = None if validation_rows is None else _validator(config, corpus, normalizer, validation_rows, device)
-    keeper = EpochKeeper(recipe.epochs, recipe.drop_path, validate, recipe.patience, on_epoch)
+    keeper = EpochKeeper(recipe, validate, on_epoch)
     with quiet():
         trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
         trainer.fit(task, loader)
-    if keeper.best_weights is not None:
-        model.load_state_dict(keeper.best_weights)
+    model.load_state_dict(keeper.kept_weights)
     return Trained(model.to(device).eval(), normalizer, keeper.best_epoch, keeper.history)
+
+
+def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
+    """What the recipe does to the features of a training utterance."""
+    masks = SpecAugment(frequency_bins, **recipe.spec_augment.model_dump())
+    voices = recipe.perturbation.model_dump()
+    return Both(Perturbation(frequency_bins, **voices), masks) if any(voices.values()) else masks
+
+
+def widen(design: Design, recipe: RetrainConfig) -> Design:
+    """The design at the recipe's width; a hand-designed network has its own."""
+    return design.widened(recipe.width) if isinstance(design, Architecture) else design
 
 
 def build_network(design: Design, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
@@ -220,7 +253,8 @@ def retrain_fold(
             if report is not None:
                 report(val_uar)
 
-    trained = train(config, corpus, design, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    network = widen(design, config.retrain)
+    trained = train(config, corpus, network, fold.train, fold.validation, seed, on_epoch=on_epoch)
     metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
@@ -230,13 +264,17 @@ def retrain_fold(
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "classes": list(corpus.manifest.classes),
     }
+    if config.retrain.refit:
+        both = np.concatenate([fold.train, fold.validation])
+        again = train(config, corpus, network, both, None, seed, trained.best_epoch)
+        trained = replace(again, history=trained.history)
     if overlap is not None and overlap.speakers:
         metrics["overlap"] = list(overlap.speakers)
     if read_test:
         table = predictions(config, corpus, trained, fold.test, fold.index, seed)
         folder.write_csv(PREDICTIONS, table)
         metrics |= score_predictions(table, corpus.manifest.classes)
-    write_model(folder, config, corpus, design, trained)
+    write_model(folder, config, corpus, network, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
 
@@ -450,9 +488,10 @@ def train_final(
         progress("final network", epoch, epochs)
 
     rows = np.arange(len(corpus.manifest))
-    trained = train(config, corpus, architecture, rows, None, seeds[0], epochs, on_epoch)
+    network = widen(architecture, config.retrain)
+    trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch)
     final = folder.child(FINAL)
-    write_model(final, config, corpus, architecture, trained)
+    write_model(final, config, corpus, network, trained)
     metrics = {
         "epochs": epochs,
         "best_epochs_of_folds": best,

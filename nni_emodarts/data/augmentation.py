@@ -1,7 +1,77 @@
 """Changes of the features that leave the emotion."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+Augment = Callable[[Tensor], Tensor]
+"""Changes the features (R, T) of an utterance each time it is read."""
+
+
+class Both:
+    """One change after the other."""
+
+    def __init__(self, *changes: Augment) -> None:
+        """Set the changes, the first one first."""
+        self._changes = changes
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features (R, T) -> the changed features (R, T')."""
+        for change in self._changes:
+            features = change(features)
+        return features
+
+
+class Perturbation:
+    """Another voice that says the same: faster or slower, higher or lower, noisier.
+
+    Speed is changed by interpolation along time (Ko et al. 2015 resample the waveform), pitch and vocal tract together
+    by a shift along the frequency axis (Jaitly & Hinton 2013 warp it). Contours follow the speed.
+    """
+
+    def __init__(self, frequency_bins: int, tempo: float = 0.0, pitch: float = 0.0, noise: float = 0.0) -> None:
+        """Set the largest changes.
+
+        Args:
+            frequency_bins: bins F; further rows are contours.
+            tempo: of the speed, as a share.
+            pitch: along the frequency axis, as a share of the bins.
+            noise: deviation of the added noise, in deviations of the features.
+        """
+        self._bins = frequency_bins
+        self._tempo = tempo
+        self._pitch = pitch
+        self._noise = noise
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Normalised features (R, T) -> those of another voice (R, T')."""
+        if self._tempo:
+            features = self._stretched(features)
+        if self._pitch:
+            features = self._shifted(features)
+        if self._noise:
+            features = features + float(torch.rand(())) * self._noise * torch.randn_like(features)
+        return features
+
+    def _stretched(self, features: Tensor) -> Tensor:
+        factor = (1 + self._tempo) ** _between_minus_one_and_one()
+        frames = max(1, round(features.shape[1] * factor))
+        return F.interpolate(features[None], size=frames, mode="linear", align_corners=False)[0]
+
+    def _shifted(self, features: Tensor) -> Tensor:
+        """Bins beyond the edge repeat the edge's."""
+        places = torch.arange(self._bins) + _between_minus_one_and_one() * self._pitch * self._bins
+        places = places.clamp(0, self._bins - 1)
+        below = places.floor().long()
+        share = (places - below)[:, None]
+        maps = features[below] * (1 - share) + features[(below + 1).clamp(max=self._bins - 1)] * share
+        return torch.cat([maps, features[self._bins :]])
+
+
+def _between_minus_one_and_one() -> float:
+    return float(2 * torch.rand(()) - 1)
 
 
 class SpecAugment:

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from nni_emodarts.data.augmentation import Augment
 from nni_emodarts.data.coarsening import Coarsening
 from nni_emodarts.features import FeatureStore, Normalizer
-
-Augment = Callable[[Tensor], Tensor]
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
 

@@ -6,12 +6,14 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn, optim
+from torch.distributions import Beta
 from torch.nn import functional as F
 
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data import Batch
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.nni_nas import LightningModule
+from nni_emodarts.training.loss import EmotionLoss
 
 
 class EmotionTask(LightningModule):  # type: ignore[misc]
@@ -31,6 +33,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         momentum: float = 0.9,
         weight_decay: float = 1e-2,
         label_smoothing: float = 0.0,
+        focal: float = 0.0,
+        mixup: float = 0.0,
     ) -> None:
         """Set up the task.
 
@@ -44,9 +48,12 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
             momentum: momentum of sgd.
             weight_decay: weight decay of either optimiser.
             label_smoothing: share of the target spread over all classes.
+            focal: gamma of the focal loss.
+            mixup: alpha of mixup (Zhang et al. 2018); 0 mixes nothing.
         """
         super().__init__()
-        self.loss = nn.CrossEntropyLoss(class_weights, label_smoothing=label_smoothing)
+        self.loss = EmotionLoss(class_weights, label_smoothing, focal)
+        self._mixup = Beta(mixup, mixup) if mixup else None
         self._optimizer = optimizer
         self._rates = learning_rate, final_learning_rate
         self._steps = warmup_steps, max(total_steps, 1)
@@ -64,13 +71,27 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         Raises:
             DivergenceError: it is no number.
         """
-        loss: Tensor = self.loss(self(batch.maps, batch.lengths), batch.labels)
+        loss = self._loss(batch)
         if not torch.isfinite(loss):
             raise DivergenceError(
                 f"the loss is {float(loss.detach())} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; "
                 f"lower the optimizer's learning_rate, or its gradient_clip"
             )
         return loss
+
+    def _loss(self, batch: Batch) -> Tensor:
+        """Of the batch, or of a mixture of it with itself in another order: labels are mixed like the maps."""
+        maps, lengths, labels = batch.maps, batch.lengths, batch.labels
+        if self._mixup is None:
+            loss: Tensor = self.loss(self(maps, lengths), labels)
+            return loss
+        share = self._mixup.sample()
+        share = torch.maximum(share, 1 - share)  # the utterance in its own place leads
+        other = torch.randperm(len(labels), device=labels.device)
+        mixed = share * maps + (1 - share) * maps[other]
+        logits = self(mixed, torch.maximum(lengths, lengths[other]))
+        mixture: Tensor = share * self.loss(logits, labels) + (1 - share) * self.loss(logits, labels[other])
+        return mixture
 
     def configure_optimizers(self) -> Any:
         """The optimiser and its schedule, stepped after every batch."""
@@ -101,11 +122,22 @@ def make_task(
     num_classes: int,
     epochs: int,
     steps_per_epoch: int,
-    label_smoothing: float = 0.0,
+    weighted: bool = True,
+    **objective: float,
 ) -> EmotionTask:
-    """The task for training utterances of these labels (n,)."""
+    """The task for training utterances of these labels (n,).
+
+    Args:
+        optimizer: the optimiser and its schedule.
+        labels: of the training utterances, which decide the classes' weights.
+        num_classes: number of classes K.
+        epochs: length of the schedule.
+        steps_per_epoch: optimiser steps of an epoch.
+        weighted: whether classes are weighed inversely to their frequency.
+        **objective: `label_smoothing`, `focal`, `mixup` of `EmotionTask`.
+    """
     return EmotionTask(
-        class_weights(labels, num_classes),
+        class_weights(labels, num_classes) if weighted else torch.ones(num_classes),
         total_steps=epochs * steps_per_epoch,
         optimizer=optimizer.name,
         learning_rate=optimizer.learning_rate,
@@ -113,7 +145,7 @@ def make_task(
         warmup_steps=round(optimizer.warmup_epochs * steps_per_epoch),
         momentum=optimizer.momentum,
         weight_decay=optimizer.weight_decay,
-        label_smoothing=label_smoothing,
+        **objective,
     )
 
 

@@ -1,0 +1,32 @@
+"""What training minimises: cross entropy of classes that are weighed, and answers that may be unsure."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class EmotionLoss(nn.Module):
+    """Cross entropy, weighed by class, with smoothed labels and, where asked for, the focal factor."""
+
+    weight: Tensor
+
+    def __init__(self, class_weights: Tensor, label_smoothing: float = 0.0, focal: float = 0.0) -> None:
+        """Set it up.
+
+        Args:
+            class_weights: weight of each class (K,).
+            label_smoothing: share of the target spread over all classes (Szegedy et al. 2016).
+            focal: gamma of the focal loss (Lin et al. 2017): an utterance counts (1 - p)^gamma, p being the
+                probability of its class.
+        """
+        super().__init__()
+        self.register_buffer("weight", class_weights)
+        self._smoothing = label_smoothing
+        self._focal = focal
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits (N, K), labels (N,) -> mean loss, the classes' weights being the weights of the mean."""
+        if not self._focal:
+            return F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing)
+        losses = F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing, reduction="none")
+        sure = F.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
+        return ((1 - sure) ** self._focal * losses).sum() / self.weight[labels].sum()

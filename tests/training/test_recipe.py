@@ -1,0 +1,177 @@
+"""The parts of the retrain recipe, each against what it is said to do."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from nni_emodarts import retrain as module
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.data import Batch, Perturbation
+from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.retrain import build_network, retrain_fold, train
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.space import random_architecture
+from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.task import EmotionTask
+
+BINS = 20
+
+
+def changed(config: ExperimentConfig, **recipe: object) -> ExperimentConfig:
+    data = config.model_dump(mode="json")
+    data["retrain"] |= recipe
+    return validate(data)
+
+
+@pytest.fixture
+def architecture(fast_config, small_corpus):
+    return random_architecture(fast_config.space, small_corpus.num_classes, small_corpus.input_shape, 1)
+
+
+def test_another_tempo_lasts_as_long_as_allowed() -> None:
+    lengths = {Perturbation(BINS, tempo=0.2)(torch.randn(BINS + 1, 100)).shape[1] for _ in range(300)}
+    assert 83 <= min(lengths) <= 86
+    assert 117 <= max(lengths) <= 120
+
+
+def test_another_pitch_moves_bins_and_no_contour() -> None:
+    features = torch.arange(BINS + 2.0)[:, None].expand(-1, 5)
+    for _ in range(50):
+        moved = Perturbation(BINS, pitch=0.1)(features)
+        shift = moved[5, 0] - 5  # bins of a ramp say how far they moved
+        assert abs(shift) <= 0.1 * BINS
+        torch.testing.assert_close(moved[3 : BINS - 3], features[3 : BINS - 3] + shift)
+        assert torch.equal(moved[BINS:], features[BINS:])
+
+
+def test_noise_is_as_loud_as_allowed() -> None:
+    deviations = [float(Perturbation(BINS, noise=0.5)(torch.zeros(BINS, 500)).std()) for _ in range(100)]
+    assert max(deviations) < 0.52
+    assert np.mean(deviations) == pytest.approx(0.25, abs=0.05)
+
+
+def test_without_focus_the_loss_is_cross_entropy() -> None:
+    logits, labels, weights = torch.randn(9, 4), torch.randint(4, (9,)), torch.rand(4) + 0.5
+    expected = nn.CrossEntropyLoss(weights, label_smoothing=0.1)(logits, labels)
+    torch.testing.assert_close(EmotionLoss(weights, 0.1)(logits, labels), expected)
+
+
+def test_the_focal_loss_is_that_of_the_paper() -> None:
+    logits, labels = torch.randn(9, 4), torch.randint(4, (9,))
+    p = F.softmax(logits, 1)[range(9), labels]
+    expected = (-((1 - p) ** 2) * p.log()).mean()
+    torch.testing.assert_close(EmotionLoss(torch.ones(4), focal=2.0)(logits, labels), expected)
+
+
+class Sums(nn.Module):
+    """Logits that are linear in the maps, whatever their length."""
+
+    def forward(self, maps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return maps.sum((2, 3))
+
+
+class Product(nn.Module):
+    """A loss that is linear in the labels."""
+
+    def forward(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return (logits * F.one_hot(labels, 3)).sum(1).mean()
+
+
+def test_mixup_mixes_maps_and_labels_alike() -> None:
+    task = EmotionTask(torch.ones(3), 1, mixup=0.4)
+    task.set_model(Sums())
+    task.loss = Product()
+    maps, labels = torch.randn(8, 3, 4, 5), torch.randint(3, (8,))
+    torch.manual_seed(5)
+    found = task._loss(Batch(maps, torch.full((8,), 5), labels, torch.arange(8)))
+    torch.manual_seed(5)
+    share = float(torch.distributions.Beta(0.4, 0.4).sample())
+    share = max(share, 1 - share)
+    other = torch.randperm(8)
+    mixed = (share * maps + (1 - share) * maps[other]).sum((2, 3))
+    target = share * F.one_hot(labels, 3) + (1 - share) * F.one_hot(labels[other], 3)
+    torch.testing.assert_close(found, (mixed * target).sum(1).mean())
+
+
+def test_averaged_weights_are_the_moving_average(fast_config, small_corpus, architecture) -> None:
+    fold = small_corpus.fold(0)
+    seen = []
+    config = changed(fast_config, averaging=0.9, epochs=1)
+
+    def averaged() -> dict[str, torch.Tensor]:
+        return train(config, small_corpus, architecture, fold.train, fold.validation, 1).model.state_dict()
+
+    original = torch.optim.AdamW.step
+
+    def step(self, closure=None):
+        result = original(self, closure)
+        seen.append([parameter.detach().clone() for group in self.param_groups for parameter in group["params"]])
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", step)
+        found = averaged()
+    expected = seen[0]
+    for weights in seen[1:]:
+        expected = [0.9 * mean + 0.1 * weight for mean, weight in zip(expected, weights, strict=True)]
+    last = dict(zip([name for name, _ in _parameters(config, small_corpus, architecture)], expected, strict=True))
+    for name, value in last.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
+
+
+def _parameters(config, corpus, architecture):
+    return build_network(architecture, corpus.num_classes, corpus.input_shape).named_parameters()
+
+
+def test_the_last_epoch_is_kept_where_asked(fast_config, small_corpus, architecture) -> None:
+    fold = small_corpus.fold(0)
+    last = train(
+        changed(fast_config, keep="last", epochs=3), small_corpus, architecture, fold.train, fold.validation, 1
+    )
+    assert last.best_epoch == 3
+
+
+def test_a_wider_network_is_trained_and_kept(fast_config, small_corpus, architecture, tmp_path: Path) -> None:
+    folder = RunFolder.claim(tmp_path / "run")
+    config = changed(fast_config, width=1.5, epochs=1)
+    metrics = retrain_fold(config, small_corpus, architecture, small_corpus.fold(0), 1, folder)
+    narrow = RunFolder.claim(tmp_path / "narrow")
+    own = retrain_fold(changed(fast_config, epochs=1), small_corpus, architecture, small_corpus.fold(0), 1, narrow)
+    assert metrics["parameters"] > 1.5 * own["parameters"]
+    assert metrics["architecture"] == own["architecture"] == architecture.id
+    written = Architecture.load(folder.path / "architecture.json")
+    assert written.space.cnn_channels == round(1.5 * architecture.space.cnn_channels)
+    assert written.choices == architecture.choices
+
+
+def test_refitting_trains_on_validation_speakers_too(
+    fast_config, small_corpus: Corpus, architecture, tmp_path: Path, monkeypatch
+) -> None:
+    calls = []
+    real = module.train
+
+    def noted(config, corpus, design, rows, validation, seed, epochs=None, **others):
+        calls.append((set(rows.tolist()), validation is None, epochs))
+        return real(config, corpus, design, rows, validation, seed, epochs, **others)
+
+    monkeypatch.setattr(module, "train", noted)
+    fold = small_corpus.fold(0)
+    folder = RunFolder.claim(tmp_path / "run")
+    metrics = retrain_fold(changed(fast_config, refit=True), small_corpus, architecture, fold, 1, folder)
+    assert calls[0] == (set(fold.train.tolist()), False, None)
+    assert calls[1] == ({*fold.train.tolist(), *fold.validation.tolist()}, True, metrics["best_epoch"])
+    assert not calls[1][0] & set(fold.test.tolist())
+    assert metrics["val_uar"] == pytest.approx(folder.read_csv("history.csv")["val_uar"].max())
+
+
+def test_a_network_that_would_vanish_is_refused(architecture) -> None:
+    with pytest.raises(ArchitectureError, match=r"retrain\.width"):
+        architecture.widened(0.01)
+    assert replace(architecture).widened(1) == architecture
