@@ -23,6 +23,14 @@ MAX_SECONDS = 600
 """Longest stretch that is one utterance: features of an hour and a batch of them would fill memory."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
+CLIPPED_SHARE = 0.001
+"""Share of samples at full scale from which a recording is named: peaks that touch it are harmless, runs are not."""
+QUIET_DBFS = -60.0
+"""Level below which a recording, or a window of it, counts as silent."""
+RESAMPLING = "HQ"
+"""soxr's quality."""
+
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,12 @@ def mix_down(block: np.ndarray) -> np.ndarray:
     return mono
 
 
+def full_scale(sound: soundfile.SoundFile) -> float:
+    """The largest sample of a file's encoding; 1 where samples are floats."""
+    bits = _BITS.get(sound.subtype)
+    return 1.0 if bits is None else 1.0 - 2.0 ** (1 - bits)
+
+
 def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
     """Why a decoded stretch cannot be used, with the remedy; None where it can.
 
@@ -132,7 +146,7 @@ def read_audio(
     fault = find_fault(len(waveform), rate, float(low), float(high))
     if fault is not None:
         raise AudioError(f"{path}: {fault}")
-    return _resample(waveform, rate, sampling_rate)
+    return resample(waveform, rate, sampling_rate)
 
 
 def _bounded(blocks: Iterator[np.ndarray], samples: int) -> list[np.ndarray]:
@@ -162,10 +176,11 @@ def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: fl
     return round(start * rate), round(stop * rate)
 
 
-def _resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
+def resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
+    """Waveform (S,) at `rate` Hz -> (ceil(S * sampling_rate / rate),) at `sampling_rate` Hz."""
     if rate == sampling_rate:
         return waveform
     expected = -(-len(waveform) * sampling_rate // rate)
-    resampled: np.ndarray = soxr.resample(waveform, rate, sampling_rate, quality="HQ")
+    resampled: np.ndarray = soxr.resample(waveform, rate, sampling_rate, quality=RESAMPLING)
     # soxr rounds the length
     return np.pad(resampled, (0, max(0, expected - len(resampled))))
