@@ -161,7 +161,7 @@ class Source:
             return
         path = Path(self.recording)
         if not path.is_file():
-            raise AudioError(f"{path}: {'is a folder; name its files' if path.is_dir() else 'no such file'}")
+            raise AudioError(f"{path}: {_absence(path)}")
         if self.sampling_rate is not None:
             raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
         with open_stretch(path) as stretch:
@@ -225,6 +225,12 @@ def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
         for block in blocks:
             yield resampler.resample_chunk(mix_down(block))
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _absence(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder; name its files"
+    return "is no regular file; save it first" if path.exists() else "no such file"
 
 
 def _checked_rate(rate: int | None) -> int:

@@ -36,6 +36,8 @@ class OnnxNetwork:
             raise RunFolderError(f"{name} does not exist; write it by emodarts export")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        # threads that wait by spinning cost more than they save as soon as another process wants the cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(
                 model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,19 @@ def test_bad_files_are_named_and_end_nothing(recognizer: EmotionRecognizer, clip
             assert str(each.error).startswith(each.file)
     with pytest.raises(AudioError, match="leave it out"):
         recognizer.predict(clips[0], 16000)
+
+
+def test_answers_come_as_they_are_found(recognizer: EmotionRecognizer, clips: list[Path]) -> None:
+    """The first answer is there before the second recording is asked for, of many as of one that is long."""
+
+    def recordings() -> Iterator[Path]:
+        yield clips[0]
+        raise LookupError
+
+    found = recognizer.predict_many(recordings())
+    assert next(found) == recognizer.predict(clips[0])
+    with pytest.raises(LookupError):
+        next(found)
 
 
 def test_what_may_mislead_is_noted(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: Path) -> None:
