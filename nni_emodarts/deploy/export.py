@@ -13,7 +13,6 @@ import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
@@ -66,12 +65,12 @@ def int8_name(out: Path) -> Path:
     return out.with_name(f"{out.stem}.int8{SUFFIX}")
 
 
-def export_network(network: NetworkFolder, reference: TorchNetwork) -> bytes:
+def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     """The network as an ONNX file: `waveform` (N, S) float32 -> `probabilities` (N, K), any N and S.
 
     Args:
-        network: its description.
-        reference: the same network in PyTorch, on the CPU.
+        reference: the network in PyTorch, on the CPU.
+        labels: names of its classes (K).
 
     Raises:
         ConfigError: its features cannot be written as a graph.
@@ -94,7 +93,7 @@ def export_network(network: NetworkFolder, reference: TorchNetwork) -> bytes:
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
-    metadata = {LABELS: json.dumps(list(network.labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
+    metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
     onnx.helper.set_model_props(model, metadata)
     return bytes(model.SerializeToString())
 

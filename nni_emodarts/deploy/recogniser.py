@@ -112,10 +112,10 @@ class EmotionRecognizer:
             RunFolderError: there is no such network, several fit, or files are missing or broken.
         """
         from nni_emodarts.deploy.folder import open_network
-        from nni_emodarts.deploy.torch_network import TorchNetwork
+        from nni_emodarts.deploy.torch_network import read_network
 
         found = open_network(path, fold, seed)
-        return cls(TorchNetwork(found, device), found.labels, found.config.features.sampling_rate)
+        return cls(read_network(found, device), found.labels, found.config.features.sampling_rate)
 
     @classmethod
     def from_onnx(cls, path: str | Path) -> Self:

@@ -19,7 +19,7 @@ from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
 from nni_emodarts.deploy.loss import Loss, Shipped, measure_loss
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
-from nni_emodarts.deploy.torch_network import TorchNetwork
+from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError
 from nni_emodarts.features import read_audio
 from nni_emodarts.manifest import read_manifest
@@ -65,8 +65,8 @@ def ship(
     """
     targets = [out, *([int8_name(out)] if int8 else []), out.with_suffix(".md")]
     check_outputs(targets, overwrite)
-    reference = TorchNetwork(network)
-    model = export_network(network, reference)
+    reference = read_network(network)
+    model = export_network(reference, network.labels)
     difference = check_export(model, reference)
     made = {"float": model, **({"int8": quantise(model)} if int8 else {})}
     recordings = _read(network, files, manifest)

@@ -19,26 +19,23 @@ from nni_emodarts.space import build_model
 
 
 class TorchNetwork:
-    """Feature extraction, normalisation and network of a run.
+    """Feature extraction, normalisation and network.
 
     Args:
-        network: the run's files.
+        extractor: waveform -> map.
+        normalizer: of the network's training speakers.
+        model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
         device: where the network computes, such as `cpu` or `cuda`.
-
-    Raises:
-        RunFolderError: files that do not belong together.
     """
 
-    def __init__(self, network: NetworkFolder, device: str = "cpu") -> None:
-        features = network.config.features
-        self.extractor = FeatureExtractor(**features.model_dump())
-        self.normalizer = _read_normalizer(network, self.extractor.feature_rows)
-        self.model = _build(network)
-        _read_weights(self.model, network)
-        self.model.to(device).eval()
-        self.input_shape = features.input_shape
+    def __init__(
+        self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module, device: str = "cpu"
+    ) -> None:
+        self.extractor = extractor
+        self.normalizer = normalizer
+        self.model = model.to(device).eval()
         self._device = torch.device(device)
-        self._collate = Collate(features.frequency_bins)
+        self._collate = Collate(extractor.frequency_bins)
 
     @torch.inference_mode()
     def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
@@ -47,6 +44,23 @@ class TorchNetwork:
         batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
         logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
         return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+
+
+def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
+    """The network of a run, with its weights.
+
+    Args:
+        network: the run's files.
+        device: where it computes.
+
+    Raises:
+        RunFolderError: files that do not belong together.
+    """
+    extractor = FeatureExtractor(**network.config.features.model_dump())
+    normalizer = _read_normalizer(network, extractor.feature_rows)
+    model = _build(network)
+    _read_weights(model, network)
+    return TorchNetwork(extractor, normalizer, model, device)
 
 
 def _build(network: NetworkFolder) -> nn.Module:
