@@ -320,17 +320,17 @@ def predict(
     make = make_writer(format)
     recognizer = EmotionRecognizer.load(model, fold, seed)
     writer = make(recognizer.labels, over_time)
-    console.write_bytes(writer.head())
+    console.write_out(writer.head())
     failed = 0
     for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None):
         if isinstance(answer, Failure):
             failed += 1
             console.show_error(str(answer.error))
             continue
-        console.write_bytes(writer.line(answer))
+        console.write_out(writer.line(answer))
         for note in answer.notes:
             console.show_note(f"{answer.file}: {note}")
-    console.write_bytes(writer.tail())
+    console.write_out(writer.tail())
     if failed:
         console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
         raise typer.Exit(1)

@@ -282,7 +282,7 @@ def show_export(report: "Shipped") -> None:
         show_error(failure)
 
 
-def write_bytes(text: str) -> None:
+def write_out(text: str) -> None:
     """Write a result to standard output at once, as UTF-8 wherever it goes; names of files keep their bytes."""
     typer.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 

@@ -7,7 +7,6 @@ that somebody should listen to. Levels are in dBFS: a sine wave at full scale ha
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,15 @@ import pandas as pd
 import soundfile
 
 from nni_emodarts.errors import AudioError, RunFolderError
-from nni_emodarts.features.audio import CLIPPED_SHARE, QUIET_DBFS, find_fault, full_scale, mix_down, open_stretch
+from nni_emodarts.features.audio import (
+    CLIPPED_SHARE,
+    QUIET_DBFS,
+    find_fault,
+    full_scale,
+    header_fault,
+    mix_down,
+    open_stretch,
+)
 from nni_emodarts.manifest import Manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import LOSO_SPEAKERS
@@ -42,9 +49,6 @@ KINDS = {
     "duplicate": "with the same samples as another",
 }
 """What can be wrong with a recording, the worst first."""
-
-_LENGTH_FAULT = re.compile(r"^\s*(?:RIFF|data|FORM|SSND)\b.*\(should be.*\)", re.MULTILINE)
-"""How libsndfile notes that a chunk states another length than the file has."""
 
 
 @dataclass(frozen=True)
@@ -249,12 +253,6 @@ class _Sums:
 
 def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
     samples = sums.samples
-    header = None
-    if samples < promised:
-        seconds = samples / sound.samplerate
-        header = f"its header promises {promised / sound.samplerate:.2f} s, but only {seconds:.2f} s are there"
-    elif _LENGTH_FAULT.search(sound.extra_info):
-        header = "its header states another length than the file has; the copy may be cut short"
     return Sound(
         fault=find_fault(samples, sound.samplerate, *((sums.low, sums.high) if samples else (0.0, 0.0))),
         rate=sound.samplerate,
@@ -265,7 +263,7 @@ def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
         clipped=sums.at_full_scale / max(samples * sound.channels, 1),
         silent=sums.silent_windows / max(sums.windows, 1),
         digest=sums.digest,
-        header=header,
+        header=header_fault(sound, promised, samples),
     )
 
 

@@ -19,8 +19,10 @@ from nni_emodarts.features.audio import (
     QUIET_DBFS,
     RESAMPLING,
     SAMPLING_RATES,
+    Stretch,
     find_fault,
     full_scale,
+    header_fault,
     mix_down,
     open_stretch,
     resample,
@@ -58,15 +60,16 @@ class Survey:
     Args:
         rate: sampling rate in Hz.
         ceiling: the largest sample that its encoding holds.
-        promised: samples of each channel that its header promises.
+        stretch: the open file; None for an array.
     """
 
-    def __init__(self, rate: int, ceiling: float, promised: int = 0) -> None:
+    def __init__(self, rate: int, ceiling: float, stretch: Stretch | None = None) -> None:
         self.rate = rate
-        self._promised = promised
+        self._stretch = stretch
         self.step = max(1, rate // LEVELS_PER_SECOND)
         self.samples = 0
         self.low, self.high = np.inf, -np.inf
+        self.header: str | None = None
         self._ceiling = ceiling
         self._clipped = 0
         self._counted = 0
@@ -90,6 +93,11 @@ class Survey:
         whole = len(joined) // self.step * self.step
         self._levels.append(np.square(joined[:whole].reshape(-1, self.step)).mean(axis=1))
         self._rest = joined[whole:]
+
+    def finish(self) -> None:
+        """Compare the file's header with what was there; to be called while the file is open."""
+        if self._stretch is not None:
+            self.header = header_fault(self._stretch.sound, self._stretch.samples, self.samples)
 
     @property
     def seconds(self) -> float:
@@ -124,8 +132,8 @@ class Survey:
             yield f"its samples reach {peak:g}, far beyond ±1: if they are integers, divide by their full scale"
         elif clipped >= CLIPPED_SHARE:
             yield f"clipped: {clipped:.1%} of its samples are at full scale or beyond"
-        if self.samples < self._promised:
-            yield f"its header promises {self._promised / self.rate:.2f} s, but only {self.seconds:.2f} s are there"
+        if self.header is not None:
+            yield self.header
         if loudest < QUIET_DBFS:
             yield f"quiet: nowhere louder than {loudest:.0f} dBFS"
         if self.rate < sampling_rate:
@@ -165,7 +173,7 @@ class Source:
         if self.sampling_rate is not None:
             raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
         with open_stretch(path) as stretch:
-            yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch.samples), stretch.blocks()
+            yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch), stretch.blocks()
 
     def refuse(self, fault: str) -> AudioError:
         """The error that names this recording."""
@@ -193,6 +201,7 @@ def hear(source: Source, sampling_rate: int) -> Heard:
             mono.append(survey.add(block))
             if survey.seconds > MAX_SECONDS:
                 break
+        survey.finish()
     if (fault := survey.fault(MAX_SECONDS)) is not None:
         raise source.refuse(fault)
     notes = list(survey.notes(sampling_rate))
@@ -210,6 +219,7 @@ def survey_whole(source: Source) -> Survey:
     with source.open() as (survey, blocks):
         for block in blocks:
             survey.add(block)
+        survey.finish()
     if (fault := survey.fault(np.inf)) is not None:
         raise source.refuse(fault)
     return survey

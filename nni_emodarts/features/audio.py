@@ -1,5 +1,6 @@
 """Recordings as waveforms: any format, bit depth, channel count and sampling rate that libsndfile reads."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ QUIET_DBFS = -60.0
 RESAMPLING = "HQ"
 """soxr's quality."""
 
+_LENGTH_FAULT = re.compile(r"^\s*(?:RIFF|data|FORM|SSND)\b.*\(should be.*\)", re.MULTILINE)
+"""How libsndfile notes that a chunk states another length than the file has."""
 _BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
 
@@ -95,6 +98,22 @@ def full_scale(sound: soundfile.SoundFile) -> float:
     """The largest sample of a file's encoding; 1 where samples are floats."""
     bits = _BITS.get(sound.subtype)
     return 1.0 if bits is None else 1.0 - 2.0 ** (1 - bits)
+
+
+def header_fault(sound: soundfile.SoundFile, promised: int, samples: int) -> str | None:
+    """How a file's header and its samples differ, after they were read; None where they agree.
+
+    Args:
+        sound: the file.
+        promised: samples of each channel that its header promises.
+        samples: samples that were there.
+    """
+    if samples < promised:
+        rate = sound.samplerate
+        return f"its header promises {promised / rate:.2f} s, but only {samples / rate:.2f} s are there"
+    if _LENGTH_FAULT.search(sound.extra_info):
+        return "its header states another length than the file has; the copy may be cut short"
+    return None
 
 
 def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:

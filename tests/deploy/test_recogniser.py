@@ -165,6 +165,12 @@ def test_what_may_mislead_is_noted(recognizer: EmotionRecognizer, speech: np.nda
     assert "full scale" in recognizer.predict(speech * 32768, 16000).notes[0]
     assert "quiet" in recognizer.predict(speech / np.abs(speech).max() * 1e-4, 16000).notes[0]
     assert "over time" in recognizer.predict(np.tile(speech, 12), 16000).notes[0]
+    soundfile.write(tmp_path / "whole.wav", speech, 16000)
+    whole = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(whole[: len(whole) // 2])
+    assert recognizer.predict(tmp_path / "whole.wav").notes == ()
+    assert "cut short" in recognizer.predict(tmp_path / "cut.wav").notes[0]
+    assert "cut short" in next(recognizer.predict_over_time(tmp_path / "cut.wav")).notes[0]
 
 
 def test_over_time(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: Path) -> None:
