@@ -1,5 +1,6 @@
 """Recordings as waveforms: any format, bit depth, channel count and sampling rate that libsndfile reads."""
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,7 +76,8 @@ def open_stretch(path: str | Path, start: float | None = None, end: float | None
     try:
         if not path.is_file():
             raise AudioError(f"{path}: no such file; correct its name in the manifest")
-        with soundfile.SoundFile(path) as sound:
+        # as bytes, since a name need not be text
+        with soundfile.SoundFile(os.fsencode(path)) as sound:
             first, last = _bounds(path, sound, start, end)
             sound.seek(first)
             yield Stretch(sound, last - first)

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,12 @@ def test_samples_are_heard_as_their_file(recognizer: EmotionRecognizer, clips: l
                     np.stack([whole, whole], 1), whole[:, None]):  # fmt: skip
         assert shares(recognizer.predict(samples, rate)) == pytest.approx(shares(expected), abs=1e-5)
     assert shares(recognizer.predict(str(clips[0]))) == shares(expected)
+
+
+def test_a_name_that_is_no_text(recognizer: EmotionRecognizer, clips: list[Path], tmp_path: Path) -> None:
+    bare = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.flac"))
+    shutil.copy(clips[0], bare)
+    assert shares(recognizer.predict(bare)) == shares(recognizer.predict(clips[0]))
 
 
 def test_another_rate_and_stereo(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: Path) -> None:
