@@ -118,4 +118,8 @@ def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss]) -> str:
     )
     if losses:
         text += "\n" + "".join(f"- {name}: {loss}\n" for name, loss in losses.items())
+    if any(loss.uar is not None for loss in losses.values()):
+        text += (
+            "\nThese UARs tell what the file loses and nothing else: it may have been trained on these recordings.\n"
+        )
     return text
