@@ -9,6 +9,7 @@ from typing import Any
 _ROOMS = {
     "Architecture": "architecture",
     "EmoDartsSpace": "space",
+    "EmotionRecognizer": "deploy",
     "ExperimentConfig": "config",
     "build_model": "space",
     "load_config": "config",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nni_emodarts.corpora import Card
+    from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.describe import Description
     from nni_emodarts.experiment import Trial
 
@@ -289,11 +291,40 @@ def _show_counts(title: str, counts: "pd.DataFrame") -> None:
     out.print(table)
 
 
+def show_export(report: "Shipped") -> None:
+    """Print what an export wrote, and how far it is from the network that it comes from."""
+    for path, size in report.written.items():
+        out.print(f"wrote {path} ({size / 1e6:.2f} MB)", highlight=False, soft_wrap=True)
+    out.print(f"input    waveform (N, S) float32 at {report.sampling_rate} Hz", highlight=False)
+    out.print(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}", highlight=False)
+    out.print(
+        f"checked  on synthetic sounds of many lengths: at most {report.difference:.1g} from PyTorch", highlight=False
+    )
+    for name, loss in report.losses.items():
+        out.print(f"{name:8} {loss}", highlight=False, soft_wrap=True)
+    for failure in report.failures:
+        show_error(failure)
+
+
+def write_out(text: str) -> None:
+    """Write a result to standard output at once, as UTF-8 wherever it goes; names of files keep their bytes."""
+    typer.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+
+
+def show_note(message: str) -> None:
+    """Print one note, without markup or wrapping."""
+    err.print("note:", style="bold yellow", end=" ")
+    err.print(_printable(message), markup=False, highlight=False, soft_wrap=True)
+
+
 def show_error(message: str) -> None:
     """Print one error, without markup or wrapping."""
     err.print("error:", style="bold red", end=" ")
-    shown = message.encode(errors="backslashreplace").decode()  # JSON may hold half a character
-    err.print(shown, markup=False, highlight=False, soft_wrap=True)
+    err.print(_printable(message), markup=False, highlight=False, soft_wrap=True)
+
+
+def _printable(message: str) -> str:
+    return message.encode(errors="backslashreplace").decode()  # JSON may hold half a character
 
 
 def _number(value: float | None, spread: float | None = None) -> str:

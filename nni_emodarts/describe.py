@@ -7,7 +7,6 @@ that somebody should listen to. Levels are in dBFS: a sine wave at full scale ha
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,16 +17,20 @@ import pandas as pd
 import soundfile
 
 from nni_emodarts.errors import AudioError, RunFolderError
-from nni_emodarts.features.audio import find_fault, mix_down, open_stretch
+from nni_emodarts.features.audio import (
+    CLIPPED_SHARE,
+    QUIET_DBFS,
+    find_fault,
+    full_scale,
+    header_fault,
+    mix_down,
+    open_stretch,
+)
 from nni_emodarts.manifest import Manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import LOSO_SPEAKERS
 from nni_emodarts.run_folder import write_atomically
 
-CLIPPED_SHARE = 0.001
-"""Share of samples at full scale from which a recording is named: peaks that touch it are harmless, runs are not."""
-QUIET_DBFS = -60.0
-"""Level below which a recording, or a window of it, counts as silent."""
 WINDOWS_PER_SECOND = 50
 """Windows by which silence is measured: 20 ms."""
 SILENT_SHARE = 0.9
@@ -46,10 +49,6 @@ KINDS = {
     "duplicate": "with the same samples as another",
 }
 """What can be wrong with a recording, the worst first."""
-
-_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
-_LENGTH_FAULT = re.compile(r"^\s*(?:RIFF|data|FORM|SSND)\b.*\(should be.*\)", re.MULTILINE)
-"""How libsndfile notes that a chunk states another length than the file has."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +201,7 @@ def _listen_to(file: str, start: float | None, end: float | None) -> Sound:
         with open_stretch(file, start, end) as stretch:
             sound = stretch.sound
             window = max(1, sound.samplerate // WINDOWS_PER_SECOND)
-            sums = _Sums(_full_scale(sound), window)
+            sums = _Sums(full_scale(sound), window)
             for block in stretch.blocks(window):
                 sums.add(block)
             return _conclude(sound, stretch.samples, sums)
@@ -252,20 +251,8 @@ class _Sums:
         self.samples += len(block)
 
 
-def _full_scale(sound: soundfile.SoundFile) -> float:
-    """The largest sample of the encoding; 1 where samples are floats."""
-    bits = _BITS.get(sound.subtype)
-    return 1.0 if bits is None else 1.0 - 2.0 ** (1 - bits)
-
-
 def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
     samples = sums.samples
-    header = None
-    if samples < promised:
-        seconds = samples / sound.samplerate
-        header = f"its header promises {promised / sound.samplerate:.2f} s, but only {seconds:.2f} s are there"
-    elif _LENGTH_FAULT.search(sound.extra_info):
-        header = "its header states another length than the file has; the copy may be cut short"
     return Sound(
         fault=find_fault(samples, sound.samplerate, *((sums.low, sums.high) if samples else (0.0, 0.0))),
         rate=sound.samplerate,
@@ -276,7 +263,7 @@ def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
         clipped=sums.at_full_scale / max(samples * sound.channels, 1),
         silent=sums.silent_windows / max(sums.windows, 1),
         digest=sums.digest,
-        header=header,
+        header=header_fault(sound, promised, samples),
     )
 
 

@@ -65,6 +65,7 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
     assert allowed.returncode == 0, allowed.stderr
     assert "NOT HONEST" in allowed.stdout
     assert (tmp_path / "marked" / "final" / "weights.safetensors").is_file()
+    assert "**Not honest**" in (tmp_path / "marked" / "final" / "model_card.md").read_text()
 
 
 def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path, fast_words: list[str]) -> None:

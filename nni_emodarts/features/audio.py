@@ -1,5 +1,7 @@
 """Recordings as waveforms: any format, bit depth, channel count and sampling rate that libsndfile reads."""
 
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +25,16 @@ MAX_SECONDS = 600
 """Longest stretch that is one utterance: features of an hour and a batch of them would fill memory."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
+CLIPPED_SHARE = 0.001
+"""Share of samples at full scale from which a recording is named: peaks that touch it are harmless, runs are not."""
+QUIET_DBFS = -60.0
+"""Level below which a recording, or a window of it, counts as silent."""
+RESAMPLING = "HQ"
+"""soxr's quality."""
+
+_LENGTH_FAULT = re.compile(r"^\s*(?:RIFF|data|FORM|SSND)\b.*\(should be.*\)", re.MULTILINE)
+"""How libsndfile notes that a chunk states another length than the file has."""
+_BITS = {"PCM_S8": 8, "PCM_U8": 8, "PCM_16": 16, "PCM_24": 24, "PCM_32": 32}
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,8 @@ def open_stretch(path: str | Path, start: float | None = None, end: float | None
     try:
         if not path.is_file():
             raise AudioError(f"{path}: no such file; correct its name in the manifest")
-        with soundfile.SoundFile(path) as sound:
+        # as bytes, since a name need not be text
+        with soundfile.SoundFile(os.fsencode(path)) as sound:
             first, last = _bounds(path, sound, start, end)
             sound.seek(first)
             yield Stretch(sound, last - first)
@@ -81,6 +94,28 @@ def mix_down(block: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", over="ignore"):
         mono: np.ndarray = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
     return mono
+
+
+def full_scale(sound: soundfile.SoundFile) -> float:
+    """The largest sample of a file's encoding; 1 where samples are floats."""
+    bits = _BITS.get(sound.subtype)
+    return 1.0 if bits is None else 1.0 - 2.0 ** (1 - bits)
+
+
+def header_fault(sound: soundfile.SoundFile, promised: int, samples: int) -> str | None:
+    """How a file's header and its samples differ, after they were read; None where they agree.
+
+    Args:
+        sound: the file.
+        promised: samples of each channel that its header promises.
+        samples: samples that were there.
+    """
+    if samples < promised:
+        rate = sound.samplerate
+        return f"its header promises {promised / rate:.2f} s, but only {samples / rate:.2f} s are there"
+    if _LENGTH_FAULT.search(sound.extra_info):
+        return "its header states another length than the file has; the copy may be cut short"
+    return None
 
 
 def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
@@ -132,7 +167,7 @@ def read_audio(
     fault = find_fault(len(waveform), rate, float(low), float(high))
     if fault is not None:
         raise AudioError(f"{path}: {fault}")
-    return _resample(waveform, rate, sampling_rate)
+    return resample(waveform, rate, sampling_rate)
 
 
 def _bounded(blocks: Iterator[np.ndarray], samples: int) -> list[np.ndarray]:
@@ -162,10 +197,11 @@ def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: fl
     return round(start * rate), round(stop * rate)
 
 
-def _resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
+def resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:
+    """Waveform (S,) at `rate` Hz -> (ceil(S * sampling_rate / rate),) at `sampling_rate` Hz."""
     if rate == sampling_rate:
         return waveform
     expected = -(-len(waveform) * sampling_rate // rate)
-    resampled: np.ndarray = soxr.resample(waveform, rate, sampling_rate, quality="HQ")
+    resampled: np.ndarray = soxr.resample(waveform, rate, sampling_rate, quality=RESAMPLING)
     # soxr rounds the length
     return np.pad(resampled, (0, max(0, expected - len(resampled))))

@@ -1,0 +1,115 @@
+"""`python -m benchmarks.deploy`: a clip's emotion in PyTorch, ONNX and int8, time on one core and size.
+
+Networks are untrained: weights change neither time nor size. Features are part of the time.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.measuring import Step, machine, measure
+from nni_emodarts.baselines import BASELINES
+from nni_emodarts.config import load_config
+from nni_emodarts.deploy.export import export_network, quantise
+from nni_emodarts.deploy.onnx_network import OnnxNetwork
+from nni_emodarts.deploy.torch_network import TorchNetwork
+from nni_emodarts.features import FeatureExtractor, Normalizer
+from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.space import build_model, random_architecture
+
+SECONDS = 3.0
+CLASSES = 4
+CALLS = 20
+"""Recognised clips of a step."""
+FORMATS = ("pytorch", "onnx", "int8")
+
+
+def prepare(preset: str, network: str, kind: str) -> Step:
+    """Recognise a clip so many times.
+
+    Args:
+        preset: of features and space.
+        network: a hand-designed network, or the seed of a random architecture.
+        kind: of `FORMATS`.
+    """
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    torch.manual_seed(0)
+    config = load_config(preset)
+    reference = _reference(config.features.model_dump(), _model(config, network))
+    recognise, size = _formatted(reference, kind)
+    rate = reference.extractor.sampling_rate
+    clip = 0.1 * np.random.default_rng(0).standard_normal(round(SECONDS * rate)).astype(np.float32)
+
+    def step() -> dict[str, Any]:
+        for _ in range(CALLS):
+            recognise([clip])
+        return {"bytes": size, "parameters": sum(weight.numel() for weight in reference.model.parameters())}
+
+    return step
+
+
+def _model(config: Any, network: str) -> nn.Module:
+    shape = config.features.input_shape
+    if network in BASELINES:
+        return BASELINES[network](CLASSES, shape)
+    return build_model(random_architecture(config.space, CLASSES, shape, int(network)))
+
+
+def _reference(features: dict[str, Any], model: nn.Module) -> TorchNetwork:
+    extractor = FeatureExtractor(**features)
+    rows = extractor.feature_rows
+    return TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), model)
+
+
+def _formatted(reference: TorchNetwork, kind: str) -> tuple[Callable[..., np.ndarray], int]:
+    """What recognises, and its size on disk in bytes."""
+    if kind == "pytorch":
+        return reference, sum(value.numel() * value.element_size() for value in reference.model.state_dict().values())
+    data = export_network(reference, [str(number) for number in range(CLASSES)])
+    data = quantise(data) if kind == "int8" else data
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(data)
+        file.flush()
+        return OnnxNetwork(file.name), len(data)
+
+
+def main() -> None:
+    """Measure each network in each format, in a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preset", default="compact")
+    parser.add_argument("--networks", default="cnn_lstm,0,1,2", help="hand-designed networks, seeds of random ones")
+    parser.add_argument("--repeats", type=int, default=5, help=f"timed steps of {CALLS} clips each")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    arguments = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for network in arguments.networks.split(","):
+        for kind in FORMATS:
+            wanted = {"preset": arguments.preset, "network": network, "kind": kind}
+            found = measure("benchmarks.deploy:prepare", wanted, arguments.repeats, threads=1)
+            times = {"ms": found.seconds, "best_ms": min(found.all_seconds)}
+            times = {name: 1e3 * seconds / CALLS for name, seconds in times.items()}
+            rows.append({"network": network, "format": kind, **times, **found.facts})
+            _print(rows[-1])
+    if arguments.json:
+        figures = json.dumps({"preset": arguments.preset, "rows": rows, "machine": machine()}, indent=2)
+        write_atomically(arguments.json, figures.encode() + b"\n")
+
+
+def _print(row: dict[str, Any]) -> None:
+    print(
+        f"{row['network']:10} {row['format']:8} {row['ms']:6.2f} ms a clip of {SECONDS:g} s "
+        f"(best {row['best_ms']:.2f}), {row['bytes'] / 1e6:6.2f} MB, {row['parameters']:,} parameters",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""A recogniser's answers as text, one at a time: a table to read, CSV, or a JSON list."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
+from nni_emodarts.errors import AudioError, ConfigError
+
+SILENCE = "(silence)"
+"""What a table calls a window that was not recognised; CSV leaves it blank and JSON null."""
+
+
+class Writer(Protocol):
+    """Turns answers into text."""
+
+    def head(self) -> str:
+        """What stands before the first answer."""
+        ...
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """One answer."""
+        ...
+
+    def tail(self) -> str:
+        """What stands behind the last answer."""
+        ...
+
+
+class TableWriter:
+    """Columns for the eye; the file comes last, as its name may be long.
+
+    Args:
+        labels: names of the classes.
+        timed: whether answers are windows.
+    """
+
+    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        self._labels = labels
+        self._timed = timed
+        self._width = max(len(name) for name in (*labels, SILENCE, "emotion"))
+
+    def head(self) -> str:
+        """Names of the columns."""
+        times = f"{'start':>9} {'end':>9}  " if self._timed else ""
+        shares = " ".join(f"{label:>{max(len(label), 5)}}" for label in self._labels)
+        return f"{times}{'emotion':{self._width}}  {shares}  file\n"
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """A row."""
+        times = f"{answer.start:9.2f} {answer.end:9.2f}  " if isinstance(answer, Moment) else ""
+        shares = " ".join(
+            f"{f'{answer.probabilities[label]:.3f}' if answer.probabilities else '-':>{max(len(label), 5)}}"
+            for label in self._labels
+        )
+        return f"{times}{answer.emotion or SILENCE:{self._width}}  {shares}  {answer.file}\n"
+
+    def tail(self) -> str:
+        """Nothing."""
+        return ""
+
+
+class CsvWriter:
+    """Columns `file`, `start` and `end` of a window, `emotion`, and `p_` of each class, as in predictions.csv.
+
+    Args:
+        labels: names of the classes.
+        timed: whether answers are windows.
+    """
+
+    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        self._labels = labels
+        self._timed = timed
+
+    def head(self) -> str:
+        """The header."""
+        times = ["start", "end"] if self._timed else []
+        return _csv_line(["file", *times, "emotion", *(f"p_{label}" for label in self._labels)])
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """A row."""
+        times = [f"{answer.start:.3f}", f"{answer.end:.3f}"] if isinstance(answer, Moment) else []
+        shares = [f"{answer.probabilities[label]:.8g}" if answer.probabilities else "" for label in self._labels]
+        return _csv_line([answer.file, *times, answer.emotion or "", *shares])
+
+    def tail(self) -> str:
+        """Nothing."""
+        return ""
+
+
+class JsonWriter:
+    """A list of `{file, emotion, probabilities}`, windows with `start` and `end` besides; one answer a line.
+
+    Args:
+        labels: names of the classes.
+        timed: whether answers are windows.
+    """
+
+    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        self._begun = False
+
+    def head(self) -> str:
+        """The list's beginning."""
+        return "["
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """An object; the comma before it, so that the list is whole wherever the answers end."""
+        data: dict[str, Any] = {"file": answer.file}
+        if isinstance(answer, Moment):
+            data |= {"start": answer.start, "end": answer.end}
+        data |= {"emotion": answer.emotion, "probabilities": answer.probabilities}
+        comma = "," if self._begun else ""
+        self._begun = True
+        return f"{comma}\n{json.dumps(data, ensure_ascii=False)}"
+
+    def tail(self) -> str:
+        """The list's end."""
+        return "\n]\n"
+
+
+WRITERS: dict[str, type[TableWriter] | type[CsvWriter] | type[JsonWriter]] = {
+    "table": TableWriter,
+    "csv": CsvWriter,
+    "json": JsonWriter,
+}
+
+
+def make_writer(name: str) -> type[TableWriter] | type[CsvWriter] | type[JsonWriter]:
+    """The writer of a format.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    if name not in WRITERS:
+        raise ConfigError(f"format: {name!r} is unknown; known: {', '.join(WRITERS)}")
+    return WRITERS[name]
+
+
+def answers(
+    recognizer: EmotionRecognizer, files: Sequence[str], batch_size: int = 1, windows: tuple[float, float] | None = None
+) -> Iterator[Prediction | Moment | Failure]:
+    """The answers of each file, in their order; a bad file is a `Failure` and ends nothing.
+
+    Args:
+        recognizer: what recognises.
+        files: recordings.
+        batch_size: recordings that are recognised together.
+        windows: seconds of a window and the share of it that the next one repeats; each file is one answer where None.
+    """
+    if windows is None:
+        yield from recognizer.predict_many(files, batch_size=batch_size)
+        return
+    for file in files:
+        try:
+            yield from recognizer.predict_over_time(file, window=windows[0], overlap=windows[1])
+        except AudioError as error:
+            yield Failure(file, error)
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(cells)
+    return buffer.getvalue()

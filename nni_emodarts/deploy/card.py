@@ -1,0 +1,254 @@
+"""The model card: what a network is, what it was measured on, and what it is not for (Mitchell et al. 2019)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.deploy.folder import NetworkFolder
+from nni_emodarts.errors import EmodartsError
+from nni_emodarts.manifest import Manifest
+from nni_emodarts.metrics import recalls
+from nni_emodarts.preparation import load_manifest
+from nni_emodarts.run_folder import ARCHITECTURE, CARD, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers
+
+_LICENCE_FILES = ("source", "licence", "license", "copying")
+_LICENCE_LINES = 12
+_SPEAKERS = 40  # named before they are only counted
+
+_SPEAKERS_OF_INTERVAL = 5
+"""Fewest speakers that an interval is drawn from; of fewer it would look certain."""
+
+_LIMITS = """\
+- It names the class whose recordings sound most alike. It does not know what a person feels.
+- Figures hold for recordings like those below: their language, speakers, microphones and way of speaking. Acted
+  emotions are clearer than those of daily life. Measure it on recordings of your own before relying on it.
+- It always names one of its classes. Speech with another emotion, several voices, music and noise get one as well; a
+  low probability is a hint, not a warning system.
+- Probabilities are those of a softmax and were not calibrated.
+- Recall differs between emotions and between groups of speakers; see the tables. Groups that are not listed were not
+  measured."""
+
+_USE = """\
+For research on speech emotion recognition, and for sorting recordings that a person then listens to. Not for decisions
+about a person: hiring, teaching, insurance, health, credit, policing, border control. The European Union's AI Act
+(Regulation 2024/1689, article 5) prohibits inferring emotions at workplaces and in education, but for medical and
+safety reasons."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Test predictions behind a card.
+
+    Attributes:
+        table: columns `speaker`, `emotion`, `predicted`, `seed`, and `gender`, "" where unknown.
+        interval: 95 % interval of the UAR over speakers; None where there are too few.
+    """
+
+    table: pd.DataFrame
+    interval: tuple[float, float] | None
+
+
+def model_card(network: NetworkFolder) -> str:
+    """The card of a network as markdown.
+
+    Raises:
+        RunFolderError: the run's files are broken.
+    """
+    manifest = _manifest(network)
+    run = network.run
+    figures = run.read_json(METRICS)
+    scored = _scored(run, network.labels, manifest)
+    parts = [
+        f"# Emotion recogniser {figures_id(network)}",
+        "\n".join(_facts(network)),
+        "## Intended use\n\n" + _USE,
+        "## Limits\n\n" + _LIMITS,
+        "## Data\n\n" + "\n".join(_data(network, manifest)),
+        "## Results\n\n" + "\n".join(_results(network, figures, scored)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_card(network: NetworkFolder) -> Path:
+    """Write the card beside a network's weights, over an older one; returns its file.
+
+    Raises:
+        RunFolderError: the run's files are broken.
+    """
+    network.folder.write_text(CARD, model_card(network))
+    return network.folder.path / CARD
+
+
+def figures_id(network: NetworkFolder) -> str:
+    """The id of a network's architecture, or its name where it is designed by hand."""
+    return str(network.folder.read_json(METRICS).get("architecture", "of unknown architecture"))
+
+
+def _facts(network: NetworkFolder) -> Iterator[str]:
+    features, metrics = network.config.features, network.folder.read_json(METRICS)
+    yield f"- Classes: {', '.join(network.labels)}"
+    if network.folder.has(ARCHITECTURE):
+        origin = Architecture.load(network.folder.path / ARCHITECTURE).origin
+        yield f"- Network: found by the search strategy `{origin.get('strategy', 'unknown')}` in the space of emoDARTS"
+    else:
+        yield "- Network: designed by hand"
+    contours = f" and {', '.join(features.contours)}" if features.contours else ""
+    yield (
+        f"- Input: speech at {features.sampling_rate} Hz, heard as {features.frequency_bins} bins of {features.kind}"
+        f"{contours}, every {features.hop_ms:g} ms"
+    )
+    epochs = metrics.get("epochs", metrics.get("best_epoch", "unknown"))
+    yield f"- Training: {epochs} epochs, seed {metrics.get('seed', 'unknown')}"
+    if network.folder.has(ENVIRONMENT):
+        packages = network.folder.read_json(ENVIRONMENT).get("packages", {})
+        yield "- Made by: " + ", ".join(
+            f"{name} {packages[name]}" for name in ("nni_emodarts", "torch") if name in packages
+        )
+
+
+def _manifest(network: NetworkFolder) -> Manifest | None:
+    """The manifest as it is now, where it can be read; a card is made of the run's files without it."""
+    try:
+        return load_manifest(network.config.data)
+    except EmodartsError:
+        return None
+
+
+def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
+    data = network.config.data
+    metrics = network.folder.read_json(METRICS)
+    yield f"- Recordings: `{Path(str(data.manifest)).parent.name}/{Path(str(data.manifest)).name}`"
+    if data.merge:
+        yield "- Merged emotions: " + ", ".join(f"{name} counts as {target}" for name, target in data.merge.items())
+    if speakers := metrics.get("speakers"):
+        named = f": {', '.join(speakers)}" if len(speakers) <= _SPEAKERS else ""
+        yield f"- Trained on {len(speakers)} speakers{named}"
+    else:
+        yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
+    if manifest is not None:
+        counts = manifest.table["emotion"].value_counts()
+        yield "- Utterances: " + ", ".join(f"{counts.get(label, 0)} {label}" for label in network.labels)
+    licence = None if manifest is None else find_licence(manifest)
+    if licence is None:
+        yield "- Licence of the data: not stated beside the recordings. A network may fall under it; find out."
+        return
+    yield f"- Licence of the data, from `{licence.name}` beside the recordings:\n"
+    lines = licence.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    yield from (f"  > {line.strip()}" for line in lines[:_LICENCE_LINES])
+
+
+def find_licence(manifest: Manifest) -> Path | None:
+    """The file that says where recordings come from and under what terms, beside their manifest or beside them."""
+    folders = dict.fromkeys([manifest.folder, *(Path(file).parent for file in manifest.table["file"].unique()[:100])])
+    found = [
+        path
+        for folder in folders
+        if Path(folder).is_dir()
+        for path in sorted(Path(folder).iterdir())
+        if path.stem.lower() in _LICENCE_FILES and path.suffix.lower() in ("", ".txt", ".md") and path.is_file()
+    ]
+    return found[0] if found else None
+
+
+def _scored(run: RunFolder, labels: tuple[str, ...], manifest: Manifest | None) -> Scored | None:
+    if not run.has(PREDICTIONS):
+        return None
+    table = run.read_csv(PREDICTIONS)
+    genders = {} if manifest is None else _genders(manifest.table)
+    table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
+    return Scored(table, _interval(table, labels))
+
+
+def _genders(table: pd.DataFrame) -> dict[str, str]:
+    """Gender of each speaker of whom the manifest says one only."""
+    by_speaker = table.groupby("speaker")["gender"].unique()
+    return {str(speaker): found[0] for speaker, found in by_speaker.items() if len(found) == 1}
+
+
+def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
+    if table["speaker"].nunique() < _SPEAKERS_OF_INTERVAL:
+        return None
+    by_seed = [speaker_confusions(rows, labels) for _, rows in table.groupby("seed")]
+    try:
+        return bootstrap_uar(stack_speakers(by_seed))
+    except ValueError:  # seeds that were scored on different speakers
+        return None
+
+
+def _results(network: NetworkFolder, figures: Mapping[str, Any], scored: Scored | None) -> Iterator[str]:
+    if scored is None or "test_uar" not in figures:
+        yield "Not measured on speakers that it was not trained on. Do so before using it."
+        return
+    table = scored.table
+    speakers, folds, seeds = (table[name].nunique() for name in ("speaker", "fold", "seed"))
+    utterances = len(table) // max(seeds, 1)
+    if network.is_final:
+        yield (
+            "This network was trained on all speakers, so that none was left to test it on. The figures are those of "
+            "networks of the same architecture and recipe, each tested on speakers that it was not trained on.\n"
+        )
+    yield (
+        f"Protocol `{network.config.data.protocol}`, {_count(folds, 'fold')}, {_count(seeds, 'seed')}: "
+        f"{_count(utterances, 'test utterance')} of {_count(speakers, 'speaker')}.\n"
+    )
+    interval = "no interval of so few speakers"
+    if scored.interval is not None:
+        interval = f"95 % interval over speakers {_range(scored.interval)}"
+    chance = 1 / len(network.labels)
+    yield f"- UAR (mean recall): {_number(figures['test_uar'])} ({interval}); guessing has {chance:.3f}"
+    yield f"- WA (accuracy): {_number(figures.get('test_wa'))}"
+    if figures.get("overlap"):
+        yield (
+            f"- **Not honest**: the architecture's search saw test speakers {', '.join(figures['overlap'])}; the "
+            f"figures flatter it"
+        )
+    yield ""
+    yield from _recall_table(table, network.labels)
+
+
+def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:
+    """Recall of each emotion, of all test utterances and by gender."""
+    groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
+    columns = {str(name): _recalls(rows, labels) for name, rows in groups.items()}
+    yield "| recall | " + " | ".join(columns) + " |"
+    yield "|---|" + "---:|" * len(columns)
+    for number, label in enumerate(labels):
+        yield f"| {label} | " + " | ".join(_number(found[number]) for found in columns.values()) + " |"
+    yield "| **UAR** | " + " | ".join(_number(_mean(found)) for found in columns.values()) + " |"
+    if len(columns) == 1:
+        yield "\nRecall by gender is not known: the manifest does not state it."
+
+
+def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
+    """(K,) recall of each class, mean over the seeds."""
+    index = pd.Index(labels)
+    by_seed = [
+        recalls(
+            index.get_indexer(pd.Index(rows["emotion"])), index.get_indexer(pd.Index(rows["predicted"])), len(index)
+        )
+        for _, rows in table.groupby("seed")
+    ]
+    return np.asarray(np.mean(by_seed, axis=0))
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
+
+
+def _range(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

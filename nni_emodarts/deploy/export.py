@@ -1,0 +1,151 @@
+"""A run's network as one ONNX file, from waveform to probabilities, and its int8 variant."""
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
+from nni_emodarts.deploy.torch_network import TorchNetwork
+from nni_emodarts.deploy.waveform import WaveformNetwork
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.run_folder import write_atomically
+
+OPSET = 17
+SUFFIX = ".onnx"
+TOLERANCE = 1e-3
+"""Largest difference of a probability between the file and PyTorch; rounding makes about 1e-6."""
+CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 7.9, 12.0, 20.0)
+"""Lengths on which a file is compared with PyTorch, none of them the traced one."""
+TRACED_SECONDS = 0.6
+QUANTISED = ("MatMul", "LSTM")
+"""Kinds of operations that become int8. Convolutions stay: in int8 they take twice as long, and hold few weights."""
+NETWORK_SCOPE = "/network/"
+"""How names of the network's own nodes begin. Features are never quantised: a spectrum spans more than 8 bits."""
+
+
+def check_outputs(outs: Sequence[Path], overwrite: bool) -> None:
+    """Check that files can be written, before there is anything to write.
+
+    Raises:
+        RunFolderError: one exists, or its name or folder will not do.
+    """
+    for out in outs:
+        if out.is_dir():
+            raise RunFolderError(f"output {out} is a folder; name a file, such as {out / 'model.onnx'}")
+        if out.exists() and not overwrite:
+            raise RunFolderError(f"output {out} exists; name another file, or add --overwrite")
+    if outs and outs[0].suffix != SUFFIX:
+        raise RunFolderError(f"output {outs[0]} must end in {SUFFIX}, by which emodarts predict knows it")
+
+
+def write_model(out: Path, model: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, model)
+    except OSError as error:
+        raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
+
+
+def int8_name(out: Path) -> Path:
+    """The file beside `out` that holds its int8 variant."""
+    return out.with_name(f"{out.stem}.int8{SUFFIX}")
+
+
+def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
+    """The network as an ONNX file: `waveform` (N, S) float32 -> `probabilities` (N, K), any N and S.
+
+    Args:
+        reference: the network in PyTorch, on the CPU.
+        labels: names of its classes (K).
+
+    Raises:
+        ConfigError: its features cannot be written as a graph.
+    """
+    whole = WaveformNetwork(reference.extractor, reference.normalizer, reference.model).eval()
+    rate = reference.extractor.sampling_rate
+    example = torch.randn(2, round(TRACED_SECONDS * rate))
+    buffer = BytesIO()
+    with warnings.catch_warnings():
+        # The tracing exporter calls itself deprecated; the newer one freezes the length of recurrent layers.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            whole,
+            (example,),
+            buffer,  # type: ignore[arg-type]  # it takes any binary file
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: {0: "N", 1: "S"}, OUTPUT: {0: "N"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load_from_string(buffer.getvalue())
+    metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
+    onnx.helper.set_model_props(model, metadata)
+    return bytes(model.SerializeToString())
+
+
+def quantise(model: bytes) -> bytes:
+    """The int8 variant of an exported file: weights in 8 bits, activations scaled as they come."""
+    loaded = onnx.load_from_string(model)
+    kept = [node.name for node in loaded.graph.node if not node.name.startswith(NETWORK_SCOPE)]
+    logging.disable(logging.WARNING)  # it recommends a pre-processing that changes nothing here
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            quantize_dynamic(
+                loaded,
+                path,
+                op_types_to_quantize=list(QUANTISED),
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=kept,
+                extra_options={"MatMulConstBOnly": True},
+            )
+            return path.read_bytes()
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def check_export(model: bytes, reference: TorchNetwork) -> float:
+    """Compare an exported file with PyTorch on sounds of many lengths, alone and together.
+
+    Returns:
+        The largest difference of a probability.
+
+    Raises:
+        RunFolderError: they differ; nothing should be written then.
+    """
+    exported = OnnxNetwork(model)
+    worst = 0.0
+    for waveforms in _sounds(exported.sampling_rate):
+        worst = max(worst, float(np.abs(exported(waveforms) - reference(waveforms)).max()))
+    if not worst <= TOLERANCE:
+        raise RunFolderError(
+            f"the exported file differs from PyTorch by {worst:g} in a probability, more than {TOLERANCE:g}; nothing "
+            f"is written, please report it with the run's config.yml and architecture.json"
+        )
+    return worst
+
+
+def _sounds(rate: int) -> Iterator[list[np.ndarray]]:
+    """Buzzes in noise: one of each length, and three of one length."""
+    generator = np.random.default_rng(0)
+    for number, seconds in enumerate(CHECKED_SECONDS):
+        time = np.arange(max(1, round(seconds * rate))) / rate
+        copies = 3 if number == len(CHECKED_SECONDS) // 2 else 1
+        buzz = sum(np.sin(2 * np.pi * (110 + 15 * number) * harmonic * time) / harmonic for harmonic in range(1, 9))
+        yield [np.asarray(0.1 * buzz + 0.02 * generator.standard_normal(len(time)), np.float32) for _ in range(copies)]

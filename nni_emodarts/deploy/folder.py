@@ -1,0 +1,96 @@
+"""Which network of a run folder is meant, and what its files say of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.run_folder import CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
+
+
+@dataclass(frozen=True)
+class NetworkFolder:
+    """A trained network on disk.
+
+    Attributes:
+        folder: its own folder.
+        run: the folder of the run that it belongs to; its own where it is the only network.
+        config: what it was made with.
+        labels: names of the classes (K), in the order of its outputs.
+    """
+
+    folder: RunFolder
+    run: RunFolder
+    config: ExperimentConfig
+    labels: tuple[str, ...]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it was trained on all speakers."""
+        return self.folder.path.name == FINAL
+
+
+def open_network(path: str | Path, fold: int | None = None, seed: int | None = None) -> NetworkFolder:
+    """Find a network in a run folder and read its description; no weights are read.
+
+    Args:
+        path: the folder of one network, or of a run over folds and seeds, which gives its final network.
+        fold: takes the network of this fold instead.
+        seed: likewise of this seed.
+
+    Raises:
+        RunFolderError: there is none, several fit, or its files are missing or broken.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        kind = "is a file; name the run's folder" if path.exists() else "does not exist; name a run's folder"
+        raise RunFolderError(f"run folder {path} {kind}")
+    folder = RunFolder(_choose(path, fold, seed))
+    missing = [name for name in (CONFIG, METRICS, NORMALIZATION) if not folder.has(name)]
+    if missing:
+        raise RunFolderError(
+            f"network {folder.path} lacks {', '.join(missing)}: its training did not finish; go on with it by "
+            f"emodarts retrain --resume"
+        )
+    labels = folder.read_json(METRICS).get("classes")
+    if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+        raise RunFolderError(f"network {folder.path}: {METRICS} names no classes; retrain it")
+    run = path if folder.path != path else _run_of(path)
+    return NetworkFolder(folder, RunFolder(run), load_config(file=folder.path / CONFIG), tuple(labels))
+
+
+def _run_of(network: Path) -> Path:
+    """The run that a network's folder lies in."""
+    if network.name == FINAL and (network.parent / METRICS).is_file():
+        return network.parent
+    return network
+
+
+def _choose(path: Path, fold: int | None, seed: int | None) -> Path:
+    cells = _cells(path)
+    single = (path / WEIGHTS).is_file()
+    if fold is None and seed is None:
+        if single:
+            return path
+        if (path / FINAL / WEIGHTS).is_file():
+            return path / FINAL
+    fitting = [cell for (f, s), cell in cells.items() if fold in (None, f) and seed in (None, s)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not cells:
+        there = "it is one network, so leave fold and seed out" if single else f"no {WEIGHTS} in it or in its folds"
+        raise RunFolderError(f"run folder {path}: {there}{'' if single else '; name the folder of a retraining'}")
+    there = ", ".join(f"fold {f} seed {s}" for f, s in cells)
+    wanted = " ".join(f"{name} {value}" for name, value in (("fold", fold), ("seed", seed)) if value is not None)
+    problem = f"it holds no network of {wanted}" if not fitting else f"it holds {len(fitting)} networks that fit"
+    raise RunFolderError(f"run folder {path}: {problem}; there are {there}; name one by fold and seed")
+
+
+def _cells(path: Path) -> dict[tuple[int, int], Path]:
+    """The networks of a run over folds and seeds, by fold and seed."""
+    found = {}
+    for weights in path.glob(f"fold_*/seed_*/{WEIGHTS}"):
+        fold, seed = (name.rpartition("_")[2] for name in weights.parts[-3:-1])
+        if fold.isdigit() and seed.isdigit():
+            found[int(fold), int(seed)] = weights.parent
+    return dict(sorted(found.items()))

@@ -1,0 +1,276 @@
+"""Recordings as a recogniser takes them: files or arrays of any rate, length and channels, judged as they are read.
+
+What cannot be recognised is an error with the remedy; what can be, but may mislead, is a note that the answer carries.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soxr
+
+from nni_emodarts.errors import AudioError
+from nni_emodarts.features.audio import (
+    BLOCK_SAMPLES,
+    CLIPPED_SHARE,
+    MAX_SECONDS,
+    QUIET_DBFS,
+    RESAMPLING,
+    SAMPLING_RATES,
+    Stretch,
+    find_fault,
+    full_scale,
+    header_fault,
+    mix_down,
+    open_stretch,
+    resample,
+)
+
+LEVELS_PER_SECOND = 50
+"""Stretches by which loudness is measured: 20 ms."""
+LOUD_PERCENTILE = 95.0
+"""Percentile of a recording's levels that stands for its loud parts; a click does not move it."""
+LONG_SECONDS = 30.0
+"""Length from which one answer for a whole recording says little; networks are trained on utterances of seconds."""
+BELIEVED_PEAK = 8.0
+"""Largest float sample that passes without a note; beyond it, integers were probably stored as floats."""
+
+Recording = str | Path | np.ndarray
+"""A file, or samples: (S,), (S, channels) or (channels, S)."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A recording as one utterance.
+
+    Attributes:
+        waveform: (S,) float32, channels averaged, at the rate that was asked for.
+        notes: what may mislead.
+    """
+
+    waveform: np.ndarray
+    notes: tuple[str, ...]
+
+
+class Survey:
+    """What is added up over the blocks of a recording, in memory that an hour does not fill.
+
+    Args:
+        rate: sampling rate in Hz.
+        ceiling: the largest sample that its encoding holds.
+        stretch: the open file; None for an array.
+    """
+
+    def __init__(self, rate: int, ceiling: float, stretch: Stretch | None = None) -> None:
+        self.rate = rate
+        self._stretch = stretch
+        self.step = max(1, rate // LEVELS_PER_SECOND)
+        self.samples = 0
+        self.low, self.high = np.inf, -np.inf
+        self.header: str | None = None
+        self._ceiling = ceiling
+        self._clipped = 0
+        self._counted = 0
+        self._levels: list[np.ndarray] = []
+        self._rest = np.empty(0, np.float32)
+
+    def add(self, block: np.ndarray) -> np.ndarray:
+        """Add a block (B, channels); returns its channels' mean (B,)."""
+        mono = mix_down(block)
+        with np.errstate(invalid="ignore", over="ignore"):  # samples that are not finite are a fault later
+            self.low = float(np.minimum(self.low, mono.min()))
+            self.high = float(np.maximum(self.high, mono.max()))
+            self._clipped += int(np.count_nonzero(np.abs(block) >= self._ceiling))
+            self._measure(mono)
+        self._counted += block.size
+        self.samples += len(block)
+        return mono
+
+    def _measure(self, mono: np.ndarray) -> None:
+        joined = np.concatenate([self._rest, mono])
+        whole = len(joined) // self.step * self.step
+        self._levels.append(np.square(joined[:whole].reshape(-1, self.step)).mean(axis=1))
+        self._rest = joined[whole:]
+
+    def finish(self) -> None:
+        """Compare the file's header with what was there; to be called while the file is open."""
+        if self._stretch is not None:
+            self.header = header_fault(self._stretch.sound, self._stretch.samples, self.samples)
+
+    @property
+    def seconds(self) -> float:
+        """Length so far."""
+        return self.samples / self.rate
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Mean power of each stretch of `step` samples, in dBFS."""
+        rest = [np.square(self._rest).mean(keepdims=True)] if len(self._rest) else []
+        power = np.concatenate([*self._levels, *rest])
+        return np.asarray(10 * np.log10(np.maximum(power, 1e-20)))
+
+    def fault(self, longest: float) -> str | None:
+        """Why the recording cannot be recognised, with the remedy; None where it can.
+
+        Args:
+            longest: seconds that are one utterance; infinity where it is cut into windows.
+        """
+        if self.seconds > longest:
+            return f"lasts more than {longest:g} s; cut it, or have it recognised over time, window by window"
+        low, high = (self.low, self.high) if self.samples else (0.0, 0.0)
+        within = min(self.samples, MAX_SECONDS * self.rate)  # what is too long has been judged above
+        return find_fault(within, self.rate, low, high)
+
+    def notes(self, sampling_rate: int) -> Iterator[str]:
+        """What may mislead a network of this sampling rate in Hz."""
+        clipped = self._clipped / max(self._counted, 1)
+        peak = max(abs(self.low), abs(self.high))
+        loudest = float(self.levels.max())
+        if peak > BELIEVED_PEAK:
+            yield f"its samples reach {peak:g}, far beyond ±1: if they are integers, divide by their full scale"
+        elif clipped >= CLIPPED_SHARE:
+            yield f"clipped: {clipped:.1%} of its samples are at full scale or beyond"
+        if self.header is not None:
+            yield self.header
+        if loudest < QUIET_DBFS:
+            yield f"quiet: nowhere louder than {loudest:.0f} dBFS"
+        if self.rate < sampling_rate:
+            yield f"at {self.rate} Hz it holds nothing above {self.rate // 2} Hz; the network heard {sampling_rate} Hz"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A recording that can be read from its beginning any number of times.
+
+    Attributes:
+        name: its file, or what an array is called in messages.
+        recording: the file or the samples.
+        sampling_rate: of an array, in Hz.
+    """
+
+    name: str
+    recording: Recording
+    sampling_rate: int | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[Survey, Iterator[np.ndarray]]]:
+        """A survey of it that is still empty, and its blocks (B, channels), float32.
+
+        Raises:
+            AudioError: it is missing, no audio, or an array that says too little of itself.
+        """
+        if isinstance(self.recording, np.ndarray):
+            samples, ceiling = _columns(self.recording)
+            size = max(1, BLOCK_SAMPLES // samples.shape[1])
+            blocks = (samples[first : first + size] for first in range(0, len(samples), size))
+            yield Survey(_checked_rate(self.sampling_rate), ceiling), (_as_float(block) for block in blocks)
+            return
+        path = Path(self.recording)
+        if not path.is_file():
+            raise AudioError(f"{path}: {_absence(path)}")
+        if self.sampling_rate is not None:
+            raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
+        with open_stretch(path) as stretch:
+            yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch), stretch.blocks()
+
+    def refuse(self, fault: str) -> AudioError:
+        """The error that names this recording."""
+        return AudioError(f"{self.name}: {fault}")
+
+
+def name_of(recording: Recording) -> str:
+    """What messages and answers call a recording."""
+    return "array" if isinstance(recording, np.ndarray) else str(recording)
+
+
+def hear(source: Source, sampling_rate: int) -> Heard:
+    """Read a recording as one utterance.
+
+    Args:
+        source: the recording.
+        sampling_rate: sampling rate of the result in Hz.
+
+    Raises:
+        AudioError: it cannot be recognised.
+    """
+    mono = []
+    with source.open() as (survey, blocks):
+        for block in blocks:
+            mono.append(survey.add(block))
+            if survey.seconds > MAX_SECONDS:
+                break
+        survey.finish()
+    if (fault := survey.fault(MAX_SECONDS)) is not None:
+        raise source.refuse(fault)
+    notes = list(survey.notes(sampling_rate))
+    if survey.seconds > LONG_SECONDS:
+        notes.append(f"lasts {survey.seconds:.0f} s: one answer for so long a recording says little; see over time")
+    return Heard(resample(np.concatenate(mono), survey.rate, sampling_rate), tuple(notes))
+
+
+def survey_whole(source: Source) -> Survey:
+    """Listen to a recording of any length once, keeping none of it.
+
+    Raises:
+        AudioError: it cannot be recognised.
+    """
+    with source.open() as (survey, blocks):
+        for block in blocks:
+            survey.add(block)
+        survey.finish()
+    if (fault := survey.fault(np.inf)) is not None:
+        raise source.refuse(fault)
+    return survey
+
+
+def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
+    """The waveform at a sampling rate in Hz, piece by piece (P,) float32."""
+    with source.open() as (survey, blocks):
+        if survey.rate == sampling_rate:
+            yield from map(mix_down, blocks)
+            return
+        resampler = soxr.ResampleStream(survey.rate, sampling_rate, 1, dtype="float32", quality=RESAMPLING)
+        for block in blocks:
+            yield resampler.resample_chunk(mix_down(block))
+        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _absence(path: Path) -> str:
+    if path.is_dir():
+        return "is a folder; name its files"
+    return "is no regular file; save it first" if path.exists() else "no such file"
+
+
+def _checked_rate(rate: int | None) -> int:
+    low, high = SAMPLING_RATES
+    if rate is None:
+        raise AudioError("array: its sampling rate is unknown; give sampling_rate in Hz")
+    if not low <= rate <= high or rate != int(rate):
+        raise AudioError(f"array: sampling_rate {rate} must be a whole number of Hz from {low} to {high}")
+    return int(rate)
+
+
+def _columns(samples: np.ndarray) -> tuple[np.ndarray, float]:
+    """Samples as (S, channels), time being the longer axis, and the largest sample that their type holds."""
+    if samples.dtype.kind not in "iuf":
+        raise AudioError(f"array: of type {samples.dtype}; give whole or real numbers")
+    if samples.ndim not in (1, 2):
+        raise AudioError(f"array: of shape {samples.shape}; give one recording as (samples,) or (samples, channels)")
+    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+        samples = samples.T
+    if not samples.size:
+        raise AudioError("array: holds 0 samples; record it again or leave it out")
+    ceiling = 1.0 if samples.dtype.kind == "f" else 1.0 - 2.0 ** (1 - 8 * samples.dtype.itemsize)
+    return samples.reshape(len(samples), -1), ceiling
+
+
+def _as_float(samples: np.ndarray) -> np.ndarray:
+    """Whole numbers scaled by their type to -1 to 1; unsigned ones are centred, as WAV stores 8 bits."""
+    if samples.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # told as samples that are not finite
+            return samples.astype(np.float32)
+    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
+    shift = half if samples.dtype.kind == "u" else 0.0
+    return np.asarray((samples.astype(np.float64) - shift) / half, np.float32)

@@ -1,0 +1,73 @@
+"""An exported network under onnxruntime: waveforms in, probabilities out, without PyTorch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from nni_emodarts.errors import RunFolderError
+
+INPUT, OUTPUT = "waveform", "probabilities"
+LABELS, SAMPLING_RATE = "labels", "sampling_rate"
+"""Keys of the file's metadata: names of the classes as a JSON list, and Hz."""
+_ERRORS_ONLY = 3
+
+
+class OnnxNetwork:
+    """A file that `emodarts export` wrote.
+
+    Attributes:
+        labels: names of the classes (K).
+        sampling_rate: of its waveforms, in Hz.
+
+    Args:
+        model: the file, or its bytes.
+
+    Raises:
+        RunFolderError: it is missing, broken, or another network than `emodarts export` writes.
+    """
+
+    def __init__(self, model: str | Path | bytes) -> None:
+        name = "exported model" if isinstance(model, bytes) else f"exported model {model}"
+        if not isinstance(model, bytes) and not Path(model).is_file():
+            raise RunFolderError(f"{name} does not exist; write it by emodarts export")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _ERRORS_ONLY
+        # threads that wait by spinning cost more than they save as soon as another process wants the cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own kinds have no common base but this
+            reason = str(error).splitlines()[0]
+            raise RunFolderError(f"{name} cannot be loaded ({reason}); write it anew by emodarts export") from None
+        self.labels, self.sampling_rate = self._describe(name)
+
+    def _describe(self, name: str) -> tuple[tuple[str, ...], int]:
+        metadata: dict[str, Any] = self._session.get_modelmeta().custom_metadata_map
+        inputs = [each.name for each in self._session.get_inputs()]
+        try:
+            labels = json.loads(metadata[LABELS])
+            rate = int(metadata[SAMPLING_RATE])
+        except (KeyError, ValueError):
+            labels, rate = None, 0
+        if inputs != [INPUT] or not isinstance(labels, list) or rate <= 0:
+            raise RunFolderError(
+                f"{name} takes {', '.join(inputs)} and is not what emodarts export writes ({INPUT} in, with "
+                f"{LABELS} and {SAMPLING_RATE} in its metadata); export the run that it comes from"
+            )
+        return tuple(map(str, labels)), rate
+
+    def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """N waveforms (S,) at `sampling_rate` -> probabilities (N, K).
+
+        The graph takes no lengths, and zeros behind a waveform would be heard: only equally long ones share a run.
+        """
+        if len({len(waveform) for waveform in waveforms}) > 1:
+            return np.concatenate([self([waveform]) for waveform in waveforms])
+        found = self._session.run([OUTPUT], {INPUT: np.stack(waveforms).astype(np.float32, copy=False)})
+        return np.asarray(found[0])

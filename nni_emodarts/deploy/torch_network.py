@@ -1,0 +1,112 @@
+"""A run's network in PyTorch: waveforms in, probabilities out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import Baseline, build_baseline
+from nni_emodarts.data.batches import Collate, Item
+from nni_emodarts.deploy.folder import NetworkFolder
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.features import FeatureExtractor, Normalizer
+from nni_emodarts.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
+from nni_emodarts.space import build_model
+
+
+class TorchNetwork:
+    """Feature extraction, normalisation and network.
+
+    Args:
+        extractor: waveform -> map.
+        normalizer: of the network's training speakers.
+        model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
+        device: where the network computes, such as `cpu` or `cuda`.
+    """
+
+    def __init__(
+        self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module, device: str = "cpu"
+    ) -> None:
+        self.extractor = extractor
+        self.normalizer = normalizer
+        self.model = model.to(device).eval()
+        self._device = torch.device(device)
+        self._collate = Collate(extractor.frequency_bins)
+
+    @torch.inference_mode()
+    def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """N waveforms (S,) at the network's sampling rate -> probabilities (N, K)."""
+        maps = [torch.from_numpy(self.normalizer(self.extractor(waveform))) for waveform in waveforms]
+        batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
+        logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
+        return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+
+
+def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
+    """The network of a run, with its weights.
+
+    Args:
+        network: the run's files.
+        device: where it computes.
+
+    Raises:
+        RunFolderError: files that do not belong together.
+    """
+    extractor = FeatureExtractor(**network.config.features.model_dump())
+    normalizer = _read_normalizer(network, extractor.feature_rows)
+    model = _build(network)
+    _read_weights(model, network)
+    return TorchNetwork(extractor, normalizer, model, device)
+
+
+def _build(network: NetworkFolder) -> nn.Module:
+    """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
+    classes, shape = len(network.labels), network.config.features.input_shape
+    if network.folder.has(ARCHITECTURE):
+        return build_model(Architecture.load(network.folder.path / ARCHITECTURE), classes, shape)
+    return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
+
+
+def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer:
+    data = network.folder.read_json(NORMALIZATION)
+    try:
+        normalizer = Normalizer.from_dict(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunFolderError(
+            f"network {network.folder.path}: {NORMALIZATION} is broken ({error}); retrain it"
+        ) from None
+    if len(normalizer.mean) != rows:
+        raise RunFolderError(
+            f"network {network.folder.path}: {NORMALIZATION} has {len(normalizer.mean)} rows, but the features of its "
+            f"configuration have {rows}; the folder mixes two runs"
+        )
+    return normalizer
+
+
+def _read_weights(model: nn.Module, network: NetworkFolder) -> None:
+    """Fill a network; the format holds numbers only, so that reading it can run no code."""
+    path = network.folder.path / WEIGHTS
+    try:
+        with safe_open(path, "pt") as file:
+            weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            metadata: dict[str, Any] = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise RunFolderError(f"network {network.folder.path}: {WEIGHTS} cannot be read ({error})") from None
+    stated = metadata.get("labels")
+    if stated is not None and stated != "\t".join(network.labels):
+        raise RunFolderError(
+            f"network {network.folder.path}: {WEIGHTS} is of the classes {', '.join(stated.split(chr(9)))}, but "
+            f"{METRICS} of {', '.join(network.labels)}; the folder mixes two runs"
+        )
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise RunFolderError(
+            f"network {network.folder.path}: {WEIGHTS} does not fit its architecture ({reason}); the folder mixes two "
+            f"runs"
+        ) from None

@@ -1,0 +1,117 @@
+"""The whole way from waveform to probabilities as one module that can be exported.
+
+`torch.stft` has no ONNX form that keeps the number of samples free, so that the spectrum is a convolution with the
+windowed cosines and sines of the Fourier transform.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchaudio.functional import create_dct, melscale_fbanks
+
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.features.contours import ENERGY_FLOOR
+from nni_emodarts.features.extraction import FLOOR, MEL, FeatureExtractor
+from nni_emodarts.features.normalization import Normalizer
+
+
+class Spectrum(nn.Module):
+    """Waveform -> mel power, frame by frame, as `torchaudio.transforms.MelSpectrogram` on centred frames.
+
+    Only the bins that a mel band takes are computed, and only over the window's own samples.
+    """
+
+    def __init__(self, extractor: FeatureExtractor) -> None:
+        super().__init__()
+        rate, window, n_fft = extractor.sampling_rate, extractor.window, extractor.n_fft
+        bank = melscale_fbanks(
+            n_fft // 2 + 1, extractor.f_min, extractor.f_max, extractor.mel_bands, rate, MEL["norm"], MEL["mel_scale"]
+        )
+        taken = torch.nonzero(bank.any(1))[:, 0]
+        # torch.stft centres a window that is shorter than the transform
+        before = (n_fft - window) // 2
+        time = torch.arange(before, before + window, dtype=torch.float64)
+        # reduced before it is scaled, so that the angle stays exact
+        angle = torch.remainder(taken[:, None] * time, n_fft) * (2 * math.pi / n_fft)
+        hann = torch.hann_window(window, dtype=torch.float64)
+        kernels = torch.cat([torch.cos(angle) * hann, -torch.sin(angle) * hann])
+        self.hop = extractor.hop
+        left = n_fft // 2 - before
+        self.padding = (left, window - left)
+        self.register_buffer("kernels", kernels[:, None].float())
+        self.register_buffer("bank", bank[taken].T.contiguous())
+        self.kernels: Tensor
+        self.bank: Tensor
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) -> (N, mel bands, T), T = 1 + S // hop."""
+        parts = F.conv1d(F.pad(waveform, self.padding)[:, None], self.kernels, stride=self.hop)
+        real, imaginary = parts.square().chunk(2, 1)
+        return torch.matmul(self.bank, real + imaginary)
+
+
+class Energy(nn.Module):
+    """Natural logarithm of each window's root mean square, as the contour `energy`."""
+
+    def __init__(self, window: int, hop: int) -> None:
+        super().__init__()
+        self.frame_length = window + window % 2
+        self.hop = hop
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) -> (N, 1, T)."""
+        half = self.frame_length // 2
+        power = F.avg_pool1d(F.pad(waveform.square(), (half, half))[:, None], self.frame_length, self.hop)
+        return power.sqrt().clamp(min=ENERGY_FLOOR).log()
+
+
+class WaveformNetwork(nn.Module):
+    """Feature extraction, normalisation, network and softmax.
+
+    Args:
+        extractor: its settings are taken.
+        normalizer: of the network's training speakers.
+        model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
+
+    Raises:
+        ConfigError: features that cannot be written as a graph.
+    """
+
+    def __init__(self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module) -> None:
+        super().__init__()
+        strangers = [name for name in extractor.contours if name != "energy"]
+        if strangers:
+            raise ConfigError(
+                f"features.contours: {', '.join(strangers)} cannot be exported, since tracking it is a search and no "
+                f"graph; retrain without it, or recognise with the run folder itself"
+            )
+        self.bins = extractor.frequency_bins
+        self.spectrum = Spectrum(extractor)
+        self.contours = nn.ModuleList(Energy(extractor.window, extractor.hop) for _ in extractor.contours)
+        self.network = model
+        dct = create_dct(self.bins, extractor.mel_bands, "ortho").T.contiguous() if extractor.kind == "mfcc" else None
+        self.register_buffer("dct", dct)
+        self.register_buffer("mean", torch.from_numpy(normalizer.mean).float()[:, None])
+        self.register_buffer("scale", torch.from_numpy(1 / normalizer.std).float()[:, None])
+        self.dct: Tensor | None
+        self.mean: Tensor
+        self.scale: Tensor
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
+        rows = self.features(waveform)
+        spectrum, contours = rows[:, None, : self.bins], rows[:, self.bins :, None]
+        maps = torch.cat([spectrum, contours.expand(-1, -1, self.bins, -1)], 1) if len(self.contours) else spectrum
+        # Every frame is real. Counted rather than read off the shape, so that no traced length is frozen.
+        lengths = torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)
+        return torch.softmax(self.network(maps, lengths), 1)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) -> normalised feature rows (N, R, T)."""
+        bands = self.spectrum(waveform).clamp(min=FLOOR).log()
+        if self.dct is not None:
+            bands = torch.matmul(self.dct, bands)
+        rows = torch.cat([bands, *(contour(waveform) for contour in self.contours)], 1)
+        return (rows - self.mean) * self.scale
