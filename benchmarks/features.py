@@ -96,7 +96,7 @@ def _rows(manifest: str, preset: str, repeats: int) -> list[dict[str, Any]]:
         ("read", "prepare_parts", {"part": "read"}, 1),
         ("read and extract", "prepare_parts", {"part": "extract"}, 1),
         ("whole call, 1 process", "prepare_store", {"workers": 1, "again": False}, 1),
-        ("whole call, a process a core", "prepare_store", {"workers": None, "again": False}, 2),
+        ("whole call, more processes where they pay", "prepare_store", {"workers": None, "again": False}, 2),
         ("whole call, all in the store", "prepare_store", {"workers": 1, "again": True}, 1),
     ):
         wanted = {"manifest": manifest, "preset": preset, **own}
@@ -105,7 +105,7 @@ def _rows(manifest: str, preset: str, repeats: int) -> list[dict[str, Any]]:
         speed = audio / found.seconds
         rows.append({"preset": preset, "kind": kind, "name": name, "seconds": found.seconds, "audio_seconds": audio})
         rows[-1] |= {"times_real_time": speed, "peak_bytes": found.peak_bytes}
-        print(f"{preset:8} {kind:8} {name:30} {speed:9.0f} x real time, {found.peak_bytes / 1e6:5.0f} MB", flush=True)
+        print(f"{preset:8} {kind:8} {name:42} {speed:9.0f} x real time, {found.peak_bytes / 1e6:5.0f} MB", flush=True)
     return rows
 
 
