@@ -4,7 +4,6 @@ The recurrences of all edges that leave a state run side by side, layer by layer
 processor. Only a wide LSTM on a CPU is called as it is, since the library's kernel is near the processor's peak.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -68,19 +67,25 @@ class Frames:
 
 def _operate(
     sequence: Tensor, frames: Frames, edges: Sequence[MixedOperation], shares: Sequence[Tensor]
-) -> Iterator[Tensor]:
-    """The weighted sum of each edge's operations, times its share: (N, T, D) each."""
+) -> Sequence[Tensor]:
+    """The weighted sum of each edge's operations, times its share: (N, T, D) each.
+
+    The sums of all edges are one matrix product: a row of weights for each edge, a column for each result.
+    """
     recurrent = [part for edge in edges for part in edge.children() if isinstance(part, Recurrent)]
     results = run_side_by_side(sequence, frames, recurrent)
+    rows, weights = [], []
     for edge, share in zip(edges, shares, strict=True):
-        weights = share * edge.probabilities()
-        terms = [
-            weight * (results[edge[name]] if edge[name] in results else edge.operate(name, sequence, frames.lengths))
-            for name, weight in zip(edge.names, weights, strict=True)
-            if not isinstance(edge[name], Zero)
-        ]
-        out = functools.reduce(torch.add, terms) if terms else torch.zeros_like(sequence)
-        yield out.masked_fill(frames.padding, 0.0)
+        audible = [position for position, name in enumerate(edge.names) if not isinstance(edge[name], Zero)]
+        weights.append((share * edge.probabilities()).index_select(0, torch.tensor(audible, device=share.device)))
+        for name in (edge.names[position] for position in audible):
+            part = edge[name]
+            rows.append(results[part] if part in results else edge.operate(name, sequence, frames.lengths))
+    if not rows:
+        return [torch.zeros_like(sequence)] * len(edges)
+    mixed: Tensor = torch.block_diag(*weights) @ torch.stack(rows).flatten(1)
+    sums: tuple[Tensor, ...] = mixed.unflatten(1, sequence.shape).masked_fill(frames.padding, 0.0).unbind()
+    return sums
 
 
 def run_side_by_side(sequence: Tensor, frames: Frames, operations: Sequence[Recurrent]) -> dict[Recurrent, Tensor]:
@@ -88,15 +93,30 @@ def run_side_by_side(sequence: Tensor, frames: Frames, operations: Sequence[Recu
 
     A layer that several operations share is run once. What lies in the padding is left to the caller.
     """
-    states = dict.fromkeys(operations, sequence)
+    states: dict[Recurrent, Tensor] = dict.fromkeys(operations, sequence)
     for depth in range(max((len(operation.layers) for operation in operations), default=0)):
         active = [operation for operation in operations if len(operation.layers) > depth]
         results = _run_layers({operation.layers[depth]: states[operation] for operation in active}, frames)
         states.update((operation, results[operation.layers[depth]]) for operation in active)
-    return {
-        operation: operation.attend(state, frames.lengths) if isinstance(operation, RecurrentAttention) else state
-        for operation, state in states.items()
-    }
+    attentive = {part: state for part, state in states.items() if isinstance(part, RecurrentAttention)}
+    states.update(_attend_side_by_side(attentive, frames))
+    return states
+
+
+def _attend_side_by_side(states: Mapping[RecurrentAttention, Tensor], frames: Frames) -> dict[Recurrent, Tensor]:
+    """As `RecurrentAttention.attend`, for many at once: what each attends to (N, T, 2 D) -> (N, T, D)."""
+    if not states:
+        return {}
+    seen = torch.stack(list(states.values()))
+    score, weight = (torch.stack([getattr(part, name).weight for part in states]) for name in ("score", "output"))
+    scores = (seen * score[:, :, None]).sum(3, keepdim=True)
+    weights = torch.softmax(scores.masked_fill(frames.padding, float("-inf")), 2)
+    context = (weights * seen).sum(2)
+    of_states, of_context = weight.mT.split(seen.shape[3], 1)
+    bias = torch.stack([part.output.bias for part in states])[:, None]
+    joined = torch.baddbmm(bias, seen.flatten(1, 2), of_states).unflatten(1, seen.shape[1:3])
+    joined = joined + (context @ of_context)[:, :, None]
+    return dict(zip(states, joined.unbind(), strict=True))
 
 
 def _run_layers(inputs: Mapping[nn.Module, Tensor], frames: Frames) -> dict[nn.Module, Tensor]:
@@ -132,15 +152,36 @@ def _run_lanes(lanes: Mapping[Any, Tensor], recur: Callable[[Tensor, Tensor], Te
     readers: dict[Tensor, list[Any]] = {}
     for lane, sequence in lanes.items():
         readers.setdefault(sequence, []).append(lane)
-    drive = torch.cat([_drive(sequence, together) for sequence, together in readers.items()], 1)
-    order = [lane for together in readers.values() for lane in together]
-    states = recur(drive, torch.stack([lane.weight_hh_l0 for lane in order])).unbind(1)
+    alone: dict[int, dict[Any, Tensor]] = {}  # lanes that nobody reads with, by the width of what they read
+    order, drives = [], []
+    for sequence, together in readers.items():
+        if len(together) == 1:
+            alone.setdefault(sequence.shape[2], {})[together[0]] = sequence
+        else:
+            order += together
+            drives.append(_drive(sequence, together))
+    for reading in alone.values():
+        order += reading
+        drives.append(_drive_each(torch.stack(list(reading.values())), list(reading)))
+    states = recur(torch.cat(drives, 1), torch.stack([lane.weight_hh_l0 for lane in order])).unbind(1)
     return {lane: state.transpose(0, 1) for lane, state in zip(order, states, strict=True)}
 
 
 def _drive(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
     """What arrives from the inputs (N, T, D) at lanes that share them: (T, lanes, N, D')."""
     weight = torch.cat([lane.weight_ih_l0 for lane in lanes])
-    bias = torch.cat([lane.bias_ih_l0 + lane.bias_hh_l0 for lane in lanes])
-    drive: Tensor = F.linear(inputs, weight, bias).unflatten(2, (len(lanes), -1))
+    drive: Tensor = F.linear(inputs, weight, _biases(lanes).flatten()).unflatten(2, (len(lanes), -1))
     return drive.permute(1, 2, 0, 3)
+
+
+def _drive_each(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
+    """What arrives from the inputs (lanes, N, T, D), each lane its own: (T, lanes, N, D')."""
+    weight = torch.stack([lane.weight_ih_l0 for lane in lanes])
+    drive = torch.baddbmm(_biases(lanes)[:, None], inputs.flatten(1, 2), weight.mT)
+    by_frame: Tensor = drive.unflatten(1, inputs.shape[1:3]).permute(2, 0, 1, 3)
+    return by_frame
+
+
+def _biases(lanes: Sequence[Any]) -> Tensor:
+    """What arrives at each of the lanes in any case: (lanes, D')."""
+    return torch.stack([lane.bias_ih_l0 for lane in lanes]) + torch.stack([lane.bias_hh_l0 for lane in lanes])
