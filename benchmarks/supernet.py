@@ -19,44 +19,52 @@ from nni_emodarts.strategies import make_strategy
 from nni_emodarts.strategies.darts import without_gradient
 from nni_emodarts.strategy_options import DartsOptions
 
+BINS, FRAMES = 128, 128
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"accelerated": False},
     "exact": {"accelerated": True},
     "default": {"options": True},
 }
-"""Name -> arguments of `prepare`; exact differs from plain in nothing but speed, default has the preset's options."""
+"""Name -> arguments of `Supernet`; exact differs from plain in nothing but speed, default has the preset's options."""
 
 
-def prepare(
-    preset: str, batch_size: int, frames: int = 128, bins: int = 128, accelerated: bool = True, options: bool = False
-) -> Step:
-    """A step on random maps of 128 x 128, as the paper's."""
-    settings = load_config(preset, options={"data.manifest": "synthetic"}).search
-    factor = settings.coarseness if options else 1
-    chosen = {"partial_channels", "shared_depth"} if options else set()
-    own = {key: value for key, value in settings.options.items() if key in chosen}
-    torch.manual_seed(0)
-    space = EmoDartsSpace(4, (1, bins // factor), **load_config(preset).space.identity())
-    strategy = make_strategy("darts", DartsOptions(accelerated=accelerated, **own), 5.0, [])
-    model = strategy.mutate_model(space).train()
-    alphas = [parameter for name, parameter in model.named_parameters() if name.endswith("_arch_alpha")]
-    arch = {id(alpha) for alpha in alphas}
-    weights = [parameter for parameter in model.parameters() if id(parameter) not in arch]
-    of_alphas = torch.optim.Adam(alphas, 3e-4, fused=True)
-    of_weights = torch.optim.SGD(weights, 0.025, momentum=0.9, fused=True)
-    maps = torch.randn(batch_size, 1, bins // factor, frames // factor)
-    lengths = torch.full((batch_size,), frames // factor)
-    labels = torch.randint(4, (batch_size,))
+class Supernet:
+    """A preset's supernet on random maps of 128 x 128, as the paper's, with its optimisers."""
 
-    def step() -> dict[str, Any]:
-        for optimizer, others in ((of_alphas, weights), (of_weights, alphas)):
+    def __init__(self, preset: str, batch_size: int, accelerated: bool = True, options: bool = False) -> None:
+        """Make it; `options` are the preset's own for the search, which change the mathematics."""
+        settings = load_config(preset, options={"data.manifest": "synthetic"}).search
+        factor = settings.coarseness if options else 1
+        chosen = {"partial_channels", "shared_depth"} if options else set()
+        own = {key: value for key, value in settings.options.items() if key in chosen}
+        torch.manual_seed(0)
+        bins, frames = BINS // factor, FRAMES // factor
+        space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
+        strategy = make_strategy("darts", DartsOptions(accelerated=accelerated, **own), 5.0, [])
+        self.model = strategy.mutate_model(space).train()
+        self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
+        arch = {id(alpha) for alpha in self.alphas}
+        self.weights = [parameter for parameter in self.model.parameters() if id(parameter) not in arch]
+        self.of_alphas = torch.optim.Adam(self.alphas, 3e-4, fused=True)
+        self.of_weights = torch.optim.SGD(self.weights, 0.025, momentum=0.9, fused=True)
+        self.maps = torch.randn(batch_size, 1, bins, frames)
+        self.lengths = torch.full((batch_size,), frames)
+        self.labels = torch.randint(4, (batch_size,))
+        self.options = own | {"coarseness": factor}
+
+    def step(self) -> dict[str, Any]:
+        """One step of the alphas and one of the weights; each computes only the gradients that it uses."""
+        for optimizer, others in ((self.of_alphas, self.weights), (self.of_weights, self.alphas)):
             optimizer.zero_grad()
             with without_gradient(others):
-                nn.functional.cross_entropy(model(maps, lengths), labels).backward()
+                nn.functional.cross_entropy(self.model(self.maps, self.lengths), self.labels).backward()
             optimizer.step()
-        return {"parameters": sum(weight.numel() for weight in weights), "options": own | {"coarseness": factor}}
+        return {"parameters": sum(weight.numel() for weight in self.weights), "options": self.options}
 
-    return step
+
+def prepare(preset: str, batch_size: int, variant: str) -> Step:
+    """A search step of a variant."""
+    return Supernet(preset, batch_size, **VARIANTS[variant]).step
 
 
 def main() -> None:
@@ -71,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     for name in arguments.variants.split(","):
-        wanted = {"preset": arguments.preset, "batch_size": arguments.batch_size, **VARIANTS[name]}
+        wanted = {"preset": arguments.preset, "batch_size": arguments.batch_size, "variant": name}
         found = measure("benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads)
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])

@@ -7,7 +7,7 @@ its cost, and a confusion matrix for each test speaker, which is all that poolin
 import json
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,25 +17,33 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import torch
 import yaml
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.baselines import BASELINES, Baseline
+from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.baselines.svm import SVMS, SvmDesign
+from nni_emodarts.comparisons import compare_with, pick_reference, stacked
 from nni_emodarts.config import ExperimentConfig, nearest, validate
+from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.overlap import find_overlap
 from nni_emodarts.preparation import Corpus, load_manifest, prepare
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
-from nni_emodarts.retrain import refuse_overlap, retrain_fold, settle_space
+from nni_emodarts.retrain import Design, refuse_overlap, retrain_fold, settle_space
 from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder, write_atomically
 from nni_emodarts.search import search, search_cost
-from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers, uar_of_confusion, wa_of_confusion
+from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, uar_of_confusion, wa_of_confusion
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
+from nni_emodarts.svm import measure_svm, prepare_functionals
 
 Tell = Callable[[int, int, dict[str, Any]], None]
 """Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+METHODS = (*STRATEGY_OPTIONS, *BASELINES, *SVMS)
+"""Names of all methods that need no architecture."""
+_NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class Method:
     """Something to measure.
 
     Attributes:
-        name: name of its row; a search strategy, a hand-designed network, or any name where `architecture` is given.
+        name: name of its row; one of `METHODS`, or any name where `architecture` is given.
         architecture: path of an architecture that was searched elsewhere; it is carried over as it is.
     """
 
@@ -51,8 +59,18 @@ class Method:
     architecture: str | None = None
 
     def __post_init__(self) -> None:
-        if self.architecture is None and self.name not in (*STRATEGY_OPTIONS, *BASELINES):
-            raise ConfigError(f"method {self.name!r} is unknown{nearest(self.name, [*STRATEGY_OPTIONS, *BASELINES])}")
+        if self.architecture is None and self.name not in METHODS:
+            raise ConfigError(f"method {self.name!r} is unknown{nearest(self.name, METHODS)}")
+
+    @property
+    def searched(self) -> bool:
+        """Whether it searches inside each fold."""
+        return self.architecture is None and self.name in STRATEGY_OPTIONS
+
+    @property
+    def machine(self) -> bool:
+        """Whether it is a support vector machine, which has features of its own and no recipe."""
+        return self.architecture is None and self.name in SVMS
 
 
 @dataclass(frozen=True)
@@ -78,14 +96,29 @@ def compare(
     runs: Path,
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
+    reference: str | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`."""
-    summaries = benchmark(config, methods, folds, seeds, out / "cells" / name, runs, workers, tell)
+    """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`.
+
+    `comparisons` holds each method against the method `reference`: `darts`, or the last, where it is absent.
+
+    Raises:
+        ConfigError: `reference` is not among the methods.
+    """
+    try:
+        chosen = pick_reference([method.name for method in methods], reference)
+    except ValueError as error:
+        raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
+    folder = out / "cells" / name
+    summaries = benchmark(config, methods, folds, seeds, folder, runs, workers, tell, progress)
+    cells = {method.name: _read_all(config, method, folds, seeds, folder) for method in methods}
     summary = {
         "name": name,
         "preset": config.preset,
         "protocol": config.data.protocol,
         "methods": summaries,
+        "comparisons": [] if chosen is None else compare_with(chosen, cells),
     }
     write_atomically(out / f"{name}.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
     return summary
@@ -100,6 +133,7 @@ def benchmark(
     runs: Path,
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
+    progress: Progress = silent,
 ) -> list[dict[str, Any]]:
     """Compute the cells that are missing, and summarise each method.
 
@@ -114,6 +148,7 @@ def benchmark(
         runs: folder of the run folders behind them, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: told of each cell as it finishes.
+        progress: told of the extraction of features that machines need.
 
     Returns:
         A summary of each method, as `summarize` gives it.
@@ -127,35 +162,26 @@ def benchmark(
     for cell in wanted:
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
+    _prepare_functionals(config, missing, progress)
     computed = _compute_all(config, missing, cells, runs, min(workers, len(missing)))
     for number, figures in enumerate(computed, 1):
         tell(number, len(missing), figures)
-    return [
-        summarize(method.name, [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds])
-        for method in methods
-    ]
+    return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]
 
 
 def compute_cell(
     config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Search where the method searches, retrain, score the test part once; then say all of it as plain data."""
+    """Search where the method searches, train, score the test part once; then say all of it as plain data."""
     config = _settled(config, cell.method)
     fold = corpus.fold(cell.fold)
-    costs: list[dict[str, Any]] = []
-    design: Architecture | Baseline
-    if cell.method.architecture is not None:
-        design = Architecture.load(cell.method.architecture)
-        refuse_overlap({fold.index: find_overlap(design.origin, corpus, fold.test)})
-    elif cell.method.name in BASELINES:
-        design = Baseline(cell.method.name)
-    else:
-        design, cost = _search(config, corpus, fold, cell.seed, folder.child("search"), progress)
-        costs.append(cost)
+    design, cost = _design(config, corpus, cell, fold, folder, progress)
     if not folder.has(METRICS):
-        retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress)
+        if isinstance(design, SvmDesign):
+            measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
+        else:
+            retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress)
     figures = folder.read_json(METRICS)
-    costs.append({key: figures[key] for key in ("seconds", "cpu_seconds")})
     data = {
         "method": cell.method.name,
         "fold": cell.fold,
@@ -163,14 +189,31 @@ def compute_cell(
         "settings": settings_digest(config, cell.method, corpus.manifest.digest),
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
         "speakers": speaker_confusions(folder.read_csv(PREDICTIONS), figures["classes"]),
-        "seconds": round(sum(cost["seconds"] for cost in costs), 1),
-        "cpu_seconds": round(sum(cost["cpu_seconds"] for cost in costs), 1),
-        "search_cpu_seconds": round(sum(cost["cpu_seconds"] for cost in costs[:-1]), 1),
+        "seconds": round(figures["seconds"] + cost["seconds"], 1),
+        "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
+        "search_cpu_seconds": round(cost["cpu_seconds"], 1),
         "environment": folder.read_json("environment.json"),
     }
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
+    data["flops"] = _flops(config, data)
     return data
+
+
+def _design(
+    config: ExperimentConfig, corpus: Corpus, cell: Cell, fold: Fold, folder: RunFolder, progress: Progress
+) -> tuple[Design | SvmDesign, dict[str, float]]:
+    """What a cell measures, and the seconds that it cost to find."""
+    method = cell.method
+    if method.architecture is not None:
+        design = Architecture.load(method.architecture)
+        refuse_overlap({fold.index: find_overlap(design.origin, corpus, fold.test)})
+        return design, _NO_COST
+    if method.name in SVMS:
+        return SVMS[method.name], _NO_COST
+    if method.name in BASELINES:
+        return Baseline(method.name), _NO_COST
+    return _search(config, corpus, fold, cell.seed, folder.child("search"), progress)
 
 
 def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -179,22 +222,20 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     Returns:
         `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
         `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
-        one seed, all folds) and `parameters` (of one network).
+        one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
+        none).
     """
     seeds = sorted({cell["seed"] for cell in cells})
-    by_seed = [
-        {speaker: counts for cell in cells if cell["seed"] == seed for speaker, counts in cell["speakers"].items()}
-        for seed in seeds
-    ]
-    stacked = stack_speakers(by_seed)
-    pooled = stacked.sum(1)
+    flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
+    confusions = stacked(cells)
+    pooled = confusions.sum(1)
     uars = [float(value) for value in uar_of_confusion(pooled)]
     confusion = pooled.sum(0)
     return {
         "name": name,
         "uar_mean": mean(uars),
         "uar_std": stdev(uars) if len(uars) > 1 else None,
-        "uar_interval": list(bootstrap_uar(stacked)),
+        "uar_interval": list(bootstrap_uar(confusions)),
         "wa_mean": float(wa_of_confusion(pooled).mean()),
         "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
         "val_uar": mean(cell["val_uar"] for cell in cells),
@@ -207,11 +248,12 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "by_fold": {
             str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
         },
-        "speakers": stacked.shape[1],
+        "speakers": confusions.shape[1],
         "utterances": int(confusion.sum()) // len(seeds),
         "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
         "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
         "parameters": round(mean(cell["parameters"] for cell in cells)),
+        "flops": round(mean(flops)) if len(flops) == len(cells) else None,
     }
 
 
@@ -244,8 +286,12 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     data["manifest"] = manifest
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
-    if method.architecture is not None or method.name in BASELINES:
+    if not method.searched:
         del data["search"]
+    if method.machine:
+        for section in ("features", "space", "retrain"):
+            del data[section]
+        data["svm"] = SVMS[method.name].settings()
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -253,7 +299,7 @@ def _settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
     """The configuration as a method uses it."""
     if method.architecture is not None:
         return settle_space(config, Architecture.load(method.architecture), explicit=False)
-    if method.name in BASELINES or method.name == config.search.strategy:
+    if not method.searched or method.name == config.search.strategy:
         return config
     data = config.model_dump(mode="json")
     data["search"]["strategy"] = method.name
@@ -269,6 +315,39 @@ def _search(
     metrics = folder.read_json(METRICS)
     cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
     return Architecture.load(folder.path / ARCHITECTURE), cost
+
+
+def _read_all(
+    config: ExperimentConfig, method: Method, folds: Sequence[int], seeds: Sequence[int], cells: Path
+) -> list[dict[str, Any]]:
+    """All finished cells of a method."""
+    found = [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds]
+    return [cell if "flops" in cell else {**cell, "flops": _flops(config, cell)} for cell in found]
+
+
+def _flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
+    """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
+    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
+    if "architecture" in cell:
+        # An architecture of another corpus says how many classes that one has.
+        return round(architecture_cost(Architecture.from_dict(cell["architecture"]), "flops", frames, classes, shape))
+    if cell["method"] in BASELINES:
+        return _baseline_flops(cell["method"], classes, shape, frames)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _baseline_flops(name: str, num_classes: int, input_shape: tuple[int, int], frames: int) -> int:
+    with torch.random.fork_rng(devices=[]):  # its weights are drawn in vain
+        network = build_baseline(Baseline(name), num_classes, input_shape)
+    return count_flops(network, input_shape, frames)
+
+
+def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
+    """Extract once, over all cores, what cells side by side would each begin to extract."""
+    for name in sorted({cell.method.name for cell in missing if cell.method.machine}):
+        settled, corpus = _corpus(config.to_yaml())
+        prepare_functionals(settled, corpus, SVMS[name], progress)
 
 
 def _refuse_other_settings(file: Path, digest: str) -> None:

@@ -194,7 +194,9 @@ def experiment(
 
 @app.command()
 def benchmark(
-    methods: Annotated[str, typer.Option(help="Strategies and hand-designed networks, such as darts,cnn_lstm.")],
+    methods: Annotated[
+        str, typer.Option(help="Strategies, hand-designed networks and machines, such as darts,cnn_lstm,compare_svm.")
+    ],
     name: Annotated[str, typer.Option(help="Name of the comparison: corpus and protocol, such as emodb4-loso.")],
     out: Annotated[Path, typer.Option(help="Folder for figures; what it holds already is not computed again.")],
     manifest: Manifest = None,
@@ -207,6 +209,9 @@ def benchmark(
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
     runs: Annotated[Path, typer.Option(help="Folder for the run folders behind the figures.")] = Path("runs/benchmark"),
+    reference: Annotated[
+        str | None, typer.Option(help="The method that the others are compared with; darts, or the last.")
+    ] = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
@@ -219,8 +224,9 @@ def benchmark(
         corpus = prepare(chosen.data, chosen.features, progress=progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
         summary = compare(
-            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers, console.Cells(progress)
-        )
+            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers,
+            console.Cells(progress), reference, progress,
+        )  # fmt: skip
     console.show_comparison(summary)
 
 

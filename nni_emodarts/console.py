@@ -139,7 +139,7 @@ def show_comparison(summary: Mapping[str, Any]) -> None:
     """Print a benchmark: a row for each method."""
     seeds = max(len(method["seeds"]) for method in summary["methods"])
     table = Table(title=f"{summary['name']}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
-    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "CPU seconds"):
+    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in summary["methods"]:
         low, high = method["uar_interval"]
@@ -149,9 +149,33 @@ def show_comparison(summary: Mapping[str, Any]) -> None:
             f"{low:.3f} to {high:.3f}",
             _number(method["wa_mean"]),
             f"{method['parameters']:,}",
+            "-" if method["flops"] is None else f"{method['flops'] / 1e6:,.1f}",
             f"{method['cpu_seconds']:,.0f}",
         )
     out.print(table)
+    if summary["comparisons"]:
+        _show_differences(summary["comparisons"])
+
+
+def _show_differences(comparisons: Sequence[Mapping[str, Any]]) -> None:
+    """Print each method against the reference."""
+    table = Table(title=f"UAR less that of {comparisons[0]['reference']}, p by swapping whole speakers")
+    for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for found in comparisons:
+        low, high = found["interval"]
+        table.add_row(
+            found["method"],
+            f"{found['difference']:+.3f}",
+            f"{low:+.3f} to {high:+.3f}",
+            _chance(found["p"]),
+            _chance(found["p_holm"]),
+        )
+    out.print(table)
+
+
+def _chance(p: float) -> str:
+    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def show_study(found: Mapping[str, Any]) -> None:

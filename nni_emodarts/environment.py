@@ -17,6 +17,7 @@ _PACKAGES = (
     "numpy",
     "pandas",
     "scikit-learn",
+    "opensmile",
 )
 
 

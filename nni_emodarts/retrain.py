@@ -252,20 +252,25 @@ def predictions(
     )
     probabilities = predict(trained.model, loader, device, len(rows))
     classes = np.array(corpus.manifest.classes)
+    table = describe_rows(corpus, rows, fold, seed)
+    table["predicted"] = classes[probabilities.argmax(1)]
+    for number, name in enumerate(classes):
+        table[f"p_{name}"] = probabilities[:, number]
+    return table
+
+
+def describe_rows(corpus: Corpus, rows: np.ndarray, fold: int, seed: int) -> pd.DataFrame:
+    """Rows of the manifest as the first columns of a table of predictions."""
     known = corpus.manifest.table.iloc[rows]
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "fold": fold,
             "seed": seed,
             "file": np.array(corpus.manifest.names)[rows],
             "speaker": known["speaker"].to_numpy(),
             "emotion": known["emotion"].to_numpy(),
-            "predicted": classes[probabilities.argmax(1)],
         }
     )
-    for number, name in enumerate(classes):
-        table[f"p_{name}"] = probabilities[:, number]
-    return table
 
 
 def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:

@@ -68,11 +68,18 @@ def bootstrap_uar(
     Returns:
         Lower and upper bound.
     """
+    low, high = np.quantile(drawn_uar(confusions, resamples, seed), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def drawn_uar(confusions: npt.NDArray[np.int64], resamples: int, seed: int) -> npt.NDArray[np.float64]:
+    """Pooled UAR of resamples of the speakers, averaged over seeds: (seeds, speakers, K, K) -> (resamples,).
+
+    Equal seeds of the drawing draw the same speakers, whatever system they were scored with.
+    """
     seeds, speakers, classes, _ = confusions.shape
     generator = np.random.default_rng(seed)
     times_drawn = generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
     flat = confusions.reshape(seeds, speakers, classes * classes)
     pooled = np.einsum("rs,nsk->nrk", times_drawn, flat).reshape(seeds, resamples, classes, classes)
-    drawn = uar_of_confusion(pooled).mean(0)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    return np.asarray(uar_of_confusion(pooled).mean(0))

@@ -4,13 +4,17 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
 from nni_emodarts import benchmark as room
-from nni_emodarts.baselines import Baseline, build_baseline
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.benchmark import Cell, Method, benchmark, compare, read_cell, settings_digest
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
+from nni_emodarts.space import build_model
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,9 @@ def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[
         assert method["speakers"] == 2
         assert method["uar_std"] is None
         assert method["cpu_seconds"] > method["search_cpu_seconds"] >= 0
+    assert [found["method"] for found in summary["comparisons"]] == ["cnn_lstm"], "darts is the reference"
     ours, other = summary["methods"]
+    assert other["uar_mean"] - ours["uar_mean"] == pytest.approx(summary["comparisons"][0]["difference"])
     assert ours["search_cpu_seconds"] > 0 == other["search_cpu_seconds"]
 
 
@@ -68,6 +74,43 @@ def test_finished_cells_are_kept_and_missing_ones_computed(
     )
     assert computed == [Cell(Method("cnn_lstm"), 1, 1)]
     assert [method["uar_mean"] for method in again["methods"]] == [method["uar_mean"] for method in summary["methods"]]
+
+
+def test_flops_are_those_of_one_second_also_of_cells_that_say_nothing_of_them(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    folder, summary = compared
+    cell = read_cell(folder / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    drawn = Architecture.from_dict(cell["architecture"])
+    assert cell["flops"] == architecture_cost(drawn, "flops", frames_per_second(config.features))
+    figures = {method["name"]: method["flops"] for method in summary["methods"]}
+    network = CnnLstm(4, config.features.input_shape)
+    assert figures["cnn_lstm"] == count_flops(network, config.features.input_shape, 51), "51 frames of 20 ms"
+    for file in (folder / "out" / "cells" / "small").glob("*.json"):
+        old = {key: value for key, value in read_cell(file).items() if key != "flops"}
+        (tmp_path / file.name).write_text(json.dumps(old))
+    again = benchmark(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], tmp_path, tmp_path)
+    assert {method["name"]: method["flops"] for method in again} == figures
+
+
+def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
+) -> None:
+    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    more = room._flops(config, {**cell, "classes": [*cell["classes"], "calm"]})
+    network = build_model(Architecture.from_dict(cell["architecture"]), num_classes=5)
+    assert more == count_flops(network, config.features.input_shape, 51) > cell["flops"]
+
+
+@pytest.mark.parametrize("name", ["cnn", "rnn", "lstm", "cnn_lstm_attention"])
+def test_every_hand_designed_network_is_trained_by_the_recipe(
+    name: str, config: ExperimentConfig, tmp_path: Path
+) -> None:
+    (summary,) = benchmark(config, [Method(name)], [0], [1], tmp_path / "cells", tmp_path / "runs")
+    assert summary["parameters"] > 0 < summary["flops"]
+    (weights,) = (tmp_path / "runs").rglob("weights.safetensors")
+    network = build_baseline(Baseline(name), 4, config.features.input_shape)
+    network.load_state_dict(load_file(weights))
 
 
 def test_cells_of_other_settings_are_refused(

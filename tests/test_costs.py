@@ -1,5 +1,6 @@
 """Costs against networks that are built, torch's own counter of FLOPs, and every network of a small space."""
 
+import copy
 import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
+from nni_emodarts.baselines import CnnLstm
 from nni_emodarts.config import (
     CNN_PRIMITIVES,
     PRESETS,
@@ -27,6 +29,7 @@ from nni_emodarts.costs import (
     ExpectedCost,
     architecture_cost,
     check_limit,
+    count_flops,
     frames_per_second,
     operation_costs,
     taken_probabilities,
@@ -63,7 +66,7 @@ def count(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
-def count_flops(module: Callable[..., Any], *inputs: Any) -> int:
+def torch_flops(module: Callable[..., Any], *inputs: Any) -> int:
     """What torch counts. In float64 recurrences run as the linear maps that it knows."""
     with FlopCounterMode(display=False) as counter:
         module(*inputs)
@@ -157,7 +160,7 @@ def test_flops_are_those_that_torch_counts_in_the_built_network(seed: int) -> No
     frames = 1 + seed
     model = build_model(drawn).double().eval()
     inputs = (torch.randn(1, *drawn.input_shape, frames, dtype=torch.float64), torch.tensor([frames]))
-    counted = count_flops(model, *inputs) + attention_flops(model, *inputs)
+    counted = torch_flops(model, *inputs) + attention_flops(model, *inputs)
     assert architecture_cost(drawn, "flops", frames) == counted
 
 
@@ -169,7 +172,7 @@ def test_flops_of_presets_are_those_that_torch_counts(preset: str) -> None:
     model = build_model(drawn).double().eval()
     inputs = (torch.randn(1, *drawn.input_shape, frames, dtype=torch.float64), torch.tensor([frames]))
     with torch.no_grad():
-        counted = count_flops(model, *inputs) + attention_flops(model, *inputs)
+        counted = torch_flops(model, *inputs) + attention_flops(model, *inputs)
     assert architecture_cost(drawn, "flops", frames) == counted
 
 
@@ -181,7 +184,7 @@ def test_cnn_operations_cost_what_their_modules_do(name: str, stride: int) -> No
         module = cnn_operation(name, channels, stride, affine=True)
         maps = torch.randn(1, channels, bins, frames)
         assert part.parameters == count(module)
-        assert part.flops == count_flops(module, maps, torch.tensor([frames]))
+        assert part.flops == torch_flops(module, maps, torch.tensor([frames]))
         assert module(maps, torch.tensor([frames])).shape[2:] == (part.out.bins, part.out.frames)
 
 
@@ -224,7 +227,7 @@ def test_recurrences_cost_what_their_steps_do(name: str) -> None:
     module = sequence_operation(name, width).eval()
     sequence = torch.randn(frames, width)
     assert part.parameters == count(module)
-    assert part.flops == count_flops(operate_by_steps, module, sequence)
+    assert part.flops == torch_flops(operate_by_steps, module, sequence)
     expected = module(sequence[None], torch.tensor([frames]))[0]
     torch.testing.assert_close(operate_by_steps(module, sequence), expected)
 
@@ -255,8 +258,34 @@ def test_poolings_cost_what_their_products_do(kind: str, layer: Any) -> None:
     sequence = torch.randn(5, 6)
     assert part.parameters == count(module)
     assert part.out_width == module.out_width
-    assert part.flops == count_flops(pool_by_products, module, sequence)
+    assert part.flops == torch_flops(pool_by_products, module, sequence)
     torch.testing.assert_close(pool_by_products(module, sequence), module(sequence[None], torch.tensor([5]))[0])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_flops_that_are_counted_in_a_built_network_are_those_of_its_parts(seed: int) -> None:
+    drawn = some_architecture(seed)
+    model = build_model(drawn)
+    weights = copy.deepcopy(model.state_dict())
+    assert count_flops(model, drawn.input_shape, 1 + seed) == architecture_cost(drawn, "flops", 1 + seed)
+    assert model.training
+    assert all(torch.equal(weights[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_flops_of_a_hand_designed_network_are_those_of_its_layers() -> None:
+    """By hand: blocks of 3 x 3 convolutions on halving maps, a linear map of each frame, 4 gates in each direction."""
+    frames, bins, flops, channels = 50, 20, 0, 1
+    for out in (4, 6):
+        flops += 2 * 9 * channels * out * bins * frames
+        frames, bins = -(-frames // 2), -(-bins // 2)
+        flops += 2 * 9 * out * out * bins * frames
+        channels = out
+    width = 10
+    flops += 2 * frames * channels * bins * width
+    flops += 2 * frames * 2 * 4 * (width // 2) * (width + width // 2)
+    flops += 2 * frames * (width * width + width + width)  # pooling: hidden, score, weighted mean
+    flops += 2 * width * 3
+    assert count_flops(CnnLstm(3, (1, 20), channels=(4, 6), width=5), (1, 20), 50) == flops
 
 
 def test_flops_of_a_sequence_grow_with_its_length() -> None:

@@ -5,14 +5,26 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from nni_emodarts.baselines.cnn import Cnn
 from nni_emodarts.baselines.cnn_lstm import CnnLstm
+from nni_emodarts.baselines.cnn_lstm_attention import CnnLstmAttention
+from nni_emodarts.baselines.recurrent import lstm, rnn
 from nni_emodarts.config import nearest
 from nni_emodarts.errors import ConfigError
 
 __all__ = ["BASELINES", "Baseline", "CnnLstm", "build_baseline"]
 
-BASELINES: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {"cnn_lstm": CnnLstm}
-"""Names of hand-designed networks."""
+BASELINES: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
+    "cnn": Cnn,
+    "rnn": rnn,
+    "lstm": lstm,
+    "cnn_lstm": CnnLstm,
+    "cnn_lstm_attention": CnnLstmAttention,
+}
+"""Names of hand-designed networks: the five kinds that Rajapakshe et al. 2024 compare emoDARTS with.
+
+All of them end in the same pooling; they differ in what stands before it.
+"""
 
 
 @dataclass(frozen=True)

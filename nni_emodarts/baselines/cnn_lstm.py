@@ -3,26 +3,11 @@
 from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from nni_emodarts.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.convolution import Stem
-from nni_emodarts.nn.masking import strided
 from nni_emodarts.nn.recurrence import BidirectionalLayer, mirrored_frames
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
-
-
-class ConvolutionBlock(nn.Module):
-    """Two 3 x 3 convolutions, each normalised and rectified; the second halves time and frequency."""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.first = Stem(in_channels, channels, 1, affine=True)
-        self.second = Stem(channels, channels, 2, affine=True)
-
-    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T), lengths (N,) -> (N, C', ceil(F / 2), ceil(T / 2))."""
-        return F.relu(self.second(F.relu(self.first(maps, lengths)), lengths))
 
 
 class CnnLstm(nn.Module):
@@ -51,12 +36,8 @@ class CnnLstm(nn.Module):
             dropout: share of values dropped after the convolutions and after the recurrence.
         """
         super().__init__()
-        in_channels, bins = input_shape
-        self.blocks = nn.ModuleList()
-        for out_channels in channels:
-            self.blocks.append(ConvolutionBlock(in_channels, out_channels))
-            in_channels, bins = out_channels, -(-bins // 2)
-        self.bridge = Bridge(in_channels, bins, 2 * width)
+        self.blocks, shape = make_blocks(input_shape, channels)
+        self.bridge = Bridge(*shape, 2 * width)
         self.recurrence = BidirectionalLayer("lstm", 2 * width, width)
         self.dropout = nn.Dropout(dropout)
         self.pooling = AttentionPooling(2 * width)
@@ -64,8 +45,7 @@ class CnnLstm(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
-        for block in self.blocks:
-            maps, lengths = block(maps, lengths), strided(lengths, 2)
+        maps, lengths = convolve(self.blocks, maps, lengths)
         sequence = self.dropout(self.bridge(maps, lengths))
         states = self.recurrence(sequence, mirrored_frames(lengths, sequence.shape[1]))
         out: Tensor = self.classifier(self.pooling(self.dropout(states), lengths))

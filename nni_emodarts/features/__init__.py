@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nni_emodarts.features.building import build_store, fill_store
     from nni_emodarts.features.contours import CONTOURS
     from nni_emodarts.features.extraction import FeatureExtractor
+    from nni_emodarts.features.functionals import Functionals
     from nni_emodarts.features.normalization import Normalizer
     from nni_emodarts.features.store import FeatureStore, default_cache
 
@@ -18,6 +19,7 @@ _HOMES = {
     "CONTOURS": "contours",
     "FeatureExtractor": "extraction",
     "FeatureStore": "store",
+    "Functionals": "functionals",
     "Normalizer": "normalization",
     "build_store": "building",
     "default_cache": "store",
@@ -28,6 +30,7 @@ __all__ = [
     "CONTOURS",
     "FeatureExtractor",
     "FeatureStore",
+    "Functionals",
     "Normalizer",
     "build_store",
     "default_cache",

@@ -18,7 +18,7 @@ import torch
 
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.features.audio import read_audio
-from nni_emodarts.features.extraction import FeatureExtractor
+from nni_emodarts.features.extractor import Extractor
 from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
 from nni_emodarts.manifest import TIMES, Manifest
 from nni_emodarts.progress import Progress, silent
@@ -51,7 +51,7 @@ Outcome = tuple[int, list[Fault]]
 class Work:
     """What each process does with a chunk of recordings."""
 
-    extractor: FeatureExtractor
+    extractor: Extractor
     shelf: Shelf
 
     def __call__(self, chunk: Sequence[Recording]) -> Outcome:
@@ -71,7 +71,7 @@ class Work:
 
 def build_store(
     manifest: Manifest,
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     root: str | Path,
     workers: int | None = None,
     progress: Progress = silent,
@@ -100,7 +100,7 @@ def build_store(
 
 def fill_store(
     manifest: Manifest,
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     root: str | Path,
     workers: int | None = None,
     progress: Progress = silent,

@@ -28,7 +28,7 @@ from nni_emodarts.supernet.sources import is_mixed, source_by_source
 
 Recurrent = StackedRecurrence | RecurrentAttention
 
-_NARROW = 64
+NARROW = 64
 """Width of an LSTM up to which many side by side are faster than one after the other by the library's kernel."""
 
 
@@ -127,7 +127,7 @@ def _run_lanes(lanes: Mapping[Any, Tensor], recur: Callable[[Tensor, Tensor], Te
     if not lanes:
         return {}
     first = next(iter(lanes))
-    if isinstance(first, nn.LSTM) and first.hidden_size > _NARROW and first.weight_hh_l0.device.type == "cpu":
+    if isinstance(first, nn.LSTM) and first.hidden_size > NARROW and first.weight_hh_l0.device.type == "cpu":
         return {lane: lane(sequence)[0] for lane, sequence in lanes.items()}
     readers: dict[Tensor, list[Any]] = {}
     for lane, sequence in lanes.items():

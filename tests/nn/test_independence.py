@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from nni_emodarts.baselines import CnnLstm
 from nni_emodarts.config import CNN_PRIMITIVES, SEQNN_PRIMITIVES
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import ReluConvNorm, Stem
@@ -90,13 +89,3 @@ def test_bridge_and_pooling(module: nn.Module) -> None:
         alone = module(one[..., :length] if one.dim() == 4 else one[:, :length], LENGTHS[number : number + 1])
         found = together[number, :length] if isinstance(module, Bridge) else together[number]
         torch.testing.assert_close(found, alone[0])
-
-
-def test_hand_designed_network() -> None:
-    data = padded(1, 20)
-    network = settle(CnnLstm(4, (1, 20), channels=(4, 6), width=5), data)
-    together = network(data, LENGTHS)
-    assert together.shape == (5, 4)
-    for number, length in enumerate(LENGTHS):
-        alone = network(data[number : number + 1, ..., :length], LENGTHS[number : number + 1])
-        torch.testing.assert_close(together[number], alone[0], rtol=1e-4, atol=1e-5)

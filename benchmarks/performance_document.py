@@ -1,0 +1,285 @@
+"""`python -m benchmarks.performance_document`: docs/PERFORMANCE.md, made of the figures under docs/performance."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.limits import bounds
+from nni_emodarts.run_folder import write_atomically
+
+COMMANDS = {
+    "supernet": "benchmarks.supernet --preset paper --batch-size 16",
+    "supernet_64": "benchmarks.supernet --preset paper --batch-size 64 --variants default",
+    "limits": "benchmarks.limits --preset paper --batch-size 16",
+    "search": "benchmarks.search --preset compact --protocol loso --epochs 3"
+    " --manifest $EMODARTS_DATA/emodb4/manifest.csv",
+    "features": "benchmarks.features --manifest $EMODARTS_DATA/emodb4/manifest.csv",
+    "loading": "benchmarks.loading --manifest $EMODARTS_DATA/emodb4/manifest.csv",
+    "corpus_size": "benchmarks.corpus_size",
+    "start_up": "benchmarks.start_up",
+}
+"""What makes each file of figures."""
+
+Figures = dict[str, dict[str, Any]]
+
+
+def main() -> None:
+    """Write the document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of PERFORMANCE.md and performance/")
+    docs = parser.parse_args().docs
+    write_atomically(docs / "PERFORMANCE.md", document(docs / "performance").encode())
+
+
+def document(folder: Path) -> str:
+    """The document's text."""
+    figures = {name: json.loads((folder / f"{name}.json").read_text()) for name in [*COMMANDS, "search_options"]}
+    paragraphs = [
+        "# Speed and memory",
+        _preface(figures),
+        "## A search step of the paper's supernet",
+        _supernet(figures),
+        "## Where the time goes",
+        _profile(figures["limits"]),
+        "## A whole search",
+        _search(figures["search"]),
+        "## What the smaller supernet costs in accuracy",
+        _accuracy(figures["search_options"]),
+        "## Features",
+        _features(figures["features"]),
+        "## Loading",
+        _loading(figures["loading"]),
+        "## Large corpora",
+        _corpus_size(figures["corpus_size"]),
+        "## Start-up",
+        _start_up(figures["start_up"]),
+    ]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def _preface(figures: Figures) -> str:
+    own = figures["supernet"]["machine"]
+    commands = "\n".join(
+        f"python -m {command} --json docs/performance/{name}.json" for name, command in COMMANDS.items()
+    )
+    return (
+        f"Measured on {own['processor']}, {own['cores']} cores, torch {own['torch']}, nothing else running. Each "
+        "figure "
+        "is the median of repeats in a process of its own; memory is the largest RssAnon, which belongs to no file. "
+        "Figures are of this machine; ratios travel better. This page is made of the files that these commands "
+        "write:\n\n"
+        f"```bash\n{commands}\npython -m benchmarks.search_options   # accuracy: hours\n"
+        "python -m benchmarks.performance_document\n```"
+    )
+
+
+def _supernet(figures: Figures) -> str:
+    own, large = figures["supernet"], figures["supernet_64"]["variants"][0]
+    rows = {row["name"]: row for row in own["variants"]}
+    plain = rows["plain"]
+    table = _table(
+        ["variant", "s a step", "times as fast", "GB", "million parameters"],
+        [
+            [
+                f"`{row['name']}`",
+                f"{row['seconds']:.1f}",
+                f"{plain['seconds'] / row['seconds']:.1f}",
+                f"{row['peak_bytes'] / 1e9:.1f}",
+                f"{row['parameters'] / 1e6:.2f}",
+            ]
+            for row in own["variants"]
+        ],
+    )
+    return (
+        f"Preset `paper`, batch {own['batch_size']}, maps of 128 x 128, {own['threads']} threads; a step is one of the "
+        "alphas and one of the weights, optimisers included.\n\n"
+        f"{table}\n\n"
+        "`plain` calls each operation of each edge by itself. `exact` gives the same outputs and gradients "
+        "(`search.options.accelerated`, true unless switched off; tests compare them). `default` is what the preset "
+        f"ships: {_options(rows['default']['options'])}. At batch 64 a step of `default` takes "
+        f"{large['seconds']:.1f} s and {large['peak_bytes'] / 1e9:.1f} GB.\n\n" + _goals(rows, large)
+    )
+
+
+def _goals(rows: dict[str, Any], large: dict[str, Any]) -> str:
+    goals = [
+        ("`exact`, s a step", 15.0, rows["exact"]["seconds"], "s"),
+        ("`exact`, memory", 5.0, rows["exact"]["peak_bytes"] / 1e9, "GB"),
+        ("`default`, s a step", 2.0, rows["default"]["seconds"], "s"),
+        ("`default`, memory", 2.0, rows["default"]["peak_bytes"] / 1e9, "GB"),
+        ("`default` at batch 64, memory", 8.0, large["peak_bytes"] / 1e9, "GB"),
+    ]
+    return "The project's goals, met or not:\n\n" + _table(
+        ["goal", "at most", "measured", ""],
+        [
+            [name, f"{most:.0f} {unit}", f"{found:.1f} {unit}", "met" if found <= most else "**missed**"]
+            for name, most, found, unit in goals
+        ],
+    )
+
+
+def _options(options: dict[str, Any]) -> str:
+    return ", ".join(f"`{key}: {json.dumps(value)}`" for key, value in options.items())
+
+
+def _profile(own: dict[str, Any]) -> str:
+    limits = own["limits"]
+    rows = own["variants"]
+    least = _table(
+        ["variant", "operations", "GB moved", "GFLOP", *(f"{name}, s" for name in bounds(rows[0], limits))],
+        [
+            [
+                f"`{row['name']}`",
+                f"{row['operations']:,}",
+                f"{row['bytes'] / 1e9:.0f}",
+                f"{row['flops'] / 1e9:.0f}",
+                *(f"{seconds:.1f}" for seconds in bounds(row, limits).values()),
+            ]
+            for row in rows
+        ],
+    )
+    families = list(dict.fromkeys(family for row in rows for family in row["seconds_by_family"]))
+    shares = _table(
+        ["family", *(f"`{row['name']}`" for row in rows)],
+        [[family, *(_share(row, family) for row in rows)] for family in families],
+    )
+    return (
+        f"The machine multiplies matrices at {limits['flops_per_second'] / 1e9:.0f} GFLOP/s, copies "
+        f"{limits['bytes_per_second'] / 1e9:.0f} GB/s (reads and writes counted), and takes "
+        f"{limits['seconds_a_call'] * 1e6:.0f} microseconds for an operation on eight numbers with its gradient. "
+        "Counted "
+        "over a step, each of the three limits alone would ask for:\n\n"
+        f"{least}\n\n"
+        "Memory traffic counts every operand of every operation as if no cache held it, so that the true bound is "
+        "lower. "
+        "The time itself, as the profiler shares it out over a step:\n\n"
+        f"{shares}\n\n"
+        "In `exact` the library's LSTM layers and the products of the recurrences carry most of the time; they are "
+        "as many "
+        "as the method asks for. In `default` no family dominates: thousands of small operations, each a few frames "
+        "of a few "
+        "channels, cost their calls and their autograd bookkeeping rather than arithmetic."
+    )
+
+
+def _share(row: dict[str, Any], family: str) -> str:
+    total = sum(row["seconds_by_family"].values())
+    return f"{row['seconds_by_family'].get(family, 0.0) / total:.0%}, {row['calls_by_family'].get(family, 0):,} calls"
+
+
+def _search(own: dict[str, Any]) -> str:
+    first = own["rows"][0]
+    table = _table(
+        ["variant", "s", "times as fast", "GB"],
+        [
+            [
+                row["name"],
+                f"{row['seconds']:.0f}",
+                f"{first['seconds'] / row['seconds']:.1f}",
+                f"{row['peak_bytes'] / 1e9:.1f}",
+            ]
+            for row in own["rows"]
+        ],
+    )
+    return (
+        f"Preset `{own['preset']}` on `{own['corpus']}`, fold 0, {first['epochs']} epochs, from reading the manifest "
+        "to the "
+        f"architecture:\n\n{table}"
+    )
+
+
+def _accuracy(own: dict[str, Any]) -> str:
+    pairs = own["pairs"]
+    settings = ", ".join(f"`{setting}`" for setting in own["variants"]["default"])
+    table = _table(
+        ["fold", "seed", "exact, test UAR", "smaller, test UAR", "difference", "search, CPU s: exact", "smaller"],
+        [
+            [
+                str(pair["fold"]),
+                str(pair["seed"]),
+                f"{pair['exact']['test_uar']:.3f}",
+                f"{pair['default']['test_uar']:.3f}",
+                f"{pair['default']['test_uar'] - pair['exact']['test_uar']:+.3f}",
+                f"{pair['exact']['search_cpu_seconds']:.0f}",
+                f"{pair['default']['search_cpu_seconds']:.0f}",
+            ]
+            for pair in pairs
+        ],
+    )
+    error = own["standard_deviation"] / len(pairs) ** 0.5
+    return (
+        "Preset `compact` on EMO-DB (four classes, leave one speaker out), searched anew inside each fold by the "
+        "exact "
+        f"supernet and with the options of `paper` ({settings}), then retrained alike:\n\n{table}\n\n"
+        f"Mean difference {own['mean']:+.3f}, standard error {error:.3f} over {len(pairs)} pairs: "
+        + ("no difference can be told." if abs(own["mean"]) < 2 * error else "the difference is more than chance.")
+        + f" Spread of a single pair: {own['standard_deviation']:.3f}."
+    )
+
+
+def _features(own: dict[str, Any]) -> str:
+    table = _table(
+        ["preset", "features", "what", "times real time", "MB"],
+        [
+            [
+                f"`{row['preset']}`",
+                row["kind"],
+                row["name"],
+                f"{row['times_real_time']:,.0f}",
+                f"{row['peak_bytes'] / 1e6:.0f}",
+            ]
+            for row in own["rows"]
+        ],
+    )
+    return f"Recordings of `{own['recordings']}`, FLAC; the goal is {own['goal']} times real time a core:\n\n{table}"
+
+
+def _loading(own: dict[str, Any]) -> str:
+    first = own["rows"][0]
+    table = _table(
+        ["batches", "utterances a second", "padding"],
+        [[row["name"], f"{row['utterances_per_second']:,.0f}", f"{row['padding']:.0%}"] for row in own["rows"]],
+    )
+    return (
+        f"A pass over `{own['corpus']}` ({first['utterances']} utterances, features in the store, augmented) in "
+        "batches "
+        f"of {own['batch_size']}. What is padding is computed by the network for nothing:\n\n{table}"
+    )
+
+
+def _corpus_size(own: dict[str, Any]) -> str:
+    first = own["sizes"][0]
+    table = _table(
+        ["utterances", "MB", "of the first", "extraction, s", "search epoch, s"],
+        [
+            [
+                f"{row['utterances']:,}",
+                f"{row['peak_bytes'] / 1e6:.0f}",
+                f"{row['peak_bytes'] / first['peak_bytes']:.3f}",
+                f"{row['extraction_seconds']:.0f}",
+                f"{row['epoch_seconds']:.0f}" if "epoch_seconds" in row else "not waited for",
+            ]
+            for row in own["sizes"]
+        ],
+    )
+    return (
+        f"Made utterances of half a second, a file each; memory of a search of {own['steps']} steps (preset `tiny`) "
+        "that "
+        f"reads the whole corpus, time of a whole epoch:\n\n{table}"
+    )
+
+
+def _start_up(own: dict[str, Any]) -> str:
+    table = _table(["command", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in own["rows"]])
+    return f"From the start of a process to its end:\n\n{table}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Methods of a benchmark against one of them: is the difference real?"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nni_emodarts.paired import compare_systems, holm
+from nni_emodarts.statistics import stack_speakers
+
+Cells = Sequence[Mapping[str, Any]]
+"""The finished cells of a method: all folds and seeds."""
+FIRST_CHOICE = "darts"
+
+
+def pick_reference(names: Sequence[str], wanted: str | None) -> str | None:
+    """The method that the others are compared with: the wanted one, else `darts`, else the last.
+
+    Args:
+        names: of the methods.
+        wanted: one of them.
+
+    Returns:
+        Its name; None where there is nothing to compare.
+
+    Raises:
+        ValueError: the wanted one is not among them.
+    """
+    if wanted is not None and wanted not in names:
+        raise ValueError(f"{wanted!r} is not among the methods ({', '.join(names)})")
+    if len(set(names)) < 2:
+        return None
+    return wanted or (FIRST_CHOICE if FIRST_CHOICE in names else names[-1])
+
+
+def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, Any]]:
+    """Each other method against the reference, on the same utterances.
+
+    Args:
+        reference: name of a method.
+        cells: name -> cells of each method, the reference among them.
+
+    Returns:
+        For each: `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
+        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), and `p_holm`, adjusted for
+        the number of comparisons.
+    """
+    ours = stacked(cells[reference])
+    names = [name for name in cells if name != reference]
+    found = [compare_systems(stacked(cells[name]), ours) for name in names]
+    adjusted = holm([each.p for each in found])
+    return [
+        {
+            "method": name,
+            "reference": reference,
+            "difference": each.value,
+            "interval": list(each.interval),
+            "p": each.p,
+            "p_holm": p_holm,
+            "exact": each.exact,
+        }
+        for name, each, p_holm in zip(names, found, adjusted, strict=True)
+    ]
+
+
+def stacked(cells: Cells) -> npt.NDArray[np.int64]:
+    """Confusions of a method's speakers (seeds, speakers, K, K), seeds in their order, the folds' speakers together."""
+    seeds = sorted({cell["seed"] for cell in cells})
+    return stack_speakers(
+        [
+            {speaker: counts for cell in cells if cell["seed"] == seed for speaker, counts in cell["speakers"].items()}
+            for seed in seeds
+        ]
+    )

@@ -1,0 +1,97 @@
+"""A support vector machine measured fold by fold, as `retrain` measures a network."""
+
+from typing import Any
+
+import numpy as np
+
+from nni_emodarts.baselines.svm import SvmDesign, count_parameters, fit_svm
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.errors import BadRecordings
+from nni_emodarts.features import FeatureStore, Functionals, default_cache, fill_store
+from nni_emodarts.metrics import uar
+from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.retrain import describe_rows, score_predictions
+from nni_emodarts.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+
+
+def prepare_functionals(
+    config: ExperimentConfig, corpus: Corpus, design: SvmDesign, progress: Progress = silent
+) -> FeatureStore:
+    """The functionals of a corpus, beside its other features; only what the store does not hold yet is computed.
+
+    Raises:
+        ConfigError: openSMILE is not installed.
+        BadRecordings: recordings that cannot be used.
+    """
+    root = default_cache() if config.data.cache is None else config.data.cache
+    extractor = Functionals(design.feature_set)
+    store, reasons = fill_store(corpus.manifest, extractor, root, config.data.workers, progress)
+    if reasons:
+        raise BadRecordings(reasons, len(corpus.manifest), "mend them")
+    return store
+
+
+def measure_svm(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    design: SvmDesign,
+    fold: Fold,
+    seed: int,
+    folder: RunFolder,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Fit a machine on one fold and read the test part once.
+
+    As nothing is chosen, the machine learns from train and validation speakers together; `val_uar` is that of another
+    one that was fitted on the train part only. Nothing is random, so that all seeds give the same predictions. The
+    extraction of features counts as little here as it does for a network.
+
+    Args:
+        config: the whole configuration.
+        corpus: the manifest; its maps are not read.
+        design: which machine.
+        fold: the fold.
+        seed: what the predictions are labelled with.
+        folder: where the run's files go.
+        progress: told of the features.
+
+    Returns:
+        What the folder's metrics.json holds.
+    """
+    note_skipped(corpus, config.data.bad_audio, folder)
+    store = prepare_functionals(config, corpus, design, progress)
+    watch = Stopwatch()
+    labels = corpus.manifest.labels
+
+    def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+        fitted = fit_svm(design, _features(store, learnt), labels[learnt])
+        return fitted.predict(_features(store, rows)), count_parameters(fitted)
+
+    validated, _ = predict(fold.train, fold.validation)
+    test = np.sort(fold.test)
+    predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
+    table = describe_rows(corpus, test, fold.index, seed)
+    table["predicted"] = np.array(corpus.manifest.classes)[predicted]
+    metrics = {
+        "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
+        "best_epoch": None,
+        "fold": fold.index,
+        "seed": seed,
+        "architecture": design.id,
+        "parameters": parameters,
+        "classes": list(corpus.manifest.classes),
+        **score_predictions(table, corpus.manifest.classes),
+    }
+    folder.write_text(CONFIG, config.to_yaml())
+    folder.write_csv(PREDICTIONS, table)
+    folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
+    folder.write_json(METRICS, {**metrics, **watch.read()})
+    return metrics
+
+
+def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:
+    """Functionals (n, D) of rows."""
+    return np.stack([store[row][:, 0] for row in rows])

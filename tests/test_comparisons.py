@@ -1,0 +1,54 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nni_emodarts.comparisons import compare_with, pick_reference, stacked
+from nni_emodarts.paired import compare_systems, holm
+
+SPEAKERS = 8
+
+
+def cells(skill: float, seeds: int = 2) -> list[dict[str, Any]]:
+    """Four folds of two speakers each; 10 utterances of each of 3 classes a speaker."""
+    generator = np.random.default_rng(int(skill * 100))
+    made = []
+    for seed in range(1, seeds + 1):
+        for fold in range(4):
+            speakers = {}
+            for speaker in (2 * fold, 2 * fold + 1):
+                right = generator.binomial(10, skill, 3)
+                wrong = 10 - right
+                speakers[f"{speaker:02d}"] = (np.diag(right) + np.roll(np.diag(wrong), 1, axis=1)).tolist()
+            made.append({"seed": seed, "fold": fold, "speakers": speakers})
+    return made
+
+
+def test_every_method_is_compared_with_the_reference() -> None:
+    table = {"good": cells(0.8), "darts": cells(0.75), "bad": cells(0.3), "one seed": cells(0.5, seeds=1)}
+    found = compare_with("darts", table)
+    assert [each["method"] for each in found] == ["good", "bad", "one seed"]
+    for each in found:
+        expected = compare_systems(stacked(table[each["method"]]), stacked(table["darts"]))
+        assert (each["difference"], each["p"], tuple(each["interval"])) == (
+            expected.value,
+            expected.p,
+            expected.interval,
+        )
+    assert [each["p_holm"] for each in found] == holm([each["p"] for each in found])
+    assert found[1]["difference"] < -0.3
+    assert found[1]["p"] == 2 / 2**SPEAKERS
+
+
+def test_the_speakers_of_all_folds_count_together() -> None:
+    assert stacked(cells(0.5)).shape == (2, SPEAKERS, 3, 3)
+
+
+def test_the_reference_is_darts_or_the_last_unless_named() -> None:
+    assert pick_reference(["darts", "random", "cnn"], None) == "darts"
+    assert pick_reference(["random", "cnn"], None) == "cnn"
+    assert pick_reference(["darts", "random"], "random") == "random"
+    assert pick_reference(["darts"], None) is None
+    assert pick_reference([], None) is None
+    with pytest.raises(ValueError, match="'lstm' is not among the methods"):
+        pick_reference(["darts", "random"], "lstm")
