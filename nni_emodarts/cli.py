@@ -315,6 +315,26 @@ def draw(
 
 
 @app.command()
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of runs, ids of NNI experiments, or JSON files of benchmarks; or NAME=any of them."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    audio: Annotated[bool, typer.Option("--audio", help="Put the sound of confused utterances into the page.")] = False,
+    worst: Annotated[int, typer.Option(min=0, help="Confused utterances to list for each run.")] = 10,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write one page with everything about runs: results, confusions, drawings, the search as a film, configuration."""
+    from nni_emodarts.report.page import report as run_report
+
+    file = run_report(runs, out, overwrite, audio, worst)
+    console.out.print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
+
+
+@app.command()
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()
