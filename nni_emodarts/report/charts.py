@@ -1,6 +1,7 @@
 """Charts of results: runs beside each other, recall by emotion, training curves."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,21 +17,19 @@ _MARKS = "osD^vPX*"
 Interval = tuple[float, float]
 
 
-def draw_figures(names: Sequence[str], values: Sequence[float], intervals: Sequence[Interval | None]) -> Figure:
+def draw_figures(rows: Sequence[tuple[str, float, Interval | None]]) -> Figure:
     """Test UAR of each run with its interval.
 
     Args:
-        names: of the runs.
-        values: their pooled test UAR.
-        intervals: their 95 % intervals, where known.
+        rows: name of each run, its pooled test UAR, and the 95 % interval where it is known.
     """
     with style():
-        figure = new_figure(7.2, 0.95 + 0.42 * len(names))
+        figure = new_figure(7.2, 0.95 + 0.42 * len(rows))
         axes = figure.subplots()
-        for row, (value, interval) in enumerate(zip(values, intervals, strict=True)):
+        for row, (_, value, interval) in enumerate(rows):
             _mark(axes, row, value, interval, 0)
-        axes.set_yticks(range(len(names)), list(names), color=INK)
-        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], color=INK)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
         _share_axis(axes, "test UAR, 95 % interval over speakers")
         figure.tight_layout()
     return figure
@@ -92,12 +91,14 @@ def draw_training(histories: Mapping[str, pd.DataFrame]) -> Figure:
         axes = figure.subplots()
         few = len(histories) <= 4
         for number, (name, history) in enumerate(histories.items()):
-            color = CLASS_COLORS[number % len(CLASS_COLORS)] if few else CLASS_COLORS[0]
-            axes.plot(history["epoch"], history["val_uar"], color=color, lw=1.6 if few else 1, alpha=1 if few else 0.35,
-                      label=name if few else None, marker=_MARKS[number % len(_MARKS)] if few else None, ms=3)  # fmt: skip
-            best = history["val_uar"].idxmax()
-            axes.plot(history["epoch"][best], history["val_uar"][best], "o", ms=8, mfc="none", color=color,
-                      alpha=1 if few else 0.5)  # fmt: skip
+            look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
+            if few:
+                look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
+                        "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
+            axes.plot(history["epoch"], history["val_uar"], **look)
+            best = history.iloc[int(history["val_uar"].to_numpy().argmax())]
+            axes.plot(best["epoch"], best["val_uar"], "o", ms=8, mfc="none", color=look["color"],
+                      alpha=look.get("alpha"))  # fmt: skip
         if not few:
             wide = pd.concat([each.set_index("epoch")["val_uar"] for each in histories.values()], axis=1)
             enough = wide.notna().sum(axis=1) * 2 >= len(histories)

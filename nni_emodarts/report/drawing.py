@@ -59,7 +59,7 @@ class Subject:
         """Frames that shapes and FLOPs are given for, and the same in words."""
         if self.config is None:
             return _FRAMES, f"maps of {_FRAMES} frames"
-        return _SECONDS * frames_per_second(self.config.features), f"{_SECONDS} s of audio"
+        return 1 + _SECONDS * (frames_per_second(self.config.features) - 1), f"{_SECONDS} s of audio"
 
 
 def find_subject(path: str | Path) -> Subject:

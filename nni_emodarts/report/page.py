@@ -73,6 +73,7 @@ def _describe(run: Run, number: int, audio: bool, worst: int) -> dict[str, Any]:
         "name": run.name,
         "path": str(run.path),
         "method": run.method,
+        "kind": run.kind,
         "overlap": run.overlap,
         "results": describe_results(run),
         "subjects": [describe_subject(subject, used) for subject, used in run.subjects.values()],

@@ -22,9 +22,7 @@ def compare_runs(runs: Sequence[Run]) -> dict[str, Any]:
     found: dict[str, Any] = {"rows": rows, "chart": None, "recalls": None, "differences": _differences(runs)}
     if scored:
         found["chart"] = {
-            "figure": draw_figures(
-                [run.name for run, _ in scored], [row["uar"] for _, row in scored], [row["interval"] for _, row in scored]
-            ),
+            "figure": draw_figures([(run.name, row["uar"], row["interval"]) for run, row in scored]),
             "alt": "; ".join(f"{run.name}: test UAR {row['uar']:.3f}{_words(row['interval'])}" for run, row in scored),
         }  # fmt: skip
     if scored and len({run.classes for run, _ in scored}) == 1:
@@ -41,12 +39,12 @@ def _headline(run: Run) -> dict[str, Any]:
     uars = list(uars_by_seed(run).values())
     figures = run.pooled or {}
     confusion = run.confusion
-    validation = [each.metrics["val_uar"] for each in (*run.networks, *run.searches) if "val_uar" in each.metrics]
-    parameters = [network.metrics["parameters"] for network in run.networks if "parameters" in network.metrics]
+    measured = run.networks or run.searches  # a supernet's figure and a network's are not the same thing
+    validation = [float(each.metrics["val_uar"]) for each in measured if "val_uar" in each.metrics]
+    parameters = [int(network.metrics["parameters"]) for network in run.networks if "parameters" in network.metrics]
     return {
         "name": run.name,
         "method": run.method,
-        "kind": _kind(run),
         "uar": mean(uars) if uars else None,
         "std": stdev(uars) if len(uars) > 1 else None,
         "interval": None if run.stacked is None else bootstrap_uar(run.stacked),
@@ -61,23 +59,18 @@ def _headline(run: Run) -> dict[str, Any]:
     }
 
 
-def _kind(run: Run) -> str:
-    if not run.networks:
-        return "search"
-    return "searched and trained" if run.searches else "trained"
-
-
 def _cost(run: Run) -> float:
     """CPU seconds of all searches and trainings; a benchmark's cell counts its search itself."""
     keys = ("cpu_seconds", "candidate_cpu_seconds")  # candidates are trained in processes of their own
-    return sum(max(float(each.metrics.get(key, 0.0)) for key in keys) for each in (*run.networks, *run.searches))
+    return sum(max(float(each.metrics.get(key, 0.0)) for key in keys) for each in run.parts)
 
 
 def _differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Each run against the first, where both were scored on the same utterances."""
     if not runs or runs[0].stacked is None:
         return []
-    found = []
+    found: list[dict[str, Any]] = []
+    p_values: list[float] = []
     for run in runs[1:]:
         if run.stacked is None or run.classes != runs[0].classes:
             continue
@@ -85,8 +78,9 @@ def _differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
             difference = compare_systems(run.stacked, runs[0].stacked)
         except ValueError:  # other utterances
             continue
+        p_values.append(difference.p)
         found.append({"name": run.name, "value": difference.value, "interval": difference.interval, "p": difference.p})
-    adjusted = holm([each["p"] for each in found]) if found else []
+    adjusted = holm(p_values) if found else []
     return [{**each, "p_holm": p, "reference": runs[0].name} for each, p in zip(found, adjusted, strict=True)]
 
 

@@ -104,6 +104,11 @@ class Run:
     config: ExperimentConfig | None = None
 
     @property
+    def parts(self) -> "list[Network | Search]":
+        """Networks, then searches."""
+        return [*self.networks, *self.searches]
+
+    @property
     def scored(self) -> list[Network]:
         """Networks whose test part was read."""
         return [network for network in self.networks if network.speakers]
@@ -164,22 +169,29 @@ class Run:
     def subjects(self) -> dict[str, tuple[Subject, list[str]]]:
         """Architecture's id -> the architecture, and the networks and searches that have it."""
         found: dict[str, tuple[Subject, list[str]]] = {}
-        for part in (*self.networks, *self.searches):
+        for part in self.parts:
             if part.subject is not None:
                 names = found.setdefault(part.subject.architecture.id, (part.subject, []))[1]
                 names += [part.name] if part.name not in names else []
         return found
 
     @property
+    def kind(self) -> str:
+        """What was done."""
+        if not self.networks:
+            return "search"
+        return "searched and trained" if self.searches else "trained"
+
+    @property
     def method(self) -> str:
         """What its networks come from: a search strategy, or a network designed by hand."""
-        known = [*self.networks, *self.searches]
-        if not known:
+        if not self.parts:
             return "unknown"
-        subject = known[0].subject
+        first = self.parts[0]
+        subject = first.subject
         if subject is not None:
             return str(subject.architecture.origin.get("strategy", "given architecture"))
-        return str(known[0].metrics.get("method", known[0].metrics.get("architecture", "unknown")))
+        return str(first.metrics.get("method", first.metrics.get("architecture", "unknown")))
 
 
 def read_runs(names: Sequence[str]) -> list[Run]:

@@ -31,14 +31,14 @@ def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
         {
             "figure": draw_cell(architecture, kind, known),
             "alt": describe_cell(architecture, kind, known),
-            "caption": sentence(CELL_NAMES[kind]),
+            "caption": "",
         }
         for kind in cell_kinds(architecture.space)
     ]
     network = {
         "figure": draw_network(architecture, *subject.length),
         "alt": describe_network(architecture, *subject.length),
-        "caption": "The whole network",
+        "caption": "",
     }
     origin = {key: value for key, value in architecture.origin.items() if key in ("strategy", "seed", "fold", "preset")}
     return {"id": architecture.id, "used": used, "drawings": [*drawings, network], "origin": origin}
@@ -75,7 +75,7 @@ def describe_search(search: Search, identity: str) -> dict[str, Any]:
                 "figure": draw_alphas(alphas, kind, architecture),
                 "alt": f"Heat maps of the {CELL_NAMES[kind]}: probability of each operation on each edge, by epoch. "
                 f"The film above holds the same figures as text.",
-                "caption": sentence(CELL_NAMES[kind]),
+                "caption": "",
             }
             for kind in shown
         ]

@@ -81,7 +81,7 @@ def _rank(table: pd.DataFrame, classes: tuple[str, ...]) -> list[Utterance]:
         wrong=table["emotion"] != table["predicted"],
     )
     found = []
-    for (file, part), seeds in known.groupby(["file", "part"], sort=False):
+    for _, seeds in known.groupby(["file", "part"], sort=False):
         wrong = seeds[seeds["wrong"]]
         if 2 * len(wrong) <= len(seeds):
             continue
@@ -89,10 +89,17 @@ def _rank(table: pd.DataFrame, classes: tuple[str, ...]) -> list[Utterance]:
         first = seeds.iloc[0]
         found.append(
             Utterance(
-                str(file), int(part), first["speaker"], first["emotion"], predicted, len(wrong), len(seeds),
-                float(seeds["p_true"].mean()), float(seeds[f"p_{predicted}"].mean()),
+                file=str(first["file"]),
+                part=int(first["part"]),
+                speaker=str(first["speaker"]),
+                emotion=str(first["emotion"]),
+                predicted=str(predicted),
+                wrong=len(wrong),
+                seeds=len(seeds),
+                p_true=float(seeds["p_true"].mean()),
+                p_predicted=float(seeds[f"p_{predicted}"].mean()),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda each: (each.p_true - each.p_predicted, each.file))
 
 
