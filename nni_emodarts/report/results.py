@@ -12,6 +12,7 @@ from nni_emodarts.report.charts import draw_figures, draw_recalls, draw_training
 from nni_emodarts.report.runs import Network, Run, uars_by_seed
 from nni_emodarts.statistics import bootstrap_recalls, bootstrap_uar, uar_of_confusion, wa_of_confusion
 
+_LEAST_SPEAKERS = 3
 _NO_INTERVAL = (float("nan"), float("nan"))
 
 
@@ -20,7 +21,7 @@ def compare_runs(runs: Sequence[Run]) -> dict[str, Any]:
     rows = [_headline(run) for run in runs]
     scored = [(run, row) for run, row in zip(runs, rows, strict=True) if row["uar"] is not None]
     found: dict[str, Any] = {"rows": rows, "chart": None, "recalls": None, "differences": _differences(runs)}
-    if scored:
+    if len(scored) > 1:
         found["chart"] = {
             "figure": draw_figures([(run.name, row["uar"], row["interval"]) for run, row in scored]),
             "alt": "; ".join(f"{run.name}: test UAR {row['uar']:.3f}{_words(row['interval'])}" for run, row in scored),
@@ -47,7 +48,7 @@ def _headline(run: Run) -> dict[str, Any]:
         "method": run.method,
         "uar": mean(uars) if uars else None,
         "std": stdev(uars) if len(uars) > 1 else None,
-        "interval": None if run.stacked is None else bootstrap_uar(run.stacked),
+        "interval": bootstrap_uar(run.stacked) if run.stacked is not None and _enough(run) else None,
         "wa": figures.get("test_wa", None if confusion is None else float(wa_of_confusion(confusion))),
         "f1": figures.get("test_macro_f1"),
         "val_uar": mean(validation) if validation else None,
@@ -59,6 +60,11 @@ def _headline(run: Run) -> dict[str, Any]:
     }
 
 
+def _enough(run: Run) -> bool:
+    """Whether there are speakers enough to draw them anew; one alone would give an interval without width."""
+    return run.stacked is not None and run.stacked.shape[1] >= _LEAST_SPEAKERS
+
+
 def _cost(run: Run) -> float:
     """CPU seconds of all searches and trainings; a benchmark's cell counts its search itself."""
     keys = ("cpu_seconds", "candidate_cpu_seconds")  # candidates are trained in processes of their own
@@ -67,7 +73,7 @@ def _cost(run: Run) -> float:
 
 def _differences(runs: Sequence[Run]) -> list[dict[str, Any]]:
     """Each run against the first, where both were scored on the same utterances."""
-    if not runs or runs[0].stacked is None:
+    if not runs or runs[0].stacked is None or not _enough(runs[0]):
         return []
     found: list[dict[str, Any]] = []
     p_values: list[float] = []
@@ -131,7 +137,7 @@ def _recalls(run: Run) -> tuple[list[float | None], list[tuple[float, float]]]:
         return [None] * len(run.classes), [_NO_INTERVAL] * len(run.classes)
     totals = confusion.sum(1)
     values = [float(confusion[k, k] / totals[k]) if totals[k] else None for k in range(len(run.classes))]
-    if run.stacked is None:
+    if run.stacked is None or not _enough(run):
         return values, [_NO_INTERVAL] * len(values)
     return values, [(float(low), float(high)) for low, high in bootstrap_recalls(run.stacked)]
 
