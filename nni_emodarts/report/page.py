@@ -4,7 +4,8 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import nni_emodarts
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
-from nni_emodarts.report.runs import Run, read_runs
+from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
 from nni_emodarts.report.utterances import most_confused
-from nni_emodarts.run_folder import write_new
+from nni_emodarts.run_folder import RunFolder, write_new
 
 _WORST = 10
 _NO_BREAK = "\u00a0"
@@ -53,6 +54,7 @@ def report(
 def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST) -> str:
     """The page as text."""
     script, css = (_asset(f"page.{suffix}") for suffix in ("js", "css"))
+    searches = searches_by_architecture(runs)
     return _environment().get_template("page.html").render(
         title=f"Report: {', '.join(run.name for run in runs)}",
         version=nni_emodarts.__version__,
@@ -61,13 +63,13 @@ def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST) -> str
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=compare_runs(runs),
-        runs=[_describe(run, number, audio, worst) for number, run in enumerate(runs, 1)],
+        runs=[_describe(run, number, audio, worst, searches) for number, run in enumerate(runs, 1)],
         palette=palette(),
     )  # fmt: skip
 
 
-def _describe(run: Run, number: int, audio: bool, worst: int) -> dict[str, Any]:
-    """What the page says of one run."""
+def _describe(run: Run, number: int, audio: bool, worst: int, searches: Mapping[str, RunFolder]) -> dict[str, Any]:
+    """What the page says of one run; an architecture that another run has searched is drawn with its strengths."""
     return {
         "id": f"run{number}",
         "name": run.name,
@@ -76,7 +78,10 @@ def _describe(run: Run, number: int, audio: bool, worst: int) -> dict[str, Any]:
         "kind": run.kind,
         "overlap": run.overlap,
         "results": describe_results(run),
-        "subjects": [describe_subject(subject, used) for subject, used in run.subjects.values()],
+        "subjects": [
+            describe_subject(replace(subject, search=subject.search or searches.get(identity)), used)
+            for identity, (subject, used) in run.subjects.items()
+        ],
         "searches": [
             describe_search(search, f"run{number}-search{position}")
             for position, search in enumerate(run.searches, 1)

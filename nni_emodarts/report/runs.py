@@ -238,8 +238,8 @@ def _read_folder(name: str, path: Path) -> Run:
     searches = tuple(_read_search(folder) for folder in _search_folders(path, folders))
     if not networks and not searches:
         raise RunFolderError(
-            f"run {path} holds no finished network and no search; name a folder that emodarts search, retrain, run or "
-            f"study wrote, and each method's folder by itself"
+            f"run {path} holds no finished network and no search; name a folder that emodarts search, retrain or run "
+            f"wrote, and each method's folder by itself"
         )
     sources = [RunFolder(path), *folders, *(search.folder for search in searches)]
     told = next((source for source in sources if source.has(CONFIG)), None)
@@ -346,3 +346,13 @@ def uars_by_seed(run: Run) -> dict[int, float]:
         total = np.sum([np.asarray(counts) for counts in network.speakers.values()], axis=0)
         by_seed[network.seed] = by_seed.get(network.seed, 0) + total
     return {seed: float(uar_of_confusion(counts)) for seed, counts in sorted(by_seed.items())}
+
+
+def searches_by_architecture(runs: Sequence[Run]) -> dict[str, RunFolder]:
+    """Architecture's id -> folder of the search that found it, over all runs."""
+    return {
+        search.subject.architecture.id: search.folder
+        for run in runs
+        for search in run.searches
+        if search.subject is not None
+    }

@@ -150,6 +150,27 @@ def test_an_experiment_is_read(retrain_run: Path, search_run: Path, tmp_path: Pa
         read_runs([str(tmp_path / "experiment")])
 
 
+def test_a_retrained_architecture_is_drawn_with_the_strengths_of_its_search(
+    retrain_run: Path, search_run: Path
+) -> None:
+    both = Page(render(read_runs([str(retrain_run), str(search_run)]), worst=0))
+    alone = Page(render(read_runs([str(retrain_run)]), worst=0))
+    strength = [sum("(strength" in str(image["alt"]) for image in page.images) for page in (both, alone)]
+    assert strength == [6, 0], "three cells, in both runs"
+
+
+def test_a_search_by_trials_is_read(search_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "trials"
+    folder.mkdir()
+    for name in ("architecture.json", "config.yml", "metrics.json"):
+        shutil.copy(search_run / name, folder / name)
+    rows = ["0,a,trained,0.5,100,1", "1,b,failed,,,0", "2,c,trained,0.75,100,1"]
+    (folder / "candidates.csv").write_text("\n".join(["candidate,id,status,val_uar,parameters,seconds", *rows]) + "\n")
+    shown = render(read_runs([str(folder)]))
+    assert "3 candidates" in shown
+    assert 'type="range"' not in shown
+
+
 def test_a_benchmark_is_read() -> None:
     runs = read_runs([str(ROOT / "docs" / "results" / "emodb4-loso.json")])
     summary = json.loads((ROOT / "docs" / "results" / "emodb4-loso.json").read_text())
