@@ -335,6 +335,19 @@ def report(
 
 
 @app.command()
+def tensorboard(
+    runs: Annotated[list[str], typer.Argument(help="Runs, as emodarts report takes them.")],
+    out: Annotated[Path, typer.Option(help="The folder for the event files.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the event files in the folder.")] = False,
+) -> None:
+    """Write what runs recorded by epoch as event files for TensorBoard."""
+    from nni_emodarts.report.events import write_events
+
+    folders = write_events(runs, out, overwrite)
+    console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+
+
+@app.command()
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()
