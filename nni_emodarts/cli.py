@@ -377,6 +377,54 @@ def card(
 
 
 @app.command()
+def draw(
+    source: Annotated[
+        Path, typer.Argument(help="An architecture.json, or the folder of a run that holds one.", metavar="RUN")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the drawings.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the drawings in the folder.")] = False,
+) -> None:
+    """Draw an architecture: its cells and the whole network as SVG and PNG, and its search as a film."""
+    from nni_emodarts.report.drawing import draw as run_draw
+
+    files = run_draw(source, out, overwrite)
+    console.out.print(f"wrote {', '.join(file.name for file in files)} to {out}", soft_wrap=True)
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of runs, ids of NNI experiments, or JSON files of benchmarks; or NAME=any of them."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    audio: Annotated[bool, typer.Option("--audio", help="Put the sound of confused utterances into the page.")] = False,
+    worst: Annotated[int, typer.Option(min=0, help="Confused utterances to list for each run.")] = 10,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write one page with everything about runs: results, confusions, drawings, the search as a film, configuration."""
+    from nni_emodarts.report.page import report as run_report
+
+    file = run_report(runs, out, overwrite, audio, worst)
+    console.out.print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
+
+
+@app.command()
+def tensorboard(
+    runs: Annotated[list[str], typer.Argument(help="Runs, as emodarts report takes them.")],
+    out: Annotated[Path, typer.Option(help="The folder for the event files.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the event files in the folder.")] = False,
+) -> None:
+    """Write what runs recorded by epoch as event files for TensorBoard."""
+    from nni_emodarts.report.events import write_events
+
+    folders = write_events(runs, out, overwrite)
+    console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+
+
+@app.command()
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()

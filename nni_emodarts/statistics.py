@@ -83,3 +83,33 @@ def drawn_uar(confusions: npt.NDArray[np.int64], resamples: int, seed: int) -> n
     flat = confusions.reshape(seeds, speakers, classes * classes)
     pooled = np.einsum("rs,nsk->nrk", times_drawn, flat).reshape(seeds, resamples, classes, classes)
     return np.asarray(uar_of_confusion(pooled).mean(0))
+
+
+def bootstrap_recalls(
+    confusions: npt.NDArray[np.int64], resamples: int = 10_000, level: float = 0.95, seed: int = 0
+) -> npt.NDArray[np.float64]:
+    """Percentile interval of each class's pooled recall, averaged over seeds, under resampling of speakers.
+
+    Resamples that lack a class are left out of its interval.
+
+    Args:
+        confusions: (seeds, speakers, K, K), as `stack_speakers` gives them.
+        resamples: number of resamples.
+        level: share of resamples inside the interval.
+        seed: seed of the drawing.
+
+    Returns:
+        (K, 2) lower and upper bound; NaN for a class that does not occur.
+    """
+    speakers, classes = confusions.shape[1:3]
+    generator = np.random.default_rng(seed)
+    times_drawn = generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
+    correct = times_drawn @ np.diagonal(confusions, axis1=-2, axis2=-1).mean(0)
+    totals = times_drawn @ confusions.sum(-1).mean(0)
+    found = np.full((classes, 2), np.nan)
+    for number in range(classes):
+        occurs = totals[:, number] > 0
+        if occurs.any():
+            drawn = correct[occurs, number] / totals[occurs, number]
+            found[number] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return found

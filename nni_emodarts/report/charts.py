@@ -1,0 +1,112 @@
+"""Charts of results: runs beside each other, recall by emotion, training curves."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from nni_emodarts.report.canvas import new_figure, style
+from nni_emodarts.report.families import CLASS_COLORS, INK, QUIET
+
+_MARKS = "osD^vPX*"
+
+Interval = tuple[float, float]
+
+
+def draw_figures(rows: Sequence[tuple[str, float, Interval | None]]) -> Figure:
+    """Test UAR of each run with its interval.
+
+    Args:
+        rows: name of each run, its pooled test UAR, and the 95 % interval where it is known.
+    """
+    with style():
+        figure = new_figure(7.2, 0.95 + 0.42 * len(rows))
+        axes = figure.subplots()
+        for row, (_, value, interval) in enumerate(rows):
+            _mark(axes, row, value, interval, 0)
+        axes.set_yticks(range(len(rows)), [name for name, _, _ in rows], color=INK)
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        _share_axis(axes, "test UAR, 95 % interval over speakers")
+        figure.tight_layout()
+    return figure
+
+
+def draw_recalls(
+    classes: Sequence[str], runs: Mapping[str, tuple[Sequence[float | None], Sequence[Interval]]]
+) -> Figure:
+    """Recall of each emotion with its interval, runs beside each other.
+
+    Args:
+        classes: names of the emotions.
+        runs: name -> recalls and their 95 % intervals.
+    """
+    with style():
+        figure = new_figure(7.2, 1.1 + len(classes) * (0.24 + 0.2 * len(runs)))
+        axes = figure.subplots()
+        step = 0.8 / max(len(runs), 1)
+        for number, (name, (values, intervals)) in enumerate(runs.items()):
+            shift = (number - (len(runs) - 1) / 2) * step
+            for row, (value, interval) in enumerate(zip(values, intervals, strict=True)):
+                if value is not None:
+                    _mark(axes, row + shift, value, interval, number, name if row == 0 else None)
+        axes.set_yticks(range(len(classes)), list(classes), color=INK)
+        axes.set_ylim(len(classes) - 0.4, -0.6)
+        _share_axis(axes, "recall, 95 % interval over speakers")
+        if len(runs) > 1:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8)
+        figure.tight_layout()
+    return figure
+
+
+def _mark(axes: Axes, y: float, value: float, interval: Interval | None, number: int, label: str | None = None) -> None:
+    color, mark = CLASS_COLORS[number % len(CLASS_COLORS)], _MARKS[number % len(_MARKS)]
+    if interval is not None and not np.isnan(interval[0]):
+        axes.plot(interval, [y, y], color=color, lw=2, solid_capstyle="round", alpha=0.6)
+    axes.plot([value], [y], mark, color=color, ms=6.5, label=label)
+    axes.annotate(f"{value:.3f}", (value, y), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=7.5,
+                  color=QUIET)  # fmt: skip
+
+
+def _share_axis(axes: Axes, label: str) -> None:
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(label)
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+
+
+def draw_training(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Validation UAR by epoch, a thin line for each network and a strong one for their median.
+
+    Args:
+        histories: name -> history.csv of a network.
+    """
+    with style():
+        figure = new_figure(7.2, 2.9)
+        axes = figure.subplots()
+        few = len(histories) <= 4
+        for number, (name, history) in enumerate(histories.items()):
+            look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
+            if few:
+                look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
+                        "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
+            axes.plot(history["epoch"], history["val_uar"], **look)
+            best = history.iloc[int(history["val_uar"].to_numpy().argmax())]
+            axes.plot(best["epoch"], best["val_uar"], "o", ms=8, mfc="none", color=look["color"],
+                      alpha=look.get("alpha"))  # fmt: skip
+        if not few:
+            wide = pd.concat([each.set_index("epoch")["val_uar"] for each in histories.values()], axis=1)
+            enough = wide.notna().sum(axis=1) * 2 >= len(histories)
+            axes.plot(wide.index[enough], wide[enough].median(axis=1), color=CLASS_COLORS[4], lw=2.4, label="median")
+        axes.set(ylim=(0, 1.02), xlabel="epoch", ylabel="validation UAR")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+        axes.legend(loc="lower right", fontsize=8)
+        figure.tight_layout()
+    return figure

@@ -1,0 +1,129 @@
+"""One page that holds all of several runs, and needs nothing beside it."""
+
+import base64
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+import nni_emodarts
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.report.canvas import svg
+from nni_emodarts.report.results import compare_runs, describe_results
+from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
+from nni_emodarts.report.searches import describe_search, describe_subject, palette
+from nni_emodarts.report.utterances import most_confused
+from nni_emodarts.run_folder import RunFolder, write_new
+
+_WORST = 10
+_NO_BREAK = "\u00a0"
+
+
+def report(
+    names: Sequence[str], out: str | Path, overwrite: bool = False, audio: bool = False, worst: int = _WORST
+) -> Path:
+    """Write a report of runs as one HTML file.
+
+    Args:
+        names: run folders, experiments or benchmarks, as `read_runs` takes them.
+        out: the file to write.
+        overwrite: replace it.
+        audio: put the sound of the most confused utterances into the page.
+        worst: how many utterances are listed for each run.
+
+    Raises:
+        RunFolderError: a run cannot be read, or the file is there.
+        ManifestError: `audio` is set, and a run's recordings are not where its configuration says.
+        AudioError: likewise, and one of them cannot be read.
+    """
+    out = Path(out)
+    if out.exists() and not overwrite:  # before minutes are spent on drawings
+        raise RunFolderError(f"{out} exists; name another file, or add --overwrite")
+    write_new(out, render(read_runs(names), audio, worst), overwrite)
+    return out
+
+
+def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST) -> str:
+    """The page as text."""
+    script, css = (_asset(f"page.{suffix}") for suffix in ("js", "css"))
+    searches = searches_by_architecture(runs)
+    return _environment().get_template("page.html").render(
+        title=f"Report: {', '.join(run.name for run in runs)}",
+        version=nni_emodarts.__version__,
+        made=time.strftime("%Y-%m-%d %H:%M"),
+        css=Markup(css),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        comparison=compare_runs(runs),
+        runs=[_describe(run, number, audio, worst, searches) for number, run in enumerate(runs, 1)],
+        palette=palette(),
+    )  # fmt: skip
+
+
+def _describe(run: Run, number: int, audio: bool, worst: int, searches: Mapping[str, RunFolder]) -> dict[str, Any]:
+    """What the page says of one run; an architecture that another run has searched is drawn with its strengths."""
+    return {
+        "id": f"run{number}",
+        "name": run.name,
+        "path": str(run.path),
+        "method": run.method,
+        "kind": run.kind,
+        "overlap": run.overlap,
+        "results": describe_results(run),
+        "subjects": [
+            describe_subject(replace(subject, search=subject.search or searches.get(identity)), used)
+            for identity, (subject, used) in run.subjects.items()
+        ],
+        "searches": [
+            describe_search(search, f"run{number}-search{position}")
+            for position, search in enumerate(run.searches, 1)
+        ],
+        "worst": most_confused(run, worst, audio),
+        "audio": audio,
+        "config": run.config_text,
+        "environment": run.environment,
+    }  # fmt: skip
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    environment.filters |= {"figure": _number, "picture": _picture, "wav": _wav, "plain_json": _json, "share": _share}
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (resources.files("nni_emodarts.report") / name).read_text(encoding="utf-8")
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None or value != value else f"{value:.0%}".replace("%", f"{_NO_BREAK}%")
+
+
+def _picture(figure: Figure) -> str:
+    """A figure as an address that holds it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg(figure).encode()).decode()}"
+
+
+def _wav(data: bytes) -> str:
+    return f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
+
+
+def _json(data: Any) -> Markup:
+    """Data inside a script element: text that would end it is escaped."""
+    text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704

@@ -1,0 +1,358 @@
+"""Runs as a report reads them: whatever left them, networks with their figures, and the searches behind."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics import pool, pooled_table
+from nni_emodarts.report.drawing import Subject, is_search, read_config
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CONFIG,
+    ENVIRONMENT,
+    HISTORY,
+    METRICS,
+    PREDICTIONS,
+    RunFolder,
+)  # fmt: skip
+from nni_emodarts.statistics import speaker_confusions, stack_speakers, uar_of_confusion
+
+_EXPERIMENTS = "nni-experiments"
+_PLACES = ("environments/*/trials/*", "fold_*/seed_*", "*")
+_APART = ("final", "search", "candidates")
+"""Folders inside a run that are no network of its pooled figures."""
+
+Confusions = Mapping[str, Any]
+"""Speaker -> confusion matrix (K, K)."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was trained and measured.
+
+    Attributes:
+        fold: number of its fold.
+        seed: its seed.
+        metrics: what its metrics.json or its cell of a benchmark holds.
+        speakers: a confusion matrix for each test speaker; empty where the test part was not read.
+        predictions: its test predictions, where they are there.
+        history: a row for each epoch, where it is there.
+        subject: its architecture with what is known of the search; None of a hand-designed network.
+    """
+
+    fold: int
+    seed: int
+    metrics: Mapping[str, Any]
+    speakers: Confusions = field(default_factory=dict)
+    predictions: pd.DataFrame | None = None
+    history: pd.DataFrame | None = None
+    subject: Subject | None = None
+
+    @property
+    def name(self) -> str:
+        """Fold and seed in words."""
+        return f"fold {self.fold}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Search:
+    """A finished search, or one that is under way.
+
+    Attributes:
+        name: fold and seed in words.
+        folder: its folder.
+        subject: what it found, where it has finished.
+        metrics: what its metrics.json holds.
+    """
+
+    name: str
+    folder: RunFolder
+    subject: Subject | None
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What one argument of a report stands for, or one method of a benchmark.
+
+    Attributes:
+        name: its name in the report.
+        path: where it lies.
+        networks: by seed and fold.
+        searches: by seed and fold.
+        environment: versions and hardware.
+        config_text: its configuration, as it stands in its folder.
+        config: the same, typed; None where this version does not understand it.
+    """
+
+    name: str
+    path: Path
+    networks: tuple[Network, ...] = ()
+    searches: tuple[Search, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    config_text: str = ""
+    config: ExperimentConfig | None = None
+
+    @property
+    def parts(self) -> "list[Network | Search]":
+        """Networks, then searches."""
+        return [*self.networks, *self.searches]
+
+    @property
+    def scored(self) -> list[Network]:
+        """Networks whose test part was read."""
+        return [network for network in self.networks if network.speakers]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return tuple(self.networks[0].metrics["classes"]) if self.networks else ()
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of its networks."""
+        return sorted({network.seed for network in self.networks})
+
+    @property
+    def folds(self) -> list[int]:
+        """Folds of its networks."""
+        return sorted({network.fold for network in self.networks})
+
+    @property
+    def overlap(self) -> list[str]:
+        """Test speakers that the search saw: its figures flatter it."""
+        return sorted({speaker for network in self.networks for speaker in network.metrics.get("overlap", ())})
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame | None:
+        """Test predictions of all networks, where they are there."""
+        tables = [network.predictions for network in self.networks if network.predictions is not None]
+        return pool(tables) if tables else None
+
+    @cached_property
+    def pooled(self) -> dict[str, Any] | None:
+        """The pooled figures, as `pooled_table` gives them; None where only confusions are there."""
+        return None if self.predictions is None else pooled_table(self.predictions, self.classes)
+
+    @cached_property
+    def stacked(self) -> npt.NDArray[np.int64] | None:
+        """Confusions (seeds, speakers, K, K); None where nothing was scored, or the seeds on different speakers."""
+        by_seed: dict[int, dict[str, Any]] = {}
+        for network in self.scored:
+            held = by_seed.setdefault(network.seed, {})
+            for speaker, counts in network.speakers.items():  # utterances of unknown speakers are in several folds
+                held[speaker] = np.asarray(counts) + held.get(speaker, 0)
+        if not by_seed:
+            return None
+        try:
+            return stack_speakers([by_seed[seed] for seed in sorted(by_seed)])
+        except ValueError:
+            return None
+
+    @property
+    def confusion(self) -> npt.NDArray[np.int64] | None:
+        """Confusion matrix (K, K), all folds and seeds together; None where nothing was scored."""
+        matrices = [np.asarray(counts) for network in self.scored for counts in network.speakers.values()]
+        return np.sum(matrices, axis=0, dtype=np.int64) if matrices else None
+
+    @property
+    def subjects(self) -> dict[str, tuple[Subject, list[str]]]:
+        """Architecture's id -> the architecture, and the networks and searches that have it."""
+        found: dict[str, tuple[Subject, list[str]]] = {}
+        for part in self.parts:
+            if part.subject is not None:
+                names = found.setdefault(part.subject.architecture.id, (part.subject, []))[1]
+                names += [part.name] if part.name not in names else []
+        return found
+
+    @property
+    def kind(self) -> str:
+        """What was done."""
+        if not self.networks:
+            return "search"
+        return "searched and trained" if self.searches else "trained"
+
+    @property
+    def method(self) -> str:
+        """What its networks come from: a search strategy, or a network designed by hand."""
+        if not self.parts:
+            return "unknown"
+        first = self.parts[0]
+        subject = first.subject
+        if subject is not None:
+            return str(subject.architecture.origin.get("strategy", "given architecture"))
+        return str(first.metrics.get("method", first.metrics.get("architecture", "unknown")))
+
+
+def read_runs(names: Sequence[str]) -> list[Run]:
+    """Every run that a list of arguments stands for.
+
+    Args:
+        names: run folders, folders or ids of NNI experiments, and JSON files of benchmarks; each may be given a name
+            as in `NAME=PATH`.
+
+    Raises:
+        RunFolderError: an argument stands for no finished run, or two runs have one name.
+    """
+    runs = [run for name in names for run in _read(name)]
+    twice = [run.name for run in runs if [each.name for each in runs].count(run.name) > 1]
+    if twice:
+        raise RunFolderError(f"two runs are called {twice[0]!r}; give them names: first=PATH second=PATH")
+    return runs
+
+
+def _read(argument: str) -> list[Run]:
+    """The run of a folder, or the runs of a benchmark's methods."""
+    name, sign, rest = argument.partition("=")
+    named = bool(sign) and "/" not in name and not Path(argument).exists()
+    path = _locate(rest if named else argument)
+    if path.suffix == ".json":
+        return list(_read_benchmark(path, f"{name}: " if named else ""))
+    return [_read_folder(name if named else path.resolve().name, path)]
+
+
+def _locate(text: str) -> Path:
+    path = Path(text)
+    if not path.exists() and text.isalnum():
+        path = Path.home() / _EXPERIMENTS / text
+    if not path.exists():
+        raise RunFolderError(f"run {text}: no such folder; name a run folder, a benchmark's JSON or an experiment's id")
+    return path
+
+
+def _read_folder(name: str, path: Path) -> Run:
+    """A run folder of any kind."""
+    folders = list(_network_folders(path))
+    _refuse_twice(path, folders)
+    networks = tuple(sorted((_read_network(folder) for folder in folders), key=lambda each: (each.seed, each.fold)))
+    searches = tuple(_read_search(folder) for folder in _search_folders(path, folders))
+    if not networks and not searches:
+        raise RunFolderError(
+            f"run {path} holds no finished network and no search; name a folder that emodarts search, retrain or run "
+            f"wrote, and each method's folder by itself"
+        )
+    sources = [RunFolder(path), *folders, *(search.folder for search in searches)]
+    told = next((source for source in sources if source.has(CONFIG)), None)
+    return Run(
+        name,
+        path,
+        networks,
+        searches,
+        next((source.read_json(ENVIRONMENT) for source in sources if source.has(ENVIRONMENT)), {}),
+        (told.path / CONFIG).read_text(encoding="utf-8") if told is not None else "",
+        read_config(told) if told is not None else None,
+    )
+
+
+def _network_folders(path: Path) -> Iterator[RunFolder]:
+    """Folders of the networks that a run's figures are pooled of."""
+    if _is_network(RunFolder(path)):
+        yield RunFolder(path)
+        return
+    for place in _PLACES:
+        found = [RunFolder(file.parent) for file in sorted(path.glob(f"{place}/{METRICS}"))]
+        found = [folder for folder in found if folder.path.name not in _APART and _is_network(folder)]
+        yield from found
+        if found:
+            return
+
+
+def _is_network(folder: RunFolder) -> bool:
+    """Whether a folder holds one trained network, and not a search or pooled figures."""
+    if not folder.has(METRICS):
+        return False
+    metrics = folder.read_json(METRICS)
+    return {"classes", "fold", "seed"} <= set(metrics)
+
+
+def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
+    keys = [(metrics["fold"], metrics["seed"]) for metrics in (folder.read_json(METRICS) for folder in folders)]
+    twice = [key for key in keys if keys.count(key) > 1]
+    if twice:
+        fold, seed = twice[0]
+        raise RunFolderError(
+            f"run {path} holds several networks of fold {fold}, seed {seed}, which cannot be pooled; name the folder "
+            f"of each by itself"
+        )
+
+
+def _read_network(folder: RunFolder) -> Network:
+    metrics = folder.read_json(METRICS)
+    predictions = folder.read_csv(PREDICTIONS) if folder.has(PREDICTIONS) else None
+    speakers = {} if predictions is None else speaker_confusions(predictions, metrics["classes"])
+    history = folder.read_csv(HISTORY) if folder.has(HISTORY) else None
+    return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, history, _subject(folder))
+
+
+def _subject(folder: RunFolder) -> Subject | None:
+    from nni_emodarts.report.drawing import find_search
+
+    if not folder.has(ARCHITECTURE):
+        return None
+    architecture = Architecture.load(folder.path / ARCHITECTURE)
+    return Subject(architecture, find_search(folder, architecture), read_config(folder))
+
+
+def _search_folders(path: Path, networks: Sequence[RunFolder]) -> Iterator[RunFolder]:
+    for folder in (RunFolder(path), *networks):
+        for found in (folder, RunFolder(folder.path / "search")):
+            if is_search(found) and (found.path != path or folder.path == path):
+                yield found
+                break
+
+
+def _read_search(folder: RunFolder) -> Search:
+    metrics = folder.read_json(METRICS) if folder.has(METRICS) else {}
+    known = f"fold {metrics['fold']}, seed {metrics['seed']}" if {"fold", "seed"} <= set(metrics) else folder.path.name
+    return Search(known, folder, _subject(folder), metrics)
+
+
+def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
+    """The methods of a benchmark, from its cells."""
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        methods = [method["name"] for method in data["methods"]]
+        name = data["name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
+    for method in methods:
+        files = sorted((file.parent / "cells" / name).glob(f"{method}-fold_*-seed_*.json"))
+        cells = [json.loads(each.read_text(encoding="utf-8")) for each in files]
+        if not cells:
+            raise RunFolderError(f"{file}: the cells of {method} are not in {file.parent / 'cells' / name}")
+        networks = tuple(sorted(map(_read_cell, cells), key=lambda each: (each.seed, each.fold)))
+        yield Run(f"{prefix}{method}", file, networks, (), cells[0].get("environment", {}))
+
+
+def _read_cell(cell: Mapping[str, Any]) -> Network:
+    subject = Subject(Architecture.from_dict(cell["architecture"])) if "architecture" in cell else None
+    return Network(cell["fold"], cell["seed"], cell, cell["speakers"], subject=subject)
+
+
+def uars_by_seed(run: Run) -> dict[int, float]:
+    """Pooled test UAR of each seed."""
+    by_seed: dict[int, Any] = {}
+    for network in run.scored:
+        total = np.sum([np.asarray(counts) for counts in network.speakers.values()], axis=0)
+        by_seed[network.seed] = by_seed.get(network.seed, 0) + total
+    return {seed: float(uar_of_confusion(counts)) for seed, counts in sorted(by_seed.items())}
+
+
+def searches_by_architecture(runs: Sequence[Run]) -> dict[str, RunFolder]:
+    """Architecture's id -> folder of the search that found it, over all runs."""
+    return {
+        search.subject.architecture.id: search.folder
+        for run in runs
+        for search in run.searches
+        if search.subject is not None
+    }

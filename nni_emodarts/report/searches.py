@@ -1,0 +1,106 @@
+"""Architectures and searches as a page shows them."""
+
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+
+from nni_emodarts.architecture import CellKind, cell_kinds
+from nni_emodarts.report.alphas import Alphas, chosen_edges, kinds
+from nni_emodarts.report.cells import describe_cell, draw_cell
+from nni_emodarts.report.drawing import Subject
+from nni_emodarts.report.families import CELL_NAMES, readable, sentence
+from nni_emodarts.report.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
+from nni_emodarts.report.network import describe_network, draw_network
+from nni_emodarts.report.runs import Search
+from nni_emodarts.run_folder import CANDIDATES, HISTORY
+
+_SHADES = 33
+
+
+def palette() -> list[str]:
+    """The colours of a film, from far below the even chance to far above."""
+    colors = mpl.colormaps[COLORS](np.linspace(0, 1, _SHADES))
+    return [f"#{''.join(f'{round(part * 255):02x}' for part in color[:3])}" for color in colors]
+
+
+def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
+    """An architecture's drawings, with the same in words."""
+    architecture, known = subject.architecture, subject.strengths
+    drawings = [
+        {
+            "figure": draw_cell(architecture, kind, known),
+            "alt": describe_cell(architecture, kind, known),
+            "caption": "",
+        }
+        for kind in cell_kinds(architecture.space)
+    ]
+    network = {
+        "figure": draw_network(architecture, *subject.length),
+        "alt": describe_network(architecture, *subject.length),
+        "caption": "",
+    }
+    origin = {key: value for key, value in architecture.origin.items() if key in ("strategy", "seed", "fold", "preset")}
+    return {"id": architecture.id, "used": used, "drawings": [*drawings, network], "origin": origin}
+
+
+def describe_search(search: Search, identity: str) -> dict[str, Any]:
+    """A search's film, curves and heat maps."""
+    alphas = Alphas.read(search.folder)
+    history = search.folder.read_csv(HISTORY) if search.folder.has(HISTORY) else None
+    architecture = None if search.subject is None else search.subject.architecture
+    found: dict[str, Any] = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
+    if search.folder.has(CANDIDATES):
+        candidates = search.folder.read_csv(CANDIDATES)
+        found["curves"] = {
+            "figure": draw_candidates(candidates),
+            "alt": f"Validation UAR of {len(candidates)} candidates in the order of the search.",
+        }
+    elif history is not None and not history.empty:
+        last = history.iloc[-1]
+        figures = ", ".join(f"{name} {last[name]:.3g}" for name in history.columns if name != "epoch")
+        found["curves"] = {
+            "figure": draw_search(history),
+            "alt": f"Curves over {len(history)} epochs; in the end {figures}.",
+        }
+    if alphas is not None:
+        shown = kinds(alphas, architecture)
+        found["film"] = {
+            "epochs": alphas.epochs,
+            "val_uar": {} if history is None else _by_epoch(history),
+            "cells": [_film_cell(alphas, kind, search.subject) for kind in shown],
+        }
+        found["maps"] = [
+            {
+                "figure": draw_alphas(alphas, kind, architecture),
+                "alt": f"Heat maps of the {CELL_NAMES[kind]}: probability of each operation on each edge, by epoch. "
+                f"The film above holds the same figures as text.",
+                "caption": "",
+            }
+            for kind in shown
+        ]
+    return found
+
+
+def _by_epoch(history: Any) -> dict[str, float]:
+    return {str(int(row["epoch"])): round(float(row["val_uar"]), 4) for _, row in history.iterrows()}
+
+
+def _film_cell(alphas: Alphas, kind: CellKind, subject: Subject | None) -> dict[str, Any]:
+    """One kind of cell: a row for each edge, a column for each operation, a value for each epoch."""
+    tracks = alphas.edges(kind)
+    chosen = {} if subject is None else chosen_edges(subject.architecture, kind)
+    return {
+        "name": sentence(CELL_NAMES[kind]),
+        "operations": [readable(name) for name in tracks[0].choices],
+        "bound": round(ratio_bound(tracks), 4),
+        "rows": [
+            {
+                "edge": " → ".join(track.label.split("_")[:0:-1]),
+                "taken": track.label in chosen,
+                "chosen": track.choices.index(chosen[track.label]) if chosen.get(track.label) in track.choices else -1,
+                "values": np.round(np.nan_to_num(track.values), 4).tolist(),
+            }
+            for track in tracks
+        ],
+    }

@@ -1,0 +1,215 @@
+"""The report holds what the runs hold, all in one file, and no more than was asked for."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.errors import ManifestError, RunFolderError
+from nni_emodarts.report.page import render, report
+from nni_emodarts.report.runs import read_runs
+from nni_emodarts.report.utterances import most_confused
+from nni_emodarts.statistics import bootstrap_recalls
+
+Run = Callable[..., tuple[int, str]]
+ROOT = Path(__file__).parents[2]
+
+
+class Page(HTMLParser):
+    """What a test looks at: headings in order, pictures, addresses, labels."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.headings: list[int] = []
+        self.images: list[dict[str, str | None]] = []
+        self.addresses: list[str] = []
+        self.identities: list[str] = []
+        self.audio = 0
+        self.tables = 0
+        self.captions = 0
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        held = dict(attrs)
+        if re.fullmatch("h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        self.addresses += [str(held[name]) for name in ("src", "href") if name in held]
+        self.identities += [str(held["id"])] if "id" in held else []
+        self.images += [held] if tag == "img" else []
+        self.audio += tag == "audio"
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+
+
+@pytest.fixture(scope="module")
+def text(search_run: Path, retrain_run: Path) -> str:
+    return render(read_runs([f"first={retrain_run}", str(search_run), f"cell={retrain_run / 'fold_01' / 'seed_2'}"]))
+
+
+@pytest.fixture(scope="module")
+def page(text: str) -> Page:
+    return Page(text)
+
+
+def test_the_page_needs_nothing_beside_it(text: str, page: Page) -> None:
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.identities)
+    assert len(set(page.identities)) == len(page.identities)
+    assert "url(" not in text
+    assert "@import" not in text
+
+
+def test_the_page_can_be_read_by_all(text: str, page: Page) -> None:
+    assert '<html lang="en">' in text
+    assert page.headings[0] == 1
+    assert page.headings.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
+    assert len(page.images) >= 10
+    assert all(len(str(image["alt"])) > 20 for image in page.images)
+    assert page.captions == page.tables
+    assert 'for="' in text
+
+
+def test_the_page_holds_the_figures(text: str, retrain_run: Path) -> None:
+    metrics = json.loads((retrain_run / "metrics.json").read_text())
+    assert f"<strong>{metrics['test_uar']:.3f}</strong>" in text
+    assert f"± {metrics['test_uar_std']:.3f}" in text
+    for figures in metrics["seeds"].values():
+        assert f"{figures['test_uar']:.3f}" in text
+    for recall in metrics["recall"].values():
+        assert f"{recall:.3f}" in text
+    assert "not honest" in text, "the retraining was made with --allow-overlap"
+    assert "mel_bands: 40" in text
+    assert Architecture.load(retrain_run / "architecture.json").id in text
+    assert 'type="range"' in text
+
+
+def test_nothing_is_embedded_unasked(page: Page, retrain_run: Path) -> None:
+    assert page.audio == 0
+    (run,) = read_runs([str(retrain_run)])
+    with_sound = Page(render([run], audio=True, worst=3))
+    assert with_sound.audio == len(most_confused(run, 3)) > 0
+    assert sum(address.startswith("data:audio/wav") for address in with_sound.addresses) == with_sound.audio
+
+
+def test_the_most_confused_utterances(retrain_run: Path) -> None:
+    (run,) = read_runs([str(retrain_run)])
+    table = run.predictions
+    assert table is not None
+    worst = most_confused(run, 5)
+    assert len(worst) == 5
+    for each in worst:
+        rows = table[table["file"] == each.file]
+        assert (rows["emotion"] == each.emotion).all()
+        assert each.seeds == len(rows) == 2
+        assert each.wrong == (rows["predicted"] != rows["emotion"]).sum() == 2
+        assert each.p_true == pytest.approx(rows[f"p_{each.emotion}"].mean())
+    margins = [each.p_true - each.p_predicted for each in worst]
+    assert margins == sorted(margins)
+
+
+def test_sound_that_is_gone_is_told(retrain_run: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(retrain_run, tmp_path / "moved")
+    for file in moved.glob("**/config.yml"):
+        file.write_text(re.sub("manifest: .*", "manifest: gone.csv", file.read_text()))
+    runs = read_runs([str(moved)])
+    render(runs[:1], worst=1)
+    with pytest.raises(ManifestError, match=r"gone\.csv"):
+        render(runs, audio=True)
+
+
+def test_labels_are_text_and_never_markup(retrain_run: Path, tmp_path: Path) -> None:
+    bad = "<script>alert(1)</script>"
+    moved = shutil.copytree(retrain_run / "fold_00" / "seed_1", tmp_path / "run")
+    for name in ("predictions.csv", "metrics.json"):
+        file = moved / name
+        file.write_text(file.read_text().replace("anger", bad))
+    shown = render(read_runs([f"{bad[:8].strip('<')}={moved}"]))
+    assert bad not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+
+
+def test_an_experiment_is_read(retrain_run: Path, search_run: Path, tmp_path: Path) -> None:
+    trials = tmp_path / "experiment" / "environments" / "local-env" / "trials"
+    for number, fold in enumerate((0, 1)):
+        trial = shutil.copytree(retrain_run / f"fold_0{fold}" / "seed_1", trials / f"trial{number}")
+        if fold == 0:
+            shutil.copytree(search_run, trial / "search")
+    (run,) = read_runs([str(tmp_path / "experiment")])
+    assert run.folds == [0, 1]
+    assert [search.name for search in run.searches] == ["fold 0, seed 1"]
+    assert run.kind == "searched and trained"
+    shutil.copytree(trials / "trial0", trials / "twice")
+    with pytest.raises(RunFolderError, match="several networks of fold 0, seed 1"):
+        read_runs([str(tmp_path / "experiment")])
+
+
+def test_a_retrained_architecture_is_drawn_with_the_strengths_of_its_search(
+    retrain_run: Path, search_run: Path
+) -> None:
+    both = Page(render(read_runs([str(retrain_run), str(search_run)]), worst=0))
+    alone = Page(render(read_runs([str(retrain_run)]), worst=0))
+    strength = [sum("(strength" in str(image["alt"]) for image in page.images) for page in (both, alone)]
+    assert strength == [6, 0], "three cells, in both runs"
+
+
+def test_a_search_by_trials_is_read(search_run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "trials"
+    folder.mkdir()
+    for name in ("architecture.json", "config.yml", "metrics.json"):
+        shutil.copy(search_run / name, folder / name)
+    rows = ["0,a,trained,0.5,100,1", "1,b,failed,,,0", "2,c,trained,0.75,100,1"]
+    (folder / "candidates.csv").write_text("\n".join(["candidate,id,status,val_uar,parameters,seconds", *rows]) + "\n")
+    shown = render(read_runs([str(folder)]))
+    assert "3 candidates" in shown
+    assert 'type="range"' not in shown
+
+
+def test_a_benchmark_is_read() -> None:
+    runs = read_runs([str(ROOT / "docs" / "results" / "emodb4-loso.json")])
+    summary = json.loads((ROOT / "docs" / "results" / "emodb4-loso.json").read_text())
+    by_name = {run.name: run for run in runs}
+    for method in summary["methods"]:
+        rows = by_name[method["name"]].stacked
+        assert rows is not None
+        assert rows.shape[1] == method["speakers"]
+        assert rows.sum() == method["utterances"] * len(method["seeds"])
+    shown = render([runs[-1]])
+    assert f"{summary['methods'][-1]['uar_mean']:.3f}" in shown
+
+
+def test_what_is_no_run_is_told(emodarts: Run, search_run: Path, tmp_path: Path) -> None:
+    for words in (["nothing"], [tmp_path], [search_run, search_run]):
+        code, said = emodarts("report", *words, "--out", tmp_path / "report.html")
+        assert code == 2
+        assert "name" in said
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_report_command(emodarts: Run, search_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "report.html"
+    code, said = emodarts("report", search_run, "--out", out)
+    assert code == 0, said
+    assert out.read_text().startswith("<!doctype html>")
+    code, said = emodarts("report", search_run, "--out", out)
+    assert code == 2
+    assert "--overwrite" in said
+    with pytest.raises(RunFolderError, match="exists"):
+        report([str(search_run)], out)
+
+
+def test_intervals_of_recalls_hold_the_recalls() -> None:
+    confusions = np.random.default_rng(0).integers(1, 9, size=(2, 12, 3, 3))
+    confusions[:, :, 2] = 0  # a class that does not occur
+    found = bootstrap_recalls(confusions, resamples=2000)
+    pooled = confusions.sum(1)
+    recalls = (pooled[:, [0, 1], [0, 1]] / pooled[:, :2].sum(-1)).mean(0)
+    assert (found[:2, 0] < recalls).all()
+    assert (recalls < found[:2, 1]).all()
+    assert np.isnan(found[2]).all()
