@@ -13,10 +13,11 @@ from nni_emodarts.preparation import prepare as prepare_corpus
 from nni_emodarts.run_folder import METRICS, RunFolder, write_atomically
 from nni_emodarts.search import search
 
+_WHOLE = ["search.options.partial_channels=1", "search.options.shared_depth=false", "search.coarseness=1"]
 VARIANTS = {
-    "plain": ["search.options.accelerated=false"],
-    "accelerated": ["search.options.accelerated=true"],
-    "with the options of paper": [
+    "plain": [*_WHOLE, "search.options.accelerated=false"],
+    "accelerated": _WHOLE,
+    "smaller supernet": [
         "search.options.partial_channels=4",
         "search.options.shared_depth=true",
         "search.coarseness=2",

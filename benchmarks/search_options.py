@@ -19,7 +19,11 @@ from nni_emodarts.console import Cells, progress_bars
 from nni_emodarts.run_folder import write_atomically
 
 VARIANTS = {
-    "exact": [],
+    "exact": [
+        "search.options.partial_channels=1",
+        "search.options.shared_depth=false",
+        "search.coarseness=1",
+    ],
     "default": [
         "search.options.partial_channels=4",
         "search.options.shared_depth=true",
