@@ -377,6 +377,21 @@ def card(
 
 
 @app.command()
+def draw(
+    source: Annotated[
+        Path, typer.Argument(help="An architecture.json, or the folder of a run that holds one.", metavar="RUN")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder for the drawings.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the drawings in the folder.")] = False,
+) -> None:
+    """Draw an architecture: its cells and the whole network as SVG and PNG, and its search as a film."""
+    from nni_emodarts.report.drawing import draw as run_draw
+
+    files = run_draw(source, out, overwrite)
+    console.out.print(f"wrote {', '.join(file.name for file in files)} to {out}", soft_wrap=True)
+
+
+@app.command()
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()

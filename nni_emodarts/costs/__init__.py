@@ -1,17 +1,20 @@
 """What a network of the space costs: its parameters, its FLOPs, or its measured latency."""
 
+from nni_emodarts.costs.blocks import Block, network_blocks
 from nni_emodarts.costs.counting import count_flops
 from nni_emodarts.costs.expectation import ExpectedCost, taken_probabilities
 from nni_emodarts.costs.limits import check_limit, frames_per_second, within
 from nni_emodarts.costs.table import Costs, architecture_cost, operation_costs
 
 __all__ = [
+    "Block",
     "Costs",
     "ExpectedCost",
     "architecture_cost",
     "check_limit",
     "count_flops",
     "frames_per_second",
+    "network_blocks",
     "operation_costs",
     "taken_probabilities",
     "within",

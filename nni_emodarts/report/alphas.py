@@ -1,0 +1,118 @@
+"""The alphas of a search, as its alphas.csv holds them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nni_emodarts.architecture import Architecture, CellKind, cell_kinds, edge_label
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.run_folder import ALPHAS, RunFolder
+
+Probabilities = Mapping[str, Mapping[str, float]]
+"""Label -> choice -> probability."""
+
+_COLUMNS = ("epoch", "label", "choice", "probability")
+
+
+@dataclass(frozen=True)
+class Track:
+    """How the probabilities of one label's choices went.
+
+    Attributes:
+        label: the label.
+        choices: its choices, in the space's order.
+        values: (choices, epochs).
+    """
+
+    label: str
+    choices: tuple[str, ...]
+    values: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Alphas:
+    """Every alpha of a search, epoch by epoch."""
+
+    table: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: RunFolder) -> "Alphas | None":
+        """A search's alphas; None where its strategy has none.
+
+        Raises:
+            RunFolderError: the table is broken.
+        """
+        if not folder.has(ALPHAS):
+            return None
+        table = folder.read_csv(ALPHAS)
+        missing = [name for name in _COLUMNS if name not in table.columns]
+        if missing or table.empty:
+            lack = f"lacks the columns {', '.join(missing)}" if missing else "is empty"
+            raise RunFolderError(f"run folder {folder.path}: {ALPHAS} {lack}; search again with --overwrite")
+        return cls(table.assign(choice=table["choice"].astype(str)))
+
+    @cached_property
+    def epochs(self) -> list[int]:
+        """Numbers of the epochs, counted from 0."""
+        return sorted(int(epoch) for epoch in self.table["epoch"].unique())
+
+    @cached_property
+    def tracks(self) -> dict[str, Track]:
+        """Label -> its track."""
+        found = {}
+        for label, rows in self.table.groupby("label", sort=False):
+            wide = rows.pivot_table(index="choice", columns="epoch", values="probability", sort=False)
+            wide = wide.reindex(columns=self.epochs)
+            found[str(label)] = Track(str(label), tuple(map(str, wide.index)), wide.to_numpy(np.float64))
+        return found
+
+    def edges(self, kind: CellKind) -> list[Track]:
+        """Tracks of the edges of a kind of cell, node by node."""
+        return [track for label, track in self.tracks.items() if label.startswith(f"{kind}_") and label.count("_") == 2]
+
+    def inputs(self, kind: CellKind) -> list[Track]:
+        """Tracks of the choices of inputs, node by node."""
+        return [track for label, track in self.tracks.items() if label.startswith(f"{kind}_") and label.count("_") == 1]
+
+    @property
+    def last(self) -> Probabilities:
+        """Probabilities in the end."""
+        return {
+            label: dict(zip(track.choices, map(float, track.values[:, -1]), strict=True))
+            for label, track in self.tracks.items()
+        }
+
+
+def strengths(architecture: Architecture, probabilities: Probabilities) -> dict[str, float]:
+    """How much of its node each chosen edge carried: P(operation) * P(input), by edge label; known ones only."""
+    found = {}
+    for label, choice in architecture.choices.items():
+        if not isinstance(choice, tuple):
+            continue
+        for state in choice:
+            edge = f"{label}_{state}"
+            operation = probabilities.get(edge, {}).get(str(architecture.choices[edge]))
+            if operation is not None:
+                found[edge] = operation * probabilities.get(label, {}).get(str(state), 1.0)
+    return found
+
+
+def kinds(alphas: Alphas, architecture: Architecture | None = None) -> list[CellKind]:
+    """Kinds of cells that a search has alphas of."""
+    every: tuple[CellKind, ...] = ("normal", "reduce", "seqnn")
+    known = every if architecture is None else cell_kinds(architecture.space)
+    return [kind for kind in known if alphas.edges(kind)]
+
+
+def chosen_edges(architecture: Architecture, kind: CellKind) -> dict[str, str]:
+    """Edge label -> operation of the edges that a network holds, of one kind of cell."""
+    return {
+        edge_label(kind, int(label.split("_")[1]), state): str(architecture.choices[f"{label}_{state}"])
+        for label, choice in architecture.choices.items()
+        if isinstance(choice, tuple) and label.startswith(f"{kind}_")
+        for state in choice
+    }

@@ -1,0 +1,179 @@
+"""Drawings of an architecture, and of the search behind it, as files."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import ValidationError
+
+from nni_emodarts.architecture import Architecture, cell_kinds
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.costs import frames_per_second
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.report.alphas import Alphas, kinds, strengths
+from nni_emodarts.report.canvas import png, svg
+from nni_emodarts.report.cells import draw_cell
+from nni_emodarts.report.film import animate, draw_alphas, draw_candidates, draw_search
+from nni_emodarts.report.network import draw_network
+from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, CONFIG, HISTORY, RunFolder, write_atomically
+
+_SECONDS = 3
+_FRAMES = 300  # where no configuration says how many frames a second has
+_SEARCH = "search"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is drawn.
+
+    Attributes:
+        architecture: the architecture.
+        search: folder of the search that found it, where it is known.
+        config: the configuration that it was searched or trained with, where it is known.
+    """
+
+    architecture: Architecture
+    search: RunFolder | None = None
+    config: ExperimentConfig | None = None
+
+    @property
+    def alphas(self) -> Alphas | None:
+        """Alphas of its search."""
+        return None if self.search is None else Alphas.read(self.search)
+
+    @property
+    def history(self) -> pd.DataFrame | None:
+        """Figures of its search by epoch."""
+        return self.search.read_csv(HISTORY) if self.search is not None and self.search.has(HISTORY) else None
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """How much of its node each edge carried in the search, where known."""
+        alphas = self.alphas
+        return {} if alphas is None else strengths(self.architecture, alphas.last)
+
+    @property
+    def length(self) -> tuple[int, str]:
+        """Frames that shapes and FLOPs are given for, and the same in words."""
+        if self.config is None:
+            return _FRAMES, f"maps of {_FRAMES} frames"
+        return _SECONDS * frames_per_second(self.config.features), f"{_SECONDS} s of audio"
+
+
+def find_subject(path: str | Path) -> Subject:
+    """The architecture of a file, or of a run folder, and what is known of its search.
+
+    Raises:
+        RunFolderError: the folder holds none, or several.
+        ArchitectureError: the file is no architecture.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        architecture = Architecture.load(path)
+        folder = RunFolder(path.parent)
+        beside = folder.has(ARCHITECTURE) and Architecture.load(folder.path / ARCHITECTURE).id == architecture.id
+        return _subject(architecture, folder) if beside else Subject(architecture)
+    folder = RunFolder(path)
+    if not folder.has(ARCHITECTURE):
+        _refuse_folder(path)
+    return _subject(Architecture.load(path / ARCHITECTURE), folder)
+
+
+def _subject(architecture: Architecture, folder: RunFolder) -> Subject:
+    return Subject(architecture, find_search(folder, architecture), read_config(folder))
+
+
+def find_search(folder: RunFolder, architecture: Architecture | None = None) -> RunFolder | None:
+    """The folder of a run's search: the run's own, or `search` in it; only of that architecture where one is given."""
+    for found in (folder, RunFolder(folder.path / _SEARCH)):
+        if not is_search(found):
+            continue
+        file = found.path / ARCHITECTURE
+        if architecture is None or (file.is_file() and Architecture.load(file).id == architecture.id):
+            return found
+    return None
+
+
+def is_search(folder: RunFolder) -> bool:
+    """Whether a folder holds a search, and no trained network."""
+    from nni_emodarts.run_folder import ALPHAS, BEGUN
+
+    return any(folder.has(name) for name in (ALPHAS, BEGUN, CANDIDATES))
+
+
+def read_config(folder: RunFolder) -> ExperimentConfig | None:
+    """A run's configuration; None where there is none that this version understands."""
+    if not folder.has(CONFIG):
+        return None
+    try:
+        return load_config(None, folder.path / CONFIG)
+    except (ConfigError, ValidationError):
+        return None
+
+
+def _refuse_folder(path: Path) -> None:
+    inside = sorted(file.parent for file in path.glob(f"**/{ARCHITECTURE}"))
+    named = ", ".join(str(folder) for folder in inside[:3])
+    remedy = f"name one of those in it, such as {named}" if inside else "name a run folder or an architecture.json"
+    raise RunFolderError(f"{path} holds no {ARCHITECTURE}; {remedy}")
+
+
+def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of each drawing: cells, network, and what is known of the search."""
+    architecture, alphas, history = subject.architecture, subject.alphas, subject.history
+    for kind in cell_kinds(architecture.space):
+        yield kind, draw_cell(architecture, kind, subject.strengths)
+    yield "network", draw_network(architecture, *subject.length)
+    if alphas is not None:
+        for kind in kinds(alphas, architecture):
+            yield f"alphas_{kind}", draw_alphas(alphas, kind, architecture)
+    if subject.search is not None and subject.search.has(CANDIDATES):
+        yield "search", draw_candidates(subject.search.read_csv(CANDIDATES))
+    elif history is not None and not history.empty:
+        yield "search", draw_search(history)
+
+
+def draw(path: str | Path, out: str | Path, overwrite: bool = False) -> list[Path]:
+    """Write the drawings of an architecture as SVG and PNG, and of its search as a GIF.
+
+    Args:
+        path: an architecture.json, or a run folder that holds one.
+        out: the folder to write to.
+        overwrite: replace drawings that are there.
+
+    Returns:
+        The files.
+
+    Raises:
+        RunFolderError: there is nothing to draw, or the output folder is taken.
+        ArchitectureError: the file is no architecture.
+    """
+    subject = find_subject(path)
+    folder = _claim(Path(out), overwrite)
+    files = []
+    for name, figure in drawings(subject):
+        for suffix, data in ((".svg", svg(figure).encode()), (".png", png(figure))):
+            files.append(folder / f"{name}{suffix}")
+            write_atomically(files[-1], data)
+    alphas, history = subject.alphas, subject.history
+    if alphas is not None and history is not None:
+        files.append(folder / "search.gif")
+        write_atomically(files[-1], animate(alphas, history, subject.architecture))
+    return files
+
+
+def _claim(out: Path, overwrite: bool) -> Path:
+    """The folder for drawings; a run folder's own files are never touched."""
+    if out.exists() and not out.is_dir():
+        raise RunFolderError(f"output {out} is a file; name a folder")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise RunFolderError(
+            f"output folder {out} is not empty; name another, or add --overwrite to replace the drawings in it"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"output folder {out}: {error.strerror or error}; name another") from None
+    return out

@@ -1,0 +1,161 @@
+"""The whole network from top to bottom: blocks, the tensors between them, and what each block costs."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch, Rectangle
+from matplotlib.path import Path
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.costs import Block, network_blocks
+from nni_emodarts.report.canvas import blank_axes, style
+from nni_emodarts.report.families import INK, PAPER, QUIET, SURFACE, sentence
+
+_NAMES = {
+    "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",
+    "pooling": "temporal pooling", "classifier": "classifier",
+}  # fmt: skip
+_COLORS = {
+    "stem": SURFACE, "normal": "#dbeafe", "reduce": "#9cc3e6", "bridge": SURFACE, "seqnn": "#fde3c0",
+    "pooling": SURFACE, "classifier": SURFACE,
+}  # fmt: skip
+_BARS = (("parameters", "#0072B2"), ("FLOPs", "#C24E00"))
+
+_SECOND = "#9aa3ae"
+_TOP, _ROW, _BOX = 1.28, 0.84, (2.35, 0.46)
+_LEFT = 1.05
+_BAR_X, _BAR_WIDTH, _BAR_STEP = 5.35, 1.35, 2.45
+_WIDTH = _BAR_X + 2 * _BAR_STEP
+
+
+def draw_network(architecture: Architecture, frames: int, length: str) -> Figure:
+    """Draw a network.
+
+    Args:
+        architecture: what a search chose.
+        frames: length T of the utterance that shapes and FLOPs are given for.
+        length: that length in words, such as `3 s of audio`.
+    """
+    blocks = network_blocks(architecture, frames)
+    names = _name(architecture, blocks)
+    with style():
+        figure, axes = blank_axes(_WIDTH, _TOP + _ROW * (len(blocks) + 0.75))
+        _draw_head(axes, architecture, blocks, length)
+        _draw_shape(axes, -1, f"maps  {_shape((*architecture.input_shape, frames))}")
+        for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
+            _draw_block(axes, row, block, name)
+            _draw_shape(axes, row, _tensor(block))
+            _draw_bars(axes, row, block, blocks)
+        _draw_second_inputs(axes, blocks)
+    return figure
+
+
+def describe_network(architecture: Architecture, frames: int, length: str) -> str:
+    """A network in words."""
+    blocks = network_blocks(architecture, frames)
+    parts = [
+        f"{name} leaves {_tensor(block)}, {block.parameters:,} parameters, {big(block.flops)}FLOPs"
+        for name, block in zip(_name(architecture, blocks), blocks, strict=True)
+    ]
+    total = f"{sum(block.parameters for block in blocks):,} parameters, {big(sum(b.flops for b in blocks))}FLOPs"
+    return f"The network for {length}: {total}. {'; '.join(parts)}.".replace("  ", " ")
+
+
+def big(number: float) -> str:
+    """A number with three digits and a prefix: 12 345 678 is `12.3 M`. A unit may follow at once."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= 0.9995 * factor:
+            return f"{number / factor:#.3g} {prefix}".replace(". ", " ")
+    return f"{number:.0f} "
+
+
+def _name(architecture: Architecture, blocks: Sequence[Block]) -> list[str]:
+    """Names of the blocks; cells are numbered, pooling says its kind."""
+    names, cells = [], 0
+    for block in blocks:
+        name = sentence(_NAMES[block.kind])
+        if block.kind in ("normal", "reduce", "seqnn"):
+            cells += 1
+            name = f"{cells}  {name}"
+        elif block.kind == "pooling":
+            name = f"{sentence(architecture.space.pooling)} pooling"
+        names.append(name)
+    return names
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return " × ".join(str(size) for size in shape)
+
+
+def _share(value: int, total: int) -> str:
+    return "<1%" if 0 < value < 0.005 * total else f"{value / total:.0%}"
+
+
+def _tensor(block: Block) -> str:
+    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind == "classifier" else "vector"}[len(block.out)]
+    return f"{kind}  {_shape(block.out)}"
+
+
+def _y(row: int) -> float:
+    return _TOP + _ROW * (row + 0.5)
+
+
+def _draw_head(axes: Axes, architecture: Architecture, blocks: Sequence[Block], length: str) -> None:
+    """Title, totals and the columns' names."""
+    total = f"{sum(block.parameters for block in blocks):,} parameters,  {big(sum(b.flops for b in blocks))}FLOPs"
+    axes.text(0.3, 0.34, f"Network {architecture.id}", fontsize=14, fontweight="bold", va="center")
+    axes.text(0.3, 0.66, f"{total} for {length};  maps are channels × bins × frames, sequences frames × width",
+              fontsize=8.5, color=QUIET, va="center")  # fmt: skip
+    for column, (name, _) in enumerate(_BARS):
+        axes.text(_BAR_X + column * _BAR_STEP, _TOP - 0.1, name, fontsize=9.5, fontweight="bold", va="center")
+
+
+def _draw_block(axes: Axes, row: int, block: Block, name: str) -> None:
+    width, height = _BOX
+    box = FancyBboxPatch((_LEFT, _y(row) - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.1",
+                         facecolor=_COLORS[block.kind], edgecolor=INK, lw=1.1, zorder=3)  # fmt: skip
+    axes.add_patch(box)
+    axes.text(_LEFT + width / 2, _y(row), name, ha="center", va="center", fontsize=10, zorder=4)
+
+
+def _draw_shape(axes: Axes, row: int, text: str) -> None:
+    """The arrow below a block, and the tensor that it carries."""
+    x, top = _LEFT + _BOX[0] / 2, _y(row) + _BOX[1] / 2
+    arrow = FancyArrowPatch((x, top), (x, top + _ROW - _BOX[1]), arrowstyle="-|>,head_length=4,head_width=2.4",
+                            shrinkA=0, shrinkB=0, color=QUIET, lw=1.2)  # fmt: skip
+    axes.add_patch(arrow)
+    axes.text(x + 0.14, top + (_ROW - _BOX[1]) / 2, text, fontsize=8.5, color=QUIET, va="center")
+
+
+def _draw_bars(axes: Axes, row: int, block: Block, blocks: Sequence[Block]) -> None:
+    """What the block costs, as a share of the network and as a number."""
+    for column, (_, color) in enumerate(_BARS):
+        values = [(each.parameters, each.flops)[column] for each in blocks]
+        value, x = values[row], _BAR_X + column * _BAR_STEP
+        longest, total = max(*values, 1), max(sum(values), 1)
+        axes.add_patch(Rectangle((x, _y(row) - 0.1), _BAR_WIDTH, 0.2, facecolor=SURFACE))
+        axes.add_patch(Rectangle((x, _y(row) - 0.1), _BAR_WIDTH * value / longest, 0.2, facecolor=color))
+        axes.text(x + _BAR_WIDTH + 0.08, _y(row), f"{big(value).strip()}  ({_share(value, total)})", fontsize=8.5,
+                  va="center")  # fmt: skip
+
+
+def _draw_second_inputs(axes: Axes, blocks: Sequence[Block]) -> None:
+    """Each cell also takes what the block two above leaves; the first of its kind takes one tensor twice."""
+    for row, block in enumerate(blocks):
+        if block.kind not in ("normal", "reduce", "seqnn"):
+            continue
+        first = blocks[row - 1].kind in ("stem", "bridge")
+        top = _y(row - 1 if first else row - 2) + _BOX[1] / 2 + (_ROW - _BOX[1]) * 0.32
+        shift = 0.42 + 0.22 * (row % 2)
+        start, bottom = _LEFT + _BOX[0] / 2, _y(row) - 0.08
+        radius, x = 0.12, _LEFT - shift
+        points = [(start, top), (x + radius, top), (x, top), (x, top + radius), (x, bottom - radius), (x, bottom),
+                  (x + radius, bottom), (_LEFT - 0.08, bottom)]  # fmt: skip
+        codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]
+        path = Path(points, codes)
+        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=PAPER, lw=4, zorder=0.8))
+        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=_SECOND, lw=1.6, zorder=0.9))
+        head = FancyArrowPatch((_LEFT - 0.12, bottom), (_LEFT, bottom), arrowstyle="-|>,head_length=4,head_width=2.4",
+                               shrinkA=0, shrinkB=0, color=_SECOND, lw=1.2)  # fmt: skip
+        axes.add_patch(head)

@@ -1,0 +1,35 @@
+"""A search and a run over folds and seeds, made once, for everything that reads run folders."""
+
+from pathlib import Path
+
+import pytest
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.retrain import retrain
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.search import search
+
+
+@pytest.fixture(scope="session")
+def search_run(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search of two epochs."""
+    folder = RunFolder.claim(tmp_path_factory.mktemp("runs") / "search")
+    config = fast_config.model_copy(update={"search": fast_config.search.model_copy(update={"epochs": 2})})
+    search(config, small_corpus, small_corpus.fold(0), 1, folder)
+    return folder.path
+
+
+@pytest.fixture(scope="session")
+def retrain_run(
+    fast_config: ExperimentConfig,
+    small_corpus: Corpus,
+    search_run: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Two folds, two seeds."""
+    folder = RunFolder.claim(tmp_path_factory.mktemp("runs") / "retrain")
+    architecture = Architecture.load(search_run / "architecture.json")
+    retrain(fast_config, small_corpus, architecture, [0, 1], [1, 2], folder, allow_overlap=True)
+    return folder.path
