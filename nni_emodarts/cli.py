@@ -295,6 +295,14 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command("node-options")
+def print_node_options() -> None:
+    """Print what protects NNI's manager: export NODE_OPTIONS="$(emodarts node-options)" before nnictl create."""
+    from nni_emodarts.node_options import node_options
+
+    typer.echo(node_options())
+
+
 @app.command()
 def results(
     where: Annotated[list[str], typer.Argument(help="The id of an NNI experiment, or folders of runs.")],
