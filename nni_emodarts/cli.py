@@ -400,6 +400,23 @@ def draw(
 
 
 @app.command()
+def view(
+    model: Annotated[
+        Path, typer.Argument(help="An .onnx file, or a run folder that holds one.", metavar="MODEL_OR_RUN")
+    ],
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; a free one where absent.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+) -> None:
+    """Show a network's graph in Netron, served from this machine alone (the extra `netron`); Ctrl+C ends it."""
+    from nni_emodarts.report.viewer import find_graph, serve, wait
+
+    graph = find_graph(model)
+    address = serve(graph, port, browser)
+    console.out.print(f"{graph}: {address}; Ctrl+C ends it", soft_wrap=True)
+    wait()
+
+
+@app.command()
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()
