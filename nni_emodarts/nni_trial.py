@@ -81,7 +81,7 @@ def offer_visualization() -> None:
     try:
         _tag_experiment(os.environ["NNI_EXP_ID"], Path.home() / "nni-experiments")
     except (OSError, KeyError, ValueError) as error:
-        logger.warning("the web UI does not offer to open model.onnx, since NNI's list of experiments: %s", error)
+        logger.warning("the web UI has no tab for model.onnx: NNI's list of experiments cannot be changed (%s)", error)
 
 
 def show_drawing(svg: bytes) -> str | None:
