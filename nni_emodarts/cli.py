@@ -408,12 +408,18 @@ def view(
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
 ) -> None:
     """Show a network's graph in Netron, served from this machine alone (the extra `netron`); Ctrl+C ends it."""
-    from nni_emodarts.report.viewer import find_graph, serve, wait
+    import threading
+    import webbrowser
+    from contextlib import suppress
+
+    from nni_emodarts.report.viewer import find_graph, served
 
     graph = find_graph(model)
-    address = serve(graph, port, browser)
-    console.out.print(f"{graph}: {address}; Ctrl+C ends it", soft_wrap=True)
-    wait()
+    with served(graph, port) as address, suppress(KeyboardInterrupt):
+        console.out.print(f"{graph}: {address}; Ctrl+C ends it", soft_wrap=True)
+        if browser:
+            webbrowser.open(address)
+        threading.Event().wait()
 
 
 @app.command()
