@@ -295,6 +295,14 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command("node-options")
+def print_node_options() -> None:
+    """Print what protects NNI's manager: export NODE_OPTIONS="$(emodarts node-options)" before nnictl create."""
+    from nni_emodarts.node_options import node_options
+
+    typer.echo(node_options())
+
+
 @app.command()
 def results(
     where: Annotated[list[str], typer.Argument(help="The id of an NNI experiment, or folders of runs.")],
@@ -422,6 +430,29 @@ def tensorboard(
 
     folders = write_events(runs, out, overwrite)
     console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+
+
+@app.command()
+def view(
+    model: Annotated[
+        Path, typer.Argument(help="An .onnx file, or a run folder that holds one.", metavar="MODEL_OR_RUN")
+    ],
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; a free one where absent.")] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+) -> None:
+    """Show a network's graph in Netron, served from this machine alone (the extra `netron`); Ctrl+C ends it."""
+    import threading
+    import webbrowser
+    from contextlib import suppress
+
+    from nni_emodarts.report.viewer import find_graph, served
+
+    graph = find_graph(model)
+    with served(graph, port) as address, suppress(KeyboardInterrupt):
+        console.out.print(f"{graph}: {address}; Ctrl+C ends it", soft_wrap=True)
+        if browser:
+            webbrowser.open(address)
+        threading.Event().wait()
 
 
 @app.command()

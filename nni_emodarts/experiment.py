@@ -20,6 +20,7 @@ import yaml
 
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
+from nni_emodarts.node_options import node_options
 from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, write_atomically
 
 _POLL = 2.0  # seconds
@@ -301,7 +302,8 @@ def _nnictl(*words: str, problem: str) -> str:
     if command is None:
         raise ExperimentError("nnictl is not installed beside this package; install nni==3.0")
     # Trials call `python`: let them find the interpreter that this package is installed in.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "NODE_OPTIONS": node_options()}
     done = subprocess.run(  # noqa: S603
         [command, *words], capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL
     )

@@ -1,5 +1,6 @@
 """The only room that asks NNI for parameters or reports to it. Outside a trial it does nothing."""
 
+import fcntl
 import json
 import logging
 import os
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0  # seconds
 _PAUSES = (0.5, 1.0, 2.0)  # seconds between attempts
+_TAG = "retiarii"
+"""What NNI calls an experiment whose trials have a network to look at."""
 
 
 def in_trial() -> bool:
@@ -54,26 +57,84 @@ def report_intermediate(validation_uar: float) -> None:
         nni.report_intermediate_result(validation_uar)
 
 
-def report_final(default: float, figures: Mapping[str, float]) -> None:
+def report_final(default: float, columns: Mapping[str, float | str]) -> None:
     """Report the trial's result.
 
     Args:
         default: the validation UAR, the only figure that a tuner or the web UI may choose by.
-        figures: further figures, which become columns of the web UI; test figures are called `test_*`.
+        columns: further columns of the web UI: figures, of which test figures are called `test_*`, and choices.
     """
     if in_trial():
         import nni
 
-        nni.report_final_result({"default": default, **figures})
+        nni.report_final_result({"default": default, **columns})
 
 
-def _parameters_noted_by_manager() -> dict[str, Any] | None:
+def offer_visualization() -> None:
+    """Let the web UI offer to open the trial's `model.onnx`: it does so for experiments with a certain tag.
+
+    NNI's own architecture searches set it; `nnictl create` does not, and `nnictl resume` takes it away. So each trial
+    sees to it.
+    """
+    if not in_trial():
+        return
+    try:
+        _tag_experiment(os.environ["NNI_EXP_ID"], Path.home() / "nni-experiments")
+    except (OSError, KeyError, ValueError) as error:
+        logger.warning("the web UI has no tab for model.onnx: NNI's list of experiments cannot be changed (%s)", error)
+
+
+def show_drawing(svg: bytes) -> str | None:
+    """Put a drawing where the manager serves it as a picture, which it does of nothing in a trial's own folder.
+
+    Args:
+        svg: the drawing.
+
+    Returns:
+        Its address; None where the manager runs on another machine.
+    """
+    if not in_trial():
+        return None
+    # A local trial's folder is EXPERIMENT/environments/ENVIRONMENT/trials/TRIAL, and EXPERIMENT/log is served.
+    logs = output_folder().parents[3] / "log" if len(output_folder().parents) > 3 else output_folder() / "absent"
+    manager = _manager()
+    if manager is None or not (logs / "nnimanager.log").is_file():
+        return None
+    name = f"{os.environ['NNI_TRIAL_JOB_ID']}.svg"
+    (logs / name).write_bytes(svg)
+    return f"{manager}/logs/{name}"
+
+
+def _tag_experiment(name: str, home: Path) -> None:
+    """Add the tag to NNI's list of experiments, with the lock that NNI uses, unless it is there."""
+    listed = home / ".experiment"
+    if not listed.is_file():  # the manager runs on another machine
+        return
+    # NNI's lock does not keep out trials that start at the same moment.
+    with (home / ".experiment.emodarts").open("w") as ours:
+        fcntl.flock(ours, fcntl.LOCK_EX)
+        from nni.tools.nnictl.config_utils import Experiments
+
+        experiments = Experiments(str(home))
+        tags = experiments.get_all_experiments().get(name, {}).get("tag", [])
+        if _TAG not in tags:
+            experiments.update_experiment(name, "tag", [*tags, _TAG])
+
+
+def _manager() -> str | None:
+    """Address of the experiment's manager."""
     channel = urlparse(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
     if not channel.netloc:
         return None
     # The channel is .../env/ENVIRONMENT/TRIAL, behind the experiment's URL prefix where there is one.
-    prefix = channel.path.partition("/env/")[0]
-    url = f"http://{channel.netloc}{prefix}/api/v1/nni/trial-jobs/{os.environ['NNI_TRIAL_JOB_ID']}"
+    return f"http://{channel.netloc}{channel.path.partition('/env/')[0]}"
+
+
+def _parameters_noted_by_manager() -> dict[str, Any] | None:
+    manager = _manager()
+    if manager is None:
+        return None
+    url = f"{manager}/api/v1/nni/trial-jobs/{os.environ['NNI_TRIAL_JOB_ID']}"
     for pause in (*_PAUSES, None):
         try:
             answer = requests.get(url, timeout=_TIMEOUT)

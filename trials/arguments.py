@@ -89,6 +89,7 @@ def _assemble(arguments: argparse.Namespace) -> Trial:
         file = config_beside(arguments.architecture)
     config = load_config(arguments.preset, file, arguments.set, options)
     parameters = nni_trial.parameters()
+    nni_trial.offer_visualization()
     return Trial(
         _budgeted(config, parameters),
         _number("fold", parameters, arguments.fold, 0),

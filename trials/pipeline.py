@@ -1,7 +1,7 @@
 """A trial that searches an architecture inside one fold, then retrains and scores it on that fold."""
 
 from nni_emodarts.trials import arguments
-from nni_emodarts.trials.retrain import test_columns
+from nni_emodarts.trials.showing import show_architecture, test_columns
 
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
@@ -9,7 +9,7 @@ from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, METRICS
 
 
 def main() -> None:
-    """Search and retrain one fold, and report the validation UAR, with the test figures beside it."""
+    """Search and retrain one fold, and report the validation UAR, with the test figures and the choices beside it."""
     arguments.run(main.__doc__ or "", work)
 
 
@@ -32,7 +32,8 @@ def work(trial: arguments.Trial) -> None:
     metrics = retrain_fold(
         config, corpus, architecture, fold, trial.seed, trial.folder, progress=progress, report=report
     )
-    nni_trial.report_final(metrics["val_uar"], test_columns(metrics))
+    choices = show_architecture(trial.folder, architecture)
+    nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **choices})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A trial that retrains an architecture on one fold: an exported one, or one that the tuner of this trial chose."""
 
 from nni_emodarts.trials import arguments
+from nni_emodarts.trials.showing import show_architecture, test_columns
 
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
@@ -43,12 +44,9 @@ def work(trial: arguments.Trial) -> None:
         config, corpus, architecture, fold, trial.seed, trial.folder,
         read_test=not trial.choices, overlap=overlap, progress=progress, report=nni_trial.report_intermediate,
     )  # fmt: skip
-    nni_trial.report_final(metrics["val_uar"], test_columns(metrics))
-
-
-def test_columns(metrics: dict[str, float]) -> dict[str, float]:
-    """The figures that become columns of the web UI."""
-    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics}
+    choices = show_architecture(trial.folder, architecture)
+    # What a tuner chose has columns already.
+    nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **({} if trial.choices else choices)})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A trial that searches an architecture on one fold's training speakers."""
 
 from nni_emodarts.trials import arguments
+from nni_emodarts.trials.showing import show_architecture, write_graph
 
 from nni_emodarts import nni_trial
 
@@ -18,8 +19,12 @@ def work(trial: arguments.Trial) -> None:
     config, progress = trial.config, arguments.show_progress
     corpus = prepare(config.data, config.features, progress=progress)
     fold = corpus.fold(trial.fold)
-    search(config, corpus, fold, trial.seed, trial.folder, progress, nni_trial.report_intermediate)
-    nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], {})
+    report = nni_trial.report_intermediate
+    architecture = search(config, corpus, fold, trial.seed, trial.folder, progress, report)
+    if nni_trial.in_trial():
+        write_graph(trial.folder, architecture)
+    choices = show_architecture(trial.folder, architecture)
+    nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], choices)
 
 
 if __name__ == "__main__":

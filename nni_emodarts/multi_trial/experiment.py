@@ -18,6 +18,7 @@ from nni_emodarts.multi_trial.ledger import Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_nas import NasExperiment, NasExperimentConfig, Strategy
+from nni_emodarts.node_options import manager_protected
 
 OpenLedger = Callable[[Any], Ledger]
 
@@ -100,7 +101,8 @@ def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -
     port = free_port()
     on_start(experiment.id, port)
     try:
-        experiment.start(port)
+        with manager_protected():
+            experiment.start(port)
         experiment._wait_completion()
     except (requests.RequestException, RuntimeError, OSError) as error:
         raise ExperimentError(f"NNI's experiment {experiment.id} on port {port} broke off: {error}") from error

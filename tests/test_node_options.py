@@ -1,0 +1,124 @@
+"""What protects NNI's manager from a click on Netron without internet."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from nni_emodarts.experiment import Manager, experiment_yaml, free_port, started
+from nni_emodarts.node_options import guard_script, manager_protected, node_options
+
+_CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
+
+
+def test_options_of_a_person_are_kept_and_nothing_is_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = f'--require="{guard_script()}"'
+    assert node_options("") == ours
+    assert node_options("--no-warnings") == f"--no-warnings {ours}"
+    assert node_options(node_options("--no-warnings")) == node_options("--no-warnings")
+    monkeypatch.delenv("NODE_OPTIONS", raising=False)
+    with manager_protected():
+        assert os.environ["NODE_OPTIONS"] == ours
+    assert "NODE_OPTIONS" not in os.environ
+    monkeypatch.setenv("NODE_OPTIONS", "--no-warnings")
+    with manager_protected():
+        assert os.environ["NODE_OPTIONS"] == f"--no-warnings {ours}"
+    assert os.environ["NODE_OPTIONS"] == "--no-warnings"
+
+
+def test_the_command_prints_them(emodarts: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NODE_OPTIONS", raising=False)
+    assert emodarts("node-options") == (0, node_options("") + "\n")
+
+
+def test_a_folder_whose_name_has_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Node.js itself takes the options apart."""
+    import nni_node
+
+    script = tmp_path / 'a "b" c' / "guard.js"
+    script.parent.mkdir()
+    script.write_text("console.log('loaded')")
+    monkeypatch.setattr("nni_emodarts.node_options.guard_script", lambda: script)
+    node = Path(next(iter(nni_node.__path__))) / "node"
+    environment = {**os.environ, "NODE_OPTIONS": node_options("")}
+    done = subprocess.run([node, "-e", "0"], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "loaded\n"
+
+
+@pytest.fixture
+def idle(small_manifest: Path, home: Path) -> Path:
+    """An experiment whose one trial only waits."""
+    file = home / "idle.yml"
+    text = experiment_yaml("test", ["--manifest", str(small_manifest)], [0], [1], concurrency=1)
+    lines = ["trialCommand: sleep 60" if line.startswith("trialCommand") else line for line in text.splitlines()]
+    file.write_text("\n".join(line for line in lines if not line.startswith("  ---")) + "\n")
+    return file
+
+
+@contextmanager
+def _bare(config: Path, options: str | None) -> Iterator[int]:
+    """`nnictl create` as a person types it: port of its manager."""
+    nnictl = shutil.which("nnictl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert nnictl is not None
+    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
+    environment |= {} if options is None else {"NODE_OPTIONS": options}
+    port = free_port()
+    words = [nnictl, "create", "--config", str(config), "--port", str(port)]
+    subprocess.run(words, env=environment, capture_output=True, check=True)
+    try:
+        yield port
+    finally:
+        subprocess.run([nnictl, "stop", "--port", str(port)], env=environment, capture_output=True, check=False)
+
+
+def _click(port: int) -> requests.Response:
+    """A click on Netron; no proxy of the test's environment stands between."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.get(f"http://localhost:{port}/{_CLICK}", timeout=30)
+
+
+def _skip_with_internet() -> None:
+    import socket
+
+    try:
+        socket.getaddrinfo("netron.app", 443)
+    except OSError:
+        return
+    pytest.skip("netron.app can be reached from here, so that a click on Netron ends no manager")
+
+
+@pytest.mark.slow
+def test_a_manager_outlives_the_click(idle: Path) -> None:
+    _skip_with_internet()
+    with started(idle) as manager:
+        answer = _click(manager.port)
+        assert answer.status_code == 502
+        assert answer.headers["Content-Type"].startswith("text/html")
+        for words in ("Netron cannot be reached", "/logs/Tr1al.svg", "emodarts view", "The experiment goes on"):
+            assert words in answer.text
+        assert _click(manager.port).status_code == 502
+        assert Manager(manager.port).status() != "ERROR"
+
+
+@pytest.mark.slow
+def test_a_bare_manager_needs_the_line_of_the_documentation(idle: Path, home: Path) -> None:
+    """Without it the click is the experiment's end: were it not so, there would be nothing to protect."""
+    _skip_with_internet()
+    printed = subprocess.run(
+        [sys.executable, "-m", "nni_emodarts", "node-options"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    with _bare(idle, printed) as port:
+        assert _click(port).status_code == 502
+        assert Manager(port).status() != "ERROR"
+    with _bare(idle, None) as port:
+        with pytest.raises(requests.RequestException):
+            _click(port)
+        with pytest.raises(requests.RequestException):
+            Manager(port).status()

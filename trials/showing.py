@@ -1,0 +1,50 @@
+"""What a trial shows of its network in NNI's web UI: the choices as columns, the graph, a drawing."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from nni_emodarts import nni_trial
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.flat_space import flat_sample
+from nni_emodarts.run_folder import ARCHITECTURE, GRAPH, RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+def test_columns(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The test figures that become columns of the web UI."""
+    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics}
+
+
+def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str, str]:
+    """Draw a trial's network. A drawing that fails costs no result.
+
+    Args:
+        folder: the trial's.
+        architecture: its network.
+
+    Returns:
+        The choices by label, to become columns of the web UI.
+    """
+    if not folder.has(ARCHITECTURE):
+        folder.write_json(ARCHITECTURE, architecture.to_dict())
+    try:
+        from nni_emodarts.report.sheet import write_sheet
+
+        address = nni_trial.show_drawing(write_sheet(folder))
+    except Exception:
+        logger.exception("the network could not be drawn")
+    else:
+        if address is not None:
+            print(f"drawing of the network: {address}", flush=True)  # noqa: T201 - NNI keeps a trial's stdout
+    return flat_sample(architecture)
+
+
+def write_graph(folder: RunFolder, architecture: Architecture) -> None:
+    """Write the graph of a network that is not trained, for viewing alone: its weights are random."""
+    from nni_emodarts.space import build_model
+    from nni_emodarts.training.graph import onnx_graph
+
+    if not folder.has(GRAPH):
+        folder.write_bytes(GRAPH, onnx_graph(build_model(architecture), architecture.input_shape))
