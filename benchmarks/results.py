@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 from benchmarks.results_document import write_document
-from nni_emodarts.benchmark import Method, compare, read_cell
+from nni_emodarts.benchmark import Method, compare
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.console import Cells, progress_bars
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.protocols import count_folds
 from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.summaries import read_cell
 
 SEEDS = [1]
 TRANSFER = "darts_from_emodb4"

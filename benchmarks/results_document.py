@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.benchmark import read_cell
 from nni_emodarts.config import NONE
 from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.summaries import read_cell
 
 _NAMES = {
     "darts": "emoDARTS, searched anew inside each fold",
