@@ -104,8 +104,8 @@ def _main_section(table: Table) -> list[str]:
         f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(manifest['classes'])}; "
         f"protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. No speaker is in two of "
         "train, validation and test. A search happens anew inside each fold and sees its training and validation "
-        "speakers only; validation chooses the epoch; the test part is read once. All networks share folds, seeds, features and "
-        "retrain recipe."
+        "speakers only; validation chooses the epoch; the test part is read once. All networks share folds, seeds, "
+        "features and retrain recipe."
     )
     if not table["methods"]:
         return [head, _missing(table)]
@@ -209,7 +209,7 @@ def _ablation_section(table: Table) -> list[str]:
     parts = [
         f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
         "changes one thing of the configuration as shipped, `as_shipped`; rows of the recipe retrain the architectures "
-        "that `as_shipped` found, the others search anew.",
+        "that `as_shipped` found, and cost that alone; the others search anew.",
         _missing(table),
     ]
     against = {row["method"]: row for row in table["comparisons"]}
