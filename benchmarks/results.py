@@ -46,7 +46,7 @@ def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA
         if arguments.discard_stale:
             _discard(corpus, data, results)
         _compute(corpus, data, methods, seeds, results, arguments)
-        main_table(corpus, data, results, seeds)
+        main_table(corpus, data, results, range(1, max(SEEDS, arguments.seeds) + 1))  # what a slice lacks is said
     write_document(arguments.out)
 
 
@@ -76,7 +76,7 @@ def add_places(parser: argparse.ArgumentParser, runs: str) -> None:
     """Options that say where things are, and how many run at once."""
     parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of RESULTS.md and results/")
     parser.add_argument("--runs", type=Path, default=Path(runs), help="folder of the run folders behind")
-    parser.add_argument("--workers", type=int, default=2, help="cells at once")
+    parser.add_argument("--workers", type=_positive, default=2, help="cells at once")
     parser.add_argument("--data", default=os.environ.get("EMODARTS_DATA"), help="folder of emodb4 and ravdess")
     parser.add_argument("--discard-stale", action="store_true", help="delete cells of other settings")
 
@@ -90,12 +90,18 @@ def guarded(run: Callable[[], None]) -> None:
         raise SystemExit(2) from None
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
+    return int(text)
+
+
 def _parser(corpora: Sequence[Corpus]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     keys = ",".join(corpus.key for corpus in corpora)
     parser.add_argument("--corpora", default=keys, help=f"some of {keys}")
     parser.add_argument("--methods", default=",".join(METHODS), help="some of them; '' computes none")
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="number of seeds; machines have one")
+    parser.add_argument("--seeds", type=_positive, default=SEEDS, help="number of seeds; machines have one")
     add_places(parser, "runs/results")
     return parser
 

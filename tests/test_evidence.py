@@ -57,7 +57,10 @@ def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
     assert [method["name"] for method in first["methods"]] == ["random_search", "darts"]
     assert [method["name"] for method in second["methods"]] == ["cnn", "random_search", "darts"]
     assert [method["seeds"] for method in second["methods"]] == [[1, 2], [1], [1]]
-    assert {row["method"] for row in second["missing"]} == set(METHODS) - {"cnn"}, "two seeds were asked for"
+    missing = {row["method"]: row["reason"] for row in second["missing"]}
+    assert set(missing) == set(METHODS), "three seeds are the plan, however few a slice computes"
+    assert missing["cnn"].startswith("3 of 9 cells")
+    assert missing["egemaps_svm"].startswith("3 of 3 cells"), "machines take one seed"
     assert [row["reference"] for row in second["comparisons"]] == ["darts", "darts"]
     assert second["methods"][1]["candidates"] == 5, "what the search of darts cost"
     needed = {"name", "uar_mean", "uar_std", "uar_interval", "seeds", "cpu_seconds", "parameters", "flops"}
@@ -71,7 +74,7 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     for method in summary["methods"]:
         assert f"{method['uar_mean']:.3f}" in page
         assert f"{method['cpu_seconds']:,.0f}" in page
-    assert "`random_sampling` (6 of 6 cells not computed yet)" in page
+    assert "`random_sampling` (9 of 9 cells not computed yet)" in page
     assert "Not computed yet: `python -m benchmarks.ablations`" in page
     for item in CHECKLIST:
         assert item.question in page
@@ -128,3 +131,9 @@ def test_machines_are_skipped_where_opensmile_is_missing(
 def test_an_unknown_name_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="darst unknown; known: egemaps_svm"):
         run(data, tmp_path, "--methods", "darst")
+
+
+def test_no_seed_at_all_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(data, tmp_path, "--seeds", "0")
+    assert "'0' must be a whole number of at least 1" in capsys.readouterr().err
