@@ -1,65 +1,147 @@
-"""`python -m benchmarks.results`: the figures of docs/RESULTS.md, on the corpora under $EMODARTS_DATA.
+"""`python -m benchmarks.results`: the main tables and docs/RESULTS.md, on the corpora under $EMODARTS_DATA.
 
-Finished cells under docs/results are kept: a run that was cut off goes on, and a finished one only writes the document.
+Only cells that are missing under docs/results are computed, so that it can be run in slices: some corpora, some
+methods, some seeds. Then the summaries are made of all cells that are there, and the document of the summaries.
 """
 
 import argparse
-import json
 import os
 import sys
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
+from benchmarks.evidence import (
+    CORPORA,
+    METHODS,
+    SEEDS,
+    Corpus,
+    discard_stale,
+    has_machine,
+    jobs_of,
+    main_table,
+    seeds_there,
+)
 from benchmarks.results_document import write_document
-from nni_emodarts.benchmark import Method, compare, read_cell
-from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.console import Cells, progress_bars
+from nni_emodarts.benchmark import Method, benchmark
+from nni_emodarts.console import Cells, progress_bars, show_error, show_note
+from nni_emodarts.errors import EmodartsError
 from nni_emodarts.preparation import load_manifest
-from nni_emodarts.protocols import count_folds
-from nni_emodarts.run_folder import write_atomically
-
-SEEDS = [1]
-TRANSFER = "darts_from_emodb4"
 
 
-def main() -> None:
-    """Compute what is missing, then write the document."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of RESULTS.md and results/")
-    parser.add_argument("--runs", type=Path, default=Path("runs/results"), help="folder of the run folders behind")
-    parser.add_argument("--workers", type=int, default=2, help="cells at once")
-    parser.add_argument("--corpora", default=os.environ.get("EMODARTS_DATA"), help="folder of emodb4 and ravdess")
-    arguments = parser.parse_args()
-    if arguments.corpora is None:
-        sys.exit("set EMODARTS_DATA to the folder that holds emodb4/manifest.csv and ravdess/manifest.csv")
-    corpora, results = Path(arguments.corpora), arguments.out / "results"
-    emodb4 = load_config("compact", options=_data(corpora / "emodb4", "loso"))
-    # RAVDESS is three times as large: epochs are bounded, for every method alike.
-    ravdess = load_config("compact", settings=["retrain.epoch_steps=16"], options=_data(corpora / "ravdess", "kfold:6"))
-    _compare("emodb4-loso", emodb4, [Method("darts"), Method("cnn_lstm")], arguments, results)
-    carried = best_architecture(results / "cells" / "emodb4-loso", results / "emodb4-darts.json")
-    methods = [Method(TRANSFER, str(carried)), Method("cnn_lstm")]
-    _compare("ravdess-6fold", ravdess, methods, arguments, results)
+def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA) -> None:
+    """Compute what is missing, then write summaries and document.
+
+    Args:
+        words: the command line's words; its own where absent.
+        corpora: the corpora that there are.
+    """
+    arguments = _parser(corpora).parse_args(words)
+    data = data_folder(arguments.data)
+    results: Path = arguments.out / "results"
+    seeds = list(range(1, arguments.seeds + 1))
+    methods = [Method(name) for name in pick("methods", arguments.methods, METHODS)]
+    chosen = pick("corpora", arguments.corpora, [corpus.key for corpus in corpora])
+    for corpus in (each for each in corpora if each.key in chosen):
+        if arguments.discard_stale:
+            _discard(corpus, data, results)
+        _compute(corpus, data, methods, seeds, results, arguments)
+        main_table(corpus, data, results, range(1, max(SEEDS, arguments.seeds) + 1))  # what a slice lacks is said
     write_document(arguments.out)
 
 
-def best_architecture(cells: Path, out: Path) -> Path:
-    """Write the architecture of the search whose network did best on validation speakers; test figures have no say."""
-    best = max((read_cell(file) for file in sorted(cells.glob("darts-*.json"))), key=lambda cell: cell["val_uar"])
-    write_atomically(out, (json.dumps(best["architecture"], indent=2, ensure_ascii=False) + "\n").encode())
-    return out
+def pick(what: str, text: str, known: Sequence[str]) -> list[str]:
+    """Names of a list such as `a,b`, in the order of those that are known; none for an empty one.
+
+    Args:
+        what: what is named, for the message.
+        text: the names.
+        known: all that may be named.
+    """
+    names = {name.strip() for name in text.split(",")} - {""}
+    strangers = sorted(names - set(known))
+    if strangers:
+        sys.exit(f"--{what}: {', '.join(strangers)} unknown; known: {', '.join(known)}")
+    return [name for name in known if name in names]
 
 
-def _data(corpus: Path, protocol: str) -> dict[str, str]:
-    return {"data.manifest": str(corpus / "manifest.csv"), "data.protocol": protocol}
+def data_folder(given: str | None) -> Path:
+    """The folder of the corpora."""
+    if given is None:
+        sys.exit("set EMODARTS_DATA to the folder that holds emodb4/manifest.csv and ravdess/manifest.csv")
+    return Path(given)
 
 
-def _compare(
-    name: str, config: ExperimentConfig, methods: list[Method], arguments: argparse.Namespace, results: Path
+def add_places(parser: argparse.ArgumentParser, runs: str) -> None:
+    """Options that say where things are, and how many run at once."""
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of RESULTS.md and results/")
+    parser.add_argument("--runs", type=Path, default=Path(runs), help="folder of the run folders behind")
+    parser.add_argument("--workers", type=_positive, default=2, help="cells at once")
+    parser.add_argument("--data", default=os.environ.get("EMODARTS_DATA"), help="folder of emodb4 and ravdess")
+    parser.add_argument("--discard-stale", action="store_true", help="delete cells of other settings")
+
+
+def guarded(run: Callable[[], None]) -> None:
+    """Run a command; an error that the user can mend is one message and exit code 2."""
+    try:
+        run()
+    except EmodartsError as error:
+        show_error(str(error))
+        raise SystemExit(2) from None
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number of at least 1")
+    return int(text)
+
+
+def _parser(corpora: Sequence[Corpus]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    keys = ",".join(corpus.key for corpus in corpora)
+    parser.add_argument("--corpora", default=keys, help=f"some of {keys}")
+    parser.add_argument("--methods", default=",".join(METHODS), help="some of them; '' computes none")
+    parser.add_argument("--seeds", type=_positive, default=SEEDS, help="number of seeds; machines have one")
+    add_places(parser, "runs/results")
+    return parser
+
+
+def _compute(
+    corpus: Corpus,
+    data: Path,
+    methods: Sequence[Method],
+    seeds: Sequence[int],
+    results: Path,
+    arguments: argparse.Namespace,
 ) -> None:
-    folds = range(count_folds(load_manifest(config.data), config.data.protocol))
+    config, folds, cells = corpus.config(data), corpus.folds(data), results / "cells" / corpus.name
+    usable = [method for method in methods if _can_compute(method, len(folds), cells)]
     with progress_bars() as bars:
-        compare(name, config, methods, folds, SEEDS, results, arguments.runs / name, arguments.workers, Cells(bars))
+        for machine in (True, False):
+            some = [method for method in usable if method.machine is machine]
+            own = seeds[:1] if machine else seeds
+            if some:
+                runs = arguments.runs / corpus.name
+                benchmark(config, some, folds, own, cells, runs, arguments.workers, Cells(bars), bars)
+
+
+def _can_compute(method: Method, folds: int, cells: Path) -> bool:
+    """Whether a machine has its functionals' package, or needs it no more."""
+    done = len(list(cells.glob(f"{method.name}-fold_*-seed_1.json"))) == folds
+    if not has_machine(method.name) or done or find_spec("opensmile"):
+        return True
+    show_note(f"{method.name} is skipped: openSMILE is not installed; pip install 'nni_emodarts[opensmile]'")
+    return False
+
+
+def _discard(corpus: Corpus, data: Path, results: Path) -> None:
+    config, cells = corpus.config(data), results / "cells" / corpus.name
+    digest = load_manifest(config.data).digest
+    for method in map(Method, METHODS):
+        there = seeds_there(cells, method)
+        for file in discard_stale(jobs_of(config, method, corpus.folds(data), there, cells), digest):
+            show_note(f"deleted {file}, which was computed with other settings")
 
 
 if __name__ == "__main__":
-    main()
+    guarded(main)

@@ -1,181 +1,363 @@
-"""docs/RESULTS.md, made of the figures under docs/results alone."""
+"""`python -m benchmarks.results_document`: docs/RESULTS.md, made of the files under docs/results alone.
 
+A table, or a row of it, that is not computed yet is left out, and the page says so.
+"""
+
+import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nni_emodarts.architecture import Architecture
-from nni_emodarts.benchmark import read_cell
-from nni_emodarts.config import NONE
+import yaml
+
+from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
 from nni_emodarts.run_folder import write_atomically
 
-_NAMES = {
-    "darts": "emoDARTS, searched anew inside each fold",
-    "darts_from_emodb4": "emoDARTS, the architecture found on EMO-DB",
-    "cnn_lstm": "hand-designed CNN-LSTM",
+TABLES = ("emodb4-loso", "ravdess-6fold")
+ABLATIONS = "emodb4-ablations"
+TRANSFER = "transfer"
+NOTES = "notes.yml"
+_LABELS = {
+    "darts": "emoDARTS: DARTS, searched anew inside each fold",
+    "random_search": "random search at the cost of that search",
+    "random_sampling": "random sampling: an even draw",
+    "cnn": "CNN, hand-designed",
+    "rnn": "RNN, hand-designed",
+    "lstm": "LSTM, hand-designed",
+    "cnn_lstm": "CNN-LSTM, hand-designed",
+    "cnn_lstm_attention": "CNN-LSTM with attention, hand-designed",
+    "egemaps_svm": "eGeMAPSv02 + linear SVM",
+    "compare_svm": "ComParE_2016 + linear SVM",
 }
-# UAR of openSMILE functionals and a linear SVM under the same folds; measured once, outside this command.
-_SVM = {"emodb4-loso": ("0.765", "0.865"), "ravdess-6fold": ("0.483", "0.567")}
 
 
 def write_document(docs: Path) -> None:
     """Write RESULTS.md beside the results."""
-    emodb4, ravdess = (_read(docs / "results" / f"{name}.json") for name in ("emodb4-loso", "ravdess-6fold"))
-    cells = [read_cell(file) for file in sorted((docs / "results" / "cells").glob("*/*.json"))]
-    architecture = Architecture.load(docs / "results" / "emodb4-darts.json")
-    text = "\n\n".join(
-        [
-            "# Results on real speech",
-            _preface(cells),
-            "## EMO-DB, four classes, leave one speaker out",
-            _emodb4_text(emodb4),
-            _table(emodb4),
-            _folds_table(docs / "results" / "cells" / "emodb4-loso"),
-            "## RAVDESS, eight classes, six folds: a transfer",
-            _ravdess_text(architecture),
-            _table(ravdess),
-            "## Recall of each emotion",
-            *(_recall_table(summary) for summary in (emodb4, ravdess)),
-            "## How to read this",
-            _reading(emodb4, ravdess, cells),
-        ]
-    )
-    write_atomically(docs / "RESULTS.md", (text + "\n").encode())
+    evidence = read_evidence(docs / "results")
+    parts = ["# Results on real speech", _preface(evidence)]
+    for table in evidence.tables:
+        parts += [f"## {table['title']}", *_main_section(table)]
+    parts += ["## Ablations", *_ablation_section(evidence.ablations)]
+    parts += ["## Transfer", *_transfer_section(evidence.transfer)]
+    parts += ["## The recipe", *_recipe_section(evidence)]
+    parts += ["## What did not work", _failures(evidence)]
+    parts += ["## The checklist", _checklist(evidence)]
+    parts += ["## Cost, hardware, versions", _cost_table(evidence)]
+    parts += ["## How to read this", _reading()]
+    write_atomically(docs / "RESULTS.md", ("\n\n".join(part for part in parts if part) + "\n").encode())
 
 
-def _preface(cells: Sequence[dict[str, Any]]) -> str:
-    environment = cells[0]["environment"]
-    packages = ", ".join(f"{name} {environment['packages'][name]}" for name in ("nni", "torch", "torchaudio"))
-    hours = sum(cell["cpu_seconds"] for cell in cells) / 3600
-    return (
-        "This page is made by one command, from the cells that it finds under `docs/results` and those that it computes"
-        " where one is missing; the variable names the folder that holds `emodb4/manifest.csv` and "
-        "`ravdess/manifest.csv`:\n\n"
-        "```bash\nEMODARTS_DATA=/path/to/corpora python -m benchmarks.results\n```\n\n"
-        f"All cells together took {hours:.1f} CPU hours, as processes of {environment['threads']} thread each on "
-        f"{environment['processor']} ({packages}, Python {environment['python']}). Preset `compact`, seed 1."
+def read_evidence(results: Path) -> Evidence:
+    """All that is under docs/results; what is not there is empty."""
+    tables = [_read(results / f"{name}.json") for name in TABLES]
+    file = results / NOTES
+    notes = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return Evidence(
+        [table for table in tables if table],
+        _read(results / f"{ABLATIONS}.json"),
+        _read(results / f"{TRANSFER}.json"),
+        notes or {},
     )
 
 
-def _emodb4_text(summary: dict[str, Any]) -> str:
-    ours = _method(summary, "darts")
-    return (
-        f"EMO-DB (Burkhardt et al. 2005), anger, happiness, neutral and sadness: {ours['utterances']} utterances of "
-        f"{ours['speakers']} speakers. In each of the {len(ours['folds'])} folds one speaker is the test part, two "
-        "(one of each gender) validate, the others train. The search happens anew inside each fold and sees its "
-        "training and validation speakers only. Validation chooses the epoch; the test part is read once. Both rows "
-        "use the same features, retrain recipe, folds and seed."
-    )
+def _read(file: Path) -> Table:
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
-def _ravdess_text(architecture: Architecture) -> str:
-    origin = architecture.origin
-    return (
-        "RAVDESS (Livingstone & Russo 2018), speech: 24 speakers, eight classes; fold i tests the sorted male speakers "
-        "[i::6] and the sorted female speakers [i::6]. Nothing is searched here: the architecture "
-        f"[`{architecture.id}`](results/emodb4-darts.json) was found on EMO-DB in fold {origin['fold']}, whose "
-        "network did best on *validation* speakers, and is trained from scratch. Epochs are bounded to 16 batches "
-        "(`retrain.epoch_steps`) for both rows, so that the whole page stays within two hours on two cores."
-    )
-
-
-def _table(summary: dict[str, Any]) -> str:
-    rows = [
-        "| method | UAR | 95 % interval | WA | mean of fold UARs | parameters | CPU seconds |",
-        "|---|---|---|---|---|---|---|",
+def _preface(evidence: Evidence) -> str:
+    lines = [
+        "UAR is the mean recall over the classes, of the test predictions of all folds together. This page is made of "
+        "the files under [`results/`](results) alone; the cells behind them are computed where they are missing:\n\n"
+        "```bash\nexport EMODARTS_DATA=/path/to/corpora   # holds emodb4/manifest.csv and ravdess/manifest.csv\n"
+        "python -m benchmarks.results             # main tables; --corpora, --methods, --seeds choose a slice\n"
+        "python -m benchmarks.ablations           # ablations and transfer; --groups chooses some\n"
+        "python -m benchmarks.results_document    # this page alone\n```"
     ]
-    for method in summary["methods"]:
+    lines += [f"- {_verdict(table)}" for table in evidence.tables]
+    return lines[0] + "\n\n" + "\n".join(lines[1:])
+
+
+def _verdict(table: Table) -> str:
+    """How far the searched network is from its goal, and what it stands above."""
+    ours = _method(table, "darts")
+    if ours is None:
+        return f"{table['name']}: the search is not computed yet, so that this page shows nothing of it."
+    gap = ours["uar_mean"] - table["goal"]
+    reached = "reaches" if gap >= 0 else f"is {-gap:.3f} below"
+    below = [row for row in table["comparisons"] if row["reference"] == "darts"]
+    sentences = [_standing(row) for row in below]
+    against = f" Against the others: {'; '.join(sentences)}." if sentences else ""
+    return f"{table['name']}: emoDARTS {_uar(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
+
+
+def _standing(row: Mapping[str, Any]) -> str:
+    how = "above" if row["difference"] < 0 else "below"
+    sure = "a real difference" if row["p_holm"] < 0.05 else "which may be chance"
+    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {sure} (p {_p(row['p_holm'])})"
+
+
+def _main_section(table: Table) -> list[str]:
+    manifest = table["manifest"]
+    speakers = table["methods"][0]["speakers"] if table["methods"] else 0
+    head = (
+        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(manifest['classes'])}; "
+        f"protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. No speaker is in two of "
+        "train, validation and test. A search happens anew inside each fold and sees its training and validation "
+        "speakers only; validation chooses the epoch; the test part is read once. All networks share folds, seeds, "
+        "features and retrain recipe."
+    )
+    if not table["methods"]:
+        return [head, _missing(table)]
+    return [
+        head,
+        _figures(table["methods"]),
+        _missing(table),
+        _differences(table["comparisons"]),
+        _by_fold(table["methods"]),
+        _recalls(table["methods"]),
+        _operations(table),
+    ]
+
+
+def _figures(methods: Sequence[Table]) -> str:
+    rows = []
+    for method in methods:
         low, high = method["uar_interval"]
         rows.append(
-            f"| {_NAMES[method['name']]} | {method['uar_mean']:.3f} | {low:.3f} to {high:.3f} | "
-            f"{method['wa_mean']:.3f} | {method['fold_mean_uar']:.3f} | {method['parameters']:,} | "
-            f"{method['cpu_seconds']:,.0f} |"
+            [
+                _label(method),
+                _uar(method),
+                f"{low:.3f} to {high:.3f}",
+                f"{method['wa_mean']:.3f}",
+                f"{method['fold_mean_uar']:.3f}",
+                f"{method['val_uar']:.3f}",
+                f"{method['parameters']:,}",
+                "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
+                f"{method['search_cpu_seconds']:,.0f}",
+                f"{method['cpu_seconds']:,.0f}",
+                ", ".join(map(str, method["seeds"])),
+            ]
         )
-    egemaps, compare = _SVM[summary["name"]]
-    rows += [
-        f"| eGeMAPSv02 + linear SVM, for orientation | {egemaps} | | | | | |",
-        f"| ComParE_2016 + linear SVM, for orientation | {compare} | | | | | |",
-    ]
-    return "\n".join(rows)
+    head = (
+        "method|UAR|95 % interval|WA|mean of fold UARs|validation UAR|parameters|MFLOPs|search, CPU s|all, CPU s|seeds"
+    )
+    return _table(head.split("|"), rows)
 
 
-def _folds_table(folder: Path) -> str:
-    """Figures of each fold, so that the spread over speakers is seen."""
+def _differences(comparisons: Sequence[Table]) -> str:
+    if not comparisons:
+        return ""
     rows = [
-        "| test speaker | emoDARTS: validation | test | CNN-LSTM: validation | test | architecture |",
-        "|---|---|---|---|---|---|",
+        [
+            f"`{row['method']}` less `{row['reference']}`",
+            f"{row['difference']:+.3f}",
+            f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
+            _p(row["p"]),
+            _p(row["p_holm"]),
+            "all swaps" if row["exact"] else "drawn swaps",
+        ]
+        for row in comparisons
     ]
-    for file in sorted(folder.glob("darts-fold_*.json")):
-        ours, other = read_cell(file), read_cell(folder / file.name.replace("darts", "cnn_lstm", 1))
-        rows.append(
-            f"| {', '.join(ours['speakers'])} | {ours['val_uar']:.3f} | {ours['test_uar']:.3f} | "
-            f"{other['val_uar']:.3f} | {other['test_uar']:.3f} | `{ours['architecture']['id']}` |"
-        )
-    return "\n".join(rows)
-
-
-def _recall_table(summary: dict[str, Any]) -> str:
-    labels = list(summary["methods"][0]["recall"])
-    rows = [f"| {summary['name']} | {' | '.join(labels)} |", "|---" * (len(labels) + 1) + "|"]
-    for method in summary["methods"]:
-        recalls = " | ".join(f"{method['recall'][label]:.2f}" for label in labels)
-        rows.append(f"| {_NAMES[method['name']]} | {recalls} |")
-    return "\n".join(rows)
-
-
-def _reading(emodb4: dict[str, Any], ravdess: dict[str, Any], cells: Sequence[dict[str, Any]]) -> str:
-    return (
-        "- UAR is the mean recall over the classes, of the test predictions of all folds together. Intervals are "
-        "percentiles of 10,000 resamples of whole speakers; they say nothing about other seeds, of which there is one."
-        f"\n- {_verdict(emodb4, 'darts')}"
-        f"\n- {_verdict(ravdess, 'darts_from_emodb4')}"
-        "\n- Cost: CPU seconds of search and retraining over all folds. The transferred row's own search is counted in "
-        "the first table."
-        "\n- The SVM rows use hand-made features, standardised on the training speakers, under the same folds; they "
-        "come from another program and are here for orientation."
-        f"\n- {_parameter_free(cells)}"
-        "\n- Sixteen batches an epoch leave both networks far from trained on RAVDESS; the row compares them, it does "
-        "not say what either can reach."
-        "\n- Random sampling, random search, further seeds and paired tests are not on this page: without them it does "
-        "not show that the *search* helps."
+    return "Is the difference real?\n\n" + _table(
+        ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "counted"], rows
     )
 
 
-def _parameter_free(cells: Sequence[dict[str, Any]]) -> str:
-    """How far the searches went for operations that learn nothing, beside an even draw."""
-    free, chance, count = 0, 0.0, 0
-    for architecture in (cell["architecture"] for cell in cells if cell["method"] == "darts"):
-        for label, choice in architecture["choices"].items():
-            if isinstance(choice, str):
-                key = "seqnn_primitives" if label.startswith("seqnn") else "cnn_primitives"
-                offered = [name for name in architecture["space"][key] if name != NONE]
-                free, count = free + _learns_nothing(choice), count + 1
-                chance += sum(map(_learns_nothing, offered)) / len(offered)
-    return (
-        f"{free} of the {count} operations that the searches on EMO-DB chose are skip connections or pooling, which "
-        f"learn nothing; an even draw gives {chance:.0f}. DARTS is known to lean that way; the cures are options "
-        "of the strategy, all off here."
-    )
+def _by_fold(methods: Sequence[Table]) -> str:
+    folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
+    rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
+    return "UAR of each fold, mean over the seeds:\n\n" + _table(["fold", *folds], rows)
+
+
+def _recalls(methods: Sequence[Table]) -> str:
+    labels = list(methods[0]["recall"])
+    rows = [[f"`{m['name']}`", *(f"{m['recall'][label]:.2f}" for label in labels)] for m in methods]
+    return "Recall of each class:\n\n" + _table(["", *labels], rows)
+
+
+def _operations(table: Table) -> str:
+    """How far searches went for operations that learn nothing, beside an even draw."""
+    rows = []
+    for method in table["methods"]:
+        counts = method.get("operations", {})
+        free = sum(count for name, count in counts.items() if _learns_nothing(name))
+        if counts:
+            rows.append(
+                [f"`{method['name']}`", f"{free} of {sum(counts.values())}", f"{free / sum(counts.values()):.0%}"]
+            )
+    if not rows:
+        return ""
+    intro = "Chosen operations that learn nothing (skip connections and pooling), which a collapsing search prefers:"
+    return f"{intro}\n\n" + _table(["", "operations", "share"], rows)
 
 
 def _learns_nothing(operation: str) -> bool:
     return operation == "skip_connect" or operation.endswith("_pool_3x3")
 
 
-def _verdict(summary: dict[str, Any], name: str) -> str:
-    ours, other = _method(summary, name), _method(summary, "cnn_lstm")
-    apart = ours["uar_interval"][0] > other["uar_interval"][1] or other["uar_interval"][0] > ours["uar_interval"][1]
-    how = "above" if ours["uar_mean"] > other["uar_mean"] else "below"
-    return (
-        f"{summary['name']}: emoDARTS is {abs(ours['uar_mean'] - other['uar_mean']):.3f} {how} the hand-designed "
-        f"network; their intervals {'do not overlap' if apart else 'overlap'}."
+def _missing(table: Table) -> str:
+    if not table["missing"]:
+        return ""
+    return "Not complete: " + "; ".join(f"`{row['method']}` ({row['reason']})" for row in table["missing"]) + "."
+
+
+def _ablation_section(table: Table) -> list[str]:
+    if not table:
+        return ["Not computed yet: `python -m benchmarks.ablations`."]
+    folds, seeds = ", ".join(map(str, table["folds"])), ", ".join(map(str, table["seeds"]))
+    parts = [
+        f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
+        "changes one thing of the configuration as shipped, `as_shipped`; rows of the recipe retrain the architectures "
+        "that `as_shipped` found, and cost that alone; the others search anew.",
+        _missing(table),
+    ]
+    against = {row["method"]: row for row in table["comparisons"]}
+    for group, title in table["groups"].items():
+        methods = [row for row in table["methods"] if row["group"] in (group, "reference")]
+        if len(methods) > 1:
+            parts += [f"### {title}", _variants(methods, against)]
+    return parts
+
+
+def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
+    rows = []
+    for method in methods:
+        found = against.get(method["name"])
+        rows.append(
+            [
+                f"`{method['name']}`",
+                ", ".join(f"`{setting}`" for setting in method["settings"]),
+                _uar(method),
+                "" if found is None else f"{found['difference']:+.3f}",
+                "" if found is None else f"{found['interval'][0]:+.3f} to {found['interval'][1]:+.3f}",
+                f"{method['val_uar']:.3f}",
+                f"{method['parameters']:,}",
+                f"{method['cpu_seconds']:,.0f}",
+            ]
+        )
+    head = ["variant", "settings", "UAR", "difference", "95 % interval", "validation UAR", "parameters", "CPU s"]
+    return _table(head, rows)
+
+
+def _transfer_section(table: Table) -> list[str]:
+    if not table or not table["methods"]:
+        return ["Not computed yet: `python -m benchmarks.ablations --groups transfer`."]
+    text = (
+        "One architecture, carried to the other corpus and trained there from scratch: of the searches in the main "
+        "table that whose network did best on *validation* speakers."
+    )
+    rows = [f"- `{row['name']}`, scored on {row['scored_on']}: {_carried(row)}" for row in table["methods"]]
+    return [text, "\n".join(rows), _missing(table)]
+
+
+def _carried(row: Table) -> str:
+    low, high = row["uar_interval"]
+    against = row.get("against_nested")
+    text = f"UAR {_uar(row)} ({low:.3f} to {high:.3f}), architecture [`{row['architecture']}`](results/{row['file']})"
+    if against is None:
+        return text + "."
+    return text + f"; {against['difference']:+.3f} beside the search on that corpus itself (p {_p(against['p'])})."
+
+
+def _recipe_section(evidence: Evidence) -> list[str]:
+    tried = evidence.notes.get("recipe_variants") or {}
+    counts = [f"{name}: {tried.get(name) if tried.get(name) is not None else 'not stated yet'}" for name in TABLES]
+    parts = [
+        f"Variants of the recipe that were tried before it was fixed: {'; '.join(counts)}.",
+        str(evidence.notes.get("recipe") or "").strip(),
+    ]
+    shown: list[Any] = []
+    for table in evidence.tables:
+        settings = {key: table["configuration"][key] for key in ("features", "search", "retrain")}
+        if settings not in shown:
+            shown.append(settings)
+            text = yaml.safe_dump(settings, sort_keys=False).strip()
+            parts.append(f"Settings on {table['name']} ([what they mean](configuration.md)):\n\n```yaml\n{text}\n```")
+    return parts
+
+
+def _failures(evidence: Evidence) -> str:
+    lines = [f"- {text}" for text in evidence.notes.get("did_not_work") or []]
+    table = evidence.ablations
+    against = {row["method"]: row for row in table.get("comparisons", [])}
+    worse = [against[row["name"]] for row in table.get("methods", []) if row["name"] in against]
+    lines += [
+        f"- Ablation `{row['method']}`: {row['difference']:+.3f} UAR on its folds."
+        for row in sorted(worse, key=lambda row: float(row["difference"]))
+        if row["difference"] <= 0
+    ]
+    for found in evidence.tables:
+        lines += [
+            f"- {found['name']}: the search is {row['difference']:.3f} below `{row['method']}`."
+            for row in found["comparisons"]
+            if row["reference"] == "darts" and row["difference"] > 0
+        ]
+    return "\n".join(lines) or "Nothing is known yet: neither the search nor its ablations are computed."
+
+
+def _checklist(evidence: Evidence) -> str:
+    rows = [[item.question, item.answer(evidence)] for item in CHECKLIST]
+    text = "Of Lindauer & Hutter (2020), *Best Practices for Scientific Research on Neural Architecture Search*."
+    return text + "\n\n" + _table(["question", "answer"], rows)
+
+
+def _cost_table(evidence: Evidence) -> str:
+    held = [*evidence.tables, *(table for table in (evidence.ablations, evidence.transfer) if table)]
+    rows = [[table["name"], f"{table['cpu_hours']:.2f}", _machines(table)] for table in held]
+    text = "CPU hours of all cells of a table: search and retraining, or fitting; without the extraction of features."
+    return text + "\n\n" + _table(["table", "CPU hours", "computed on"], rows)
+
+
+def _machines(table: Table) -> str:
+    return "; ".join(
+        f"{each['processor']}, {each['device']}, {each['threads']} thread a process ("
+        + ", ".join(f"{name} {version}" for name, version in each["packages"].items())
+        + f", Python {each['python']}): {each['cells']} cells"
+        for each in table["environments"]
     )
 
 
-def _method(summary: dict[str, Any], name: str) -> dict[str, Any]:
-    return next(method for method in summary["methods"] if method["name"] == name)
+def _reading() -> str:
+    return (
+        "- UAR is that of each seed's predictions, pooled over the folds; mean and deviation are over the seeds."
+        "\n- Intervals are percentiles of 10,000 resamples of whole speakers: how far a figure would move with "
+        "other speakers, not with other seeds.\n- p is that of swapping two methods' predictions for whole speakers; "
+        "Holm's correction is over the comparisons of its table.\n- CPU seconds are those of one seed over all folds, "
+        "search and retraining.\n- FLOPs are those of one network for one second of audio, 2 for a multiply-add; those "
+        "of openSMILE's features are not counted.\n- Machines are not random: one seed says all. They learn from "
+        "training and validation speakers, with C fixed beforehand; features are standardised on what they learn from."
+    )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+def _label(method: Table) -> str:
+    return _LABELS.get(method["name"], str(method["name"]))
+
+
+def _method(table: Table, name: str) -> Table | None:
+    return next((method for method in table["methods"] if method["name"] == name), None)
+
+
+def _uar(method: Table) -> str:
+    spread = method["uar_std"]
+    return f"{method['uar_mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
+
+
+def _p(value: float) -> str:
+    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [list(head), ["---"] * len(head), *map(list, rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the document."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("docs"), help="folder of RESULTS.md and results/")
+    write_document(parser.parse_args(words).out)
+
+
+if __name__ == "__main__":
+    main()

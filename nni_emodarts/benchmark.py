@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ import yaml
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
 from nni_emodarts.baselines.svm import SVMS, SvmDesign
-from nni_emodarts.comparisons import compare_with, pick_reference, stacked
+from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, nearest, validate
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.environment import threads_each
@@ -32,16 +31,23 @@ from nni_emodarts.overlap import find_overlap
 from nni_emodarts.preparation import Corpus, load_manifest, prepare
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
+from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.random_search import RANDOM_SEARCH, search_at_random
 from nni_emodarts.retrain import Design, refuse_overlap, retrain_fold, settle_space
 from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder, write_atomically
 from nni_emodarts.search import search, search_cost
-from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, uar_of_confusion, wa_of_confusion
+from nni_emodarts.statistics import speaker_confusions
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
+from nni_emodarts.summaries import read_cell, summarize
 from nni_emodarts.svm import measure_svm, prepare_functionals
 
 Tell = Callable[[int, int, dict[str, Any]], None]
 """Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
-METHODS = (*STRATEGY_OPTIONS, *BASELINES, *SVMS)
+RANDOM_SAMPLING = "random_sampling"
+"""One architecture drawn evenly for each fold and seed: what the space and the recipe give without a search."""
+PAYER = "darts"
+"""The method whose search on the same fold and seed says what random search may spend."""
+METHODS = (*STRATEGY_OPTIONS, *BASELINES, *SVMS, RANDOM_SAMPLING, RANDOM_SEARCH)
 """Names of all methods that need no architecture."""
 _NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0}
 
@@ -63,9 +69,19 @@ class Method:
             raise ConfigError(f"method {self.name!r} is unknown{nearest(self.name, METHODS)}")
 
     @property
-    def searched(self) -> bool:
-        """Whether it searches inside each fold."""
-        return self.architecture is None and self.name in STRATEGY_OPTIONS
+    def strategy(self) -> str | None:
+        """The strategy whose settings decide what it finds, where it searches inside each fold.
+
+        Of random search they are those of the search that it is given the cost of.
+        """
+        if self.bought:
+            return PAYER
+        return self.name if self.architecture is None and self.name in STRATEGY_OPTIONS else None
+
+    @property
+    def bought(self) -> bool:
+        """Whether it is random search, which spends what another method's search cost."""
+        return self.architecture is None and self.name == RANDOM_SEARCH
 
     @property
     def machine(self) -> bool:
@@ -159,23 +175,38 @@ def benchmark(
     cells.mkdir(parents=True, exist_ok=True)
     wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
     manifest = load_manifest(config.data).digest
-    for cell in wanted:
+    _refuse_without_payer(wanted, cells)
+    for cell in (*wanted, *map(_payer, filter(_buys, wanted))):
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
     _prepare_functionals(config, missing, progress)
-    computed = _compute_all(config, missing, cells, runs, min(workers, len(missing)))
+    computed = _compute_all(config, missing, cells, runs, workers)
     for number, figures in enumerate(computed, 1):
         tell(number, len(missing), figures)
     return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]
 
 
 def compute_cell(
-    config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, progress: Progress = silent
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    folder: RunFolder,
+    progress: Progress = silent,
+    budget: float = 0.0,
 ) -> dict[str, Any]:
-    """Search where the method searches, train, score the test part once; then say all of it as plain data."""
+    """Search where the method searches, train, score the test part once; then say all of it as plain data.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        cell: what to compute.
+        folder: where the run's files go.
+        progress: told of the steps.
+        budget: CPU seconds that random search may spend; other methods have no use for it.
+    """
     config = _settled(config, cell.method)
     fold = corpus.fold(cell.fold)
-    design, cost = _design(config, corpus, cell, fold, folder, progress)
+    design, cost = _design(config, corpus, cell, fold, folder, progress, budget)
     if not folder.has(METRICS):
         if isinstance(design, SvmDesign):
             measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
@@ -196,14 +227,22 @@ def compute_cell(
     }
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
+    if "candidates" in cost:
+        data["candidates"] = cost["candidates"]
     data["flops"] = _flops(config, data)
     return data
 
 
 def _design(
-    config: ExperimentConfig, corpus: Corpus, cell: Cell, fold: Fold, folder: RunFolder, progress: Progress
-) -> tuple[Design | SvmDesign, dict[str, float]]:
-    """What a cell measures, and the seconds that it cost to find."""
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    fold: Fold,
+    folder: RunFolder,
+    progress: Progress,
+    budget: float,
+) -> tuple[Design | SvmDesign, dict[str, Any]]:
+    """What a cell measures, and what it cost to find."""
     method = cell.method
     if method.architecture is not None:
         design = Architecture.load(method.architecture)
@@ -213,63 +252,11 @@ def _design(
         return SVMS[method.name], _NO_COST
     if method.name in BASELINES:
         return Baseline(method.name), _NO_COST
-    return _search(config, corpus, fold, cell.seed, folder.child("search"), progress)
-
-
-def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
-
-    Returns:
-        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
-        `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
-        one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
-        none).
-    """
-    seeds = sorted({cell["seed"] for cell in cells})
-    flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
-    confusions = stacked(cells)
-    pooled = confusions.sum(1)
-    uars = [float(value) for value in uar_of_confusion(pooled)]
-    confusion = pooled.sum(0)
-    return {
-        "name": name,
-        "uar_mean": mean(uars),
-        "uar_std": stdev(uars) if len(uars) > 1 else None,
-        "uar_interval": list(bootstrap_uar(confusions)),
-        "wa_mean": float(wa_of_confusion(pooled).mean()),
-        "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
-        "val_uar": mean(cell["val_uar"] for cell in cells),
-        "recall": {
-            label: float(row[number] / max(row.sum(), 1))
-            for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))
-        },
-        "seeds": seeds,
-        "folds": sorted({cell["fold"] for cell in cells}),
-        "by_fold": {
-            str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
-        },
-        "speakers": confusions.shape[1],
-        "utterances": int(confusion.sum()) // len(seeds),
-        "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
-        "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
-        "parameters": round(mean(cell["parameters"] for cell in cells)),
-        "flops": round(mean(flops)) if len(flops) == len(cells) else None,
-    }
-
-
-def read_cell(file: Path) -> dict[str, Any]:
-    """A finished cell.
-
-    Raises:
-        RunFolderError: it is missing or no cell.
-    """
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"cell {file} cannot be read ({error}); delete it to compute it again") from None
-    if not isinstance(data, dict) or "speakers" not in data:
-        raise RunFolderError(f"{file} is no cell of a benchmark; delete it to compute it again")
-    return data
+    if method.name == RANDOM_SAMPLING:
+        origin = {"strategy": RANDOM_SAMPLING, "seed": cell.seed, "fold": cell.fold}
+        seed = [cell.seed, cell.fold]
+        return next(draw_architectures(config.space, corpus.num_classes, corpus.input_shape, seed, origin)), _NO_COST
+    return _search(config, corpus, cell, fold, folder.child("search"), progress, budget)
 
 
 def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> str:
@@ -286,7 +273,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     data["manifest"] = manifest
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
-    if not method.searched:
+    if method.strategy is None:
         del data["search"]
     if method.machine:
         for section in ("features", "space", "retrain"):
@@ -299,21 +286,33 @@ def _settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
     """The configuration as a method uses it."""
     if method.architecture is not None:
         return settle_space(config, Architecture.load(method.architecture), explicit=False)
-    if not method.searched or method.name == config.search.strategy:
+    strategy = method.strategy
+    if strategy is None or strategy == config.search.strategy:
         return config
     data = config.model_dump(mode="json")
-    data["search"]["strategy"] = method.name
-    data["search"]["options"] = options_for(method.name, config.search.options)
+    data["search"]["strategy"] = strategy
+    data["search"]["options"] = options_for(strategy, config.search.options)
     return validate(data)
 
 
 def _search(
-    config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, folder: RunFolder, progress: Progress
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    fold: Fold,
+    folder: RunFolder,
+    progress: Progress,
+    budget: float,
 ) -> tuple[Architecture, dict[str, Any]]:
     if not folder.has(METRICS):
-        search(config, corpus, fold, seed, folder, progress)
+        if cell.method.bought:
+            search_at_random(config, corpus, fold, cell.seed, budget, folder, progress)
+        else:
+            search(config, corpus, fold, cell.seed, folder, progress)
     metrics = folder.read_json(METRICS)
     cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
+    if "candidates" in metrics:
+        cost["candidates"] = metrics["candidates"]
     return Architecture.load(folder.path / ARCHITECTURE), cost
 
 
@@ -329,8 +328,9 @@ def _flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
     """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
     frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
     if "architecture" in cell:
-        # An architecture of another corpus says how many classes that one has.
-        return round(architecture_cost(Architecture.from_dict(cell["architecture"]), "flops", frames, classes, shape))
+        # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
+        network = Architecture.from_dict(cell["architecture"]).widened(config.retrain.width)
+        return round(architecture_cost(network, "flops", frames, classes, shape))
     if cell["method"] in BASELINES:
         return _baseline_flops(cell["method"], classes, shape, frames)
     return None
@@ -358,11 +358,40 @@ def _refuse_other_settings(file: Path, digest: str) -> None:
         )
 
 
+def _buys(cell: Cell) -> bool:
+    return cell.method.bought
+
+
+def _payer(cell: Cell) -> Cell:
+    """The cell whose search says what this one may spend."""
+    return Cell(Method(PAYER), cell.fold, cell.seed)
+
+
+def _refuse_without_payer(wanted: Sequence[Cell], cells: Path) -> None:
+    """Random search spends what another search did: that one is computed in the same run, or is finished already."""
+    lacking = [
+        payer for payer in map(_payer, filter(_buys, wanted)) if payer not in wanted and not payer.file(cells).exists()
+    ]
+    if lacking:
+        raise ConfigError(
+            f"method {RANDOM_SEARCH} spends what the search of {PAYER} cost on the same fold and seed, but "
+            f"{lacking[0].file(cells)} is missing ({len(lacking)} in all); add {PAYER} to the methods"
+        )
+
+
 def _compute_all(
     config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
 ) -> Iterator[dict[str, Any]]:
-    """Figures of each missing cell, in the order in which they finish."""
+    """Figures of each missing cell, in the order in which they finish; those that spend after those that pay."""
+    yield from _compute_batch(config, [cell for cell in missing if not _buys(cell)], cells, runs, workers)
+    yield from _compute_batch(config, [cell for cell in missing if _buys(cell)], cells, runs, workers)
+
+
+def _compute_batch(
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+) -> Iterator[dict[str, Any]]:
     jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
+    workers = min(workers, len(jobs))
     if workers <= 1:
         yield from (_compute_job(*job) for job in jobs)
         return
@@ -380,7 +409,8 @@ def _compute_job(text: str, cell: Cell, file: Path, runs: Path) -> dict[str, Any
     # Each setting has a folder of its own, so that no run goes on with another's.
     names = cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)
     folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
-    data = compute_cell(config, corpus, cell, folder)
+    budget = read_cell(_payer(cell).file(file.parent))["search_cpu_seconds"] if _buys(cell) else 0.0
+    data = compute_cell(config, corpus, cell, folder, budget=budget)
     write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
     return data
 

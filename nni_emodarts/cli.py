@@ -201,7 +201,8 @@ def experiment(
 @app.command()
 def benchmark(
     methods: Annotated[
-        str, typer.Option(help="Strategies, hand-designed networks and machines, such as darts,cnn_lstm,compare_svm.")
+        str,
+        typer.Option(help="Strategies, networks and machines, such as darts,random_search,cnn_lstm,compare_svm."),
     ],
     name: Annotated[str, typer.Option(help="Name of the comparison: corpus and protocol, such as emodb4-loso.")],
     out: Annotated[Path, typer.Option(help="Folder for figures; what it holds already is not computed again.")],

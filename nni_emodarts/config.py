@@ -333,6 +333,18 @@ def load_config(
     return validate(_merge(_fit_strategy(read_preset(name), own), own))
 
 
+def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentConfig:
+    """A configuration with `section.key=value` texts laid over it.
+
+    Raises:
+        ConfigError: as `load_config` does.
+    """
+    data: dict[str, Any] = config.model_dump(mode="json")
+    for setting in settings:
+        data = _merge(data, _parse_setting(setting))
+    return validate(data)
+
+
 def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """The preset without those options that the strategy named on top of it does not take."""
     searched = own.get("search")

@@ -1,8 +1,8 @@
 """Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, count
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from statistics import mean, stdev
 from typing import Any
 
@@ -15,6 +15,7 @@ from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
+from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import retrain_fold
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
@@ -27,9 +28,6 @@ from nni_emodarts.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.search import search_cost
-from nni_emodarts.space import random_architecture
-
-_TRIES = 1000  # draws in vain after which a small space counts as drawn out
 
 
 @dataclass(frozen=True)
@@ -93,10 +91,11 @@ def study(
     refuse_other_settings(folder, config.to_yaml())
     fold = corpus.fold(searched.fold)
     folder.write_text(CONFIG, config.to_yaml())
-    origin = search_origin(config, corpus, fold, searched.seed)
+    origin = {**search_origin(config, corpus, fold, searched.seed), "strategy": "random"}
+    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [searched.seed], origin)
     rows: list[dict[str, Any]] = []
     budget, spent = 0.0, 0.0
-    for architecture in chain([searched.architecture], draw_samples(config, corpus, searched.seed, origin)):
+    for architecture in chain([searched.architecture], draws):
         name = f"sample_{len(rows):03d}" if rows else "searched"
         row = _train(config, corpus, fold, searched.seed, architecture, folder.child(name))
         rows.append({"name": name, **row})
@@ -111,23 +110,6 @@ def study(
     found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
     folder.write_json(STUDY, found)
     return found
-
-
-def draw_samples(config: ExperimentConfig, corpus: Corpus, seed: int, origin: dict[str, Any]) -> Iterator[Architecture]:
-    """Different architectures, drawn evenly from the space without end, or until a small space has no more.
-
-    The searched one may be among them.
-    """
-    seen: set[str] = set()
-    in_vain = 0
-    for number in count():
-        made = random_architecture(config.space, corpus.num_classes, corpus.input_shape, [seed, number])
-        in_vain = in_vain + 1 if made.id in seen else 0
-        if in_vain == _TRIES:
-            return
-        if not in_vain:
-            seen.add(made.id)
-            yield replace(made, origin={**origin, "strategy": "random"})
 
 
 def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_cost: float) -> dict[str, Any]:

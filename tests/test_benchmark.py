@@ -10,11 +10,13 @@ from sklearn.metrics import recall_score
 from nni_emodarts import benchmark as room
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
-from nni_emodarts.benchmark import Cell, Method, benchmark, compare, read_cell, settings_digest
+from nni_emodarts.benchmark import Cell, Method, benchmark, compare, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
+from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.space import build_model
+from nni_emodarts.summaries import read_cell
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +167,92 @@ def test_a_strategy_gets_its_own_options(config: ExperimentConfig) -> None:
     own = room._settled(config, Method("random"))
     assert own.search.strategy == "random"
     assert own.search.strategy_options().candidates == 8
+
+
+def test_random_sampling_retrains_an_even_draw_of_each_fold_and_seed(config: ExperimentConfig, tmp_path: Path) -> None:
+    cells = tmp_path / "cells"
+    (summary,) = benchmark(config, [Method("random_sampling")], [0, 1], [1], cells, tmp_path / "runs")
+    drawn = [Architecture.from_dict(read_cell(file)["architecture"]) for file in sorted(cells.glob("*.json"))]
+    assert summary["search_cpu_seconds"] == 0 < summary["cpu_seconds"]
+    assert len({made.id for made in drawn}) == 2
+    assert "none" not in summary["operations"]
+    for fold, made in enumerate(drawn):
+        again = next(draw_architectures(config.space, 4, config.features.input_shape, [1, fold], {}))
+        assert made.id == again.id
+
+
+def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    cells = tmp_path / "cells"
+    paid = set_cost(compared, cells, 1e-3)
+    benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
+    cell = read_cell(cells / "random_search-fold_00-seed_1.json")
+    (folder,) = (tmp_path / "runs").rglob("search")
+    assert cell["candidates"] == 1, "there is always one"
+    assert not set(cell["speakers"]) & set(cell["architecture"]["origin"]["speakers"])
+    assert json.loads((folder / "metrics.json").read_text())["budget_cpu_seconds"] == paid
+    (one,) = (folder / "candidates").glob("*/metrics.json")
+    cost = json.loads(one.read_text())["cpu_seconds"]
+    assert cell["search_cpu_seconds"] == pytest.approx(cost, abs=0.06)
+    # Twice the budget: the finished candidate is kept, and others are drawn until the budget is used up.
+    stamp = one.stat().st_mtime_ns
+    for file in (cells / "random_search-fold_00-seed_1.json", folder / "metrics.json"):
+        file.unlink()
+    paid = set_cost(compared, cells, cost + 1e-3)
+    (summary,) = benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
+    held = [json.loads(file.read_text()) for file in (folder / "candidates").glob("*/metrics.json")]
+    found = json.loads((folder / "metrics.json").read_text())
+    assert one.stat().st_mtime_ns == stamp
+    assert summary["candidates"] == len(held) == 2
+    assert found["cpu_seconds"] > paid
+    assert found["val_uar"] == max(each["val_uar"] for each in held)
+
+
+def set_cost(compared: tuple[Path, dict[str, Any]], cells: Path, cost: float) -> float:
+    """Give a copied cell of DARTS this cost."""
+    name = "darts-fold_00-seed_1.json"
+    cell = read_cell(compared[0] / "out" / "cells" / "small" / name)
+    cells.mkdir(exist_ok=True)
+    (cells / name).write_text(json.dumps({**cell, "search_cpu_seconds": cost}))
+    return cost
+
+
+def test_random_search_is_computed_after_the_search_that_pays_for_it(
+    compared: tuple[Path, dict[str, Any]],
+    config: ExperimentConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(ConfigError, match=r"add darts to the methods"):
+        benchmark(config, [Method("random_search")], [0], [1], tmp_path / "cells", tmp_path / "runs")
+    pattern = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    told = []
+
+    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, budget: float) -> dict[str, Any]:
+        told.append((cell.method.name, budget))
+        digest = settings_digest(config, cell.method, corpus.manifest.digest)
+        return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}
+
+    monkeypatch.setattr(room, "compute_cell", compute)
+    methods = [Method("random_search"), Method("darts")]
+    benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
+    assert told == [("darts", 0.0), ("random_search", 7.5)]
+
+
+def test_random_search_follows_the_settings_of_the_search_that_pays_for_it(config: ExperimentConfig) -> None:
+    data = config.model_dump(mode="json")
+    data["search"]["epochs"] = 7
+    other = ExperimentConfig.model_validate(data)
+    for name, same in (("random_search", False), ("random_sampling", True)):
+        digests = {settings_digest(each, Method(name), "corpus") for each in (config, other)}
+        assert (len(digests) == 1) is same
+
+
+def test_flops_of_a_widened_network_are_those_of_what_was_trained(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
+) -> None:
+    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    data = config.model_dump(mode="json")
+    data["retrain"]["width"] = 2.0
+    assert room._flops(ExperimentConfig.model_validate(data), cell) > 2 * cell["flops"]

@@ -58,7 +58,7 @@ def evaluate_candidate(
             report(val_uar)
 
     trained = train(_shortened(config), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
-    metrics = {
+    metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
         "epochs": candidate_epochs(config),
@@ -69,7 +69,8 @@ def evaluate_candidate(
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
     }
     folder.write_csv(HISTORY, pd.DataFrame(trained.history))
-    folder.write_json(METRICS, {**metrics, **watch.read()})
+    metrics |= watch.read()
+    folder.write_json(METRICS, metrics)
     return metrics
 
 

@@ -1,0 +1,200 @@
+"""`python -m benchmarks.ablations`: what each part brings on EMO-DB, three folds and one seed; and transfer both ways.
+
+Only cells that are missing under docs/results/cells are computed. Architectures as shipped come from the cells of the
+main table, which are computed where they are missing. A corpus takes part in the transfer as a source where its main
+table holds searches.
+"""
+
+import argparse
+import multiprocessing
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.ablation_table import GROUPS, REFERENCE, Variant, variants
+from benchmarks.evidence import (
+    CORPORA,
+    Corpus,
+    Job,
+    compare_cells,
+    describe,
+    discard_stale,
+    finished_cells,
+    jobs_of,
+    write_json,
+)
+from benchmarks.results import add_places, data_folder, guarded, pick
+from benchmarks.results_document import ABLATIONS, write_document
+from benchmarks.transfer import TRANSFER, transfer
+from nni_emodarts.benchmark import Cell, Method, benchmark
+from nni_emodarts.config import ExperimentConfig, lay_over, validate
+from nni_emodarts.console import show_note
+from nni_emodarts.environment import threads_each
+from nni_emodarts.preparation import load_manifest
+from nni_emodarts.summaries import read_cell
+
+FOLDS = (0, 1, 2)
+SEEDS = (1,)
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """Where the ablations of a corpus lie, and what they start from.
+
+    Attributes:
+        corpus: the corpus.
+        data: folder of the corpora.
+        results: folder of the figures.
+        runs: folder of the run folders behind.
+    """
+
+    corpus: Corpus
+    data: Path
+    results: Path
+    runs: Path
+
+    @property
+    def shipped(self) -> ExperimentConfig:
+        """The configuration that a variant changes."""
+        return self.corpus.config(self.data)
+
+    def reference(self) -> list[Job]:
+        """The cells as shipped: those of the main table."""
+        cells = self.results / "cells" / self.corpus.name
+        return jobs_of(self.shipped, Method("darts"), FOLDS, SEEDS, cells)
+
+    def jobs(self, variant: Variant) -> list[Job]:
+        """A variant's cells; of one that only retrains those whose architecture is there."""
+        config = lay_over(self.shipped, variant.settings)
+        cells = self.results / "cells" / ABLATIONS / variant.name
+        if not variant.retrained:
+            return jobs_of(config, Method(variant.method), FOLDS, SEEDS, cells)
+        carried = [(job.cell, self._architecture(job)) for job in self.reference() if job.cell.file(job.cells).exists()]
+        return [Job(config, Cell(Method("darts", file), cell.fold, cell.seed), cells) for cell, file in carried]
+
+    def _architecture(self, job: Job) -> str:
+        """The file of the architecture that a cell of the main table found."""
+        file = self.runs / "architectures" / f"fold_{job.cell.fold:02d}-seed_{job.cell.seed}.json"
+        write_json(file, read_cell(job.cell.file(job.cells))["architecture"])
+        return str(file)
+
+
+def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA) -> None:
+    """Compute what is missing, then write summaries and document.
+
+    Args:
+        words: the command line's words; its own where absent.
+        corpora: the corpora that there are; ablations are of the first.
+    """
+    arguments = _parser().parse_args(words)
+    data, results = data_folder(arguments.data), arguments.out / "results"
+    groups = pick("groups", arguments.groups, [*GROUPS, TRANSFER])
+    place = Ablations(corpora[0], data, results, arguments.runs / ABLATIONS)
+    chosen = list(variants(place.shipped, groups))
+    if arguments.discard_stale:
+        _discard(place)
+    if chosen and not arguments.summarize:
+        compute(place.reference(), place.runs / REFERENCE, arguments.workers)
+        for variant in chosen:
+            compute(place.jobs(variant), place.runs / variant.name, arguments.workers)
+    write_json(results / f"{ABLATIONS}.json", summary(place))
+    if TRANSFER in groups:
+        transfer(corpora, data, results, arguments.runs, arguments.workers, arguments.summarize)
+    write_document(arguments.out)
+
+
+def compute(jobs: Sequence[Job], runs: Path, workers: int) -> None:
+    """Compute the cells that are missing, several at once.
+
+    Args:
+        jobs: the cells.
+        runs: folder of the run folders behind.
+        workers: processes at once.
+
+    Raises:
+        RunFolderError: a finished cell was computed with other settings.
+    """
+    digest = load_manifest(jobs[0].config.data).digest
+    missing = [job for job in jobs if job.read(digest) is None]
+    work = [(job.config.to_yaml(), job.cell, job.cells, runs) for job in missing]
+    if workers == 1 or len(work) < 2:
+        for each in work:
+            _compute(*each)
+        return
+    # Processes inherit the number of threads; two that use all cores spin against each other.
+    os.environ["OMP_NUM_THREADS"] = str(threads_each(workers))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for done in as_completed([pool.submit(_compute, *each) for each in work]):
+            done.result()
+
+
+def _compute(text: str, cell: Cell, cells: Path, runs: Path) -> None:
+    config = validate(yaml.safe_load(text))
+
+    def tell(number: int, count: int, figures: dict[str, Any]) -> None:
+        where = f"{cells.name}: {figures['method']} fold {figures['fold']} seed {figures['seed']}"
+        show_note(f"{where}: validation UAR {figures['val_uar']:.3f}, {figures['cpu_seconds']:.0f} CPU seconds")
+
+    benchmark(config, [cell.method], [cell.fold], [cell.seed], cells, runs, tell=tell)
+
+
+def summary(place: Ablations) -> dict[str, Any]:
+    """The finished variants of all groups beside the configuration as shipped; the others are said to be missing."""
+    digest = load_manifest(place.shipped.data).digest
+    every = [Variant(REFERENCE, "reference"), *variants(place.shipped, list(GROUPS))]
+    held, missing = {}, []
+    for variant in every:
+        jobs = place.reference() if variant.name == REFERENCE else place.jobs(variant)
+        found, reason = finished_cells(jobs, digest)
+        if len(found) == len(FOLDS) * len(SEEDS):
+            held[variant.name] = found
+        else:
+            missing.append({"method": variant.name, "reason": reason or f"{REFERENCE} not computed yet"})
+    compared = compare_cells(held, REFERENCE if REFERENCE in held else None)
+    by_name = {variant.name: variant for variant in every}
+    rows = [
+        {**row, "group": by_name[row["name"]].group, "settings": _settings(by_name[row["name"]])}
+        for row in compared["methods"]
+    ]
+    return {
+        "name": ABLATIONS,
+        "corpus": place.corpus.name,
+        **describe(place.shipped),
+        "folds": list(FOLDS),
+        "seeds": list(SEEDS),
+        "groups": GROUPS,
+        **compared,
+        "methods": rows,
+        "comparisons": compared["comparisons"] if REFERENCE in held else [],
+        "missing": missing,
+    }
+
+
+def _settings(variant: Variant) -> list[str]:
+    return list(variant.settings) or ([f"strategy {variant.method}"] if variant.name != REFERENCE else [])
+
+
+def _discard(place: Ablations) -> None:
+    digest = load_manifest(place.shipped.data).digest
+    every: Iterable[list[Job]] = map(place.jobs, variants(place.shipped, list(GROUPS)))
+    for jobs in (place.reference(), *every):
+        for file in discard_stale(jobs, digest):
+            show_note(f"deleted {file}, which was computed with other settings")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    keys = ",".join([*GROUPS, TRANSFER])
+    parser.add_argument("--groups", default=keys, help=f"some of {keys}")
+    parser.add_argument("--summarize", action="store_true", help="compute nothing, sum up what is there")
+    add_places(parser, "runs/results")
+    return parser
+
+
+if __name__ == "__main__":
+    guarded(main)

@@ -1,0 +1,153 @@
+"""The NAS checklist (Lindauer & Hutter 2020, JMLR 21), answered by what is computed, never ahead of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Table = dict[str, Any]
+"""A file of docs/results."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is computed.
+
+    Attributes:
+        tables: the main tables.
+        ablations: empty where not computed.
+        transfer: likewise.
+        notes: what no computation knows.
+    """
+
+    tables: list[Table] = field(default_factory=list)
+    ablations: Table = field(default_factory=dict)
+    transfer: Table = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def having(self, *methods: str) -> list[str]:
+        """Names of the main tables that hold all of these methods."""
+        return [
+            table["name"] for table in self.tables if set(methods) <= {method["name"] for method in table["methods"]}
+        ]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A question of the list, and how to answer it."""
+
+    question: str
+    answer: Callable[[Evidence], str]
+
+
+def _always(text: str) -> Callable[[Evidence], str]:
+    return lambda evidence: text
+
+
+def _where(methods: tuple[str, ...], text: str) -> Callable[[Evidence], str]:
+    """An answer that holds on those corpora where all of these methods are computed."""
+
+    def answer(evidence: Evidence) -> str:
+        names = evidence.having(*methods)
+        return f"{text} Computed on: {', '.join(names)}." if names else f"Not yet: {', '.join(methods)} to be computed."
+
+    return answer
+
+
+def _ablations(evidence: Evidence) -> str:
+    rows = evidence.ablations.get("methods", [])
+    if len(rows) < 2:
+        return "Not yet: `python -m benchmarks.ablations`."
+    groups = [title for key, title in evidence.ablations["groups"].items() if any(r["group"] == key for r in rows)]
+    count = len(rows) - 1
+    return f"Yes, {count} variants on {len(evidence.ablations['folds'])} folds and one seed: {'; '.join(groups)}."
+
+
+def _runs(evidence: Evidence) -> str:
+    if not evidence.having("darts"):
+        return "Not yet: `darts` to be computed."
+    found = [
+        f"{table['name']}: {', '.join(map(str, method['seeds']))}"
+        for table in evidence.tables
+        for method in table["methods"]
+        if method["name"] == "darts"
+    ]
+    return f"Seeds of search and retraining: {'; '.join(found)}. Each seed covers all folds."
+
+
+def _same_machine(evidence: Evidence) -> str:
+    kinds = {
+        (each["processor"], each["threads"], each["packages"].get("torch"))
+        for table in evidence.tables
+        for each in table["environments"]
+    }
+    text = "Cost is counted in CPU seconds of processes with a fixed number of threads; versions are in the cells."
+    if len(kinds) > 1:
+        return f"In part: cells were computed in {len(kinds)} environments, listed below. {text}"
+    return f"Yes, one kind of processor and one set of versions. {text}"
+
+
+def _tuning(evidence: Evidence) -> str:
+    tried = evidence.notes.get("recipe_variants") or {}
+    known = {name: count for name, count in tried.items() if count is not None}
+    rule = "The recipe for one corpus is chosen on the other, by validation figures."
+    if not known:
+        return "Not yet: the number of variants of the recipe that were tried is to be stated."
+    return f"{rule} Variants tried: {'; '.join(f'{name}: {count}' for name, count in known.items())}."
+
+
+def _cost(evidence: Evidence) -> str:
+    names = evidence.having("darts")
+    return (
+        f"Yes, CPU seconds of search and retraining together stand beside those of the search ({', '.join(names)})."
+        if names
+        else "Not yet: `darts` to be computed. The tables count search and retraining together."
+    )
+
+
+CHECKLIST = (
+    Item(
+        "Code of the training pipeline that evaluates the final architectures?",
+        _always("Yes, `nni_emodarts/retrain.py`, one for every network."),
+    ),
+    Item("Code of the search space?", _always("Yes, `nni_emodarts/space/`; sizes in [space.md](space.md).")),
+    Item(
+        "Hyperparameters and seeds of the final evaluation?",
+        _always("Yes, the settings above; each cell under `results/cells` holds seed and digest of its settings."),
+    ),
+    Item("Code of the NAS method?", _always("Yes, `nni_emodarts/strategies/` and `nni_emodarts/random_search.py`.")),
+    Item("Hyperparameters and seeds of the NAS method?", _always("Yes, likewise (section `search`).")),
+    Item(
+        "All NAS methods on the same data, split, space and training code?",
+        _where(("darts", "random_search", "random_sampling"), "Yes, the same folds, space, features and recipe."),
+    ),
+    Item("Confounding factors controlled (hardware, versions, runtimes)?", _same_machine),
+    Item("Ablation studies?", _ablations),
+    Item(
+        "The same evaluation protocol for all methods?",
+        _always("Yes: validation speakers choose the epoch, test speakers are read once. Machines choose nothing."),
+    ),
+    Item(
+        "Performance over time compared?",
+        _always("No: methods are compared at one budget, the cost of the DARTS search, and not along the way."),
+    ),
+    Item(
+        "Compared with random search?",
+        _where(
+            ("darts", "random_search"), "Yes, at the search's CPU seconds on each fold and seed; even draws besides."
+        ),
+    ),
+    Item("Several runs, seeds reported?", _runs),
+    Item(
+        "Tabular or surrogate benchmarks for in-depth evaluation?",
+        _always("No: there is none for spaces that join convolutions and recurrences on speech."),
+    ),
+    Item("How hyperparameters were tuned, and at what cost?", _tuning),
+    Item("Time of the entire end-to-end method?", _cost),
+    Item(
+        "All details of the experimental setup?",
+        _always(
+            "Yes: settings, protocols, seeds, hardware, versions on this page; speakers of each fold in the cells."
+        ),
+    ),
+)
+"""Questions in the order of the paper's three parts: releasing code, comparing methods, reporting details."""

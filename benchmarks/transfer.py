@@ -1,0 +1,110 @@
+"""An architecture that was searched on one corpus, scored on another: its folds, trained from scratch."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.evidence import (
+    Corpus,
+    describe,
+    environments,
+    finished_cells,
+    jobs_of,
+    seeds_there,
+    write_json,
+)
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.benchmark import Method, benchmark
+from nni_emodarts.comparisons import compare_with
+from nni_emodarts.console import Cells, progress_bars, show_note
+from nni_emodarts.preparation import load_manifest
+from nni_emodarts.summaries import summarize
+
+TRANSFER = "transfer"
+SEEDS = (1,)
+_NESTED = Method("darts")
+
+
+def transfer(
+    corpora: Sequence[Corpus], data: Path, results: Path, runs: Path, workers: int, summarize_only: bool = False
+) -> dict[str, Any]:
+    """Carry the best architecture of each corpus to each other one, and write `RESULTS/transfer.json`.
+
+    Args:
+        corpora: the corpora.
+        data: folder of the corpora.
+        results: folder of the figures.
+        runs: folder of the run folders behind.
+        workers: cells at once.
+        summarize_only: compute nothing.
+    """
+    rows, missing, cells = [], [], []
+    for source, target in ((a, b) for a in corpora for b in corpora if a is not b):
+        name = f"darts_from_{source.key}"
+        file = best_architecture(source, data, results)
+        if file is None:
+            missing.append({"method": name, "reason": f"no search on {source.name} is finished yet"})
+            show_note(f"{name} is skipped: no search on {source.name} is finished yet")
+            continue
+        method = Method(name, str(file))
+        if not summarize_only:
+            _compute(target, method, data, results, runs, workers)
+        found, reason = _finished(target, method, data, results, SEEDS)
+        cells += found
+        if reason:
+            missing.append({"method": name, "reason": reason})
+        if found:
+            rows.append(_row(target, method, found, data, results))
+    summary = {
+        "name": TRANSFER,
+        "seeds": list(SEEDS),
+        "configurations": {corpus.name: describe(corpus.config(data)) for corpus in corpora},
+        "methods": rows,
+        "missing": missing,
+        "cpu_hours": round(sum(cell["cpu_seconds"] for cell in cells) / 3600, 3),
+        "environments": environments(cells),
+    }
+    write_json(results / f"{TRANSFER}.json", summary)
+    return summary
+
+
+def best_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
+    """Write the architecture whose network did best on validation speakers; test figures have no say.
+
+    Returns:
+        Its file; None where no seed's searches are all finished.
+    """
+    seeds = seeds_there(results / "cells" / source.name, _NESTED)
+    found, _ = _finished(source, _NESTED, data, results, seeds)
+    if not found:
+        return None
+    file = results / f"{source.key}-darts.json"
+    write_json(file, max(found, key=lambda cell: cell["val_uar"])["architecture"])
+    return file
+
+
+def _finished(
+    corpus: Corpus, method: Method, data: Path, results: Path, seeds: Sequence[int]
+) -> tuple[list[dict[str, Any]], str]:
+    config = corpus.config(data)
+    jobs = jobs_of(config, method, corpus.folds(data), seeds, results / "cells" / corpus.name)
+    return finished_cells(jobs, load_manifest(config.data).digest)
+
+
+def _compute(target: Corpus, method: Method, data: Path, results: Path, runs: Path, workers: int) -> None:
+    config, cells = target.config(data), results / "cells" / target.name
+    with progress_bars() as bars:
+        benchmark(config, [method], target.folds(data), SEEDS, cells, runs / target.name, workers, Cells(bars), bars)
+
+
+def _row(target: Corpus, method: Method, found: Sequence[dict[str, Any]], data: Path, results: Path) -> dict[str, Any]:
+    """Figures of a carried architecture, and how it stands beside the search on the target itself."""
+    file = Path(str(method.architecture))
+    made = Architecture.from_dict(json.loads(file.read_text(encoding="utf-8")))
+    row = {**summarize(method.name, found), "scored_on": target.name, "architecture": made.id, "file": file.name}
+    seeds = seeds_there(results / "cells" / target.name, _NESTED)
+    nested, _ = _finished(target, _NESTED, data, results, seeds)
+    if nested:
+        row["against_nested"] = compare_with("darts", {"darts": nested, method.name: found})[0]
+    return row

@@ -1,0 +1,85 @@
+"""Random search: evenly drawn architectures, each trained for a while, until a budget of CPU seconds is used up."""
+
+from typing import Any
+
+import torch
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import describe_environment
+from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
+from nni_emodarts.origin import search_origin
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT, METRICS, RunFolder
+from nni_emodarts.training.trainer import pick_device
+
+RANDOM_SEARCH = "random_search"
+
+
+def search_at_random(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    fold: Fold,
+    seed: int,
+    budget: float,
+    folder: RunFolder,
+    progress: Progress = silent,
+) -> Architecture:
+    """Train random architectures on a fold's training part and take the best on validation (Li & Talwalkar 2019).
+
+    Each is trained by the retrain recipe, shortened as it is for the strategies that train candidates. Another one is
+    begun as long as the budget is not used up, so that random search spends at least what it is given, and there is
+    always one. The test part is never read. Candidates whose figures are in the folder are not trained again.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        fold: the fold.
+        seed: seed of the draws, together with the fold's number, and of each training.
+        budget: CPU seconds.
+        folder: where the run's files go.
+        progress: told of each candidate.
+
+    Returns:
+        The architecture, also written to the folder.
+    """
+    origin = _origin(config, corpus, fold, seed, budget)
+    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index], origin)
+    found: list[tuple[Architecture, dict[str, Any]]] = []
+    spent = 0.0
+    for architecture in draws:
+        candidate = folder.child(CANDIDATE_FOLDERS, architecture.id)
+        figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
+        found.append((architecture, figures))
+        spent += figures["cpu_seconds"]
+        progress("candidates", len(found), max(len(found), 1), val_uar=figures["val_uar"])
+        if spent >= budget:
+            break
+    best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one
+    folder.write_json(ENVIRONMENT, describe_environment(str(pick_device(config.device)), torch.get_num_threads()))
+    folder.write_json(ARCHITECTURE, best.to_dict())
+    metrics = {
+        "val_uar": figures["val_uar"],
+        "architecture": best.id,
+        "fold": fold.index,
+        "seed": seed,
+        "candidates": len(found),
+        "epochs": candidate_epochs(config),
+        "budget_cpu_seconds": budget,
+        "seconds": round(sum(each["seconds"] for _, each in found), 3),
+        "cpu_seconds": round(spent, 3),
+    }
+    folder.write_json(METRICS, metrics)
+    return best
+
+
+def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, budget: float) -> dict[str, Any]:
+    own = {
+        "strategy": RANDOM_SEARCH,
+        "options": {"budget_cpu_seconds": budget},
+        "epochs": candidate_epochs(config),
+    }
+    return {**search_origin(config, corpus, fold, seed), **own}

@@ -1,0 +1,79 @@
+"""Finished cells of a benchmark, read and summed up by method."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from nni_emodarts.comparisons import stacked
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.statistics import bootstrap_uar, uar_of_confusion, wa_of_confusion
+
+
+def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
+
+    Returns:
+        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
+        `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
+        one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
+        none). Where a search has candidates, their mean number; where networks were searched or drawn, `operations`:
+        how often each was chosen.
+    """
+    seeds = sorted({cell["seed"] for cell in cells})
+    flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
+    confusions = stacked(cells)
+    pooled = confusions.sum(1)
+    uars = [float(value) for value in uar_of_confusion(pooled)]
+    confusion = pooled.sum(0)
+    summary = {
+        "name": name,
+        "uar_mean": mean(uars),
+        "uar_std": stdev(uars) if len(uars) > 1 else None,
+        "uar_interval": list(bootstrap_uar(confusions)),
+        "wa_mean": float(wa_of_confusion(pooled).mean()),
+        "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
+        "val_uar": mean(cell["val_uar"] for cell in cells),
+        "recall": {
+            label: float(row[number] / max(row.sum(), 1))
+            for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))
+        },
+        "seeds": seeds,
+        "folds": sorted({cell["fold"] for cell in cells}),
+        "by_fold": {
+            str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
+        },
+        "speakers": confusions.shape[1],
+        "utterances": int(confusion.sum()) // len(seeds),
+        "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
+        "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
+        "parameters": round(mean(cell["parameters"] for cell in cells)),
+        "flops": round(mean(flops)) if len(flops) == len(cells) else None,
+    }
+    if all("candidates" in cell for cell in cells):
+        summary["candidates"] = mean(cell["candidates"] for cell in cells)
+    if all("architecture" in cell for cell in cells):
+        summary["operations"] = _count_operations(cells)
+    return summary
+
+
+def _count_operations(cells: Sequence[dict[str, Any]]) -> dict[str, int]:
+    choices = [choice for cell in cells for choice in cell["architecture"]["choices"].values()]
+    return dict(sorted(Counter(choice for choice in choices if isinstance(choice, str)).items()))
+
+
+def read_cell(file: Path) -> dict[str, Any]:
+    """A finished cell.
+
+    Raises:
+        RunFolderError: it is missing or no cell.
+    """
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cell {file} cannot be read ({error}); delete it to compute it again") from None
+    if not isinstance(data, dict) or "speakers" not in data:
+        raise RunFolderError(f"{file} is no cell of a benchmark; delete it to compute it again")
+    return data

@@ -1,0 +1,55 @@
+"""Cells of a benchmark without any training: what is made of finished cells is tested with them."""
+
+from typing import Any
+
+import numpy as np
+
+from nni_emodarts.benchmark import Cell, settings_digest
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.run_folder import RunFolder
+
+DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
+
+
+def make_up_cell(
+    config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, budget: float = 0.0
+) -> dict[str, Any]:
+    """Stands in for `nni_emodarts.benchmark.compute_cell`: guesses that are right more often than not."""
+    name = cell.method.name
+    generator = np.random.default_rng([cell.fold, cell.seed, len(name)])
+    test = corpus.fold(cell.fold).test
+    speakers = corpus.manifest.table["speaker"].to_numpy()[test]
+    labels = corpus.manifest.labels[test]
+    guesses = np.where(generator.random(len(test)) < 0.6, labels, generator.integers(4, size=len(test)))
+    counts = {speaker: np.zeros((4, 4), dtype=int) for speaker in sorted(set(speakers))}
+    for speaker, label, guess in zip(speakers, labels, guesses, strict=True):
+        counts[speaker][label, guess] += 1
+    data: dict[str, Any] = {
+        "method": name,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "settings": settings_digest(config, cell.method, corpus.manifest.digest),
+        "val_uar": float(generator.random()),
+        "test_uar": float((guesses == labels).mean()),
+        "test_wa": float((guesses == labels).mean()),
+        "best_epoch": 1,
+        "parameters": 1000,
+        "classes": list(corpus.manifest.classes),
+        "speakers": {speaker: table.tolist() for speaker, table in counts.items()},
+        "seconds": 9.0,
+        "cpu_seconds": 8.0,
+        "search_cpu_seconds": 5.0 if name in DRAWN else 0.0,
+        "environment": {
+            "python": "3", "packages": {"torch": "2"}, "platform": "made up", "processor": "made up",
+            "cores": 1, "threads": 1, "device": "cpu", "finished": "now",
+        },
+        "flops": 10,
+    }  # fmt: skip
+    if name in DRAWN or cell.method.architecture:
+        drawn = draw_architectures(config.space, 4, corpus.input_shape, [cell.seed, cell.fold], {"seed": cell.seed})
+        data["architecture"] = next(drawn).to_dict()
+    if name == "random_search":
+        data["candidates"] = round(budget)
+    return data

@@ -1,0 +1,147 @@
+"""Ablations and transfer, on small corpora with the tiny preset; cells are made up."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_cells import make_up_cell
+
+from benchmarks import ablations, results_document
+from benchmarks.ablation_table import GROUPS, PARTS, VARIANTS, variants
+from benchmarks.evidence import Corpus, main_table
+from nni_emodarts import benchmark
+from nni_emodarts.config import RetrainConfig, lay_over, load_config
+from nni_emodarts.corpora.synthetic import make_corpus
+from nni_emodarts.errors import RunFolderError
+
+CORPORA = (
+    Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny"),
+    Corpus("other", "ravdess-6fold", "Another one", "kfold:3", 0.5, "tiny"),
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untrained() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmark, "compute_cell", make_up_cell)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for corpus in CORPORA:
+        make_corpus(folder / corpus.key, speakers=6, utterances=2)
+    return folder
+
+
+def run(data: Path, folder: Path, *words: str, corpora: tuple[Corpus, ...] = CORPORA) -> dict[str, Any]:
+    """The command; the summary of the ablations."""
+    places = ["--data", str(data), "--out", str(folder / "docs"), "--runs", str(folder / "runs"), "--workers", "1"]
+    ablations.main([*places, *words], corpora)
+    return read(folder, "emodb4-ablations")
+
+
+def read(folder: Path, name: str) -> dict[str, Any]:
+    return dict(json.loads((folder / "docs" / "results" / f"{name}.json").read_text()))
+
+
+def test_every_group_and_every_part_of_the_recipe_has_a_variant() -> None:
+    names = {variant.group for variant in VARIANTS} | {part.group for part in PARTS}
+    assert names == set(GROUPS)
+    changed = {setting.split("=")[0].split(".")[1] for p in PARTS if p.group == "recipe" for setting in p.off}
+    schedule = {"epochs", "epoch_steps", "patience", "batch_size", "optimizer"}
+    assert changed == set(RetrainConfig.model_fields) - schedule
+
+
+@pytest.mark.parametrize("preset", ["compact", "tiny"])
+def test_every_variant_is_a_valid_change_of_the_preset(preset: str) -> None:
+    shipped = load_config(preset)
+    found = {variant.name: variant for variant in variants(shipped, list(GROUPS))}
+    for variant in found.values():
+        assert lay_over(shipped, variant.settings) != shipped or variant.method != shipped.search.strategy
+    assert {"scope_lstm", "scope_rnn_att", "second_order", "mfcc"} <= set(found)
+    assert found["second_order"].retrained is False
+
+
+def test_a_part_is_left_out_where_it_is_shipped_and_added_where_it_is_not() -> None:
+    shipped = load_config("compact", settings=["retrain.mixup=0.4", "search.options.beta_decay=2"])
+    names = {variant.name for variant in variants(shipped, ["recipe", "collapse"])}
+    assert {"without_mixup", "without_beta_decay", "with_max_skips"} <= names
+    plain = load_config("compact", settings=["retrain.mixup=0", "search.options.beta_decay=0"])
+    names = {variant.name for variant in variants(plain, ["recipe", "collapse"])}
+    assert {"with_mixup", "with_beta_decay"} <= names
+
+
+@pytest.fixture(scope="module")
+def computed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("ablations")
+    first = run(data, folder, "--groups", "scope,transfer")
+    return folder, [first, run(data, folder, "--groups", "recipe")]
+
+
+def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, (first, second) = computed
+    names = [row["name"] for row in first["methods"]]
+    assert names == ["as_shipped", "scope_lstm", "scope_rnn", "scope_lstm_att", "scope_rnn_att"]
+    assert {"second_order", "mfcc"} <= {row["method"] for row in first["missing"]}
+    assert {row["group"] for row in second["methods"]} == {"reference", "scope", "recipe"}
+    assert all(row["reference"] == "as_shipped" for row in second["comparisons"])
+    assert (second["folds"], second["seeds"]) == ([0, 1, 2], [1])
+    cells = folder / "docs" / "results" / "cells"
+    assert len(list((cells / "emodb4-loso").glob("darts-*.json"))) == 3, "as shipped: cells of the main table"
+    page = (folder / "docs" / "RESULTS.md").read_text()
+    assert "**folds 0, 1, 2 and seed 1 only**" in page
+    assert "`with_mixup`" in page or "`without_mixup`" in page
+
+
+def test_parts_of_the_recipe_retrain_the_architectures_that_were_found(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path
+) -> None:
+    folder, _ = computed
+    place = ablations.Ablations(CORPORA[0], data, folder / "docs" / "results", folder / "runs")
+    (variant,) = (each for each in variants(place.shipped, ["recipe"]) if each.name.endswith("mixup"))
+    jobs = place.jobs(variant)
+    shipped = [json.loads(job.cell.file(job.cells).read_text())["architecture"] for job in place.reference()]
+    assert [json.loads(Path(str(job.cell.method.architecture)).read_text()) for job in jobs] == shipped
+
+
+def test_finished_cells_are_kept_and_those_of_other_settings_refused(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = computed
+    monkeypatch.setattr(benchmark, "compute_cell", None)  # nothing may be computed
+    assert len(run(data, folder, "--groups", "scope,recipe")["methods"]) == len(computed[1][1]["methods"])
+    changed = (Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", ("retrain.epochs=3",)),)
+    with pytest.raises(RunFolderError, match="other settings"):
+        run(data, folder, "--groups", "scope", corpora=changed)
+
+
+def test_transfer_goes_both_ways_where_the_searches_are_there(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path
+) -> None:
+    folder, _ = computed
+    results = folder / "docs" / "results"
+    first = read(folder, "transfer")
+    # The ablations had computed the searches of three folds, which are all that the small corpus has.
+    assert [row["name"] for row in first["methods"]] == ["darts_from_small"]
+    assert first["missing"] == [{"method": "darts_from_other", "reason": "no search on ravdess-6fold is finished yet"}]
+    config = CORPORA[1].config(data)
+    methods = [benchmark.Method("darts")]
+    benchmark.benchmark(config, methods, [0, 1, 2], [1], results / "cells" / "ravdess-6fold", folder / "runs")
+    run(data, folder, "--groups", "transfer")
+    second = read(folder, "transfer")
+    assert [(row["name"], row["scored_on"]) for row in second["methods"]] == [
+        ("darts_from_small", "ravdess-6fold"),
+        ("darts_from_other", "emodb4-loso"),
+    ]
+    assert second["missing"] == []
+    cells = [json.loads(file.read_text()) for file in (results / "cells" / "ravdess-6fold").glob("darts-*.json")]
+    best = max(cells, key=lambda cell: cell["val_uar"])["architecture"]["id"]
+    assert second["methods"][1]["architecture"] == best
+    assert "against_nested" in second["methods"][1]
+    main_table(CORPORA[1], data, results, [1])
+    results_document.write_document(folder / "docs")
+    assert "`darts_from_other`, scored on emodb4-loso: UAR" in (folder / "docs" / "RESULTS.md").read_text()

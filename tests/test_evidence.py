@@ -1,0 +1,139 @@
+"""The main tables and the page made of them, on a small corpus with the tiny preset."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_cells import make_up_cell
+
+from benchmarks import results, results_document
+from benchmarks.evidence import METHODS, Corpus
+from benchmarks.nas_checklist import CHECKLIST, Evidence
+from nni_emodarts import benchmark
+from nni_emodarts.corpora.synthetic import make_corpus
+
+SETTINGS = ("search.epochs=1", "retrain.epochs=1", "search.batch_size=8", "retrain.batch_size=8")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untrained() -> Iterator[None]:
+    """Cells are made up: what they hold is tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benchmark, "compute_cell", make_up_cell)
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of corpora that holds one: 6 speakers, 4 emotions, 2 utterances."""
+    folder = tmp_path_factory.mktemp("data")
+    make_corpus(folder / "small", speakers=6, utterances=2)
+    return folder
+
+
+def corpus_of(*settings: str) -> Corpus:
+    return Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", (*SETTINGS, *settings))
+
+
+def run(data: Path, folder: Path, *words: str, settings: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The command on the small corpus; the summary that it wrote."""
+    places = ["--data", str(data), "--out", str(folder / "docs"), "--runs", str(folder / "runs"), "--workers", "1"]
+    results.main([*places, *words], [corpus_of(*settings)])
+    return dict(json.loads((folder / "docs" / "results" / "emodb4-loso.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def sliced(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """Two slices: first DARTS and random search with one seed, then a hand-designed network with two."""
+    folder = tmp_path_factory.mktemp("evidence")
+    first = run(data, folder, "--methods", "darts,random_search", "--seeds", "1")
+    return folder, [first, run(data, folder, "--methods", "cnn", "--seeds", "2")]
+
+
+def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
+    first, second = sliced[1]
+    assert [method["name"] for method in first["methods"]] == ["random_search", "darts"]
+    assert [method["name"] for method in second["methods"]] == ["cnn", "random_search", "darts"]
+    assert [method["seeds"] for method in second["methods"]] == [[1, 2], [1], [1]]
+    missing = {row["method"]: row["reason"] for row in second["missing"]}
+    assert set(missing) == set(METHODS), "three seeds are the plan, however few a slice computes"
+    assert missing["cnn"].startswith("3 of 9 cells")
+    assert missing["egemaps_svm"].startswith("3 of 3 cells"), "machines take one seed"
+    assert [row["reference"] for row in second["comparisons"]] == ["darts", "darts"]
+    assert second["methods"][1]["candidates"] == 5, "what the search of darts cost"
+    needed = {"name", "uar_mean", "uar_std", "uar_interval", "seeds", "cpu_seconds", "parameters", "flops"}
+    assert all(needed <= set(method) for method in second["methods"])
+    assert second["environments"][0]["cells"] == 12
+
+
+def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, (_, summary) = sliced
+    page = (folder / "docs" / "RESULTS.md").read_text()
+    for method in summary["methods"]:
+        assert f"{method['uar_mean']:.3f}" in page
+        assert f"{method['cpu_seconds']:,.0f}" in page
+    assert "`random_sampling` (9 of 9 cells not computed yet)" in page
+    assert "Not computed yet: `python -m benchmarks.ablations`" in page
+    for item in CHECKLIST:
+        assert item.question in page
+    before = page
+    results_document.main(["--out", str(folder / "docs")])
+    assert (folder / "docs" / "RESULTS.md").read_text() == before
+
+
+def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
+    results_document.write_document(tmp_path)
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "Nothing is known yet" in page
+    assert "Not yet" in page
+
+
+def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
+    answers = {item.question: item.answer(Evidence()) for item in CHECKLIST}
+    assert answers["Compared with random search?"].startswith("Not yet")
+    assert answers["Ablation studies?"].startswith("Not yet")
+    table = {"name": "emodb4-loso", "methods": [{"name": "darts"}, {"name": "random_search"}]}
+    assert CHECKLIST[10].answer(Evidence([table])).endswith("Computed on: emodb4-loso.")
+
+
+def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(
+    sliced: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "docs").mkdir()
+    (sliced[0] / "docs" / "results").rename(tmp_path / "docs" / "results")
+    changed = ("retrain.label_smoothing=0.3",)
+    cells = tmp_path / "docs" / "results" / "cells" / "emodb4-loso"
+    try:
+        summary = run(data, tmp_path, "--methods", "", settings=changed)
+        assert summary["methods"] == []
+        assert "6 of them there with other settings" in next(
+            row["reason"] for row in summary["missing"] if row["method"] == "cnn"
+        )
+        assert len(list(cells.glob("*.json"))) == 12
+        run(data, tmp_path, "--methods", "", "--discard-stale", settings=changed)
+        assert not list(cells.glob("*.json"))
+        assert "computed with other settings" in capsys.readouterr().err
+    finally:
+        (tmp_path / "docs" / "results").rename(sliced[0] / "docs" / "results")
+
+
+def test_machines_are_skipped_where_opensmile_is_missing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(results, "find_spec", lambda name: None)
+    summary = run(data, tmp_path, "--methods", "egemaps_svm")
+    assert summary["methods"] == []
+    assert "egemaps_svm is skipped" in capsys.readouterr().err
+
+
+def test_an_unknown_name_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="darst unknown; known: egemaps_svm"):
+        run(data, tmp_path, "--methods", "darst")
+
+
+def test_no_seed_at_all_is_refused(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run(data, tmp_path, "--seeds", "0")
+    assert "'0' must be a whole number of at least 1" in capsys.readouterr().err
