@@ -98,5 +98,6 @@ def test_a_local_netron_needs_no_internet(tmp_path: Path) -> None:
     with served(tmp_path / "model.onnx") as address, browser(tmp_path / "profile") as page:
         page.open(address)
         page.wait("document.querySelectorAll('svg g.node').length > 20")
+        page.wait("document.body.className === 'default'")  # the spinner is gone
         assert "Conv" in page.run("document.querySelector('svg g.nodes').textContent")
         page.picture(tmp_path / "netron.png")
