@@ -50,7 +50,9 @@ def test_netron_serves_it_until_it_is_interrupted(tmp_path: Path) -> None:
     pytest.importorskip("netron", reason="the extra netron is not installed")
     _graph(tmp_path)
     port = free_port()
-    words = [sys.executable, "-m", "nni_emodarts", "view", str(tmp_path), "--port", str(port), "--no-browser"]
+    # A test run in the background ignores interrupts, and so would what it starts.
+    words = ["env", "--default-signal=INT", sys.executable, "-m", "nni_emodarts", "view"]
+    words += [str(tmp_path), "--port", str(port), "--no-browser"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
@@ -62,9 +64,10 @@ def test_netron_serves_it_until_it_is_interrupted(tmp_path: Path) -> None:
             assert '<meta name="version" content="0.0.0">' in page
             assert requests.get(f"http://localhost:{port}/view.js", timeout=10).status_code == 200
             assert requests.get(f"http://localhost:{port}/data/model.onnx", timeout=10).content == b"a graph"
-        finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
 
 
 def test_a_port_that_is_taken(emodarts: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
