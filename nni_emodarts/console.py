@@ -294,7 +294,8 @@ def _show_counts(title: str, counts: "pd.DataFrame") -> None:
 def show_export(report: "Shipped") -> None:
     """Print what an export wrote, and how far it is from the network that it comes from."""
     for path, size in report.written.items():
-        out.print(f"wrote {path} ({size / 1e6:.2f} MB)", highlight=False, soft_wrap=True)
+        shown = f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+        out.print(f"wrote {path} ({shown})", highlight=False, soft_wrap=True)
     out.print(f"input    waveform (N, S) float32 at {report.sampling_rate} Hz", highlight=False)
     out.print(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}", highlight=False)
     out.print(

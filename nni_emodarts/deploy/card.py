@@ -123,7 +123,7 @@ def _manifest(network: NetworkFolder) -> Manifest | None:
 def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: `{Path(str(data.manifest)).parent.name}/{Path(str(data.manifest)).name}`"
+    yield f"- Recordings: `{Path(*Path(str(data.manifest)).parts[-2:])}`"
     if data.merge:
         yield "- Merged emotions: " + ", ".join(f"{name} counts as {target}" for name, target in data.merge.items())
     if speakers := metrics.get("speakers"):
