@@ -6,7 +6,6 @@ number of steps; it must not grow with the corpus. Time is of a whole epoch, whe
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.preparation import prepare as prepare_corpus
-from nni_emodarts.run_folder import METRICS, RunFolder, write_atomically
+from nni_emodarts.run_folder import METRICS, RunFolder
 from nni_emodarts.search import search
 
 SIZES = (1_000, 10_000, 100_000)
@@ -91,9 +90,7 @@ def main() -> None:
                 row["epoch_seconds"] = epoch.facts["epoch_seconds"]
         rows.append(row)
         _print(row, rows[0])
-    if arguments.json:
-        figures = json.dumps({"steps": arguments.steps, "sizes": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    write_figures(arguments.json, {"steps": arguments.steps, "sizes": rows})
 
 
 def _print(row: dict[str, Any], first: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ Networks are untrained: weights change neither time nor size. Features are part 
 """
 
 import argparse
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -15,14 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, measure, write_figures
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.config import load_config
 from nni_emodarts.deploy.export import export_network, quantise
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.features import FeatureExtractor, Normalizer
-from nni_emodarts.run_folder import write_atomically
 from nni_emodarts.space import build_model, random_architecture
 
 SECONDS = 3.0
@@ -98,9 +96,7 @@ def main() -> None:
             times = {name: 1e3 * seconds / CALLS for name, seconds in times.items()}
             rows.append({"network": network, "format": kind, **times, **found.facts})
             _print(rows[-1])
-    if arguments.json:
-        figures = json.dumps({"preset": arguments.preset, "rows": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    write_figures(arguments.json, {"preset": arguments.preset, "rows": rows})
 
 
 def _print(row: dict[str, Any]) -> None:

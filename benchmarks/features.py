@@ -5,7 +5,6 @@ otherwise; the last row is a second call, which finds everything in the store.
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.features import FeatureExtractor, read_audio
 from nni_emodarts.manifest import Manifest, read_manifest
 from nni_emodarts.preparation import prepare as prepare_corpus
-from nni_emodarts.run_folder import write_atomically
 
 GOAL = 500
 """Seconds of audio that a core should turn into features in a second."""
@@ -83,10 +81,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         manifest = str((arguments.manifest or make_corpus(Path(folder))).absolute())
         rows = [row for preset in arguments.presets.split(",") for row in _rows(manifest, preset, arguments.repeats)]
-    if arguments.json:
-        source = arguments.manifest.parent.name if arguments.manifest else f"{_COUNT} made recordings"
-        figures = json.dumps({"recordings": source, "goal": GOAL, "rows": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    source = arguments.manifest.parent.name if arguments.manifest else f"{_COUNT} made recordings"
+    write_figures(arguments.json, {"recordings": source, "goal": GOAL, "rows": rows})
 
 
 def _rows(manifest: str, preset: str, repeats: int) -> list[dict[str, Any]]:

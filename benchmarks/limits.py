@@ -6,7 +6,6 @@ the three limits gives a time below which the step cannot fall unless it does le
 """
 
 import argparse
-import json
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -21,9 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, measure, write_figures
 from benchmarks.supernet import VARIANTS, Supernet
-from nni_emodarts.run_folder import write_atomically
 from nni_emodarts.supernet.sequences import NARROW
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -183,10 +181,8 @@ def main() -> None:
         found = measure("benchmarks.limits:prepare_counts", wanted, 1, arguments.threads, warm_up=False)
         rows.append({"name": variant, **found.facts})
         _print(rows[-1], limits)
-    if arguments.json:
-        settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "threads")}
-        figures = json.dumps({**settings, "limits": limits, "variants": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "threads")}
+    write_figures(arguments.json, {**settings, "limits": limits, "variants": rows})
 
 
 def bounds(row: dict[str, Any], limits: dict[str, float]) -> dict[str, float]:

@@ -4,20 +4,18 @@ The time of a pass over a training loader, augmentation included, and how much o
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch.utils.data import DataLoader
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.corpora.synthetic import SYNTHETIC
 from nni_emodarts.data import Collate, SpecAugment, Utterances, training_loader
 from nni_emodarts.features import Normalizer
 from nni_emodarts.preparation import prepare as prepare_corpus
-from nni_emodarts.run_folder import write_atomically
 
 VARIANTS = ("random order", "by length")
 
@@ -68,11 +66,9 @@ def main() -> None:
             f"{found.facts['padding']:5.1%} padding, {found.peak_bytes / 1e6:.0f} MB",
             flush=True,
         )
-    if arguments.json:
-        corpus = "the embedded corpus" if arguments.manifest == SYNTHETIC else Path(arguments.manifest).parent.name
-        settings = {"corpus": corpus, "preset": arguments.preset, "batch_size": arguments.batch_size}
-        figures = json.dumps({**settings, "rows": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    corpus = corpus_name(arguments.manifest)
+    settings = {"corpus": corpus, "preset": arguments.preset, "batch_size": arguments.batch_size}
+    write_figures(arguments.json, {**settings, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.run_folder import write_atomically
+
 _PAUSE = 0.01
 """Seconds between two looks at the memory."""
 
@@ -75,6 +78,17 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "nni", "nni-emodarts")},
     }
+
+
+def write_figures(file: Path | None, figures: dict[str, Any]) -> None:
+    """Write a benchmark's figures, and the machine that they were measured on, where a file is asked for."""
+    if file is not None:
+        write_atomically(file, json.dumps({**figures, "machine": machine()}, indent=2).encode() + b"\n")
+
+
+def corpus_name(manifest: str) -> str:
+    """What a document calls a corpus."""
+    return "the embedded corpus" if manifest == SYNTHETIC else Path(manifest).parent.name
 
 
 class Memory(threading.Thread):

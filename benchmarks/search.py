@@ -1,16 +1,15 @@
 """`python -m benchmarks.search`: a whole search, plain and accelerated, from the manifest to the architecture."""
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Step, machine, measure
+from benchmarks.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.corpora.synthetic import SYNTHETIC
 from nni_emodarts.preparation import prepare as prepare_corpus
-from nni_emodarts.run_folder import METRICS, RunFolder, write_atomically
+from nni_emodarts.run_folder import METRICS, RunFolder
 from nni_emodarts.search import search
 
 _WHOLE = ["search.options.partial_channels=1", "search.options.shared_depth=false", "search.coarseness=1"]
@@ -65,10 +64,8 @@ def main() -> None:
             f"{found.peak_bytes / 1e6:6.0f} MB, validation UAR {found.facts['val_uar']:.3f}",
             flush=True,
         )
-    if arguments.json:
-        corpus = "the embedded corpus" if arguments.manifest == SYNTHETIC else Path(arguments.manifest).parent.name
-        figures = json.dumps({"corpus": corpus, **settings, "rows": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    corpus = corpus_name(arguments.manifest)
+    write_figures(arguments.json, {"corpus": corpus, **settings, "rows": rows})
 
 
 if __name__ == "__main__":

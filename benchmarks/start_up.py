@@ -1,7 +1,6 @@
 """`python -m benchmarks.start_up`: how long commands take to answer, beside what they must import."""
 
 import argparse
-import json
 import os
 import resource
 import statistics
@@ -12,8 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import machine
-from nni_emodarts.run_folder import write_atomically
+from benchmarks.measuring import write_figures
 
 _PYTHON = [sys.executable, "-c"]
 _EMODARTS = [sys.executable, "-m", "nni_emodarts"]
@@ -48,9 +46,7 @@ def main() -> None:
         print(f"{name:45} {rows[-1]['seconds']:6.2f} s", flush=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     print(f"largest resident memory of any: {peak / 1024:.0f} MB")
-    if arguments.json:
-        figures = json.dumps({"rows": rows, "largest_resident_bytes": 1024 * peak, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    write_figures(arguments.json, {"rows": rows, "largest_resident_bytes": 1024 * peak})
 
 
 def _seconds(command: list[str]) -> float:

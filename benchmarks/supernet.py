@@ -4,16 +4,14 @@ A step is one of the alphas and one of the weights (first-order DARTS), optimise
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from benchmarks.measuring import Measurement, Step, machine, measure
+from benchmarks.measuring import Measurement, Step, measure, write_figures
 from nni_emodarts.config import load_config
-from nni_emodarts.run_folder import write_atomically
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import make_strategy
 from nni_emodarts.strategies.darts import without_gradient
@@ -83,10 +81,8 @@ def main() -> None:
         found = measure("benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads)
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])
-    if arguments.json:
-        settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads")}
-        figures = json.dumps({**settings, "variants": rows, "machine": machine()}, indent=2)
-        write_atomically(arguments.json, figures.encode() + b"\n")
+    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads")}
+    write_figures(arguments.json, {**settings, "variants": rows})
 
 
 def _row(name: str, found: Measurement) -> dict[str, Any]:
