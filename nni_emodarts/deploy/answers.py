@@ -3,8 +3,9 @@
 import csv
 import io
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
 from nni_emodarts.errors import AudioError, ConfigError
@@ -13,24 +14,8 @@ SILENCE = "(silence)"
 """What a table calls a window that was not recognised; CSV leaves it blank and JSON null."""
 
 
-class Writer(Protocol):
-    """Turns answers into text."""
-
-    def head(self) -> str:
-        """What stands before the first answer."""
-        ...
-
-    def line(self, answer: Prediction | Moment) -> str:
-        """One answer."""
-        ...
-
-    def tail(self) -> str:
-        """What stands behind the last answer."""
-        ...
-
-
-class TableWriter:
-    """Columns for the eye; the file comes last, as its name may be long.
+class Writer(ABC):
+    """Turns answers into text.
 
     Args:
         labels: names of the classes.
@@ -40,6 +25,25 @@ class TableWriter:
     def __init__(self, labels: Sequence[str], timed: bool) -> None:
         self._labels = labels
         self._timed = timed
+
+    @abstractmethod
+    def head(self) -> str:
+        """What stands before the first answer."""
+
+    @abstractmethod
+    def line(self, answer: Prediction | Moment) -> str:
+        """One answer."""
+
+    def tail(self) -> str:
+        """What stands behind the last answer."""
+        return ""
+
+
+class TableWriter(Writer):
+    """Columns for the eye; the file comes last, as its name may be long."""
+
+    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        super().__init__(labels, timed)
         self._width = max(len(name) for name in (*labels, SILENCE, "emotion"))
 
     def head(self) -> str:
@@ -57,22 +61,9 @@ class TableWriter:
         )
         return f"{times}{answer.emotion or SILENCE:{self._width}}  {shares}  {answer.file}\n"
 
-    def tail(self) -> str:
-        """Nothing."""
-        return ""
 
-
-class CsvWriter:
-    """Columns `file`, `start` and `end` of a window, `emotion`, and `p_` of each class, as in predictions.csv.
-
-    Args:
-        labels: names of the classes.
-        timed: whether answers are windows.
-    """
-
-    def __init__(self, labels: Sequence[str], timed: bool) -> None:
-        self._labels = labels
-        self._timed = timed
+class CsvWriter(Writer):
+    """Columns `file`, `start` and `end` of a window, `emotion`, and `p_` of each class, as in predictions.csv."""
 
     def head(self) -> str:
         """The header."""
@@ -85,20 +76,12 @@ class CsvWriter:
         shares = [f"{answer.probabilities[label]:.8g}" if answer.probabilities else "" for label in self._labels]
         return _csv_line([answer.file, *times, answer.emotion or "", *shares])
 
-    def tail(self) -> str:
-        """Nothing."""
-        return ""
 
-
-class JsonWriter:
-    """A list of `{file, emotion, probabilities}`, windows with `start` and `end` besides; one answer a line.
-
-    Args:
-        labels: names of the classes.
-        timed: whether answers are windows.
-    """
+class JsonWriter(Writer):
+    """A list of `{file, emotion, probabilities}`, windows with `start` and `end` besides; one answer a line."""
 
     def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        super().__init__(labels, timed)
         self._begun = False
 
     def head(self) -> str:
@@ -120,14 +103,14 @@ class JsonWriter:
         return "\n]\n"
 
 
-WRITERS: dict[str, type[TableWriter] | type[CsvWriter] | type[JsonWriter]] = {
+WRITERS: dict[str, type[Writer]] = {
     "table": TableWriter,
     "csv": CsvWriter,
     "json": JsonWriter,
 }
 
 
-def make_writer(name: str) -> type[TableWriter] | type[CsvWriter] | type[JsonWriter]:
+def make_writer(name: str) -> type[Writer]:
     """The writer of a format.
 
     Raises:
