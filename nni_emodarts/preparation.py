@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,11 @@ def load_manifest(data: DataConfig) -> Manifest:
     return read_manifest(path, data.emotions, data.merge)
 
 
+def cache_root(data: DataConfig) -> Path:
+    """Folder of the feature stores that a configuration names."""
+    return default_cache() if data.cache is None else Path(data.cache)
+
+
 def prepare(
     data: DataConfig, features: FeatureConfig, manifest: Manifest | None = None, progress: Progress = silent
 ) -> Corpus:
@@ -95,8 +101,7 @@ def prepare(
     """
     manifest = manifest or load_manifest(data)
     extractor = FeatureExtractor(**features.model_dump())
-    root = default_cache() if data.cache is None else data.cache
-    store, reasons = fill_store(manifest, extractor, root, data.workers, progress)
+    store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
     if reasons and data.bad_audio == "refuse":
         raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
     if len(reasons) == len(manifest):

@@ -8,9 +8,9 @@ from nni_emodarts.baselines.svm import SvmDesign, count_parameters, fit_svm
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import BadRecordings
-from nni_emodarts.features import FeatureStore, Functionals, default_cache, fill_store
+from nni_emodarts.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.metrics import uar
-from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.preparation import Corpus, cache_root, note_skipped
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import describe_rows, score_predictions
@@ -26,9 +26,8 @@ def prepare_functionals(
         ConfigError: openSMILE is not installed.
         BadRecordings: recordings that cannot be used.
     """
-    root = default_cache() if config.data.cache is None else config.data.cache
     extractor = Functionals(design.feature_set)
-    store, reasons = fill_store(corpus.manifest, extractor, root, config.data.workers, progress)
+    store, reasons = fill_store(corpus.manifest, extractor, cache_root(config.data), config.data.workers, progress)
     if reasons:
         raise BadRecordings(reasons, len(corpus.manifest), "mend them")
     return store
