@@ -55,7 +55,7 @@ def search_at_random(
         figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
         found.append((architecture, figures))
         spent += figures["cpu_seconds"]
-        progress("candidates", len(found), max(len(found), 1), val_uar=figures["val_uar"])
+        progress("candidates", len(found), len(found), val_uar=figures["val_uar"])
         if spent >= budget:
             break
     best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one

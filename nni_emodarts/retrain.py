@@ -185,9 +185,10 @@ def train(
 
 def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
     """What the recipe does to the features of a training utterance."""
-    masks = SpecAugment(frequency_bins, **recipe.spec_augment.model_dump())
-    voices = recipe.perturbation.model_dump()
-    return Both(Perturbation(frequency_bins, **voices), masks) if any(voices.values()) else masks
+    return Both(
+        Perturbation(frequency_bins, **recipe.perturbation.model_dump()),
+        SpecAugment(frequency_bins, **recipe.spec_augment.model_dump()),
+    )
 
 
 def widen(design: Design, recipe: RetrainConfig) -> Design:
