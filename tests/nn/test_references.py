@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from nni_emodarts.nn.drop_path import DropPath
+from nni_emodarts.nn.fused_normalization import normalize_real_frames
+from nni_emodarts.nn.masking import frame_mask
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentAttention, StackedRecurrence, mirrored_frames
@@ -46,6 +48,30 @@ def test_batch_norm_statistics_ignore_padding() -> None:
     torch.testing.assert_close(
         ours.running_var, nn.BatchNorm2d(4).running_var * 0.9 + 0.1 * frames[0].flatten(1).var(1)
     )
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("noise", [0.0, 4.0], ids=["zero padding", "noise in the padding"])
+def test_fused_batch_norm_is_its_formula(affine: bool, noise: float) -> None:
+    """Outputs, statistics and every gradient, in double, against autograd of the formula on real frames."""
+    lengths = torch.tensor([7, 4, 1])
+    real = frame_mask(lengths, 7)[:, None, None]
+    maps = torch.randn(3, 4, 5, 7, dtype=torch.double) * 2 + 3
+    maps = torch.where(real, maps, noise * maps).requires_grad_()
+    weight, bias = (torch.randn(4, dtype=torch.double).requires_grad_() for _ in range(2))
+    used = (weight, bias) if affine else (None, None)
+    pixels = maps.movedim(1, -1)[real.expand(-1, 1, 5, -1)[:, 0]]
+    mean, var = pixels.mean(0), pixels.var(0, correction=0)
+    expected = (maps - mean[:, None, None]) / (var[:, None, None] + 1e-5).sqrt()
+    if affine:
+        expected = expected * weight[:, None, None] + bias[:, None, None]
+    expected = expected * real
+    out, found_mean, found_var = normalize_real_frames(maps, lengths, *used, 1e-5)
+    torch.testing.assert_close((out, found_mean, found_var), (expected, mean, var))
+    wanted = (maps, weight, bias) if affine else (maps,)
+    direction = torch.randn_like(out)
+    found = torch.autograd.grad((out * direction).sum(), wanted)
+    torch.testing.assert_close(found, torch.autograd.grad((expected * direction).sum(), wanted))
 
 
 @pytest.mark.parametrize("stride", [1, 2])
