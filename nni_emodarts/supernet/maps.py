@@ -16,13 +16,13 @@ from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
 from nni_emodarts.nn.convolution import DepthwiseConv, SeparableConv
+from nni_emodarts.nn.depthwise import depthwise
 from nni_emodarts.nn.masking import map_mask, strided
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
 from nni_emodarts.space.mixed import SKIP, MixedOperation, PartialOperation, halve, shuffle
-from nni_emodarts.supernet.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import is_mixed, source_by_source
 
