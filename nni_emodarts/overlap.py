@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nni_emodarts.errors import OverlapError
 from nni_emodarts.preparation import Corpus
 
 _PER_SPEAKER = 4  # recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file
@@ -50,6 +51,22 @@ def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) ->
     if origin.get("manifest") == corpus.manifest.digest:
         found |= names
     return Overlap(tuple(sorted(found)), tuple(sorted(names - found)))
+
+
+def refuse_overlap(overlaps: dict[int, Overlap]) -> None:
+    """Refuse folds whose test speakers a search saw.
+
+    Raises:
+        OverlapError: there are some.
+    """
+    bad = {index: overlap.speakers for index, overlap in overlaps.items() if overlap.speakers}
+    if bad:
+        named = "; ".join(f"fold {index}: {', '.join(speakers[:10])}" for index, speakers in bad.items())
+        raise OverlapError(
+            f"the architecture's search saw test speakers of {len(bad)} of {len(overlaps)} folds ({named}), so that "
+            f"their figures would flatter it. Search anew inside each of these folds, retrain on the fold that it was "
+            f"searched on, or add --allow-overlap, which marks the figures"
+        )
 
 
 def _recordings(corpus: Corpus, rows: np.ndarray) -> dict[str, set[str]]:

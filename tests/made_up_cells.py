@@ -16,7 +16,7 @@ DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
 def make_up_cell(
     config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, budget: float = 0.0
 ) -> dict[str, Any]:
-    """Stands in for `nni_emodarts.benchmark.compute_cell`: guesses that are right more often than not."""
+    """Stands in for `nni_emodarts.benchmark.jobs.compute_cell`: guesses that are right more often than not."""
     name = cell.method.name
     generator = np.random.default_rng([cell.fold, cell.seed, len(name)])
     test = corpus.fold(cell.fold).test

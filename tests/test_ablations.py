@@ -11,7 +11,7 @@ from made_up_cells import make_up_cell
 from benchmarks import ablations, results_document
 from benchmarks.ablation_table import GROUPS, PARTS, VARIANTS, variants
 from benchmarks.evidence import Corpus, main_table
-from nni_emodarts import benchmark
+from nni_emodarts.benchmark import Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
 from nni_emodarts.errors import RunFolderError
@@ -25,7 +25,7 @@ CORPORA = (
 @pytest.fixture(scope="module", autouse=True)
 def untrained() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmark, "compute_cell", make_up_cell)
+        patch.setattr(jobs, "compute_cell", make_up_cell)
         yield
 
 
@@ -112,7 +112,7 @@ def test_finished_cells_are_kept_and_those_of_other_settings_refused(
     computed: tuple[Path, list[dict[str, Any]]], data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, _ = computed
-    monkeypatch.setattr(benchmark, "compute_cell", None)  # nothing may be computed
+    monkeypatch.setattr(jobs, "compute_cell", None)  # nothing may be computed
     assert len(run(data, folder, "--groups", "scope,recipe")["methods"]) == len(computed[1][1]["methods"])
     changed = (Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", ("retrain.epochs=3",)),)
     with pytest.raises(RunFolderError, match="other settings"):
@@ -129,8 +129,8 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
     assert [row["name"] for row in first["methods"]] == ["darts_from_small"]
     assert first["missing"] == [{"method": "darts_from_other", "reason": "no search on ravdess-6fold is finished yet"}]
     config = CORPORA[1].config(data)
-    methods = [benchmark.Method("darts")]
-    benchmark.benchmark(config, methods, [0, 1, 2], [1], results / "cells" / "ravdess-6fold", folder / "runs")
+    methods = [Method("darts")]
+    benchmark(config, methods, [0, 1, 2], [1], results / "cells" / "ravdess-6fold", folder / "runs")
     run(data, folder, "--groups", "transfer")
     second = read(folder, "transfer")
     assert [(row["name"], row["scored_on"]) for row in second["methods"]] == [

@@ -7,10 +7,10 @@ import pytest
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
-from nni_emodarts import benchmark as room
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
-from nni_emodarts.benchmark import Cell, Method, benchmark, compare, settings_digest
+from nni_emodarts.benchmark import Cell, Method, benchmark, compare, flops, jobs, settings_digest
+from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
@@ -67,9 +67,9 @@ def test_finished_cells_are_kept_and_missing_ones_computed(
     lost = Cell(Method("cnn_lstm"), 1, 1).file(folder / "out" / "cells" / "small")
     lost.unlink()
     computed = []
-    compute = room.compute_cell
+    compute = jobs.compute_cell
     monkeypatch.setattr(
-        room, "compute_cell", lambda *words, **more: computed.append(words[2]) or compute(*words, **more)
+        jobs, "compute_cell", lambda *words, **more: computed.append(words[2]) or compute(*words, **more)
     )
     again = compare(
         "small", config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], folder / "out", folder / "runs"
@@ -99,7 +99,7 @@ def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
     compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
 ) -> None:
     cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
-    more = room._flops(config, {**cell, "classes": [*cell["classes"], "calm"]})
+    more = flops.cell_flops(config, {**cell, "classes": [*cell["classes"], "calm"]})
     network = build_model(Architecture.from_dict(cell["architecture"]), num_classes=5)
     assert more == count_flops(network, config.features.input_shape, 51) > cell["flops"]
 
@@ -164,7 +164,7 @@ def test_an_unknown_method_is_refused() -> None:
 
 
 def test_a_strategy_gets_its_own_options(config: ExperimentConfig) -> None:
-    own = room._settled(config, Method("random"))
+    own = settled(config, Method("random"))
     assert own.search.strategy == "random"
     assert own.search.strategy_options().candidates == 8
 
@@ -234,7 +234,7 @@ def test_random_search_is_computed_after_the_search_that_pays_for_it(
         digest = settings_digest(config, cell.method, corpus.manifest.digest)
         return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}
 
-    monkeypatch.setattr(room, "compute_cell", compute)
+    monkeypatch.setattr(jobs, "compute_cell", compute)
     methods = [Method("random_search"), Method("darts")]
     benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
     assert told == [("darts", 0.0), ("random_search", 7.5)]
@@ -255,4 +255,4 @@ def test_flops_of_a_widened_network_are_those_of_what_was_trained(
     cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
     data = config.model_dump(mode="json")
     data["retrain"]["width"] = 2.0
-    assert room._flops(ExperimentConfig.model_validate(data), cell) > 2 * cell["flops"]
+    assert flops.cell_flops(ExperimentConfig.model_validate(data), cell) > 2 * cell["flops"]

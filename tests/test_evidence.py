@@ -11,7 +11,7 @@ from made_up_cells import make_up_cell
 from benchmarks import results, results_document
 from benchmarks.evidence import METHODS, Corpus
 from benchmarks.nas_checklist import CHECKLIST, Evidence
-from nni_emodarts import benchmark
+from nni_emodarts.benchmark import jobs
 from nni_emodarts.corpora.synthetic import make_corpus
 
 SETTINGS = ("search.epochs=1", "retrain.epochs=1", "search.batch_size=8", "retrain.batch_size=8")
@@ -21,7 +21,7 @@ SETTINGS = ("search.epochs=1", "retrain.epochs=1", "search.batch_size=8", "retra
 def untrained() -> Iterator[None]:
     """Cells are made up: what they hold is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmark, "compute_cell", make_up_cell)
+        patch.setattr(jobs, "compute_cell", make_up_cell)
         yield
 
 

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nni_emodarts import retrain as module
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data import Batch, Perturbation
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain import build_network, retrain_fold, train
+from nni_emodarts.retrain import fold as module
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
 from nni_emodarts.training.loss import EmotionLoss

@@ -1,0 +1,67 @@
+"""A cell: one method on one fold with one seed, and what decides its figures."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines.svm import SVMS
+from nni_emodarts.benchmark.methods import PAYER, Method
+from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.retrain import settle_space
+from nni_emodarts.strategy_options import options_for
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method on one fold with one seed."""
+
+    method: Method
+    fold: int
+    seed: int
+
+    def file(self, folder: Path) -> Path:
+        """Where its figures go."""
+        return folder / f"{self.method.name}-fold_{self.fold:02d}-seed_{self.seed}.json"
+
+    @property
+    def payer(self) -> "Cell":
+        """The cell whose search says what this one may spend."""
+        return Cell(Method(PAYER), self.fold, self.seed)
+
+
+def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> str:
+    """A short digest of all that decides a cell's figures: not of paths, workers or the device.
+
+    Args:
+        config: the whole configuration.
+        method: what is measured.
+        manifest: the manifest's own digest.
+    """
+    data = settled(config, method).model_dump(mode="json", exclude={"device": True, "preset": True})
+    for key in ("manifest", "cache", "workers"):
+        del data["data"][key]
+    data["manifest"] = manifest
+    if method.architecture is not None:
+        data["architecture"] = Architecture.load(method.architecture).id
+    if method.strategy is None:
+        del data["search"]
+    if method.machine:
+        for section in ("features", "space", "retrain"):
+            del data[section]
+        data["svm"] = SVMS[method.name].settings()
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
+    """The configuration as a method uses it."""
+    if method.architecture is not None:
+        return settle_space(config, Architecture.load(method.architecture), explicit=False)
+    strategy = method.strategy
+    if strategy is None or strategy == config.search.strategy:
+        return config
+    data = config.model_dump(mode="json")
+    data["search"]["strategy"] = strategy
+    data["search"]["options"] = options_for(strategy, config.search.options)
+    return validate(data)

@@ -1,0 +1,118 @@
+"""The figures of one cell: search where the method searches, train, score."""
+
+from typing import Any
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import BASELINES, Baseline
+from nni_emodarts.baselines.svm import SVMS, SvmDesign
+from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
+from nni_emodarts.benchmark.flops import cell_flops
+from nni_emodarts.benchmark.methods import RANDOM_SAMPLING
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.overlap import find_overlap, refuse_overlap
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.protocols import Fold
+from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.random_search import search_at_random
+from nni_emodarts.retrain import Design, retrain_fold
+from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.search import search, search_cost
+from nni_emodarts.statistics import speaker_confusions
+from nni_emodarts.svm import measure_svm
+
+_NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0}
+
+
+def compute_cell(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    folder: RunFolder,
+    progress: Progress = silent,
+    budget: float = 0.0,
+) -> dict[str, Any]:
+    """Search where the method searches, train, score the test part once; then say all of it as plain data.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        cell: what to compute.
+        folder: where the run's files go.
+        progress: told of the steps.
+        budget: CPU seconds that random search may spend; other methods have no use for it.
+    """
+    config = settled(config, cell.method)
+    fold = corpus.fold(cell.fold)
+    design, cost = _design(config, corpus, cell, fold, folder, progress, budget)
+    if not folder.has(METRICS):
+        if isinstance(design, SvmDesign):
+            measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
+        else:
+            retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress)
+    figures = folder.read_json(METRICS)
+    data = {
+        "method": cell.method.name,
+        "fold": cell.fold,
+        "seed": cell.seed,
+        "settings": settings_digest(config, cell.method, corpus.manifest.digest),
+        **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
+        "speakers": speaker_confusions(folder.read_csv(PREDICTIONS), figures["classes"]),
+        "seconds": round(figures["seconds"] + cost["seconds"], 1),
+        "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
+        "search_cpu_seconds": round(cost["cpu_seconds"], 1),
+        "environment": folder.read_json("environment.json"),
+    }
+    if isinstance(design, Architecture):
+        data["architecture"] = design.to_dict()
+    if "candidates" in cost:
+        data["candidates"] = cost["candidates"]
+    data["flops"] = cell_flops(config, data)
+    return data
+
+
+def _design(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    fold: Fold,
+    folder: RunFolder,
+    progress: Progress,
+    budget: float,
+) -> tuple[Design | SvmDesign, dict[str, Any]]:
+    """What a cell measures, and what it cost to find."""
+    method = cell.method
+    if method.architecture is not None:
+        design = Architecture.load(method.architecture)
+        refuse_overlap({fold.index: find_overlap(design.origin, corpus, fold.test)})
+        return design, _NO_COST
+    if method.name in SVMS:
+        return SVMS[method.name], _NO_COST
+    if method.name in BASELINES:
+        return Baseline(method.name), _NO_COST
+    if method.name == RANDOM_SAMPLING:
+        origin = {"strategy": RANDOM_SAMPLING, "seed": cell.seed, "fold": cell.fold}
+        seed = [cell.seed, cell.fold]
+        return next(draw_architectures(config.space, corpus.num_classes, corpus.input_shape, seed, origin)), _NO_COST
+    return _search(config, corpus, cell, fold, folder.child("search"), progress, budget)
+
+
+def _search(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    fold: Fold,
+    folder: RunFolder,
+    progress: Progress,
+    budget: float,
+) -> tuple[Architecture, dict[str, Any]]:
+    if not folder.has(METRICS):
+        if cell.method.bought:
+            search_at_random(config, corpus, fold, cell.seed, budget, folder, progress)
+        else:
+            search(config, corpus, fold, cell.seed, folder, progress)
+    metrics = folder.read_json(METRICS)
+    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
+    if "candidates" in metrics:
+        cost["candidates"] = metrics["candidates"]
+    return Architecture.load(folder.path / ARCHITECTURE), cost

@@ -1,0 +1,31 @@
+"""FLOPs of a cell's network."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
+
+
+def cell_flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
+    """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
+    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
+    if "architecture" in cell:
+        # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
+        network = Architecture.from_dict(cell["architecture"]).widened(config.retrain.width)
+        return round(architecture_cost(network, "flops", frames, classes, shape))
+    if cell["method"] in BASELINES:
+        return _baseline_flops(cell["method"], classes, shape, frames)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _baseline_flops(name: str, num_classes: int, input_shape: tuple[int, int], frames: int) -> int:
+    with torch.random.fork_rng(devices=[]):  # its weights are drawn in vain
+        network = build_baseline(Baseline(name), num_classes, input_shape)
+    return count_flops(network, input_shape, frames)

@@ -1,0 +1,78 @@
+"""Cells side by side, in processes of their own."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nni_emodarts.benchmark.cells import Cell, settings_digest
+from nni_emodarts.benchmark.computing import compute_cell
+from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.environment import threads_each
+from nni_emodarts.preparation import Corpus, prepare
+from nni_emodarts.run_folder import RunFolder, write_atomically
+from nni_emodarts.summaries import read_cell
+
+
+def compute_all(
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+) -> Iterator[dict[str, Any]]:
+    """Figures of each missing cell, in the order in which they finish; those that spend after those that pay."""
+    yield from _compute_batch(config, [cell for cell in missing if not cell.method.bought], cells, runs, workers)
+    yield from _compute_batch(config, [cell for cell in missing if cell.method.bought], cells, runs, workers)
+
+
+def _compute_batch(
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+) -> Iterator[dict[str, Any]]:
+    jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
+    workers = min(workers, len(jobs))
+    if workers <= 1:
+        yield from (_compute_job(*job) for job in jobs)
+        return
+    with _threads(threads_each(workers)):
+        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        try:
+            for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
+                yield done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _compute_job(text: str, cell: Cell, file: Path, runs: Path) -> dict[str, Any]:
+    config, corpus = prepared(text)
+    # Each setting has a folder of its own, so that no run goes on with another's.
+    names = cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)
+    folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
+    budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
+    data = compute_cell(config, corpus, cell, folder, budget=budget)
+    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    return data
+
+
+@lru_cache(maxsize=1)
+def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
+    """The configuration and its corpus, prepared once in each process."""
+    config = validate(yaml.safe_load(text))
+    return config, prepare(config.data, config.features)
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Processes started inside use so many threads; two that use all of them spin against each other."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

@@ -1,0 +1,146 @@
+"""All cells of a benchmark, each computed once, and their summary."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nni_emodarts.baselines.svm import SVMS
+from nni_emodarts.benchmark.cells import Cell, settings_digest
+from nni_emodarts.benchmark.flops import cell_flops
+from nni_emodarts.benchmark.jobs import compute_all, prepared
+from nni_emodarts.benchmark.methods import PAYER, Method
+from nni_emodarts.comparisons import compare_with, pick_reference
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.preparation import load_manifest
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.random_search import RANDOM_SEARCH
+from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.summaries import read_cell, summarize
+from nni_emodarts.svm import prepare_functionals
+
+Tell = Callable[[int, int, dict[str, Any]], None]
+"""Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+
+
+def compare(
+    name: str,
+    config: ExperimentConfig,
+    methods: Sequence[Method],
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    out: Path,
+    runs: Path,
+    workers: int = 1,
+    tell: Tell = lambda number, count, figures: None,
+    reference: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`.
+
+    `comparisons` holds each method against the method `reference`: `darts`, or the last, where it is absent.
+
+    Raises:
+        ConfigError: `reference` is not among the methods.
+    """
+    try:
+        chosen = pick_reference([method.name for method in methods], reference)
+    except ValueError as error:
+        raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
+    folder = out / "cells" / name
+    summaries = benchmark(config, methods, folds, seeds, folder, runs, workers, tell, progress)
+    cells = {method.name: _read_all(config, method, folds, seeds, folder) for method in methods}
+    summary = {
+        "name": name,
+        "preset": config.preset,
+        "protocol": config.data.protocol,
+        "methods": summaries,
+        "comparisons": [] if chosen is None else compare_with(chosen, cells),
+    }
+    write_atomically(out / f"{name}.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    return summary
+
+
+def benchmark(
+    config: ExperimentConfig,
+    methods: Sequence[Method],
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    cells: Path,
+    runs: Path,
+    workers: int = 1,
+    tell: Tell = lambda number, count, figures: None,
+    progress: Progress = silent,
+) -> list[dict[str, Any]]:
+    """Compute the cells that are missing, and summarise each method.
+
+    Search, retraining and scoring of a cell see one fold; a search never sees its test speakers.
+
+    Args:
+        config: the whole configuration; `search.strategy` gives way to each method's own.
+        methods: what to measure.
+        folds: folds of the configuration's protocol.
+        seeds: seeds of each method and fold.
+        cells: folder of the finished cells.
+        runs: folder of the run folders behind them, where an interrupted cell goes on.
+        workers: cells at once; the processor's threads are divided among them.
+        tell: told of each cell as it finishes.
+        progress: told of the extraction of features that machines need.
+
+    Returns:
+        A summary of each method, as `summarize` gives it.
+
+    Raises:
+        RunFolderError: a finished cell was computed with other settings.
+    """
+    cells.mkdir(parents=True, exist_ok=True)
+    wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
+    manifest = load_manifest(config.data).digest
+    _refuse_without_payer(wanted, cells)
+    for cell in (*wanted, *_payers(wanted)):
+        _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
+    missing = [cell for cell in wanted if not cell.file(cells).exists()]
+    _prepare_functionals(config, missing, progress)
+    computed = compute_all(config, missing, cells, runs, workers)
+    for number, figures in enumerate(computed, 1):
+        tell(number, len(missing), figures)
+    return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]
+
+
+def _read_all(
+    config: ExperimentConfig, method: Method, folds: Sequence[int], seeds: Sequence[int], cells: Path
+) -> list[dict[str, Any]]:
+    """All finished cells of a method."""
+    found = [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds]
+    return [cell if "flops" in cell else {**cell, "flops": cell_flops(config, cell)} for cell in found]
+
+
+def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
+    """Extract once, over all cores, what cells side by side would each begin to extract."""
+    for name in sorted({cell.method.name for cell in missing if cell.method.machine}):
+        settled, corpus = prepared(config.to_yaml())
+        prepare_functionals(settled, corpus, SVMS[name], progress)
+
+
+def _refuse_other_settings(file: Path, digest: str) -> None:
+    if file.exists() and read_cell(file).get("settings") != digest:
+        raise RunFolderError(
+            f"cell {file} was computed with other settings or of another manifest; name another folder, or delete "
+            f"it to compute it again"
+        )
+
+
+def _payers(wanted: Sequence[Cell]) -> list[Cell]:
+    """The cells whose cost others may spend."""
+    return [cell.payer for cell in wanted if cell.method.bought]
+
+
+def _refuse_without_payer(wanted: Sequence[Cell], cells: Path) -> None:
+    """Random search spends what another search did: that one is computed in the same run, or is finished already."""
+    lacking = [payer for payer in _payers(wanted) if payer not in wanted and not payer.file(cells).exists()]
+    if lacking:
+        raise ConfigError(
+            f"method {RANDOM_SEARCH} spends what the search of {PAYER} cost on the same fold and seed, but "
+            f"{lacking[0].file(cells)} is missing ({len(lacking)} in all); add {PAYER} to the methods"
+        )

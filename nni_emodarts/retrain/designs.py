@@ -1,0 +1,48 @@
+"""What the recipe trains: a network of the space, or one designed by hand."""
+
+from torch import nn
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.baselines import Baseline, build_baseline
+from nni_emodarts.config import ExperimentConfig, RetrainConfig
+from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.space import build_model
+
+Design = Architecture | Baseline
+
+
+def widen(design: Design, recipe: RetrainConfig) -> Design:
+    """The design at the recipe's width; a hand-designed network has its own."""
+    return design.widened(recipe.width) if isinstance(design, Architecture) else design
+
+
+def build_network(design: Design, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
+    """A design's network, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K)."""
+    build = build_baseline if isinstance(design, Baseline) else build_model
+    return build(design, num_classes, input_shape)  # type: ignore[arg-type]  # each gets its own kind
+
+
+def settle_space(config: ExperimentConfig, architecture: Architecture, explicit: bool) -> ExperimentConfig:
+    """The configuration with the architecture's space in it.
+
+    Args:
+        config: the configuration.
+        architecture: what is to be retrained.
+        explicit: whether the user named the configuration's space, so that it must be the architecture's.
+
+    Raises:
+        ArchitectureError: the architecture is of another space, or was searched on maps of another shape.
+    """
+    if explicit and config.space.identity() != architecture.space.identity():
+        raise ArchitectureError(
+            f"architecture {architecture.id} is of another space than "
+            f"{'preset ' + config.preset if config.preset else 'the configuration'}; name the preset or configuration "
+            f"that it was searched with"
+        )
+    if config.features.input_shape != tuple(architecture.input_shape):
+        raise ArchitectureError(
+            f"architecture {architecture.id} takes maps of (channels, bins) {tuple(architecture.input_shape)}, but the "
+            f"features of the configuration give {config.features.input_shape}; name the preset or configuration that "
+            f"it was searched with"
+        )
+    return config.model_copy(update={"space": architecture.space})

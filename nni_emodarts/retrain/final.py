@@ -1,0 +1,55 @@
+"""The network to ship."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import Stopwatch
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.retrain.designs import widen
+from nni_emodarts.retrain.fitting import train
+from nni_emodarts.retrain.model_files import write_model
+from nni_emodarts.run_folder import FINAL, METRICS, RunFolder
+
+
+def train_final(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    folder: RunFolder,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    progress: Progress = silent,
+) -> Path:
+    """Train the network to ship: on all speakers, for the median of the folds' best epochs.
+
+    It has no test figure of its own; the pooled figures of the folds are its estimate.
+    """
+    watch = Stopwatch()
+    best = [folder.cell(fold, seed).read_json(METRICS)["best_epoch"] for fold in folds for seed in seeds]
+    epochs = round(median(best))
+
+    def on_epoch(epoch: int, val_uar: float | None) -> None:
+        progress("final network", epoch, epochs)
+
+    rows = np.arange(len(corpus.manifest))
+    network = widen(architecture, config.retrain)
+    trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch)
+    final = folder.child(FINAL)
+    write_model(final, config, corpus, network, trained)
+    metrics = {
+        "epochs": epochs,
+        "best_epochs_of_folds": best,
+        "seed": seeds[0],
+        "architecture": architecture.id,
+        "classes": list(corpus.manifest.classes),
+        "speakers": corpus.speakers(rows),
+        "estimate": {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")},
+    }
+    final.write_json(METRICS, {**metrics, **watch.read()})
+    return final.path

@@ -1,0 +1,76 @@
+"""Which weights of a training are kept."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from nni_emodarts.config import RetrainConfig
+from nni_emodarts.space import set_drop_path
+
+Validate = Callable[[nn.Module], tuple[float, float]]
+"""Validation UAR and loss of a network."""
+
+
+class EpochKeeper(pl.Callback):
+    """Sets drop path, averages weights, validates each epoch, keeps an epoch's weights, stops when patience ends."""
+
+    def __init__(
+        self, recipe: RetrainConfig, validate: Validate | None, on_epoch: Callable[[int, float | None], None]
+    ) -> None:
+        self._recipe = recipe
+        self._validate = validate
+        self._on_epoch = on_epoch
+        self._average: AveragedModel | None = None
+        self._best = (-np.inf, -np.inf)
+        self._risen = 0
+        self.best_epoch = 0
+        self.kept_weights: dict[str, torch.Tensor] = {}
+        self.history: list[dict[str, float]] = []
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Start the moving average of the weights (Polyak & Juditsky 1992), on the network's device."""
+        if self._recipe.averaging:
+            decay = get_ema_multi_avg_fn(self._recipe.averaging)
+            self._average = AveragedModel(pl_module.model, multi_avg_fn=decay, use_buffers=True)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
+        share = trainer.current_epoch / max(self._recipe.epochs - 1, 1)
+        set_drop_path(pl_module.model, self._recipe.drop_path * share)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
+        """Follow the weights."""
+        if self._average is not None:
+            self._average.update_parameters(pl_module.model)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
+        epoch = trainer.current_epoch + 1
+        network = pl_module.model if self._average is None else self._average.module
+        if self._validate is None:
+            self.history.append({"epoch": epoch})
+            self._keep(epoch, network)
+            self._on_epoch(epoch, None)
+            return
+        val_uar, val_loss = self._validate(network)
+        self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
+        if val_uar > self._best[0]:
+            self._risen = epoch
+        if (val_uar, -val_loss) > self._best:
+            self._best = (val_uar, -val_loss)
+            self._keep(epoch, network)
+        elif self._recipe.keep == "last":
+            self._keep(epoch, network)
+        self._on_epoch(epoch, val_uar)
+        patience = self._recipe.patience
+        if patience is not None and epoch - self._risen >= patience:
+            trainer.should_stop = True
+
+    def _keep(self, epoch: int, network: nn.Module) -> None:
+        self.best_epoch, self.kept_weights = epoch, copy.deepcopy(network.state_dict())

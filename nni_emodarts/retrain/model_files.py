@@ -1,0 +1,37 @@
+"""The files of a trained network."""
+
+import pandas as pd
+import torch
+from safetensors.torch import save
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import describe_environment
+from nni_emodarts.preparation import Corpus
+from nni_emodarts.retrain.designs import Design
+from nni_emodarts.retrain.fitting import Trained
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CONFIG,
+    ENVIRONMENT,
+    GRAPH,
+    HISTORY,
+    NORMALIZATION,
+    WEIGHTS,
+    RunFolder,
+)
+from nni_emodarts.training.graph import onnx_graph
+
+
+def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, design: Design, trained: Trained) -> None:
+    """Write what is needed to use a network, and what it was made with."""
+    folder.write_text(CONFIG, config.to_yaml())
+    if isinstance(design, Architecture):
+        folder.write_json(ARCHITECTURE, design.to_dict())
+    folder.write_json(NORMALIZATION, trained.normalizer.to_dict())
+    folder.write_csv(HISTORY, pd.DataFrame(trained.history))
+    device = next(trained.model.parameters()).device
+    folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
+    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
+    folder.write_bytes(GRAPH, onnx_graph(trained.model, corpus.input_shape))

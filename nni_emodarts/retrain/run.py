@@ -1,0 +1,112 @@
+"""A run: an architecture over folds and seeds, pooled."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from nni_emodarts.architecture import Architecture
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics import pool as pool_predictions
+from nni_emodarts.metrics import pooled_table
+from nni_emodarts.overlap import find_overlap, refuse_overlap
+from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.progress import Progress, silent
+from nni_emodarts.retrain.final import train_final
+from nni_emodarts.retrain.fold import retrain_fold
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CONFIG,
+    FINAL,
+    METRICS,
+    PREDICTIONS,
+    RunFolder,
+    refuse_other_settings,
+)
+
+
+def retrain(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    architecture: Architecture,
+    folds: Sequence[int],
+    seeds: Sequence[int],
+    folder: RunFolder,
+    final: bool = False,
+    allow_overlap: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Retrain an architecture over folds and seeds, and pool the test predictions.
+
+    Finished folds and seeds in the folder are kept, so that a run that was cut off goes on where it stopped.
+
+    Args:
+        config: the whole configuration.
+        corpus: manifest and features.
+        architecture: what to train.
+        folds: folds of the corpus's protocol.
+        seeds: seeds of each fold.
+        folder: where the run's files go.
+        final: also train the network to ship: on all speakers, for the median of the folds' best epochs.
+        allow_overlap: score on speakers that the search saw, and mark the figures.
+        progress: told of each epoch.
+
+    Returns:
+        The pooled figures, as in the folder's metrics.json.
+
+    Raises:
+        OverlapError: the search saw test speakers, and `allow_overlap` is not set.
+        RunFolderError: the folder holds a run of other settings, or of other recordings.
+    """
+    parts = {index: corpus.fold(index) for index in folds}
+    overlaps = {index: find_overlap(architecture.origin, corpus, fold.test) for index, fold in parts.items()}
+    if not allow_overlap:
+        refuse_overlap(overlaps)
+    start_run(folder, config, architecture)
+    note_skipped(corpus, config.data.bad_audio, folder)
+    for index, fold in parts.items():
+        for seed in seeds:
+            cell = folder.cell(index, seed)
+            if not cell.has(METRICS):
+                retrain_fold(config, corpus, architecture, fold, seed, cell, overlap=overlaps[index], progress=progress)
+    pooled = pool(folder, folds, seeds)
+    if final and not folder.child(FINAL).has(METRICS):
+        train_final(config, corpus, architecture, folder, folds, seeds, progress)
+    return pooled
+
+
+def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Architecture) -> None:
+    """Note the settings of a run, or check that a run that goes on has the same.
+
+    Raises:
+        RunFolderError: they differ.
+    """
+    text = config.to_yaml()
+    if folder.has(ARCHITECTURE) and folder.has(CONFIG):
+        if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
+            raise RunFolderError(
+                f"output folder {folder.path} holds a run of another architecture; name another folder, or --overwrite "
+                f"that run"
+            )
+        refuse_other_settings(folder, text)
+    folder.write_text(CONFIG, text)
+    folder.write_json(ARCHITECTURE, architecture.to_dict())
+
+
+def pool(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> dict[str, Any]:
+    """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
+    cells = [folder.cell(fold, seed) for fold in folds for seed in seeds]
+    figures = [cell.read_json(METRICS) for cell in cells]
+    table = pool_predictions(cell.read_csv(PREDICTIONS) for cell in cells)
+    pooled = pooled_table(table, figures[0]["classes"])
+    pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
+    pooled["parameters"] = figures[0]["parameters"]
+    for key in ("seconds", "cpu_seconds"):
+        pooled[key] = sum(each[key] for each in figures)
+    overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
+    if overlap:
+        pooled["overlap"] = overlap
+    folder.write_csv(PREDICTIONS, table)
+    folder.write_json(METRICS, pooled)
+    return pooled
