@@ -138,7 +138,7 @@ def _compute(text: str, cell: Cell, cells: Path, runs: Path) -> None:
 
     def tell(number: int, count: int, figures: dict[str, Any]) -> None:
         where = f"{cells.name}: {figures['method']} fold {figures['fold']} seed {figures['seed']}"
-        show_note(f"{where}: validation UAR {figures['val_uar']:.3f}, {figures['cpu_seconds']:.0f} CPU seconds")
+        show_note(f"{where}: {figures['cpu_seconds']:.0f} CPU seconds")
 
     benchmark(config, [cell.method], [cell.fold], [cell.seed], cells, runs, tell=tell)
 

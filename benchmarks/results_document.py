@@ -120,6 +120,11 @@ def _main_section(table: Table) -> list[str]:
     ]
 
 
+def _validation(method: Table) -> str:
+    """Validation UAR, where networks were validated."""
+    return "" if method["val_uar"] is None else f"{method['val_uar']:.3f}"
+
+
 def _figures(methods: Sequence[Table]) -> str:
     rows = []
     for method in methods:
@@ -131,7 +136,7 @@ def _figures(methods: Sequence[Table]) -> str:
                 f"{low:.3f} to {high:.3f}",
                 f"{method['wa_mean']:.3f}",
                 f"{method['fold_mean_uar']:.3f}",
-                f"{method['val_uar']:.3f}",
+                _validation(method),
                 f"{method['parameters']:,}",
                 "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
                 f"{method['search_cpu_seconds']:,.0f}",
@@ -231,7 +236,7 @@ def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
                 _uar(method),
                 "" if found is None else f"{found['difference']:+.3f}",
                 "" if found is None else f"{found['interval'][0]:+.3f} to {found['interval'][1]:+.3f}",
-                f"{method['val_uar']:.3f}",
+                _validation(method),
                 f"{method['parameters']:,}",
                 f"{method['cpu_seconds']:,.0f}",
             ]

@@ -70,7 +70,7 @@ def transfer(
 
 
 def best_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
-    """Write the architecture whose network did best on validation speakers; test figures have no say.
+    """Write the architecture whose supernet did best on validation speakers; test figures have no say.
 
     Returns:
         Its file; None where no seed's searches are all finished.
@@ -80,7 +80,7 @@ def best_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
     if not found:
         return None
     file = results / f"{source.key}-darts.json"
-    write_json(file, max(found, key=lambda cell: cell["val_uar"])["architecture"])
+    write_json(file, max(found, key=lambda cell: cell["search_val_uar"])["architecture"])
     return file
 
 

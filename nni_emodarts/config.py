@@ -280,6 +280,11 @@ class RetrainConfig(Section):
     perturbation: PerturbationConfig = PerturbationConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
 
+    @property
+    def needs_validation(self) -> bool:
+        """Whether the network that is kept depends on a training that was validated."""
+        return not self.refit or self.keep == "best" or self.patience is not None
+
 
 class ExperimentConfig(Section):
     """Everything that decides a run's figures, and the device that computes them."""

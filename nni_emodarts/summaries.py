@@ -17,13 +17,14 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
-        `fold_mean_uar`, `val_uar`, `recall` by class, `seeds`, `folds`, and the means of `cpu_seconds`, `seconds` (of
-        one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
-        none). Where a search has candidates, their mean number; where networks were searched or drawn, `operations`:
-        how often each was chosen.
+        `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `seeds`, `folds`, and the means of
+        `cpu_seconds`, `seconds` (of one seed, all folds), `parameters` and `flops` (of one network; for one second of
+        audio, None where a cell has none). Where a search has candidates, their mean number; where networks were
+        searched or drawn, `operations`: how often each was chosen.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
+    validated = [cell["val_uar"] for cell in cells if cell["val_uar"] is not None]
     confusions = stacked(cells)
     pooled = confusions.sum(1)
     uars = [float(value) for value in uar_of_confusion(pooled)]
@@ -35,7 +36,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "uar_interval": list(bootstrap_uar(confusions)),
         "wa_mean": float(wa_of_confusion(pooled).mean()),
         "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
-        "val_uar": mean(cell["val_uar"] for cell in cells),
+        "val_uar": mean(validated) if len(validated) == len(cells) else None,
         "recall": {
             label: float(row[number] / max(row.sum(), 1))
             for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))

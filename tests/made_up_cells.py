@@ -50,6 +50,7 @@ def make_up_cell(
     if name in DRAWN or cell.method.architecture:
         drawn = draw_architectures(config.space, 4, corpus.input_shape, [cell.seed, cell.fold], {"seed": cell.seed})
         data["architecture"] = next(drawn).to_dict()
+        data["search_val_uar"] = float(generator.random())
     if name == "random_search":
         data["candidates"] = round(budget)
     return data

@@ -139,7 +139,7 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
     ]
     assert second["missing"] == []
     cells = [json.loads(file.read_text()) for file in (results / "cells" / "ravdess-6fold").glob("darts-*.json")]
-    best = max(cells, key=lambda cell: cell["val_uar"])["architecture"]["id"]
+    best = max(cells, key=lambda cell: cell["search_val_uar"])["architecture"]["id"]
     assert second["methods"][1]["architecture"] == best
     assert "against_nested" in second["methods"][1]
     main_table(CORPORA[1], data, results, [1])

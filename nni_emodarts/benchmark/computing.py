@@ -49,7 +49,7 @@ def compute_cell(
         if isinstance(design, SvmDesign):
             measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
         else:
-            retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress)
+            retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress, validate=False)
     figures = folder.read_json(METRICS)
     data = {
         "method": cell.method.name,
@@ -65,6 +65,8 @@ def compute_cell(
     }
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
+    if "val_uar" in cost:
+        data["search_val_uar"] = cost["val_uar"]
     if "candidates" in cost:
         data["candidates"] = cost["candidates"]
     data["flops"] = cell_flops(config, data)
@@ -112,7 +114,7 @@ def _search(
         else:
             search(config, corpus, fold, cell.seed, folder, progress)
     metrics = folder.read_json(METRICS)
-    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
+    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics), "val_uar": metrics["val_uar"]}
     if "candidates" in metrics:
         cost["candidates"] = metrics["candidates"]
     return Architecture.load(folder.path / ARCHITECTURE), cost

@@ -41,7 +41,7 @@ def _headline(run: Run) -> dict[str, Any]:
     figures = run.pooled or {}
     confusion = run.confusion
     measured = run.networks or run.searches  # a supernet's figure and a network's are not the same thing
-    validation = [float(each.metrics["val_uar"]) for each in measured if "val_uar" in each.metrics]
+    validation = [float(each.metrics["val_uar"]) for each in measured if each.metrics.get("val_uar") is not None]
     parameters = [int(network.metrics["parameters"]) for network in run.networks if "parameters" in network.metrics]
     return {
         "name": run.name,
@@ -112,13 +112,14 @@ def _fold(run: Run, fold: int) -> dict[str, Any]:
     """Figures of one fold, means over its seeds."""
     networks = [network for network in run.networks if network.fold == fold]
     epochs = [network.metrics["best_epoch"] for network in networks if network.metrics.get("best_epoch") is not None]
+    validated = [network.metrics["val_uar"] for network in networks if network.metrics.get("val_uar") is not None]
     speakers = sorted({speaker for network in networks for speaker in network.speakers})
     first = networks[0]
     return {
         "fold": fold,
         "speakers": ", ".join(speakers) if len(speakers) <= 6 else f"{len(speakers)} speakers",
         "utterances": sum(int(np.sum(counts)) for counts in first.speakers.values()),
-        "val_uar": mean(network.metrics["val_uar"] for network in networks),
+        "val_uar": mean(validated) if validated else None,
         "test_uar": mean(map(_test_uar, networks)) if first.speakers else None,
         "epochs": ", ".join(map(str, epochs)),
         "architecture": str(first.metrics.get("architecture", "–")) if first.subject is None
@@ -196,6 +197,7 @@ def _training_words(run: Run) -> str:
     parts = [
         f"{name}: best {metrics['val_uar']:.3f} after epoch {metrics.get('best_epoch')}"
         for name, metrics in best.items()
+        if metrics.get("val_uar") is not None
     ]
     return f"Validation UAR by epoch. {'; '.join(parts)}."
 

@@ -1,5 +1,6 @@
 """One fold with one seed: train, choose the epoch on validation, read the test part once."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain.designs import Design, widen
-from nni_emodarts.retrain.fitting import train
+from nni_emodarts.retrain.fitting import Trained, train
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.retrain.scoring import predictions, score_predictions
 from nni_emodarts.run_folder import METRICS, PREDICTIONS, RunFolder
@@ -29,6 +30,7 @@ def retrain_fold(
     overlap: Overlap | None = None,
     progress: Progress = silent,
     report: Report | None = None,
+    validate: bool = True,
 ) -> dict[str, Any]:
     """Train a network on one fold; validation chooses the epoch, then the test part is read once.
 
@@ -43,23 +45,25 @@ def retrain_fold(
         overlap: test speakers that the search saw, to mark the figures with.
         progress: told of each epoch.
         report: given the validation UAR after each epoch.
+        validate: whether a validation figure is wanted where it decides nothing. Without one, a network that is to be
+            refitted is trained once instead of twice, to the same weights.
 
     Returns:
-        What the folder's metrics.json holds.
+        What the folder's metrics.json holds; `val_uar` is None without validation.
     """
     watch = Stopwatch()
     note_skipped(corpus, config.data.bad_audio, folder)
 
     def on_epoch(epoch: int, val_uar: float | None) -> None:
-        if val_uar is not None:
-            progress(f"retrain fold {fold.index} seed {seed}", epoch, config.retrain.epochs, val_uar=val_uar)
-            if report is not None:
-                report(val_uar)
+        figures = {} if val_uar is None else {"val_uar": val_uar}
+        progress(f"retrain fold {fold.index} seed {seed}", epoch, config.retrain.epochs, **figures)
+        if report is not None and val_uar is not None:
+            report(val_uar)
 
     network = widen(design, config.retrain)
-    trained = train(config, corpus, network, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    trained, val_uar = _train(config, corpus, network, fold, seed, validate, on_epoch)
     metrics: dict[str, Any] = {
-        "val_uar": trained.val_uar,
+        "val_uar": val_uar,
         "best_epoch": trained.best_epoch,
         "fold": fold.index,
         "seed": seed,
@@ -67,10 +71,6 @@ def retrain_fold(
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "classes": list(corpus.manifest.classes),
     }
-    if config.retrain.refit:
-        both = np.concatenate([fold.train, fold.validation])
-        again = train(config, corpus, network, both, None, seed, trained.best_epoch)
-        trained = replace(again, history=trained.history)
     if overlap is not None and overlap.speakers:
         metrics["overlap"] = list(overlap.speakers)
     if read_test:
@@ -80,3 +80,23 @@ def retrain_fold(
     write_model(folder, config, corpus, network, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
+
+
+def _train(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    design: Design,
+    fold: Fold,
+    seed: int,
+    validate: bool,
+    on_epoch: Callable[[int, float | None], None],
+) -> tuple[Trained, float | None]:
+    """The network to test, and the validation UAR behind it."""
+    both = np.concatenate([fold.train, fold.validation])
+    if not validate and not config.retrain.needs_validation:
+        return train(config, corpus, design, both, None, seed, on_epoch=on_epoch), None
+    chosen = train(config, corpus, design, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    if not config.retrain.refit:
+        return chosen, chosen.val_uar
+    again = train(config, corpus, design, both, None, seed, chosen.best_epoch)
+    return replace(again, history=chosen.history), chosen.val_uar

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -169,6 +170,27 @@ def test_refitting_trains_on_validation_speakers_too(
     assert calls[1] == ({*fold.train.tolist(), *fold.validation.tolist()}, True, metrics["best_epoch"])
     assert not calls[1][0] & set(fold.test.tolist())
     assert metrics["val_uar"] == pytest.approx(folder.read_csv("history.csv")["val_uar"].max())
+
+
+def test_where_validation_decides_nothing_it_can_be_left_out(
+    fast_config, small_corpus: Corpus, architecture, tmp_path: Path
+) -> None:
+    """One training instead of two, the same predictions; where it does decide, it is not left out."""
+    fold = small_corpus.fold(0)
+
+    def run(name: str, validate: bool, **recipe: object) -> tuple[dict[str, object], pd.DataFrame]:
+        folder = RunFolder.claim(tmp_path / name)
+        config = changed(fast_config, refit=True, epochs=2, **recipe)
+        metrics = retrain_fold(config, small_corpus, architecture, fold, 1, folder, validate=validate)
+        return metrics, folder.read_csv("predictions.csv")
+
+    full, of_full = run("full", True, keep="last", patience=None)
+    short, of_short = run("short", False, keep="last", patience=None)
+    assert full["val_uar"] is not None
+    assert short["val_uar"] is None
+    assert full["best_epoch"] == short["best_epoch"] == 2
+    pd.testing.assert_frame_equal(of_full, of_short)
+    assert run("choosing", False, keep="best")[0]["val_uar"] is not None
 
 
 def test_a_network_that_would_vanish_is_refused(architecture) -> None:
