@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nni_emodarts.nn.halving import every_second
+
 _NARROW = 3
 """Columns of a kernel up to which its gradient is fast."""
 
@@ -29,7 +31,7 @@ def depthwise(maps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tenso
         (N, C, ceil(F / stride), ceil(T / stride)), channels last.
     """
     if dilation == stride == 2:  # reads every second row and column only
-        return depthwise(maps[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last), weight, 1, 1)
+        return depthwise(every_second(maps), weight, 1, 1)
     if maps.device.type == "cpu":
         out: Tensor = _Depthwise.apply(maps, weight, stride, dilation)
         return out

@@ -1,5 +1,6 @@
 """Pooling on maps: windows at an utterance's end see no padding."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,10 +23,11 @@ class MaxPool(nn.Module):
 
     def pool(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """The maximum before normalisation, zero in the padding."""
-        lowest = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
-        pooled = F.max_pool2d(lowest, 3, self.stride, 1)
+        # A sum and a choice keep the order of memory, which `masked_fill` and its gradient do not.
+        lowest = torch.where(map_mask(lengths, maps.shape[-1]), 0.0, float("-inf")).to(maps.dtype)
+        pooled = F.max_pool2d(maps + lowest, 3, self.stride, 1)
         # Windows without any real frame hold -inf, which normalisation must not multiply.
-        return pooled.masked_fill(~map_mask(strided(lengths, self.stride), pooled.shape[-1]), 0.0)
+        return torch.where(map_mask(strided(lengths, self.stride), pooled.shape[-1]), pooled, 0.0)
 
 
 class AvgPool(nn.Module):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nni_emodarts.nn.halving import every_second
 from nni_emodarts.nn.masking import strided
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
 
@@ -42,8 +43,7 @@ class FactorizedReduce(nn.Module):
     @staticmethod
     def halves(maps: Tensor) -> tuple[Tensor, Tensor]:
         """Every second frame and bin, and the same shifted by one: (N, C, ceil(F / 2), ceil(T / 2)) each."""
-        # A zero row and column at the end give the shifted half the size of the other.
-        return maps[:, :, ::2, ::2], F.pad(maps, (0, 1, 0, 1))[:, :, 1::2, 1::2]
+        return every_second(maps), every_second(maps, first=1)
 
     def projection(self) -> Tensor:
         """Both convolutions as one matrix (C', 2 C) that acts on both halves side by side."""
