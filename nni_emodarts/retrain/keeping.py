@@ -1,6 +1,7 @@
 """Which weights of a training are kept."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from nni_emodarts.config import RetrainConfig
 from nni_emodarts.space import set_drop_path
@@ -36,8 +37,8 @@ class EpochKeeper(pl.Callback):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Start the moving average of the weights (Polyak & Juditsky 1992), on the network's device."""
         if self._recipe.averaging:
-            decay = get_ema_multi_avg_fn(self._recipe.averaging)
-            self._average = AveragedModel(pl_module.model, multi_avg_fn=decay, use_buffers=True)
+            follow = functools.partial(_follow, self._recipe.averaging)
+            self._average = AveragedModel(pl_module.model, multi_avg_fn=follow, use_buffers=True)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
@@ -74,3 +75,13 @@ class EpochKeeper(pl.Callback):
 
     def _keep(self, epoch: int, network: nn.Module) -> None:
         self.best_epoch, self.kept_weights = epoch, copy.deepcopy(network.state_dict())
+
+
+@torch.no_grad()
+def _follow(decay: float, averages: list[torch.Tensor], weights: list[torch.Tensor], steps: torch.Tensor) -> None:
+    """Move averages towards the weights, at first faster, so that they forget the initial weights soon.
+
+    The decay after n steps is (1 + n) / (10 + n) as long as that is less, as in TensorFlow's `ExponentialMovingAverage`.
+    """
+    seen = int(steps)
+    torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + seen) / (10 + seen)))

@@ -120,8 +120,9 @@ def test_averaged_weights_are_the_moving_average(fast_config, small_corpus, arch
         patch.setattr(torch.optim.AdamW, "step", step)
         found = averaged()
     expected = seen[0]
-    for weights in seen[1:]:
-        expected = [0.9 * mean + 0.1 * weight for mean, weight in zip(expected, weights, strict=True)]
+    for number, weights in enumerate(seen[1:], 1):
+        decay = min(0.9, (1 + number) / (10 + number))
+        expected = [decay * mean + (1 - decay) * weight for mean, weight in zip(expected, weights, strict=True)]
     last = dict(zip([name for name, _ in _parameters(config, small_corpus, architecture)], expected, strict=True))
     for name, value in last.items():
         torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
