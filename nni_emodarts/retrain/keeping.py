@@ -81,7 +81,8 @@ class EpochKeeper(pl.Callback):
 def _follow(decay: float, averages: list[torch.Tensor], weights: list[torch.Tensor], steps: torch.Tensor) -> None:
     """Move averages towards the weights, at first faster, so that they forget the initial weights soon.
 
-    The decay after n steps is (1 + n) / (10 + n) as long as that is less, as in TensorFlow's `ExponentialMovingAverage`.
+    The decay after n steps is (1 + n) / (10 + n) as long as that is less, as TensorFlow's `ExponentialMovingAverage`
+    has it.
     """
     seen = int(steps)
     torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + seen) / (10 + seen)))
