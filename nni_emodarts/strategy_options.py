@@ -40,6 +40,8 @@ class MixtureOptions(GradientOptions):
 
     accelerated: bool = True
     """Compute what candidates and edges have in common once. The mathematics stays the same."""
+    checkpointing: bool = False
+    """Keep the cells' inputs alone and compute the rest again for the gradient: less memory, a third more work."""
     shared_depth: bool = False
     """Stacked recurrences share layers in the supernet: one of k layers is the beginning of one of k + 1."""
     partial_channels: PositiveInt = 1

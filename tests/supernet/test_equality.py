@@ -56,9 +56,10 @@ def batch(lengths: tuple[int, ...] = LENGTHS) -> tuple[Tensor, Tensor]:
     return maps, torch.tensor(lengths)
 
 
-def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor) -> None:
+def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor, seed: int = 0) -> None:
     found = []
     for model in models:
+        torch.manual_seed(seed)
         model.zero_grad()
         out = model(maps, lengths)
         out.square().sum().backward()
@@ -90,6 +91,38 @@ def test_it_equals_the_plain_modules(partial_channels: int, shared_depth: bool, 
     for model in models:
         model.train(training)
     assert_equal(models, *batch())
+
+
+@pytest.mark.parametrize("accelerated", [False, True])
+@pytest.mark.parametrize("training", [False, True])
+def test_cells_that_are_computed_twice(accelerated: bool, training: bool) -> None:
+    models = [supernet(made, SMALL, checkpointing=twice) for made, twice in ((False, False), (accelerated, True))]
+    models[1].load_state_dict(models[0].state_dict())
+    for model in models:
+        model.train(training)
+    for _ in range(2):  # tracked statistics of one step must not depend on the steps before
+        assert_equal(models, *batch())
+
+
+def test_dropout_is_drawn_once_where_cells_are_computed_twice() -> None:
+    models = [supernet(True, SMALL, checkpointing=twice) for twice in (False, True)]
+    models[1].load_state_dict(models[0].state_dict())
+    for model in models:
+        for part in model.modules():
+            if isinstance(part, MixedOperation):
+                part.skip_dropout = 0.4
+    maps, lengths = batch()
+    assert_equal(models, maps, lengths, seed=1)
+
+
+def test_a_cell_that_is_computed_twice_keeps_its_inputs_alone() -> None:
+    def kept(checkpointing: bool) -> int:
+        model, sizes = supernet(True, SMALL, checkpointing=checkpointing), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()), lambda _: None):
+            model(*batch())
+        return sum(sizes)
+
+    assert kept(True) < 0.1 * kept(False)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
