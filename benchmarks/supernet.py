@@ -23,7 +23,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "exact": {"accelerated": True, "checkpointing": True},
     "default": {"options": True},
 }
-"""Name -> arguments of `Supernet`; exact differs from plain in nothing but speed and memory, default has the preset's options."""
+"""Name -> arguments of `Supernet`; exact is the mathematics of plain, default has the preset's options."""
 
 
 class Supernet:

@@ -3,7 +3,6 @@
 A hook is plugged in by `extra_oneshot_hooks`; the space itself stays plain LayerChoice and InputChoice.
 """
 
-from nni_emodarts.supernet.checkpointing import save_memory
 from nni_emodarts.supernet.hooks import accelerate
 
-__all__ = ["accelerate", "save_memory"]
+__all__ = ["accelerate"]

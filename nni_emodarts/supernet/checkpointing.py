@@ -1,52 +1,43 @@
-"""Cells that keep their input states and compute the rest again in the backward pass (Chen et al. 2016).
+"""Edges of which only the state that they leave is kept, and the rest computed again in the backward pass.
 
-Memory then holds what one cell computes instead of what all of them do, for about a third more arithmetic.
+Memory then holds what leaves one state instead of what all cells compute, for about a third more arithmetic (Chen et
+al. 2016).
 """
 
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
-from nni_emodarts.space.cells import CnnCell, ComputeStates, SeqnnCell
+from nni_emodarts.space.mixed import MixedOperation
+from nni_emodarts.supernet.sources import Leave
 
 
-def save_memory(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
-    """NNI's hook, called with every module of the space, after the one that accelerates: cells compute twice."""
-    if isinstance(module, CnnCell | SeqnnCell):
-        module.compute_states = functools.partial(_computed_twice, module.compute_states)
+def computed_twice(leave: Leave) -> Leave:
+    """As `leave`, with little memory. Random draws are the same both times."""
+
+    def leave_twice(number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Sequence[Tensor]:
+        def compute(state: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
+            return tuple(leave(number, state, edges, list(shares)))
+
+        around = functools.partial(_first_and_second, edges)
+        found: tuple[Tensor, ...] = checkpoint(compute, state, *shares, use_reentrant=False, context_fn=around)
+        return found
+
+    return leave_twice
 
 
-def _computed_twice(
-    compute: ComputeStates, cell: Any, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor
-) -> list[Tensor]:
-    """As `compute`; random draws are the same both times."""
-    if not cell.training:
-        return compute(cell, states, lengths, lengths_out)
-    found: list[Tensor] = checkpoint(
-        compute,
-        cell,
-        states,
-        lengths,
-        lengths_out,
-        use_reentrant=False,
-        context_fn=functools.partial(_first_and_second, cell),
-    )
-    return found
-
-
-def _first_and_second(cell: Any) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+def _first_and_second(edges: Sequence[nn.Module]) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """What surrounds the two computations: running statistics move in the first alone."""
-    return nullcontext(), _without_tracking(cell)
+    return nullcontext(), _without_tracking(edges)
 
 
 @contextmanager
-def _without_tracking(cell: Any) -> Iterator[None]:
-    norms = [part for part in cell.modules() if isinstance(part, MaskedBatchNorm2d)]
+def _without_tracking(edges: Sequence[nn.Module]) -> Iterator[None]:
+    norms = [part for edge in edges for part in edge.modules() if isinstance(part, MaskedBatchNorm2d)]
     for norm in norms:
         norm.tracking = False
     try:
