@@ -142,7 +142,8 @@ def shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
     """Channels of all groups in turn (Zhang et al. 2018), along an axis."""
     # Channels last, it is a transposition that keeps the order of memory, which an index does not.
     last = tensor.movedim(axis, -1)
-    return last.unflatten(-1, (groups, -1)).mT.flatten(-2).movedim(-1, axis)
+    shuffled: Tensor = last.unflatten(-1, (groups, -1)).mT.flatten(-2)
+    return shuffled.movedim(-1, axis)
 
 
 def _weighted_sum(terms: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

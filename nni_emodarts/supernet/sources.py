@@ -15,7 +15,6 @@ Leave = Callable[[int, Tensor, list[MixedOperation], list[Tensor]], Iterable[Ten
 Results are those before channels are shuffled, which is done once for a node's sum.
 """
 
-
 Around = Callable[[Leave], Leave]
 """How edges are computed: as they are, or twice."""
 
