@@ -20,16 +20,23 @@ from nni_emodarts.strategy_options import DartsOptions
 BINS, FRAMES = 128, 128
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"accelerated": False},
-    "exact": {"accelerated": True},
+    "exact": {"accelerated": True, "checkpointing": True},
     "default": {"options": True},
 }
-"""Name -> arguments of `Supernet`; exact differs from plain in nothing but speed, default has the preset's options."""
+"""Name -> arguments of `Supernet`; exact is the mathematics of plain, default has the preset's options."""
 
 
 class Supernet:
     """A preset's supernet on random maps of 128 x 128, as the paper's, with its optimisers."""
 
-    def __init__(self, preset: str, batch_size: int, accelerated: bool = True, options: bool = False) -> None:
+    def __init__(
+        self,
+        preset: str,
+        batch_size: int,
+        accelerated: bool = True,
+        checkpointing: bool = False,
+        options: bool = False,
+    ) -> None:
         """Make it; `options` are the preset's own for the search, which change the mathematics."""
         settings = load_config(preset, options={"data.manifest": "synthetic"}).search
         factor = settings.coarseness if options else 1
@@ -38,7 +45,8 @@ class Supernet:
         torch.manual_seed(0)
         bins, frames = BINS // factor, FRAMES // factor
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
-        strategy = make_strategy("darts", DartsOptions(accelerated=accelerated, **own), 5.0, [])
+        named = DartsOptions(accelerated=accelerated, checkpointing=checkpointing, **own)
+        strategy = make_strategy("darts", named, 5.0, [])
         self.model = strategy.mutate_model(space).train()
         self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
         arch = {id(alpha) for alpha in self.alphas}

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
 
 
@@ -32,7 +33,7 @@ class Cnn(nn.Module):
         super().__init__()
         self.blocks, shape = make_blocks(input_shape, channels)
         self.bridge = Bridge(*shape, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pooling = AttentionPooling(width)
         self.classifier = nn.Linear(width, num_classes)
 

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, mirrored_frames
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
 
@@ -39,7 +40,7 @@ class CnnLstm(nn.Module):
         self.blocks, shape = make_blocks(input_shape, channels)
         self.bridge = Bridge(*shape, 2 * width)
         self.recurrence = BidirectionalLayer("lstm", 2 * width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pooling = AttentionPooling(2 * width)
         self.classifier = nn.Linear(2 * width, num_classes)
 

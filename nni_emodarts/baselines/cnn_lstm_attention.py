@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import RecurrentAttention
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
 
@@ -38,7 +39,7 @@ class CnnLstmAttention(nn.Module):
         self.blocks, shape = make_blocks(input_shape, channels)
         self.bridge = Bridge(*shape, width)
         self.recurrence = RecurrentAttention("lstm", width, layers=1)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pooling = AttentionPooling(width)
         self.classifier = nn.Linear(width, num_classes)
 

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from nni_emodarts.nn.bridge import Bridge
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
 
@@ -36,7 +37,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.bridge = Bridge(*input_shape, 2 * width)
         self.layers = nn.ModuleList(BidirectionalLayer(kind, 2 * width, width) for _ in range(layers))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.pooling = AttentionPooling(2 * width)
         self.classifier = nn.Linear(2 * width, num_classes)
 

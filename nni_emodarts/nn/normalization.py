@@ -14,7 +14,12 @@ class MaskedBatchNorm2d(nn.Module):
 
     Padding neither enters the statistics nor survives: it leaves as zero, so that the next operation sees at an
     utterance's end what it would see without a batch. Without padding it equals `torch.nn.BatchNorm2d`.
+
+    Attributes:
+        tracking: whether training moves the running statistics; not where a batch is computed a second time.
     """
+
+    tracking = True
 
     def __init__(self, channels: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
@@ -50,6 +55,8 @@ class MaskedBatchNorm2d(nn.Module):
     @torch.no_grad()
     def track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics towards those of a batch: (C,) each, over `count` pixels."""
+        if not self.tracking:
+            return
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(var * _bessel(count), self.momentum)
 
@@ -64,10 +71,7 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
         count: real pixels of the batch.
     """
     if norms[0].training:
-        width = len(norms[0].running_mean)
-        _track([norm.running_mean for norm in norms], mean.detach().split(width), norms[0].momentum)
-        unbiased = var.detach() * _bessel(count)
-        _track([norm.running_var for norm in norms], unbiased.split(width), norms[0].momentum)
+        _track(norms, mean.detach(), var.detach() * _bessel(count))
     else:
         mean = torch.cat([norm.running_mean for norm in norms])
         var = torch.cat([norm.running_var for norm in norms])
@@ -75,8 +79,14 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
     return scale, -mean * scale
 
 
-def _track(running: list[Tensor], found: Sequence[Tensor], momentum: float) -> None:
-    torch._foreach_lerp_(running, list(found), momentum)
+def _track(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, unbiased: Tensor) -> None:
+    """As `MaskedBatchNorm2d.track`, of layers side by side."""
+    first = norms[0]
+    if not first.tracking:
+        return
+    width = len(first.running_mean)
+    torch._foreach_lerp_([norm.running_mean for norm in norms], list(mean.split(width)), first.momentum)
+    torch._foreach_lerp_([norm.running_var for norm in norms], list(unbiased.split(width)), first.momentum)
 
 
 def _bessel(count: Tensor) -> Tensor:

@@ -8,6 +8,18 @@ from nni_emodarts.nn.masking import map_mask, strided
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
 
 
+def max_over_real_frames(maps: Tensor, lengths: Tensor, size: int, stride: int, padding: int) -> Tensor:
+    """Maximum of windows: maps (N, C, F, T), lengths (N,) -> (N, C, ceil(F / stride), ceil(T / stride)).
+
+    Windows without `padding` may end outside. The padding of utterances has no say, and leaves as zero.
+    """
+    # A sum and a choice keep the order of memory, which `masked_fill` and its gradient do not.
+    lowest = torch.where(map_mask(lengths, maps.shape[-1]), 0.0, float("-inf")).to(maps.dtype)
+    pooled = F.max_pool2d(maps + lowest, size, stride, padding, ceil_mode=not padding)
+    # Windows without any real frame hold -inf, which normalisation must not multiply.
+    return torch.where(map_mask(strided(lengths, stride), pooled.shape[-1]), pooled, 0.0)
+
+
 class MaxPool(nn.Module):
     """3 x 3 maximum over real frames, normalised."""
 
@@ -23,11 +35,7 @@ class MaxPool(nn.Module):
 
     def pool(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """The maximum before normalisation, zero in the padding."""
-        # A sum and a choice keep the order of memory, which `masked_fill` and its gradient do not.
-        lowest = torch.where(map_mask(lengths, maps.shape[-1]), 0.0, float("-inf")).to(maps.dtype)
-        pooled = F.max_pool2d(maps + lowest, 3, self.stride, 1)
-        # Windows without any real frame hold -inf, which normalisation must not multiply.
-        return torch.where(map_mask(strided(lengths, self.stride), pooled.shape[-1]), pooled, 0.0)
+        return max_over_real_frames(maps, lengths, 3, self.stride, padding=1)
 
 
 class AvgPool(nn.Module):

@@ -12,6 +12,7 @@ from nni_emodarts.config import SpaceConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import Stem
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.masking import strided
 from nni_emodarts.nn.temporal_pooling import POOLINGS
 from nni_emodarts.nni_nas import DARTS, ModelSpace, current_model, model_context
@@ -65,7 +66,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         self.seqnn_cells = nn.ModuleList(
             SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations) for _ in range(space.seqnn_cells)
         )
-        self.dropout = nn.Dropout(space.dropout)
+        self.dropout = Dropout(space.dropout)
         self.pooling = POOLINGS[space.pooling](space.seqnn_width)
         self.classifier = nn.Linear(self.pooling.out_width, num_classes)
 

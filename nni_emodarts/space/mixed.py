@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
-from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nn.pooling import max_over_real_frames
 from nni_emodarts.nn.recurrence import share_depth
 from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
 
@@ -135,16 +135,15 @@ def _among(weights: Tensor, kept: Tensor | None) -> Tensor:
 
 def halve(maps: Tensor, lengths: Tensor) -> Tensor:
     """2 x 2 maximum over real frames: (N, C, F, T) -> (N, C, ceil(F / 2), ceil(T / 2)), zero in the padding."""
-    real = maps.masked_fill(~map_mask(lengths, maps.shape[-1]), float("-inf"))
-    pooled = F.max_pool2d(real, 2, 2, ceil_mode=True)
-    return pooled.masked_fill(~map_mask(strided(lengths, 2), pooled.shape[-1]), 0.0)
+    return max_over_real_frames(maps, lengths, 2, 2, padding=0)
 
 
 def shuffle(tensor: Tensor, groups: int, axis: int) -> Tensor:
     """Channels of all groups in turn (Zhang et al. 2018), along an axis."""
-    width = tensor.shape[axis]
-    order = torch.arange(width, device=tensor.device).reshape(groups, width // groups).T.flatten()
-    return tensor.index_select(axis, order)
+    # Channels last, it is a transposition that keeps the order of memory, which an index does not.
+    last = tensor.movedim(axis, -1)
+    shuffled: Tensor = last.unflatten(-1, (groups, -1)).mT.flatten(-2)
+    return shuffled.movedim(-1, axis)
 
 
 def _weighted_sum(terms: Iterable[tuple[Tensor, Tensor]]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The supernet's cells computed faster: the same modules and parameters, the same results, less work.
+"""The supernet's cells computed faster or in less memory: the same modules and parameters, the same results.
 
 A hook is plugged in by `extra_oneshot_hooks`; the space itself stays plain LayerChoice and InputChoice.
 """

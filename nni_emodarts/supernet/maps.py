@@ -22,15 +22,17 @@ from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
-from nni_emodarts.space.mixed import SKIP, MixedOperation, PartialOperation, halve, shuffle
+from nni_emodarts.space.mixed import SKIP, MixedOperation, PartialOperation, halve
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
-from nni_emodarts.supernet.sources import is_mixed, source_by_source
+from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 _CHANNELS_A_CALL = 8
 """Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
 
 
-def map_states(cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor) -> list[Tensor]:
+def map_states(
+    cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor, around: Around = as_it_is
+) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
         return plain_states(cell, states, lengths, lengths_out)
@@ -40,7 +42,7 @@ def map_states(cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor
         source = Source(state, lengths_out if inner else lengths[number], 1 if inner else cell.stride)
         return source.leave(edges, shares)
 
-    return source_by_source(cell, states, leave)
+    return source_by_source(cell, states, around(leave))
 
 
 class Source:
@@ -64,7 +66,7 @@ class Source:
         self.padded = bool(self.padding.any())
 
     def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Results of edges, each times its share: (N, C, F', T') each."""
+        """Results of edges, each times its share and before channels are shuffled: (N, C, F', T') each."""
         first = edges[0]
         if not isinstance(first, PartialOperation):
             yield from self._operate(self.state, edges, shares)
@@ -74,7 +76,7 @@ class Source:
         rest = halve(rest, self.lengths) if self.stride == 2 else rest
         chosen = chosen.contiguous(memory_format=torch.channels_last)
         for mixed, share in zip(self._operate(chosen, edges, shares), shares, strict=True):
-            yield shuffle(torch.cat([mixed, share * rest], 1), first.parts, 1)
+            yield torch.cat([mixed, share * rest], 1)
 
     def _operate(self, maps: Tensor, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
         shared = Shared(maps, self)
@@ -83,8 +85,8 @@ class Source:
             yield from _Bundle(shared, edges[start : start + size], shares[start : start + size]).results()
 
     def masked(self, maps: Tensor) -> Tensor:
-        """Zero in the padding, in place."""
-        return maps.masked_fill_(self.padding, 0.0) if self.padded else maps
+        """Zero in the padding; a choice keeps the order of memory, which the gradient of `masked_fill` does not."""
+        return torch.where(self.padding, 0.0, maps) if self.padded else maps
 
 
 class Shared:

@@ -21,9 +21,9 @@ from nni_emodarts.nn.recurrence import (
 )
 from nni_emodarts.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
-from nni_emodarts.space.mixed import MixedOperation, PartialOperation, shuffle
+from nni_emodarts.space.mixed import MixedOperation, PartialOperation
 from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
-from nni_emodarts.supernet.sources import is_mixed, source_by_source
+from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 Recurrent = StackedRecurrence | RecurrentAttention
 
@@ -32,7 +32,7 @@ NARROW = 64
 
 
 def sequence_states(
-    cell: SeqnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor
+    cell: SeqnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor, around: Around = as_it_is
 ) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
@@ -47,9 +47,9 @@ def sequence_states(
         width = state.shape[2] // first.parts
         chosen, rest = state.split([width, state.shape[2] - width], 2)
         for mixed, share in zip(_operate(chosen, frames, edges, shares), shares, strict=True):
-            yield shuffle(torch.cat([mixed, share * rest], 2), first.parts, 2)
+            yield torch.cat([mixed, share * rest], 2)
 
-    return source_by_source(cell, states, leave)
+    return source_by_source(cell, states, around(leave))
 
 
 class Frames:

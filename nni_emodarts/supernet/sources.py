@@ -7,10 +7,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nni_emodarts.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
 
 Leave = Callable[[int, Tensor, list[MixedOperation], list[Tensor]], Iterable[Tensor]]
-"""(number of a state, the state, edges that leave it, their shares) -> the edges' results times their shares."""
+"""(number of a state, the state, edges that leave it, their shares) -> the edges' results times their shares.
+
+Results are those before channels are shuffled, which is done once for a node's sum.
+"""
+
+Around = Callable[[Leave], Leave]
+"""How edges are computed: as they are, or twice."""
+
+
+def as_it_is(leave: Leave) -> Leave:
+    """Edges computed once, and all that their gradients need kept."""
+    return leave
 
 
 def is_mixed(cell: Any) -> bool:
@@ -35,7 +46,7 @@ def source_by_source(cell: Any, states: Sequence[Tensor], leave: Leave) -> list[
     found = list(states)
     for number in range(len(states) + len(edges)):
         if number >= len(states):
-            found.append(functools.reduce(torch.add, arriving[number - len(states)]))
+            found.append(_shuffled(functools.reduce(torch.add, arriving[number - len(states)]), edges[0][0]))
         nodes = range(max(number - len(states) + 1, 0), len(edges))
         if not nodes:
             break
@@ -45,3 +56,8 @@ def source_by_source(cell: Any, states: Sequence[Tensor], leave: Leave) -> list[
         for node, result in zip(nodes, results, strict=True):
             arriving[node].append(result)
     return found
+
+
+def _shuffled(state: Tensor, edge: MixedOperation) -> Tensor:
+    """A node's sum (N, C, F, T) or (N, T, D), of edges such as this one."""
+    return shuffle(state, edge.parts, 1 if state.dim() == 4 else 2) if isinstance(edge, PartialOperation) else state

@@ -56,9 +56,10 @@ def batch(lengths: tuple[int, ...] = LENGTHS) -> tuple[Tensor, Tensor]:
     return maps, torch.tensor(lengths)
 
 
-def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor) -> None:
+def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor, seed: int = 0) -> None:
     found = []
     for model in models:
+        torch.manual_seed(seed)
         model.zero_grad()
         out = model(maps, lengths)
         out.square().sum().backward()
@@ -90,6 +91,42 @@ def test_it_equals_the_plain_modules(partial_channels: int, shared_depth: bool, 
     for model in models:
         model.train(training)
     assert_equal(models, *batch())
+
+
+@pytest.mark.parametrize(("partial_channels", "training"), [(1, False), (1, True), (2, True)])
+def test_edges_that_are_computed_twice(partial_channels: int, training: bool) -> None:
+    models = [supernet(twice, SMALL, checkpointing=twice, partial_channels=partial_channels) for twice in (False, True)]
+    models[1].load_state_dict(models[0].state_dict())
+    for model in models:
+        model.train(training)
+    for _ in range(2):  # statistics are tracked in every step, and once in each
+        assert_equal(models, *batch())
+
+
+def test_checkpointing_of_the_plain_supernet_is_refused() -> None:
+    with pytest.raises(ValueError, match="checkpointing: true needs the accelerated supernet"):
+        DartsOptions(accelerated=False, checkpointing=True)
+
+
+def test_dropout_is_drawn_once_where_edges_are_computed_twice() -> None:
+    models = [supernet(True, SMALL, checkpointing=twice) for twice in (False, True)]
+    models[1].load_state_dict(models[0].state_dict())
+    for model in models:
+        for part in model.modules():
+            if isinstance(part, MixedOperation):
+                part.skip_dropout = 0.4
+    maps, lengths = batch()
+    assert_equal(models, maps, lengths, seed=1)
+
+
+def test_edges_that_are_computed_twice_keep_the_states_alone() -> None:
+    def kept(checkpointing: bool) -> int:
+        model, sizes = supernet(True, SMALL, checkpointing=checkpointing), []
+        with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()), lambda _: None):
+            model(*batch())
+        return sum(sizes)
+
+    assert kept(True) < 0.2 * kept(False)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
