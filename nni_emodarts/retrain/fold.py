@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
@@ -12,10 +13,10 @@ from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain.designs import Design, widen
-from nni_emodarts.retrain.fitting import train
+from nni_emodarts.retrain.fitting import Trained, train
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.retrain.scoring import predictions, score_predictions
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 
 
 def retrain_fold(
@@ -49,15 +50,21 @@ def retrain_fold(
     """
     watch = Stopwatch()
     note_skipped(corpus, config.data.bad_audio, folder)
+    what, epochs = f"retrain fold {fold.index} seed {seed}", config.retrain.epochs
+    history: list[dict[str, float]] = []
 
-    def on_epoch(epoch: int, val_uar: float | None) -> None:
-        if val_uar is not None:
-            progress(f"retrain fold {fold.index} seed {seed}", epoch, config.retrain.epochs, val_uar=val_uar)
-            if report is not None:
-                report(val_uar)
+    def on_epoch(row: dict[str, float]) -> None:
+        history.append(row)
+        folder.write_csv(HISTORY, pd.DataFrame(history))  # each time, so that it can be looked at while it runs
+        progress(what, len(history), epochs, val_uar=row["val_uar"])
+        if report is not None:
+            report(row["val_uar"])
 
+    progress(what, 0, epochs)
     network = widen(design, config.retrain)
     trained = train(config, corpus, network, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    if len(history) < epochs:  # stopped early: nothing is left
+        progress(what, len(history), len(history), val_uar=trained.val_uar)
     metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
@@ -68,9 +75,7 @@ def retrain_fold(
         "classes": list(corpus.manifest.classes),
     }
     if config.retrain.refit:
-        both = np.concatenate([fold.train, fold.validation])
-        again = train(config, corpus, network, both, None, seed, trained.best_epoch)
-        trained = replace(again, history=trained.history)
+        trained = _refit(config, corpus, network, fold, seed, trained, progress)
     if overlap is not None and overlap.speakers:
         metrics["overlap"] = list(overlap.speakers)
     if read_test:
@@ -80,3 +85,24 @@ def retrain_fold(
     write_model(folder, config, corpus, network, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
+
+
+def _refit(
+    config: ExperimentConfig,
+    corpus: Corpus,
+    network: Design,
+    fold: Fold,
+    seed: int,
+    trained: Trained,
+    progress: Progress,
+) -> Trained:
+    """Train anew on training and validation part together, for as many epochs as validation chose."""
+    what, epochs = f"refit fold {fold.index} seed {seed}", trained.best_epoch
+
+    def on_epoch(row: dict[str, float]) -> None:
+        progress(what, int(row["epoch"]), epochs)
+
+    progress(what, 0, epochs)
+    both = np.concatenate([fold.train, fold.validation])
+    again = train(config, corpus, network, both, None, seed, epochs, on_epoch)
+    return replace(again, history=trained.history)
