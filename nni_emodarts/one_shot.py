@@ -1,5 +1,6 @@
 """A one-shot search: one supernet is trained, and an architecture is read from it. It goes on where it was cut off."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -194,7 +195,9 @@ def _readable(checkpoint: Path) -> bool:
     if not checkpoint.exists():
         return False
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that is no checkpoint, of which an error is told
+            torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
         # torch's own advice for a file that holds code is to run it
         reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).splitlines()[0]

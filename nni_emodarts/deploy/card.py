@@ -97,7 +97,6 @@ def model_card(network: NetworkFolder) -> str:
         "## Limits\n\n" + _LIMITS,
         "## Data\n\n" + "\n".join(_data(network, manifest)),
         "## Results\n\n" + "\n".join(_results(network, figures, scored)),
-        "## Files\n\n" + "\n".join(f"- `{name}`: {what}" for name, what in _FILES.items() if network.folder.has(name)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -108,7 +107,8 @@ def write_card(network: NetworkFolder) -> Path:
     Raises:
         RunFolderError: the run's files are broken.
     """
-    network.folder.write_text(CARD, model_card(network))
+    there = [f"- `{name}`: {what}" for name, what in _FILES.items() if network.folder.has(name)]
+    network.folder.write_text(CARD, model_card(network) + "\n## Files\n\n" + "\n".join(there) + "\n")
     return network.folder.path / CARD
 
 

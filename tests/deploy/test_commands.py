@@ -12,7 +12,7 @@ import soundfile
 from rich.console import Console
 
 from nni_emodarts import EmotionRecognizer, cli, console
-from nni_emodarts.deploy.card import find_licence, model_card
+from nni_emodarts.deploy.card import find_licence, model_card, write_card
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.manifest import read_manifest
 
@@ -142,6 +142,10 @@ def test_the_card_tells_what_was_measured(run: Path) -> None:
     for label, recall in pooled["recall"].items():
         assert f"| {label} | {recall:.3f} |" in card
     assert "| recall | all | female | male |" in card
+    assert "speakers (3 female, 3 male): 01" in card
+    files = write_card(open_network(run)).read_text().partition("## Files")[2]
+    assert "`architecture.json`" in files
+    assert "## Files" not in card, "an exported file lies elsewhere"
     assert "Licence of the data: not stated" in card
     of_fold = model_card(open_network(run, fold=3))
     assert "Trained on the training speakers of fold 3" in of_fold
