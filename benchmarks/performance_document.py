@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import using_section
 from benchmarks.limits import bounds
 from nni_emodarts.run_folder import write_atomically
 
@@ -55,6 +56,7 @@ def document(folder: Path) -> str:
         _corpus_size(figures["corpus_size"]),
         "## Start-up",
         _start_up(figures["start_up"]),
+        *using_section.paragraphs(folder),
     ]
     return "\n\n".join(paragraphs) + "\n"
 

@@ -1,5 +1,6 @@
 """The command `emodarts`: a thin command for each arrow of the pipeline, which imports its room only when called."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,6 +40,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in th
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
 Fold = Annotated[int | None, typer.Option(min=0, help="The network of this fold instead of the final one.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
 Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search.")]
 
 
@@ -110,7 +112,10 @@ def retrain(
     settings: Settings = None,
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
-    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    folds: Annotated[
+        str | None,
+        typer.Option(help="Folds such as 0,2 or 0-3, or `all`; those whose test speakers the search did not hear."),
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
     allow_overlap: Annotated[
@@ -129,18 +134,21 @@ def retrain(
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
+    from nni_emodarts.overlap import unheard
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.retrain import retrain as run_retrain
     from nni_emodarts.retrain import settle_space
 
     chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
     table = load_manifest(chosen.data)
-    _folds(folds, table, chosen.data.protocol)  # faults are told before the recordings are read
+    _folds(folds or "all", table, chosen.data.protocol)  # faults are told before the recordings are read
     wanted_seeds = _numbers("seeds", seeds)
     RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)
-        wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
+        wanted = _folds(folds or "all", corpus.manifest, chosen.data.protocol)
+        if folds is None and not allow_overlap:
+            wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
         folder = RunFolder.claim(out, resume, overwrite)
         pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
     console.show_skipped(len(corpus.skipped), out)
@@ -337,14 +345,15 @@ def predict(
     writer = make(recognizer.labels, over_time)
     console.write_out(writer.head())
     failed = 0
-    for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None):
-        if isinstance(answer, Failure):
-            failed += 1
-            console.show_error(str(answer.error))
-            continue
-        console.write_out(writer.line(answer))
-        for note in answer.notes:
-            console.show_note(f"{answer.file}: {note}")
+    with console.answer_bars() as progress:
+        for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None, progress):
+            if isinstance(answer, Failure):
+                failed += 1
+                console.show_error(str(answer.error))
+                continue
+            console.write_out(writer.line(answer))
+            for note in answer.notes:
+                console.show_note(f"{answer.file}: {note}")
     console.write_out(writer.tail())
     if failed:
         console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
@@ -366,7 +375,8 @@ def export_model(
     from nni_emodarts.deploy.folder import open_network
     from nni_emodarts.deploy.shipping import ship
 
-    report = ship(open_network(run, fold, seed), out, files or (), manifest, int8, overwrite)
+    with console.progress_bars() as progress:
+        report = ship(open_network(run, fold, seed), out, files or (), manifest, int8, overwrite, progress)
     console.show_export(report)
     if report.failures:
         raise typer.Exit(1)
@@ -396,7 +406,8 @@ def draw(
     """Draw an architecture: its cells and the whole network as SVG and PNG, and its search as a film."""
     from nni_emodarts.report.drawing import draw as run_draw
 
-    files = run_draw(source, out, overwrite)
+    with console.progress_bars() as progress:
+        files = run_draw(source, out, overwrite, progress)
     console.out.print(f"wrote {', '.join(file.name for file in files)} to {out}", soft_wrap=True)
 
 
@@ -416,21 +427,40 @@ def report(
     """Write one page with everything about runs: results, confusions, drawings, the search as a film, configuration."""
     from nni_emodarts.report.page import report as run_report
 
-    file = run_report(runs, out, overwrite, audio, worst)
+    with console.progress_bars() as progress:
+        file = run_report(runs, out, overwrite, audio, worst, progress)
     console.out.print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
 
 
 @app.command()
 def tensorboard(
-    runs: Annotated[list[str], typer.Argument(help="Runs, as emodarts report takes them.")],
-    out: Annotated[Path, typer.Option(help="The folder for the event files.")],
+    runs: Annotated[list[str], typer.Argument(help="Folders with runs in them, or ids of NNI experiments.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Only write event files, to this folder, as far as the runs are.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the event files in the folder.")] = False,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; a free one where absent.")] = None,
+    browser: Browser = True,
 ) -> None:
-    """Write what runs recorded by epoch as event files for TensorBoard."""
+    """Show what runs recorded by epoch in TensorBoard, while they run and afterwards; Ctrl+C ends it."""
+    import webbrowser
+    from contextlib import suppress
+
+    from nni_emodarts.experiment import free_port
+    from nni_emodarts.report.board import shown
     from nni_emodarts.report.events import write_events
 
-    folders = write_events(runs, out, overwrite)
-    console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+    if out is not None:
+        folders = write_events(runs, out, overwrite)
+        console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+        return
+    with suppress(KeyboardInterrupt), shown(runs, port or free_port()) as board:
+        console.out.print(f"TensorBoard: {board.address}; Ctrl+C ends it", soft_wrap=True)
+        if board.empty:
+            console.show_note(f"nothing is recorded in {', '.join(runs)} yet; it appears once an epoch is over")
+        if browser:
+            webbrowser.open(board.address)
+        board.follow()
 
 
 @app.command()
@@ -439,7 +469,7 @@ def view(
         Path, typer.Argument(help="An .onnx file, or a run folder that holds one.", metavar="MODEL_OR_RUN")
     ],
     port: Annotated[int | None, typer.Option(min=1, max=65535, help="Port; a free one where absent.")] = None,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")] = True,
+    browser: Browser = True,
 ) -> None:
     """Show a network's graph in Netron, served from this machine alone (the extra `netron`); Ctrl+C ends it."""
     import threading
@@ -547,7 +577,8 @@ def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) 
     from nni_emodarts.corpora.synthetic import make_corpus
     from nni_emodarts.run_folder import RunFolder
 
-    manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed)
+    with console.progress_bars() as progress:
+        manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed, progress)
     console.out.print(f"wrote {manifest}", soft_wrap=True)
 
 
@@ -568,7 +599,10 @@ def _load(
     bad_audio: str | None = None,
 ) -> "ExperimentConfig":
     from nni_emodarts.config import load_config
+    from nni_emodarts.corpora.synthetic import SYNTHETIC
 
+    if manifest not in (None, SYNTHETIC):
+        manifest = os.path.abspath(manifest)  # noqa: PTH100 - a run is gone on with from any folder; links stay
     options = {
         "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
     }  # fmt: skip
@@ -583,6 +617,17 @@ def _folds(text: str, manifest: "Table", protocol: str) -> list[int]:
     for index in wanted:
         make_fold(manifest, protocol, index)
     return wanted
+
+
+def _tell_left_out(folds: list[int], unheard: list[int]) -> list[int]:
+    """The folds to score on where none are named; with none left all are tried, and refused by name."""
+    if not unheard or unheard == folds:
+        return folds
+    console.show_note(
+        f"fold{'s' if len(unheard) > 1 else ''} {', '.join(map(str, unheard))} of {len(folds)}: the architecture's "
+        f"search heard test speakers of the others"
+    )
+    return unheard
 
 
 def _pairs(name: str, texts: list[str] | None) -> dict[str, str]:

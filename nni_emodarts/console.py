@@ -1,23 +1,18 @@
 """What the command line shows: progress, tables, messages."""
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
+
+from nni_emodarts import bars
+from nni_emodarts.bars import Bars
+from nni_emodarts.progress import Progress as Shown
+from nni_emodarts.progress import silent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,34 +22,12 @@ if TYPE_CHECKING:
     from nni_emodarts.describe import Description
     from nni_emodarts.experiment import Trial
 
-_LINES = 10  # plain lines a job, where there is no terminal
+_QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers
 _FINDINGS = 20  # recordings named for each fault
 
 out = Console()
 err = Console(stderr=True)
-
-
-class Bars:
-    """Progress bars on a terminal; a few plain lines where there is none."""
-
-    def __init__(self, bars: Progress | None) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-        self._shown: dict[str, int] = {}
-
-    def __call__(self, what: str, done: int, total: int, **figures: float) -> None:
-        """See `nni_emodarts.progress.Progress`."""
-        shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-        if self._bars is not None:
-            if what not in self._tasks:
-                self._tasks[what] = self._bars.add_task(what, total=total, figures="")
-            self._bars.update(self._tasks[what], completed=done, total=total, figures=shown)
-            return
-        step = done * _LINES // max(total, 1)
-        if done == total or step != self._shown.get(what, -1):
-            self._shown[what] = step
-            print(f"{what}: {done}/{total}  {shown}".rstrip(), file=sys.stderr, flush=True)  # noqa: T201
 
 
 class Trials:
@@ -97,18 +70,18 @@ class Cells:
         self._bars("cells", number, count)
 
 
-@contextmanager
-def progress_bars() -> Iterator[Bars]:
-    """Bars that are cleared up in the end."""
-    if not err.is_terminal:
-        yield Bars(None)
-        return
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
-        TextColumn("{task.fields[figures]}"),
-    )  # fmt: skip
-    with Progress(*columns, console=err) as bars:
-        yield Bars(bars)
+def progress_bars(after: float = 0.0) -> AbstractContextManager[Bars]:
+    """Bars of long jobs, on standard error; plain lines where that is no terminal.
+
+    Args:
+        after: seconds that a job must have lasted before a plain line is worth printing.
+    """
+    return bars.progress_bars(err, after)
+
+
+def answer_bars() -> "AbstractContextManager[Shown]":
+    """Bars of a job whose answers are printed as they come; none where they can be watched themselves."""
+    return nullcontext(silent) if out.is_terminal else progress_bars(_QUICK)
 
 
 def show_pooled(pooled: Mapping[str, Any]) -> None:

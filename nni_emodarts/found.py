@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 
 @dataclass(frozen=True)
 class Found:
@@ -13,11 +11,9 @@ class Found:
     Attributes:
         choices: a choice for every label.
         val_uar: validation UAR behind the choices.
-        tables: tables of the run, by file name.
         figures: further figures of the run.
     """
 
     choices: dict[str, Any]
     val_uar: float
-    tables: dict[str, pd.DataFrame]
     figures: dict[str, Any]

@@ -1,5 +1,6 @@
 """A one-shot search: one supernet is trained, and an architecture is read from it. It goes on where it was cut off."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -30,7 +31,8 @@ from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
-OnEpoch = Callable[[int, float], None]
+OnEpoch = Callable[[int, float | None], None]
+"""Told how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
 
 _RECALIBRATION_BATCHES = 8
 """Training batches that the statistics of batch normalisation are measured on, where a strategy asks for it."""
@@ -39,13 +41,15 @@ _RECALIBRATION_BATCHES = 8
 class Recorder(pl.Callback):
     """After each epoch: the validation figure, the method's own figures, every alpha, and a checkpoint.
 
+    The tables are written each time, so that a search can be looked at while it runs.
+
     Everything random is seeded anew before each epoch, so that a search that goes on draws what it would have drawn.
     """
 
-    def __init__(self, seed: int, evaluate: Callable[[Any], float], checkpoint: Path, on_epoch: OnEpoch) -> None:
+    def __init__(self, seed: int, evaluate: Callable[[Any], float], folder: RunFolder, on_epoch: OnEpoch) -> None:
         self._seed = seed
         self._evaluate = evaluate
-        self._checkpoint = checkpoint
+        self._folder = folder
         self._on_epoch = on_epoch
         self.history: list[dict[str, float]] = []
         self.alphas: list[dict[str, Any]] = []
@@ -63,6 +67,7 @@ class Recorder(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """A search that had stopped early when it was cut off stays stopped."""
         trainer.should_stop = trainer.should_stop or self._stopped
+        self._on_epoch(len(self.history), None)
         if self.history:
             pl_module.on_train_epoch_start()  # Lightning leaves it out for the first epoch after a checkpoint
 
@@ -79,10 +84,17 @@ class Recorder(pl.Callback):
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
-        temporary = self._checkpoint.with_name(f".{self._checkpoint.name}.new")
+        temporary = self._folder.path / f".{CHECKPOINT}.new"
         trainer.save_checkpoint(temporary)
-        temporary.replace(self._checkpoint)
-        self._on_epoch(epoch, val_uar)
+        temporary.replace(self._folder.path / CHECKPOINT)
+        self.write()
+        self._on_epoch(len(self.history), val_uar)
+
+    def write(self) -> None:
+        """Write what was recorded so far."""
+        self._folder.write_csv(HISTORY, pd.DataFrame(self.history))
+        if self.alphas:
+            self._folder.write_csv(ALPHAS, pd.DataFrame(self.alphas))
 
 
 def search_one_shot(
@@ -91,7 +103,7 @@ def search_one_shot(
     fold: Fold,
     seed: int,
     folder: RunFolder,
-    on_epoch: OnEpoch = lambda epoch, val_uar: None,
+    on_epoch: OnEpoch = lambda epochs, val_uar: None,
 ) -> Found:
     """Train a supernet on a fold's training part and read an architecture from it.
 
@@ -103,8 +115,8 @@ def search_one_shot(
         corpus: manifest and features.
         fold: the fold.
         seed: seed of everything random.
-        folder: where the checkpoint goes.
-        on_epoch: given the epoch's number and its validation UAR.
+        folder: where the checkpoint and the tables go.
+        on_epoch: told of each epoch, and before the first one.
 
     Raises:
         ConfigError: the strategy cannot search this space.
@@ -117,22 +129,19 @@ def search_one_shot(
     terms = _terms(config, corpus)
     corpus = corpus.coarser(config.search.coarseness)
     evaluate = _evaluator(config, corpus, fold, normalizer, seed, device)
-    checkpoint = folder.path / CHECKPOINT
-    recorder = Recorder(seed, evaluate, checkpoint, on_epoch)
+    recorder = Recorder(seed, evaluate, folder, on_epoch)
     with quiet():
         trainer = make_trainer(device, config.search.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(config, corpus, fold, normalizer, seed, lambda: trainer.current_epoch)
-        strategy = _train(config, corpus, fold, loaders, trainer, checkpoint, terms)
+        strategy = _train(config, corpus, fold, loaders, trainer, folder.path / CHECKPOINT, terms)
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
     module.to(device)
     seed_epoch(seed, config.search.epochs)
     tune = _tuner(module, loaders[0], config, device)
     choices = module.choose(lambda: evaluate(module), tune, seed)
-    tables = {HISTORY: pd.DataFrame(recorder.history)}
-    if recorder.alphas:
-        tables[ALPHAS] = pd.DataFrame(recorder.alphas)
-    return Found(choices, recorder.history[-1]["val_uar"], tables, {"epochs": len(recorder.history)})
+    recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
+    return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history)})
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -186,10 +195,14 @@ def _readable(checkpoint: Path) -> bool:
     if not checkpoint.exists():
         return False
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a file that is no checkpoint, of which an error is told
+            torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        # torch's own advice for a file that holds code is to run it
+        reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).splitlines()[0]
         raise RunFolderError(
-            f"checkpoint {checkpoint} cannot be read ({str(error).splitlines()[0]}); delete it to start the search over"
+            f"checkpoint {checkpoint} cannot be read ({reason}); delete it to start the search over"
         ) from None
     return True
 

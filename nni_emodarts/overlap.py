@@ -1,6 +1,6 @@
 """Whether a network would be scored on people who took part in choosing its architecture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,20 +53,28 @@ def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) ->
     return Overlap(tuple(sorted(found)), tuple(sorted(names - found)))
 
 
-def refuse_overlap(overlaps: dict[int, Overlap]) -> None:
+def unheard(origin: Mapping[str, Any], corpus: Corpus, folds: Sequence[int]) -> list[int]:
+    """The folds whose test speakers a search did not hear, where its network's figures are honest."""
+    return [index for index in folds if not find_overlap(origin, corpus, corpus.fold(index).test).speakers]
+
+
+def refuse_overlap(overlaps: Mapping[int, Overlap]) -> None:
     """Refuse folds whose test speakers a search saw.
 
     Raises:
         OverlapError: there are some.
     """
     bad = {index: overlap.speakers for index, overlap in overlaps.items() if overlap.speakers}
-    if bad:
-        named = "; ".join(f"fold {index}: {', '.join(speakers[:10])}" for index, speakers in bad.items())
-        raise OverlapError(
-            f"the architecture's search saw test speakers of {len(bad)} of {len(overlaps)} folds ({named}), so that "
-            f"their figures would flatter it. Search anew inside each of these folds, retrain on the fold that it was "
-            f"searched on, or add --allow-overlap, which marks the figures"
-        )
+    if not bad:
+        return
+    named = "; ".join(f"fold {index}: {', '.join(speakers[:10])}" for index, speakers in bad.items())
+    honest = ",".join(str(index) for index in overlaps if index not in bad)
+    there = f"name the others only (--folds {honest})" if honest else "retrain on the fold that it was searched on"
+    raise OverlapError(
+        f"the architecture's search saw test speakers of {len(bad)} of {len(overlaps)} folds ({named}), so that "
+        f"their figures would flatter it. Search anew inside each of these folds, {there}, or add --allow-overlap, "
+        f"which marks the figures"
+    )
 
 
 def _recordings(corpus: Corpus, rows: np.ndarray) -> dict[str, set[str]]:

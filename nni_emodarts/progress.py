@@ -1,7 +1,9 @@
 """How long jobs say how far they are. They are given a callable and never print."""
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol, TypeVar
+
+_Item = TypeVar("_Item")
 
 Report = Callable[[float], None]
 """Given a figure after each epoch, or of each candidate."""
@@ -16,3 +18,10 @@ class Progress(Protocol):
 
 def silent(what: str, done: int, total: int, **figures: float) -> None:
     """Show nothing."""
+
+
+def told(items: Sequence[_Item], what: str, progress: Progress) -> Iterator[_Item]:
+    """The items one by one; progress is told of each once the next is asked for."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(what, done, len(items))

@@ -41,7 +41,7 @@ def search_at_random(
         seed: seed of the draws, together with the fold's number, and of each training.
         budget: CPU seconds.
         folder: where the run's files go.
-        progress: told of each candidate.
+        progress: told of the CPU seconds that are spent.
 
     Returns:
         The architecture, also written to the folder.
@@ -49,13 +49,14 @@ def search_at_random(
     origin = _origin(config, corpus, fold, seed, budget)
     draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index], origin)
     found: list[tuple[Architecture, dict[str, Any]]] = []
-    spent = 0.0
+    spent, aim = 0.0, max(round(budget), 1)
+    progress("random search, CPU seconds", 0, aim)
     for architecture in draws:
         candidate = folder.child(CANDIDATE_FOLDERS, architecture.id)
         figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
         found.append((architecture, figures))
         spent += figures["cpu_seconds"]
-        progress("candidates", len(found), len(found), val_uar=figures["val_uar"])
+        progress("random search, CPU seconds", min(round(spent), aim), aim, val_uar=figures["val_uar"])
         if spent >= budget:
             break
     best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one

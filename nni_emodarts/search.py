@@ -69,9 +69,11 @@ def search(
     watch = Stopwatch()
     note_skipped(corpus, config.data.bad_audio, folder)
 
-    def on_epoch(epoch: int, val_uar: float) -> None:
+    def on_epoch(epochs: int, val_uar: float | None) -> None:
+        progress("search", epochs, config.search.epochs, **({} if val_uar is None else {"val_uar": val_uar}))
+        if val_uar is None:
+            return
         folder.write_json(BEGUN, _add(earlier, watch.read()))
-        progress("search", epoch + 1, config.search.epochs, val_uar=val_uar)
         if report is not None:
             report(val_uar)
 
@@ -79,8 +81,8 @@ def search(
     architecture = Architecture.from_choices(
         config.space, found.choices, corpus.num_classes, corpus.input_shape, search_origin(config, corpus, fold, seed)
     )
-    for name, table in found.tables.items():
-        folder.write_csv(name, table)
+    if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
+        progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)
     device = pick_device(config.device)
     folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
     folder.write_json(ARCHITECTURE, architecture.to_dict())

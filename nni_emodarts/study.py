@@ -95,6 +95,7 @@ def study(
     draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [searched.seed], origin)
     rows: list[dict[str, Any]] = []
     budget, spent = 0.0, 0.0
+    progress("networks", 0, samples + 1)
     for architecture in chain([searched.architecture], draws):
         name = f"sample_{len(rows):03d}" if rows else "searched"
         row = _train(config, corpus, fold, searched.seed, architecture, folder.child(name))

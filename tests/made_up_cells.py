@@ -7,6 +7,7 @@ import numpy as np
 from nni_emodarts.benchmark import Cell, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.preparation import Corpus
+from nni_emodarts.progress import Progress, silent
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.run_folder import RunFolder
 
@@ -14,7 +15,12 @@ DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
 
 
 def make_up_cell(
-    config: ExperimentConfig, corpus: Corpus, cell: Cell, folder: RunFolder, budget: float = 0.0
+    config: ExperimentConfig,
+    corpus: Corpus,
+    cell: Cell,
+    folder: RunFolder,
+    progress: Progress = silent,
+    budget: float = 0.0,
 ) -> dict[str, Any]:
     """Stands in for `nni_emodarts.benchmark.jobs.compute_cell`: guesses that are right more often than not."""
     name = cell.method.name

@@ -229,7 +229,7 @@ def test_random_search_is_computed_after_the_search_that_pays_for_it(
     pattern = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
     told = []
 
-    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, budget: float) -> dict[str, Any]:
+    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, progress: Any, budget: float) -> dict[str, Any]:
         told.append((cell.method.name, budget))
         digest = settings_digest(config, cell.method, corpus.manifest.digest)
         return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}

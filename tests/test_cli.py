@@ -27,8 +27,9 @@ def refused(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> N
 @pytest.fixture(scope="module")
 def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "search"
-    done = emodarts("search", "--manifest", small_manifest, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
-                    "--strategy", "darts", "--seed", 1, "--out", out, *fast_words)  # fmt: skip
+    done = emodarts("search", "--manifest", small_manifest.name, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
+                    "--strategy", "darts", "--seed", 1, "--out", out, *fast_words,
+                    cwd=small_manifest.parent)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "search: 1/1" in done.stderr, "plain lines where there is no terminal"
     assert "Warning" not in done.stderr
@@ -66,6 +67,19 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
     assert "NOT HONEST" in allowed.stdout
     assert (tmp_path / "marked" / "final" / "weights.safetensors").is_file()
     assert "**Not honest**" in (tmp_path / "marked" / "final" / "model_card.md").read_text()
+
+
+def test_a_search_is_retrained_from_any_folder_on_the_folds_that_it_did_not_hear(
+    searched: Path, tmp_path: Path
+) -> None:
+    """Neither the manifest, which the search was given by a relative path, nor the folds are named."""
+    words = ["retrain", "--architecture", searched / "architecture.json"]
+    done = emodarts(*words, "--out", "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "fold 0 of 6" in done.stderr
+    assert "networks: 0/1" in done.stderr
+    assert list(json.loads((tmp_path / "out" / "metrics.json").read_text())["folds"]) == ["0"]
+    refused(*words, "--out", "all", "--folds", "all", cwd=tmp_path, says=("5 of 6 folds", "--folds 0)"))
 
 
 def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path, fast_words: list[str]) -> None:

@@ -33,6 +33,30 @@ def finished(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_facto
     return folder.path
 
 
+def test_a_training_can_be_looked_at_while_it_runs(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    """It says how far it is, the folder holds what is over, and nothing is left once it stops early."""
+    data = fast_config.model_dump(mode="json")
+    data["retrain"] |= {"epochs": 6, "patience": 1, "refit": True}
+    config = ExperimentConfig.model_validate(data)
+    folder, told = RunFolder.claim(tmp_path / "out"), []
+
+    def progress(what: str, done: int, total: int, **figures: float) -> None:
+        told.append((what, done, total))
+        cell = folder.path / "fold_00" / "seed_1" / "history.csv"
+        if what.startswith("retrain"):
+            assert done == (len(pd.read_csv(cell)) if cell.is_file() else 0)
+
+    retrain(config, small_corpus, drawn(config, small_corpus), [0], [1], folder, final=True, progress=progress)
+    assert told[0] == ("networks", 0, 1)
+    assert ("networks", 1, 1) in told
+    assert told[1] == ("retrain fold 0 seed 1", 0, 6)
+    for what in ("retrain fold 0 seed 1", "refit fold 0 seed 1", "final network"):
+        done, total = [(done, total) for name, done, total in told if name == what][-1]
+        assert done == total > 0, what
+
+
 def test_figures_are_scikit_learns(finished: Path, small_corpus: Corpus) -> None:
     for fold in (0, 3):
         for seed in (1, 2):

@@ -1,5 +1,7 @@
 import json
+import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,16 @@ from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.training.task import EmotionTask
+
+
+class Code:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = str(folder / "ran")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return open, (self._file, "w")
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +49,18 @@ def searched(
     config = ExperimentConfig.model_validate(data)
     folder = RunFolder.claim(tmp_path_factory.mktemp("search") / "out")
     reports: list[float] = []
+    told: list[tuple[int, int]] = []
+
+    def progress(what: str, done: int, total: int, **figures: float) -> None:
+        """While it runs, the folder holds what is over."""
+        told.append((done, total))
+        for name in ("history.csv", "alphas.csv"):
+            assert done == (folder.read_csv(name)["epoch"].nunique() if folder.has(name) else 0)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FeatureStore, "__getitem__", noting)
-        search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)
+        search(config, small_corpus, small_corpus.fold(2), 1, folder, progress, reports.append)
+    assert told == [(0, 2), (1, 2), (2, 2)]
     history = pd.read_csv(folder.path / "history.csv")
     assert reports == pytest.approx(history["val_uar"].tolist(), abs=1e-6)
     return folder.path
@@ -142,9 +163,11 @@ def test_a_loss_that_is_no_number_stops_the_search_and_names_the_checkpoint(
     monkeypatch.setattr(EmotionTask, "forward", poisoned)
     with pytest.raises(DivergenceError, match=r"loss is nan in epoch 2, step 1; .*checkpoint is .*checkpoint\.ckpt"):
         search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
-    (tmp_path / "out" / "checkpoint.ckpt").write_bytes(b"PK no checkpoint")
-    with pytest.raises(RunFolderError, match="cannot be read"):
-        search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out", resume=True))
+    for fault, says in ((b"PK no checkpoint", "cannot be read"), (pickle.dumps(Code(tmp_path)), "more than numbers")):
+        (tmp_path / "out" / "checkpoint.ckpt").write_bytes(fault)
+        with pytest.raises(RunFolderError, match=says):
+            search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out", resume=True))
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_coarse_search_finds_a_network_for_full_resolution(

@@ -1,7 +1,7 @@
 """A trial that trains one candidate of a search by trials, as its parameters name it by label."""
 
 from nni_emodarts.trials import arguments
-from nni_emodarts.trials.showing import show_architecture, write_graph
+from nni_emodarts.trials.showing import show_architecture
 
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
@@ -29,7 +29,6 @@ def work(trial: arguments.Trial) -> None:
     metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, nni_trial.report_intermediate)
     if nni_trial.in_trial():
         own = RunFolder(nni_trial.output_folder())
-        write_graph(own, architecture)
         show_architecture(own, architecture)
     nni_trial.report_final(metrics["val_uar"], {"parameters": metrics["parameters"]})
 

@@ -27,12 +27,12 @@ def work(trial: arguments.Trial) -> None:
         architecture = Architecture.load(searched.path / ARCHITECTURE)
     else:
         architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
+    choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     if searched.has(ALPHAS):
         trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
     metrics = retrain_fold(
         config, corpus, architecture, fold, trial.seed, trial.folder, progress=progress, report=report
     )
-    choices = show_architecture(trial.folder, architecture)
     nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **choices})
 
 

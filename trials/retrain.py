@@ -40,11 +40,11 @@ def work(trial: arguments.Trial) -> None:
     overlap = find_overlap(architecture.origin, corpus, fold.test)
     if not trial.arguments.allow_overlap:
         refuse_overlap({fold.index: overlap})
+    choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     metrics = retrain_fold(
         config, corpus, architecture, fold, trial.seed, trial.folder,
         read_test=not trial.choices, overlap=overlap, progress=progress, report=nni_trial.report_intermediate,
     )  # fmt: skip
-    choices = show_architecture(trial.folder, architecture)
     # What a tuner chose has columns already.
     nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **({} if trial.choices else choices)})
 

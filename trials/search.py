@@ -1,7 +1,7 @@
 """A trial that searches an architecture on one fold's training speakers."""
 
 from nni_emodarts.trials import arguments
-from nni_emodarts.trials.showing import show_architecture, write_graph
+from nni_emodarts.trials.showing import show_architecture
 
 from nni_emodarts import nni_trial
 
@@ -21,8 +21,6 @@ def work(trial: arguments.Trial) -> None:
     fold = corpus.fold(trial.fold)
     report = nni_trial.report_intermediate
     architecture = search(config, corpus, fold, trial.seed, trial.folder, progress, report)
-    if nni_trial.in_trial():
-        write_graph(trial.folder, architecture)
     choices = show_architecture(trial.folder, architecture)
     nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], choices)
 

@@ -18,7 +18,7 @@ def test_columns(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str, str]:
-    """Draw a trial's network. A drawing that fails costs no result.
+    """Write a trial's choices to its log, and its network as a graph and as a drawing, which may fail at no cost.
 
     Args:
         folder: the trial's.
@@ -29,6 +29,12 @@ def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str
     """
     if not folder.has(ARCHITECTURE):
         folder.write_json(ARCHITECTURE, architecture.to_dict())
+    choices = flat_sample(architecture)
+    _say(f"architecture {architecture.id}")
+    for label, choice in choices.items():
+        _say(f"  {label:12} {choice}")
+    if nni_trial.in_trial():
+        _write_graph(folder, architecture)
     try:
         from nni_emodarts.report.sheet import write_sheet
 
@@ -37,12 +43,16 @@ def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str
         logger.exception("the network could not be drawn")
     else:
         if address is not None:
-            print(f"drawing of the network: {address}", flush=True)  # noqa: T201 - NNI keeps a trial's stdout
-    return flat_sample(architecture)
+            _say(f"drawing of the network: {address}")
+    return choices
 
 
-def write_graph(folder: RunFolder, architecture: Architecture) -> None:
-    """Write the graph of a network that is not trained, for viewing alone: its weights are random."""
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - NNI keeps a trial's stdout
+
+
+def _write_graph(folder: RunFolder, architecture: Architecture) -> None:
+    """Write the graph of a network that is not trained yet, for viewing alone: its weights are random."""
     from nni_emodarts.space import build_model
     from nni_emodarts.training.graph import onnx_graph
 

@@ -17,25 +17,36 @@ from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import Corpus, prepare
+from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import RunFolder, write_atomically
 from nni_emodarts.summaries import read_cell
 
 
 def compute_all(
-    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Figures of each missing cell, in the order in which they finish; those that spend after those that pay."""
-    yield from _compute_batch(config, [cell for cell in missing if not cell.method.bought], cells, runs, workers)
-    yield from _compute_batch(config, [cell for cell in missing if cell.method.bought], cells, runs, workers)
+    """Figures of each missing cell, in the order in which they finish; those that spend after those that pay.
+
+    Args:
+        config: the whole configuration.
+        missing: the cells.
+        cells: folder of the finished cells.
+        runs: folder of the run folders behind them.
+        workers: cells at once.
+        progress: told of the steps of a cell where it is computed in this process, one after the other.
+    """
+    for bought in (False, True):
+        batch = [cell for cell in missing if cell.method.bought == bought]
+        yield from _compute_batch(config, batch, cells, runs, workers, progress)
 
 
 def _compute_batch(
-    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int
+    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
 ) -> Iterator[dict[str, Any]]:
     jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
     workers = min(workers, len(jobs))
     if workers <= 1:
-        yield from (_compute_job(*job) for job in jobs)
+        yield from (_compute_job(*job, progress) for job in jobs)
         return
     with _threads(threads_each(workers)):
         pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
@@ -46,13 +57,13 @@ def _compute_batch(
             pool.shutdown(cancel_futures=True)
 
 
-def _compute_job(text: str, cell: Cell, file: Path, runs: Path) -> dict[str, Any]:
+def _compute_job(text: str, cell: Cell, file: Path, runs: Path, progress: Progress = silent) -> dict[str, Any]:
     config, corpus = prepared(text)
     # Each setting has a folder of its own, so that no run goes on with another's.
     names = cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)
     folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
     budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
-    data = compute_cell(config, corpus, cell, folder, budget=budget)
+    data = compute_cell(config, corpus, cell, folder, progress, budget)
     write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
     return data
 

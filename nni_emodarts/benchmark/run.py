@@ -86,7 +86,7 @@ def benchmark(
         runs: folder of the run folders behind them, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: told of each cell as it finishes.
-        progress: told of the extraction of features that machines need.
+        progress: told of the number of cells, of the features that machines need, and, with one worker, of each step.
 
     Returns:
         A summary of each method, as `summarize` gives it.
@@ -102,7 +102,9 @@ def benchmark(
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
     _prepare_functionals(config, missing, progress)
-    computed = compute_all(config, missing, cells, runs, workers)
+    if missing:
+        progress("cells", 0, len(missing))
+    computed = compute_all(config, missing, cells, runs, workers, progress)
     for number, figures in enumerate(computed, 1):
         tell(number, len(missing), figures)
     return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]

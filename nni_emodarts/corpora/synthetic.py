@@ -41,6 +41,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, lfilter, resample_poly, sosfilt
 
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.progress import Progress, silent
 
 SYNTHETIC = "synthetic"
 """What stands for the embedded corpus in place of a manifest's path."""
@@ -256,7 +257,9 @@ def ensure_corpus(cache: Path) -> Path:
     return folder / "manifest.csv"
 
 
-def make_corpus(folder: Path, speakers: int = 8, utterances: int = 8, seed: int = 0) -> Path:
+def make_corpus(
+    folder: Path, speakers: int = 8, utterances: int = 8, seed: int = 0, progress: Progress = silent
+) -> Path:
     """Make a corpus of speakers x emotions x utterances clips.
 
     Every utterance has its own random numbers: a larger corpus holds the smaller one of the same seed.
@@ -266,6 +269,7 @@ def make_corpus(folder: Path, speakers: int = 8, utterances: int = 8, seed: int 
         speakers: number of speakers, male and female in turn.
         utterances: number of utterances of each speaker and emotion.
         seed: equal seeds give equal files.
+        progress: told of the clips of each speaker.
 
     Returns:
         Path of the manifest, which is written last.
@@ -289,6 +293,7 @@ def make_corpus(folder: Path, speakers: int = 8, utterances: int = 8, seed: int 
                 samples = say(number, emotion, utterance, seed)
                 soundfile.write(folder / file, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
                 rows.append((file, emotion, speaker.name, speaker.gender, text))
+        progress("clips", len(rows), speakers * len(EMOTIONS) * utterances)
     manifest = folder / "manifest.csv"
     columns = ["file", "emotion", "speaker", "gender", "text"]
     pd.DataFrame(rows, columns=columns).to_csv(manifest, index=False, lineterminator="\n")

@@ -9,6 +9,7 @@ from typing import Any
 
 from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
 from nni_emodarts.errors import AudioError, ConfigError
+from nni_emodarts.progress import Progress, silent
 
 SILENCE = "(silence)"
 """What a table calls a window that was not recognised; CSV leaves it blank and JSON null."""
@@ -122,7 +123,11 @@ def make_writer(name: str) -> type[Writer]:
 
 
 def answers(
-    recognizer: EmotionRecognizer, files: Sequence[str], batch_size: int = 1, windows: tuple[float, float] | None = None
+    recognizer: EmotionRecognizer,
+    files: Sequence[str],
+    batch_size: int = 1,
+    windows: tuple[float, float] | None = None,
+    progress: Progress = silent,
 ) -> Iterator[Prediction | Moment | Failure]:
     """The answers of each file, in their order; a bad file is a `Failure` and ends nothing.
 
@@ -131,13 +136,16 @@ def answers(
         files: recordings.
         batch_size: recordings that are recognised together.
         windows: seconds of a window and the share of it that the next one repeats; each file is one answer where None.
+        progress: told of each file, or of each window.
     """
     if windows is None:
-        yield from recognizer.predict_many(files, batch_size=batch_size)
+        for done, answer in enumerate(recognizer.predict_many(files, batch_size=batch_size), 1):
+            yield answer
+            progress("recordings", done, len(files))
         return
     for file in files:
         try:
-            yield from recognizer.predict_over_time(file, window=windows[0], overlap=windows[1])
+            yield from recognizer.predict_over_time(file, window=windows[0], overlap=windows[1], progress=progress)
         except AudioError as error:
             yield Failure(file, error)
 

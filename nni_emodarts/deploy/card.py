@@ -1,6 +1,7 @@
 """The model card: what a network is, what it was measured on, and what it is not for (Mitchell et al. 2019)."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,19 @@ from nni_emodarts.errors import EmodartsError
 from nni_emodarts.manifest import Manifest
 from nni_emodarts.metrics import recalls
 from nni_emodarts.preparation import load_manifest
-from nni_emodarts.run_folder import ARCHITECTURE, CARD, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.run_folder import (
+    ARCHITECTURE,
+    CARD,
+    CONFIG,
+    ENVIRONMENT,
+    GRAPH,
+    HISTORY,
+    METRICS,
+    NORMALIZATION,
+    PREDICTIONS,
+    WEIGHTS,
+    RunFolder,
+)
 from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers
 
 _LICENCE_FILES = ("source", "licence", "license", "copying")
@@ -39,6 +52,19 @@ For research on speech emotion recognition, and for sorting recordings that a pe
 about a person: hiring, teaching, insurance, health, credit, policing, border control. The European Union's AI Act
 (Regulation 2024/1689, article 5) prohibits inferring emotions at workplaces and in education, but for medical and
 safety reasons."""
+
+
+_FILES = {
+    ARCHITECTURE: "the architecture, choice by choice, and where it comes from; `emodarts draw` draws it",
+    CONFIG: "the whole configuration: data, features, space, search, training",
+    WEIGHTS: "the weights",
+    NORMALIZATION: "mean and deviation of each feature, of the training speakers",
+    METRICS: "its labels (`classes`, in the order of the outputs), training and figures",
+    HISTORY: "the training, epoch by epoch",
+    GRAPH: "the network without its features, for viewers; `emodarts export` writes the one to use",
+    ENVIRONMENT: "versions and hardware",
+}
+"""What the files beside a card are."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +92,7 @@ def model_card(network: NetworkFolder) -> str:
     scored = _scored(run, network.labels, manifest)
     parts = [
         f"# Emotion recogniser {figures_id(network)}",
-        "\n".join(_facts(network)),
+        "\n".join(_facts(network, figures)),
         "## Intended use\n\n" + _USE,
         "## Limits\n\n" + _LIMITS,
         "## Data\n\n" + "\n".join(_data(network, manifest)),
@@ -81,7 +107,8 @@ def write_card(network: NetworkFolder) -> Path:
     Raises:
         RunFolderError: the run's files are broken.
     """
-    network.folder.write_text(CARD, model_card(network))
+    there = [f"- `{name}`: {what}" for name, what in _FILES.items() if network.folder.has(name)]
+    network.folder.write_text(CARD, model_card(network) + "\n## Files\n\n" + "\n".join(there) + "\n")
     return network.folder.path / CARD
 
 
@@ -90,7 +117,7 @@ def figures_id(network: NetworkFolder) -> str:
     return str(network.folder.read_json(METRICS).get("architecture", "of unknown architecture"))
 
 
-def _facts(network: NetworkFolder) -> Iterator[str]:
+def _facts(network: NetworkFolder, figures: Mapping[str, Any]) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
     yield f"- Classes: {', '.join(network.labels)}"
     if network.folder.has(ARCHITECTURE):
@@ -98,6 +125,8 @@ def _facts(network: NetworkFolder) -> Iterator[str]:
         yield f"- Network: found by the search strategy `{origin.get('strategy', 'unknown')}` in the space of emoDARTS"
     else:
         yield "- Network: designed by hand"
+    if "parameters" in figures:
+        yield f"- Size: {figures['parameters']:,} parameters"
     contours = f" and {', '.join(features.contours)}" if features.contours else ""
     yield (
         f"- Input: speech at {features.sampling_rate} Hz, heard as {features.frequency_bins} bins of {features.kind}"
@@ -128,7 +157,7 @@ def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
         yield "- Merged emotions: " + ", ".join(f"{name} counts as {target}" for name, target in data.merge.items())
     if speakers := metrics.get("speakers"):
         named = f": {', '.join(speakers)}" if len(speakers) <= _SPEAKERS else ""
-        yield f"- Trained on {len(speakers)} speakers{named}"
+        yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, manifest)}{named}"
     else:
         yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
     if manifest is not None:
@@ -141,6 +170,13 @@ def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
     yield f"- Licence of the data, from `{licence.name}` beside the recordings:\n"
     lines = licence.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     yield from (f"  > {line.strip()}" for line in lines[:_LICENCE_LINES])
+
+
+def _by_gender(speakers: Sequence[str], manifest: Manifest | None) -> str:
+    """How many of speakers are of each gender, where the manifest states it."""
+    genders = {} if manifest is None else _genders(manifest.table)
+    counts = Counter(genders.get(speaker) or "unknown" for speaker in speakers)
+    return "" if set(counts) <= {"unknown"} else f" ({', '.join(f'{counts[name]} {name}' for name in sorted(counts))})"
 
 
 def find_licence(manifest: Manifest) -> Path | None:
@@ -201,7 +237,8 @@ def _results(network: NetworkFolder, figures: Mapping[str, Any], scored: Scored 
     if scored.interval is not None:
         interval = f"95 % interval over speakers {_range(scored.interval)}"
     chance = 1 / len(network.labels)
-    yield f"- UAR (mean recall): {_number(figures['test_uar'])} ({interval}); guessing has {chance:.3f}"
+    spread = f" ± {_number(figures['test_uar_std'])} over the seeds" if figures.get("test_uar_std") is not None else ""
+    yield f"- UAR (mean recall): {_number(figures['test_uar'])}{spread} ({interval}); guessing has {chance:.3f}"
     yield f"- WA (accuracy): {_number(figures.get('test_wa'))}"
     if figures.get("overlap"):
         yield (

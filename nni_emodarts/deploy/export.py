@@ -1,8 +1,6 @@
 """A run's network as one ONNX file, from waveform to probabilities, and its int8 variant."""
 
 import json
-import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -11,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import write_atomically
 
 OPSET = 17
@@ -26,10 +24,6 @@ TOLERANCE = 1e-3
 CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 7.9, 12.0, 20.0)
 """Lengths on which a file is compared with PyTorch, none of them the traced one."""
 TRACED_SECONDS = 0.6
-QUANTISED = ("MatMul", "LSTM")
-"""Kinds of operations that become int8. Convolutions stay: in int8 they take twice as long, and hold few weights."""
-NETWORK_SCOPE = "/network/"
-"""How names of the network's own nodes begin. Features are never quantised: a spectrum spans more than 8 bits."""
 
 
 def check_outputs(outs: Sequence[Path], overwrite: bool) -> None:
@@ -98,30 +92,13 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def quantise(model: bytes) -> bytes:
-    """The int8 variant of an exported file: weights in 8 bits, activations scaled as they come."""
-    loaded = onnx.load_from_string(model)
-    kept = [node.name for node in loaded.graph.node if not node.name.startswith(NETWORK_SCOPE)]
-    logging.disable(logging.WARNING)  # it recommends a pre-processing that changes nothing here
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
-            quantize_dynamic(
-                loaded,
-                path,
-                op_types_to_quantize=list(QUANTISED),
-                per_channel=True,
-                weight_type=QuantType.QInt8,
-                nodes_to_exclude=kept,
-                extra_options={"MatMulConstBOnly": True},
-            )
-            return path.read_bytes()
-    finally:
-        logging.disable(logging.NOTSET)
-
-
-def check_export(model: bytes, reference: TorchNetwork) -> float:
+def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:
     """Compare an exported file with PyTorch on sounds of many lengths, alone and together.
+
+    Args:
+        model: the file.
+        reference: the network in PyTorch.
+        progress: told of each length.
 
     Returns:
         The largest difference of a probability.
@@ -131,7 +108,8 @@ def check_export(model: bytes, reference: TorchNetwork) -> float:
     """
     exported = OnnxNetwork(model)
     worst = 0.0
-    for waveforms in _sounds(exported.sampling_rate):
+    for number, waveforms in enumerate(_sounds(exported.sampling_rate), 1):
+        progress("comparing with PyTorch", number, len(CHECKED_SECONDS))
         worst = max(worst, float(np.abs(exported(waveforms) - reference(waveforms)).max()))
     if not worst <= TOLERANCE:
         raise RunFolderError(

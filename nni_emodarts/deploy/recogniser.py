@@ -11,6 +11,7 @@ import numpy as np
 from nni_emodarts.deploy.listening import Heard, Recording, Source, hear, name_of, stream, survey_whole
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, cut, spans
 from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
+from nni_emodarts.progress import Progress, silent
 
 WINDOW = 3.0
 """Seconds of a window: about the length of an utterance."""
@@ -177,6 +178,7 @@ class EmotionRecognizer:
         window: float = WINDOW,
         overlap: float = OVERLAP,
         silence_db: float | None = SILENCE_DB,
+        progress: Progress = silent,
     ) -> Iterator[Moment]:
         """Recognise a recording of any length window by window, as it is read.
 
@@ -188,6 +190,7 @@ class EmotionRecognizer:
             overlap: share of a window that the next one repeats.
             silence_db: a window is silent where less than a tenth of it comes within so many dB of the recording's
                 loud parts; it is not recognised. None recognises all.
+            progress: told of the windows.
 
         Raises:
             AudioError: the recording cannot be used.
@@ -203,6 +206,7 @@ class EmotionRecognizer:
         silence = Silence(survey, silence_db)
         notes = tuple(survey.notes(rate))
         pieces = zip(wanted, cut(stream(source, rate), wanted), strict=True)
+        done = 0
         while group := list(islice(pieces, WINDOWS_AT_ONCE)):
             spoken = [waveform for (first, last), waveform in group if not silence(first / rate, last / rate)]
             rows = iter(self._recognise(source.name, spoken) if spoken else ())
@@ -213,6 +217,8 @@ class EmotionRecognizer:
                 else:
                     yield Moment(source.name, start, end, *self._name(next(rows)), notes)
                 notes = ()
+            done += len(group)
+            progress(f"windows of {source.name}", done, len(wanted))
 
     def _try_to_hear(self, recording: Recording, sampling_rate: int | None) -> tuple[str, Heard | Failure]:
         name = name_of(recording)

@@ -12,17 +12,18 @@ from nni_emodarts.deploy.export import (
     check_outputs,
     export_network,
     int8_name,
-    quantise,
     write_model,
 )
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
 from nni_emodarts.deploy.loss import Loss, Shipped, measure_loss
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
+from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError
 from nni_emodarts.features import read_audio
 from nni_emodarts.manifest import read_manifest
+from nni_emodarts.progress import Progress, silent, told
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def ship(
     manifest: str | None = None,
     int8: bool = False,
     overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Shipped:
     """Export a network, check it, and write it with its model card; nothing is written where the check fails.
 
@@ -57,6 +59,7 @@ def ship(
         manifest: recordings with their emotions, for the loss of UAR.
         int8: also write the int8 variant.
         overwrite: replace files that exist.
+        progress: told of the comparisons.
 
     Raises:
         RunFolderError: an output is taken, or the file differs from PyTorch.
@@ -67,14 +70,14 @@ def ship(
     check_outputs(targets, overwrite)
     reference = read_network(network)
     model = export_network(reference, network.labels)
-    difference = check_export(model, reference)
+    difference = check_export(model, reference, progress)
     made = {"float": model, **({"int8": quantise(model)} if int8 else {})}
     recordings = _read(network, files, manifest)
-    losses = {
-        name: loss
-        for name, data in made.items()
-        if (loss := measure_loss(OnnxNetwork(data), reference, recordings.waveforms, recordings.true)) is not None
-    }
+    losses: dict[str, Loss] = {}
+    for name, data in made.items():
+        waveforms = told(recordings.waveforms, f"losses of {name}", progress)
+        loss = measure_loss(OnnxNetwork(data), reference, waveforms, recordings.true)
+        losses |= {} if loss is None else {name: loss}
     contents = [*made.values(), (model_card(network) + _about(out, network, losses)).encode()]
     for target, content in zip(targets, contents, strict=True):
         write_model(target, content)

@@ -20,7 +20,8 @@ from nni_emodarts.features.normalization import Normalizer
 class Spectrum(nn.Module):
     """Waveform -> mel power, frame by frame, as `torchaudio.transforms.MelSpectrogram` on centred frames.
 
-    Only the bins that a mel band takes are computed, and only over the window's own samples.
+    Only the bins that a mel band takes are computed, and only over the window's own samples. The kernels, 2.6 MB at
+    16 kHz, are not kept but worked out: whoever loads an exported file does so once.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
@@ -32,24 +33,30 @@ class Spectrum(nn.Module):
         taken = torch.nonzero(bank.any(1))[:, 0]
         # torch.stft centres a window that is shorter than the transform
         before = (n_fft - window) // 2
-        time = torch.arange(before, before + window, dtype=torch.float64)
-        # reduced before it is scaled, so that the angle stays exact
-        angle = torch.remainder(taken[:, None] * time, n_fft) * (2 * math.pi / n_fft)
-        hann = torch.hann_window(window, dtype=torch.float64)
-        kernels = torch.cat([torch.cos(angle) * hann, -torch.sin(angle) * hann])
-        self.hop = extractor.hop
+        self.n_fft, self.hop = n_fft, extractor.hop
         left = n_fft // 2 - before
         self.padding = (left, window - left)
-        self.register_buffer("kernels", kernels[:, None].float())
+        self.register_buffer("taken", taken[:, None].float())
+        self.register_buffer("time", torch.arange(before, before + window)[None].float())
+        self.register_buffer("hann", torch.hann_window(window, dtype=torch.float64).float())
         self.register_buffer("bank", bank[taken].T.contiguous())
-        self.kernels: Tensor
+        self.taken: Tensor
+        self.time: Tensor
+        self.hann: Tensor
         self.bank: Tensor
 
     def forward(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) -> (N, mel bands, T), T = 1 + S // hop."""
-        parts = F.conv1d(F.pad(waveform, self.padding)[:, None], self.kernels, stride=self.hop)
+        parts = F.conv1d(F.pad(waveform, self.padding)[:, None], self.kernels(), stride=self.hop)
         real, imaginary = parts.square().chunk(2, 1)
         return torch.matmul(self.bank, real + imaginary)
+
+    def kernels(self) -> Tensor:
+        """(2 x bins, 1, window): the windowed cosines and sines of the Fourier transform."""
+        # The product is exact, and reduced before it is scaled. The exporter would work out and store a plain one.
+        turns = torch.remainder(torch.matmul(self.taken, self.time).long(), self.n_fft)
+        angle = turns.float() * (2 * math.pi / self.n_fft)
+        return torch.cat([torch.cos(angle) * self.hann, -torch.sin(angle) * self.hann])[:, None]
 
 
 class Energy(nn.Module):

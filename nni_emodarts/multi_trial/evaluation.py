@@ -53,9 +53,9 @@ def evaluate_candidate(
         return folder.read_json(METRICS)
     watch = Stopwatch()
 
-    def on_epoch(epoch: int, val_uar: float | None) -> None:
-        if report is not None and val_uar is not None:
-            report(val_uar)
+    def on_epoch(row: dict[str, float]) -> None:
+        if report is not None:
+            report(row["val_uar"])
 
     trained = train(_shortened(config), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
     metrics: dict[str, Any] = {

@@ -12,6 +12,7 @@ from nni_emodarts.architecture import Architecture, cell_kinds
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.costs import frames_per_second
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.progress import Progress, silent
 from nni_emodarts.report.alphas import Alphas, kinds, strengths
 from nni_emodarts.report.canvas import png, svg
 from nni_emodarts.report.cells import draw_cell
@@ -135,13 +136,14 @@ def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
         yield "search", draw_search(history)
 
 
-def draw(path: str | Path, out: str | Path, overwrite: bool = False) -> list[Path]:
+def draw(path: str | Path, out: str | Path, overwrite: bool = False, progress: Progress = silent) -> list[Path]:
     """Write the drawings of an architecture as SVG and PNG, and of its search as a GIF.
 
     Args:
         path: an architecture.json, or a run folder that holds one.
         out: the folder to write to.
         overwrite: replace drawings that are there.
+        progress: told of each drawing.
 
     Returns:
         The files.
@@ -152,15 +154,20 @@ def draw(path: str | Path, out: str | Path, overwrite: bool = False) -> list[Pat
     """
     subject = find_subject(path)
     folder = _claim(Path(out), overwrite)
-    files = []
-    for name, figure in drawings(subject):
+    alphas, history = subject.alphas, subject.history
+    films = int(alphas is not None and history is not None)
+    files: list[Path] = []
+    figures = list(drawings(subject))
+    for number, (name, figure) in enumerate(figures):
+        progress("drawings", number, len(figures) + films)
         for suffix, data in ((".svg", svg(figure).encode()), (".png", png(figure))):
             files.append(folder / f"{name}{suffix}")
             write_atomically(files[-1], data)
-    alphas, history = subject.alphas, subject.history
+    progress("drawings", len(figures), len(figures) + films)
     if alphas is not None and history is not None:
         files.append(folder / "search.gif")
         write_atomically(files[-1], animate(alphas, history, subject.architecture))
+        progress("drawings", len(figures) + films, len(figures) + films)
     return files
 
 

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 import nni_emodarts
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.progress import Progress, silent
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
@@ -28,7 +29,12 @@ _NO_BREAK = "\u00a0"
 
 
 def report(
-    names: Sequence[str], out: str | Path, overwrite: bool = False, audio: bool = False, worst: int = _WORST
+    names: Sequence[str],
+    out: str | Path,
+    overwrite: bool = False,
+    audio: bool = False,
+    worst: int = _WORST,
+    progress: Progress = silent,
 ) -> Path:
     """Write a report of runs as one HTML file.
 
@@ -38,6 +44,7 @@ def report(
         overwrite: replace it.
         audio: put the sound of the most confused utterances into the page.
         worst: how many utterances are listed for each run.
+        progress: told of each run.
 
     Raises:
         RunFolderError: a run cannot be read, or the file is there.
@@ -47,12 +54,13 @@ def report(
     out = Path(out)
     if out.exists() and not overwrite:  # before minutes are spent on drawings
         raise RunFolderError(f"{out} exists; name another file, or add --overwrite")
-    write_new(out, render(read_runs(names), audio, worst), overwrite)
+    write_new(out, render(read_runs(names), audio, worst, progress), overwrite)
     return out
 
 
-def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST) -> str:
+def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST, progress: Progress = silent) -> str:
     """The page as text."""
+    drawn = Drawn(sum(len(run.subjects) + len(run.searches) for run in runs), progress)
     script, css = (_asset(f"page.{suffix}") for suffix in ("js", "css"))
     searches = searches_by_architecture(runs)
     return _environment().get_template("page.html").render(
@@ -63,12 +71,32 @@ def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST) -> str
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=compare_runs(runs),
-        runs=[_describe(run, number, audio, worst, searches) for number, run in enumerate(runs, 1)],
+        runs=[_describe(run, number, audio, worst, searches, drawn) for number, run in enumerate(runs, 1)],
         palette=palette(),
     )  # fmt: skip
 
 
-def _describe(run: Run, number: int, audio: bool, worst: int, searches: Mapping[str, RunFolder]) -> dict[str, Any]:
+class Drawn:
+    """Counts the architectures and searches that are drawn, which takes most of the time.
+
+    Args:
+        total: how many there are.
+        progress: told of each.
+    """
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total, self._progress, self._done = total, progress, 0
+
+    def __call__(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """One more is drawn; hands it on."""
+        self._done += 1
+        self._progress("drawings", self._done, self._total)
+        return figures
+
+
+def _describe(
+    run: Run, number: int, audio: bool, worst: int, searches: Mapping[str, RunFolder], drawn: Drawn
+) -> dict[str, Any]:
     """What the page says of one run; an architecture that another run has searched is drawn with its strengths."""
     return {
         "id": f"run{number}",
@@ -79,11 +107,11 @@ def _describe(run: Run, number: int, audio: bool, worst: int, searches: Mapping[
         "overlap": run.overlap,
         "results": describe_results(run),
         "subjects": [
-            describe_subject(replace(subject, search=subject.search or searches.get(identity)), used)
+            drawn(describe_subject(replace(subject, search=subject.search or searches.get(identity)), used))
             for identity, (subject, used) in run.subjects.items()
         ],
         "searches": [
-            describe_search(search, f"run{number}-search{position}")
+            drawn(describe_search(search, f"run{number}-search{position}"))
             for position, search in enumerate(run.searches, 1)
         ],
         "worst": most_confused(run, worst, audio),

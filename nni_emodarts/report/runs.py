@@ -213,12 +213,28 @@ def read_runs(names: Sequence[str]) -> list[Run]:
 
 def _read(argument: str) -> list[Run]:
     """The run of a folder, or the runs of a benchmark's methods."""
-    name, sign, rest = argument.partition("=")
-    named = bool(sign) and "/" not in name and not Path(argument).exists()
-    path = _locate(rest if named else argument)
+    name, path = named_path(argument)
     if path.suffix == ".json":
-        return list(_read_benchmark(path, f"{name}: " if named else ""))
-    return [_read_folder(name if named else path.resolve().name, path)]
+        return list(_read_benchmark(path, f"{name}: " if _is_named(argument) else ""))
+    return [_read_folder(name, path)]
+
+
+def named_path(argument: str) -> tuple[str, Path]:
+    """A run's name, and where it lies: of `NAME=PATH`, of a path, or of the id of an NNI experiment.
+
+    Raises:
+        RunFolderError: there is no such run.
+    """
+    name, _, rest = argument.partition("=")
+    if _is_named(argument):
+        return name, _locate(rest)
+    path = _locate(argument)
+    return path.resolve().name, path
+
+
+def _is_named(argument: str) -> bool:
+    name, sign, _ = argument.partition("=")
+    return bool(sign) and "/" not in name and not Path(argument).exists()
 
 
 def _locate(text: str) -> Path:

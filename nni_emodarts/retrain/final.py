@@ -34,9 +34,10 @@ def train_final(
     best = [folder.cell(fold, seed).read_json(METRICS)["best_epoch"] for fold in folds for seed in seeds]
     epochs = round(median(best))
 
-    def on_epoch(epoch: int, val_uar: float | None) -> None:
-        progress("final network", epoch, epochs)
+    def on_epoch(row: dict[str, float]) -> None:
+        progress("final network", int(row["epoch"]), epochs)
 
+    progress("final network", 0, epochs)
     rows = np.arange(len(corpus.manifest))
     network = widen(architecture, config.retrain)
     trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch)

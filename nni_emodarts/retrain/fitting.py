@@ -1,6 +1,5 @@
 """One training from scratch by the recipe, whatever the rows are for."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain.designs import Design, build_network
-from nni_emodarts.retrain.keeping import EpochKeeper, Validate
+from nni_emodarts.retrain.keeping import EpochKeeper, OnEpoch, Validate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
@@ -49,7 +48,7 @@ def train(
     validation_rows: np.ndarray | None,
     seed: int,
     epochs: int | None = None,
-    on_epoch: Callable[[int, float | None], None] = lambda epoch, val_uar: None,
+    on_epoch: OnEpoch = lambda row: None,
 ) -> Trained:
     """Train a network from scratch by the retrain recipe.
 
@@ -61,7 +60,7 @@ def train(
         validation_rows: the rows that choose the epoch, or None to take the last.
         seed: seed of everything random.
         epochs: stop after so many epochs of the recipe's schedule.
-        on_epoch: given the epoch's number and its validation UAR.
+        on_epoch: given the row of history of each epoch.
     """
     recipe = config.retrain
     device = pick_device(config.device)

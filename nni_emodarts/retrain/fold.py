@@ -1,22 +1,22 @@
 """One fold with one seed: train, choose the epoch on validation, read the test part once."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
 from nni_emodarts.overlap import Overlap
 from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, Report, silent
-from nni_emodarts.protocols import Fold
+from nni_emodarts.protocols import Fold, Rows
 from nni_emodarts.retrain.designs import Design, widen
 from nni_emodarts.retrain.fitting import Trained, train
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.retrain.scoring import predictions, score_predictions
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 
 
 def retrain_fold(
@@ -53,15 +53,25 @@ def retrain_fold(
     """
     watch = Stopwatch()
     note_skipped(corpus, config.data.bad_audio, folder)
+    what, epochs = f"retrain fold {fold.index} seed {seed}", config.retrain.epochs
+    history: list[dict[str, float]] = []
 
-    def on_epoch(epoch: int, val_uar: float | None) -> None:
-        figures = {} if val_uar is None else {"val_uar": val_uar}
-        progress(f"retrain fold {fold.index} seed {seed}", epoch, config.retrain.epochs, **figures)
-        if report is not None and val_uar is not None:
-            report(val_uar)
+    def on_epoch(row: dict[str, float]) -> None:
+        history.append(row)
+        folder.write_csv(HISTORY, pd.DataFrame(history))  # each time, so that it can be looked at while it runs
+        figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
+        progress(what, len(history), epochs, **figures)
+        if report is not None and figures:
+            report(row["val_uar"])
 
+    progress(what, 0, epochs)
     network = widen(design, config.retrain)
-    trained, val_uar = _train(config, corpus, network, fold, seed, validate, on_epoch)
+    validated = validate or config.retrain.needs_validation
+    rows = fold.train if validated else _train_and_validation(fold)
+    trained = train(config, corpus, network, rows, fold.validation if validated else None, seed, on_epoch=on_epoch)
+    val_uar = trained.val_uar if validated else None
+    if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
+        progress(what, len(history), len(history), val_uar=val_uar)
     metrics: dict[str, Any] = {
         "val_uar": val_uar,
         "best_epoch": trained.best_epoch,
@@ -71,6 +81,8 @@ def retrain_fold(
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "classes": list(corpus.manifest.classes),
     }
+    if config.retrain.refit and validated:
+        trained = _refit(config, corpus, network, fold, seed, trained, progress)
     if overlap is not None and overlap.speakers:
         metrics["overlap"] = list(overlap.speakers)
     if read_test:
@@ -82,21 +94,26 @@ def retrain_fold(
     return metrics
 
 
-def _train(
+def _refit(
     config: ExperimentConfig,
     corpus: Corpus,
-    design: Design,
+    network: Design,
     fold: Fold,
     seed: int,
-    validate: bool,
-    on_epoch: Callable[[int, float | None], None],
-) -> tuple[Trained, float | None]:
-    """The network to test, and the validation UAR behind it."""
-    both = np.concatenate([fold.train, fold.validation])
-    if not validate and not config.retrain.needs_validation:
-        return train(config, corpus, design, both, None, seed, on_epoch=on_epoch), None
-    chosen = train(config, corpus, design, fold.train, fold.validation, seed, on_epoch=on_epoch)
-    if not config.retrain.refit:
-        return chosen, chosen.val_uar
-    again = train(config, corpus, design, both, None, seed, chosen.best_epoch)
-    return replace(again, history=chosen.history), chosen.val_uar
+    trained: Trained,
+    progress: Progress,
+) -> Trained:
+    """Train anew on training and validation part together, for as many epochs as validation chose."""
+    what, epochs = f"refit fold {fold.index} seed {seed}", trained.best_epoch
+
+    def on_epoch(row: dict[str, float]) -> None:
+        progress(what, int(row["epoch"]), epochs)
+
+    progress(what, 0, epochs)
+    again = train(config, corpus, network, _train_and_validation(fold), None, seed, epochs, on_epoch)
+    return replace(again, history=trained.history)
+
+
+def _train_and_validation(fold: Fold) -> Rows:
+    """Rows of both parts."""
+    return np.concatenate([fold.train, fold.validation])

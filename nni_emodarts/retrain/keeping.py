@@ -14,6 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 from nni_emodarts.config import RetrainConfig
 from nni_emodarts.space import set_drop_path
 
+OnEpoch = Callable[[dict[str, float]], None]
+"""Given the row of history of each epoch: its number, and validation figures where there is a validation part."""
 Validate = Callable[[nn.Module], tuple[float, float]]
 """Validation UAR and loss of a network."""
 
@@ -21,9 +23,7 @@ Validate = Callable[[nn.Module], tuple[float, float]]
 class EpochKeeper(pl.Callback):
     """Sets drop path, averages weights, validates each epoch, keeps an epoch's weights, stops when patience ends."""
 
-    def __init__(
-        self, recipe: RetrainConfig, validate: Validate | None, on_epoch: Callable[[int, float | None], None]
-    ) -> None:
+    def __init__(self, recipe: RetrainConfig, validate: Validate | None, on_epoch: OnEpoch) -> None:
         self._recipe = recipe
         self._validate = validate
         self._on_epoch = on_epoch
@@ -57,7 +57,7 @@ class EpochKeeper(pl.Callback):
         if self._validate is None:
             self.history.append({"epoch": epoch})
             self._keep(epoch, network)
-            self._on_epoch(epoch, None)
+            self._on_epoch(self.history[-1])
             return
         val_uar, val_loss = self._validate(network)
         self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
@@ -68,7 +68,7 @@ class EpochKeeper(pl.Callback):
             self._keep(epoch, network)
         elif self._recipe.keep == "last":
             self._keep(epoch, network)
-        self._on_epoch(epoch, val_uar)
+        self._on_epoch(self.history[-1])
         patience = self._recipe.patience
         if patience is not None and epoch - self._risen >= patience:
             trainer.should_stop = True

@@ -65,11 +65,13 @@ def retrain(
         refuse_overlap(overlaps)
     start_run(folder, config, architecture)
     note_skipped(corpus, config.data.bad_audio, folder)
-    for index, fold in parts.items():
-        for seed in seeds:
-            cell = folder.cell(index, seed)
-            if not cell.has(METRICS):
-                retrain_fold(config, corpus, architecture, fold, seed, cell, overlap=overlaps[index], progress=progress)
+    wanted = [(index, seed) for index in folds for seed in seeds if not folder.cell(index, seed).has(METRICS)]
+    for done, (index, seed) in enumerate(wanted):
+        progress("networks", done, len(wanted))
+        cell, overlap = folder.cell(index, seed), overlaps[index]
+        retrain_fold(config, corpus, architecture, parts[index], seed, cell, overlap=overlap, progress=progress)
+    if wanted:
+        progress("networks", len(wanted), len(wanted))
     pooled = pool(folder, folds, seeds)
     if final and not folder.child(FINAL).has(METRICS):
         train_final(config, corpus, architecture, folder, folds, seeds, progress)

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from rich.console import Console
 
-from nni_emodarts import EmotionRecognizer, cli
-from nni_emodarts.deploy.card import find_licence, model_card
+from nni_emodarts import EmotionRecognizer, cli, console
+from nni_emodarts.deploy.card import find_licence, model_card, write_card
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.manifest import read_manifest
 
@@ -44,6 +45,19 @@ def test_json_is_a_list_of_answers(command: Command, run: Path, clips: list[Path
     ]
     code, printed, _ = command("predict", run, "/no/such.wav", "--format", "json")
     assert (code, json.loads(printed)) == (1, [])
+
+
+def test_many_files_say_how_far_they_are_where_answers_go_elsewhere(
+    command: Command, run: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "_QUICK", 0.0)
+    _, _, errors = command("predict", run, *clips[:2])
+    assert errors.splitlines()[-1] == "recordings: 2/2"
+    _, _, errors = command("predict", run, clips[0], "--over-time", "--window", 0.5, "--overlap", 0)
+    assert errors.splitlines()[-1].startswith(f"windows of {clips[0]}: ")
+    monkeypatch.setattr(console, "out", Console(force_terminal=True))
+    _, _, errors = command("predict", run, *clips[:2])
+    assert errors == "", "answers on the screen show it themselves"
 
 
 def test_csv_and_table(command: Command, run: Path, clips: list[Path], tmp_path: Path) -> None:
@@ -128,6 +142,10 @@ def test_the_card_tells_what_was_measured(run: Path) -> None:
     for label, recall in pooled["recall"].items():
         assert f"| {label} | {recall:.3f} |" in card
     assert "| recall | all | female | male |" in card
+    assert "speakers (3 female, 3 male): 01" in card
+    files = write_card(open_network(run)).read_text().partition("## Files")[2]
+    assert "`architecture.json`" in files
+    assert "## Files" not in card, "an exported file lies elsewhere"
     assert "Licence of the data: not stated" in card
     of_fold = model_card(open_network(run, fold=3))
     assert "Trained on the training speakers of fold 3" in of_fold
