@@ -31,7 +31,7 @@ GOAL = 1.5
 
 def program() -> str:
     """What docs/deploy.md shows to people who have onnxruntime alone."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return next(block for block in blocks if "InferenceSession" in block)
 
 
