@@ -41,8 +41,9 @@ def _text(deploy: dict[str, Any], first_answer: dict[str, Any]) -> str:
     starts = _table(["way", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in first_answer["rows"]])
     first, goal_ms, goal = first_answer["rows"][0]["seconds"], deploy["goal_ms"], first_answer["goal"]
     return (
+        f"Measured on {deploy['machine']['processor']}. "
         f"One clip of {SECONDS:g} s, features included, on one core, preset `{deploy['preset']}`; the median of "
-        f"{len(deploy['rows'][0].get('all_ms', ())) or 'several'} runs of {CALLS} clips. Networks are untrained, which "
+        f"{deploy['repeats']} runs of {CALLS} clips. Networks are untrained, which "
         f"changes neither time nor size. Architectures of the space are drawn at random:\n\n{clips}\n\n"
         f"From the start of a process to the emotion of its first clip of {SECONDS:g} s; the first way is the program "
         f"of [deploy.md](deploy.md) in an environment of numpy, onnxruntime and soundfile alone:\n\n{starts}\n\n"

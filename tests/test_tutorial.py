@@ -100,7 +100,7 @@ def test_the_commands_leave_the_files_that_the_text_names(printed: tuple[Path, l
     tested = pd.read_csv(folder / "retrained" / "predictions.csv", dtype=str)
     assert len(tested) == 16
     assert tested.speaker.unique().tolist() == ["01"]
-    assert "Recordings: `manifest.csv`" in (folder / "retrained" / "final" / "model_card.md").read_text()
+    assert "/manifest.csv`" in (folder / "retrained" / "final" / "model_card.md").read_text()
     experiment = yaml.safe_load((folder / "my.yml").read_text())
     assert experiment["maxTrialNumber"] == 18
 
