@@ -4,7 +4,7 @@ The recurrences of all edges that leave a state run side by side, layer by layer
 processor. Only a wide LSTM on a CPU is called as it is, since the library's kernel is near the processor's peak.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from nni_emodarts.nn.recurrence import (
 )
 from nni_emodarts.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
-from nni_emodarts.space.mixed import MixedOperation, PartialOperation, shuffle
+from nni_emodarts.space.mixed import MixedOperation
 from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
 from nni_emodarts.supernet.sources import is_mixed, source_by_source
 
@@ -39,17 +39,13 @@ def sequence_states(
         return plain_states(cell, states, lengths, lengths_out)
     frames = Frames(lengths_out, states[0].shape[1])
 
-    def leave(number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
-        first = edges[0]
-        if not isinstance(first, PartialOperation):
-            yield from _operate(state, frames, edges, shares)
-            return
-        width = state.shape[2] // first.parts
-        chosen, rest = state.split([width, state.shape[2] - width], 2)
-        for mixed, share in zip(_operate(chosen, frames, edges, shares), shares, strict=True):
-            yield shuffle(torch.cat([mixed, share * rest], 2), first.parts, 2)
+    def leave(number: int, sequence: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Sequence[Tensor]:
+        return _operate(sequence, frames, edges, shares)
 
-    return source_by_source(cell, states, leave)
+    def pass_by(number: int, sequence: Tensor) -> Tensor:
+        return sequence.contiguous()
+
+    return source_by_source(cell, states, leave, pass_by, axis=2)
 
 
 class Frames:

@@ -6,11 +6,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from nni_emodarts.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
 
 Leave = Callable[[int, Tensor, list[MixedOperation], list[Tensor]], Iterable[Tensor]]
-"""(number of a state, the state, edges that leave it, their shares) -> the edges' results times their shares."""
+"""(number of a state, its channels that pass operations, edges that leave it, their shares) -> their results times
+their shares."""
+
+Pass = Callable[[int, Tensor], Tensor]
+"""(number of a state, its channels that pass operations by) -> what nodes get of them."""
 
 
 def is_mixed(cell: Any) -> bool:
@@ -21,27 +26,78 @@ def is_mixed(cell: Any) -> bool:
     )
 
 
-def source_by_source(cell: Any, states: Sequence[Tensor], leave: Leave) -> list[Tensor]:
+def source_by_source(cell: Any, states: Sequence[Tensor], leave: Leave, pass_by: Pass, axis: int) -> list[Tensor]:
     """All states of a mixed cell: its inputs, then its nodes.
+
+    Of partial operations a node sums first what passed them and what did not, and joins and shuffles the two sums
+    once, where the plain modules do so on each edge.
 
     Args:
         cell: the cell.
         states: its two input states.
         leave: computes the edges that leave a state.
+        pass_by: computes what passes by all edges that leave a state.
+        axis: of the channels.
     """
     edges = [list(node.edges.values()) for node in cell.nodes]
-    shares = [node.inputs.probabilities() for node in cell.nodes]
+    shares = [node.inputs.probabilities().unbind() for node in cell.nodes]
+    parts = edges[0][0].parts if isinstance(edges[0][0], PartialOperation) else 1
     arriving: list[list[Tensor]] = [[] for _ in edges]
+    passing: list[Tensor] = []
     found = list(states)
     for number in range(len(states) + len(edges)):
         if number >= len(states):
-            found.append(functools.reduce(torch.add, arriving[number - len(states)]))
+            node = number - len(states)
+            found.append(_join(arriving[node], shares[node], passing, parts, axis))
         nodes = range(max(number - len(states) + 1, 0), len(edges))
         if not nodes:
             break
+        width = found[number].shape[axis] // parts
+        chosen, rest = found[number].split([width, found[number].shape[axis] - width], axis)
+        if parts > 1:
+            passing.append(pass_by(number, rest))
         results = leave(
-            number, found[number], [edges[node][number] for node in nodes], [shares[node][number] for node in nodes]
+            number, chosen, [edges[node][number] for node in nodes], [shares[node][number] for node in nodes]
         )
         for node, result in zip(nodes, results, strict=True):
             arriving[node].append(result)
     return found
+
+
+def _join(
+    arriving: Sequence[Tensor], shares: Sequence[Tensor], passing: Sequence[Tensor], parts: int, axis: int
+) -> Tensor:
+    """A node: the sum of what arrives from operations, beside the weighted sum of what passed them by."""
+    mixed = functools.reduce(torch.add, arriving)
+    if parts == 1:
+        return mixed
+    return shuffle(torch.cat([mixed, weighted_sum(shares, passing)], axis), parts, axis)
+
+
+class _WeightedSum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, *terms: Tensor) -> Tensor:
+        ctx.save_for_backward(*terms)
+        weights, items = terms[::2], terms[1::2]
+        out = weights[0] * items[0]
+        for weight, item in zip(weights[1:], items[1:], strict=True):
+            out.addcmul_(weight, item)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        needs = ctx.needs_input_grad
+        found: list[Tensor | None] = []
+        for position in range(0, len(needs), 2):
+            weight, item = ctx.saved_tensors[position : position + 2]
+            found.append((gradient * item).sum() if needs[position] else None)
+            found.append(gradient * weight if needs[position + 1] else None)
+        return tuple(found)
+
+
+def weighted_sum(weights: Sequence[Tensor], items: Sequence[Tensor]) -> Tensor:
+    """Sum of weight * item, weights being single numbers. No product is stored."""
+    terms = [tensor for term in zip(weights, items, strict=True) for tensor in term]
+    out: Tensor = _WeightedSum.apply(*terms)
+    return out
