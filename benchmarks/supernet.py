@@ -20,17 +20,26 @@ from nni_emodarts.strategy_options import DartsOptions
 BINS, FRAMES = 128, 128
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"accelerated": False},
-    "exact": {"accelerated": True},
+    "exact": {"recompute": True},
+    "kept": {},
     "default": {"options": True},
 }
-"""Name -> arguments of `Supernet`; exact differs from plain in nothing but speed, default has the preset's options."""
+"""Name -> arguments of `Supernet`. Exact and kept differ from plain in speed and memory alone; kept computes nothing
+again in the backward pass. Default has the preset's options."""
 
 
 class Supernet:
     """A preset's supernet on random maps of 128 x 128, as the paper's, with its optimisers."""
 
-    def __init__(self, preset: str, batch_size: int, accelerated: bool = True, options: bool = False) -> None:
-        """Make it; `options` are the preset's own for the search, which change the mathematics."""
+    def __init__(self, preset: str, batch_size: int, options: bool = False, **how: bool) -> None:
+        """Make it.
+
+        Args:
+            preset: name of the preset.
+            batch_size: N.
+            options: whether the preset's own options of the search, which change the mathematics, are taken.
+            how: options that change speed and memory alone.
+        """
         settings = load_config(preset, options={"data.manifest": "synthetic"}).search
         factor = settings.coarseness if options else 1
         chosen = {"partial_channels", "shared_depth"} if options else set()
@@ -38,7 +47,7 @@ class Supernet:
         torch.manual_seed(0)
         bins, frames = BINS // factor, FRAMES // factor
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
-        strategy = make_strategy("darts", DartsOptions(accelerated=accelerated, **own), 5.0, [])
+        strategy = make_strategy("darts", DartsOptions(**how, **own), 5.0, [])
         self.model = strategy.mutate_model(space).train()
         self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
         arch = {id(alpha) for alpha in self.alphas}

@@ -1,11 +1,25 @@
 """Batch normalisation that counts real frames only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
 
 from nni_emodarts.nn.masking import map_mask
+
+_held: ContextVar[bool] = ContextVar("statistics_held", default=False)
+
+
+@contextmanager
+def statistics_held() -> Iterator[None]:
+    """Running statistics stay as they are: for a batch that passes once more and would count twice."""
+    before = _held.set(True)
+    try:
+        yield
+    finally:
+        _held.reset(before)
 
 
 class MaskedBatchNorm2d(nn.Module):
@@ -45,8 +59,8 @@ class MaskedBatchNorm2d(nn.Module):
     @torch.no_grad()
     def track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics towards those of a batch: (C,) each, over `count` pixels."""
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(var * _bessel(count), self.momentum)
+        _track([self.running_mean], [mean], self.momentum)
+        _track([self.running_var], [var * _bessel(count)], self.momentum)
 
 
 def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +85,8 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
 
 
 def _track(running: list[Tensor], found: Sequence[Tensor], momentum: float) -> None:
-    torch._foreach_lerp_(running, list(found), momentum)
+    if not _held.get():
+        torch._foreach_lerp_(running, list(found), momentum)
 
 
 def _bessel(count: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from nni_emodarts.strategies.perturbation import choose_by_perturbation
 from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
 from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
-from nni_emodarts.supernet import accelerate
+from nni_emodarts.supernet import accelerate, recompute
 
 
 @contextmanager
@@ -269,6 +269,8 @@ class Darts(DARTS):  # type: ignore[misc]
         """Hooks that turn the space's choices into supernet modules."""
         if self._options.accelerated:
             yield accelerate
+        if self._options.recompute:
+            yield recompute
         if self._options.shared_depth:
             yield shared_depth
         parts = self._options.partial_channels

@@ -1,9 +1,11 @@
 """Plugs the faster computation into the cells of a space."""
 
+import functools
 from typing import Any
 
 from nni_emodarts.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.supernet.maps import map_states
+from nni_emodarts.supernet.recompute import recomputed
 from nni_emodarts.supernet.sequences import sequence_states
 
 
@@ -16,3 +18,9 @@ def accelerate(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict
         module.compute_states = map_states
     elif isinstance(module, SeqnnCell):
         module.compute_states = sequence_states
+
+
+def recompute(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
+    """NNI's hook, behind `accelerate`: what edges hold inside is computed again in the backward pass, not kept."""
+    if isinstance(module, (CnnCell, SeqnnCell)):
+        module.compute_states = functools.partial(module.compute_states, around=recomputed)

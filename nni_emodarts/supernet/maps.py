@@ -24,13 +24,19 @@ from nni_emodarts.space.cells import CnnCell, plain_states
 from nni_emodarts.space.mixed import SKIP, MixedOperation, halve
 from nni_emodarts.supernet.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
-from nni_emodarts.supernet.sources import is_mixed, source_by_source
+from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 _CHANNELS_A_CALL = 8
 """Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
 
 
-def map_states(cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor) -> list[Tensor]:
+def map_states(
+    cell: CnnCell,
+    states: Sequence[Tensor],
+    lengths: Sequence[Tensor],
+    lengths_out: Tensor,
+    around: Around = as_it_is,
+) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
         return plain_states(cell, states, lengths, lengths_out)
@@ -47,7 +53,7 @@ def map_states(cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor
             return halve(maps, lengths[number])
         return maps.contiguous(memory_format=torch.channels_last)
 
-    return source_by_source(cell, states, leave, pass_by, axis=1)
+    return source_by_source(cell, states, around(leave), pass_by, axis=1)
 
 
 class Extent:

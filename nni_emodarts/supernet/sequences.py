@@ -23,7 +23,7 @@ from nni_emodarts.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
 from nni_emodarts.space.mixed import MixedOperation
 from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
-from nni_emodarts.supernet.sources import is_mixed, source_by_source
+from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 Recurrent = StackedRecurrence | RecurrentAttention
 
@@ -32,7 +32,11 @@ NARROW = 64
 
 
 def sequence_states(
-    cell: SeqnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor
+    cell: SeqnnCell,
+    states: Sequence[Tensor],
+    lengths: Sequence[Tensor],
+    lengths_out: Tensor,
+    around: Around = as_it_is,
 ) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
@@ -45,7 +49,7 @@ def sequence_states(
     def pass_by(number: int, sequence: Tensor) -> Tensor:
         return sequence.contiguous()
 
-    return source_by_source(cell, states, leave, pass_by, axis=2)
+    return source_by_source(cell, states, around(leave), pass_by, axis=2)
 
 
 class Frames:

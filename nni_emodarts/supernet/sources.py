@@ -18,6 +18,15 @@ Pass = Callable[[int, Tensor], Tensor]
 """(number of a state, its channels that pass operations by) -> what nodes get of them."""
 
 
+Around = Callable[[Leave], Leave]
+"""How edges are computed, once it is known what they compute."""
+
+
+def as_it_is(leave: Leave) -> Leave:
+    """Edges whose inner results are kept for the backward pass."""
+    return leave
+
+
 def is_mixed(cell: Any) -> bool:
     """Whether every choice of a cell is a weighted sum; of sampled paths only one is computed anyway."""
     return all(
@@ -87,10 +96,10 @@ class _WeightedSum(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        needs = ctx.needs_input_grad
+        terms, needs = ctx.saved_tensors, ctx.needs_input_grad
         found: list[Tensor | None] = []
-        for position in range(0, len(needs), 2):
-            weight, item = ctx.saved_tensors[position : position + 2]
+        for position in range(0, len(terms), 2):
+            weight, item = terms[position], terms[position + 1]
             found.append((gradient * item).sum() if needs[position] else None)
             found.append(gradient * weight if needs[position + 1] else None)
         return tuple(found)

@@ -30,7 +30,9 @@ LENGTHS = (17, 9, 4)
 
 
 def supernet(accelerated: bool, space: dict[str, Any], strategy: str = "darts", **options: Any) -> EmoDartsSpace:
+    """Of the two supernets the accelerated one alone computes again, where the options ask for it."""
     torch.manual_seed(0)
+    options["recompute"] = accelerated and options.get("recompute", False)
     kind = GumbelOptions if strategy == "gumbel_darts" else DartsOptions
     made = make_strategy(strategy, kind(accelerated=accelerated, **options), 5.0, [])
     model = made.mutate_model(EmoDartsSpace(4, (1, 13), **space)).double()
@@ -90,6 +92,25 @@ def test_it_equals_the_plain_modules(partial_channels: int, shared_depth: bool, 
     for model in models:
         model.train(training)
     assert_equal(models, *batch())
+
+
+@pytest.mark.parametrize("partial_channels", [1, 2])
+def test_computed_again(partial_channels: int) -> None:
+    models = pair(SMALL, partial_channels=partial_channels, recompute=True)
+    assert_equal(models, *batch())
+
+
+def test_what_is_drawn_at_random_is_drawn_again() -> None:
+    """Noise on alphas and dropout on skip connections: the gradient is that of the loss that was computed."""
+    kept, again = (supernet(True, SMALL, "gumbel_darts", recompute=recompute) for recompute in (False, True))
+    for model in (kept, again):
+        for part in model.modules():
+            if isinstance(part, MixedOperation):
+                part.skip_dropout = 0.4
+        torch.manual_seed(1)
+        model(*batch()).square().sum().backward()
+    for (name, ours), theirs in zip(again.named_parameters(), kept.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, msg=lambda text, at=name: f"{at}: {text}")
 
 
 @pytest.mark.parametrize("scope", SCOPES)
