@@ -27,7 +27,10 @@ from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 _CHANNELS_A_CALL = 8
-"""Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
+"""Channels of a grouped convolution on a CPU at least, which fill a register."""
+
+_ELEMENTS_A_CALL = 2**19
+"""Numbers in the maps of a grouped convolution on a CPU at most, beyond those channels: what a cache holds."""
 
 
 def map_states(
@@ -44,7 +47,13 @@ def map_states(
     extent = Extent(lengths_out, bins, frames)
     strides = [cell.stride if number < len(states) else 1 for number in range(len(states) + len(cell.nodes))]
 
-    def leave(number: int, maps: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
+    def leave(
+        numbers: list[int], maps: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
+    ) -> Iterator[Tensor]:
+        for number, *leaving in zip(numbers, maps, edges, shares, strict=True):
+            yield from _leave(number, *leaving)
+
+    def _leave(number: int, maps: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
         source = Source(maps, lengths[number] if strides[number] > 1 else lengths_out, strides[number], extent)
         return source.leave(edges, shares)
 
@@ -90,9 +99,12 @@ class Source:
 
     def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
         """Results of edges, each times its share: (N, C, F', T') each."""
-        size = len(edges) if self.maps.device.type != "cpu" else max(_CHANNELS_A_CALL // self.maps.shape[1], 1)
+        size = self._edges_a_call() if self.maps.device.type == "cpu" else len(edges)
         for start in range(0, len(edges), size):
             yield from _Bundle(self, edges[start : start + size], shares[start : start + size]).results()
+
+    def _edges_a_call(self) -> int:
+        return max(_CHANNELS_A_CALL // self.maps.shape[1], _ELEMENTS_A_CALL // self.maps.numel(), 1)
 
     @functools.cached_property
     def rectified(self) -> Tensor:

@@ -12,20 +12,20 @@ from nni_emodarts.supernet.sources import Leave
 
 
 def recomputed(leave: Leave) -> Leave:
-    """The same edges; of what leaves a state, the state alone is kept for the backward pass.
+    """The same edges, of which the states that they leave are kept for the backward pass, and nothing else.
 
     Random numbers are drawn again as they were, and running statistics move in the first pass only.
     """
 
     def leave_again(
-        number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]
+        numbers: list[int], states: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
     ) -> tuple[Tensor, ...]:
-        def compute(state: Tensor, *shares: Tensor) -> tuple[Tensor, ...]:
-            return tuple(leave(number, state, edges, list(shares)))
+        def compute(states: list[Tensor], shares: list[list[Tensor]]) -> tuple[Tensor, ...]:
+            return tuple(leave(numbers, states, edges, shares))
 
         if not torch.is_grad_enabled():
-            return compute(state, *shares)
-        results: tuple[Tensor, ...] = checkpoint(compute, state, *shares, use_reentrant=False, context_fn=_contexts)
+            return compute(states, shares)
+        results: tuple[Tensor, ...] = checkpoint(compute, states, shares, use_reentrant=False, context_fn=_contexts)
         return results
 
     return leave_again

@@ -10,9 +10,9 @@ from torch.autograd.function import once_differentiable
 
 from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
 
-Leave = Callable[[int, Tensor, list[MixedOperation], list[Tensor]], Iterable[Tensor]]
-"""(number of a state, its channels that pass operations, edges that leave it, their shares) -> their results times
-their shares."""
+Leave = Callable[[list[int], list[Tensor], list[list[MixedOperation]], list[list[Tensor]]], Iterable[Tensor]]
+"""(numbers of states, their channels that pass operations, edges that leave each, their shares) -> results of all edges
+times their shares, state after state."""
 
 Pass = Callable[[int, Tensor], Tensor]
 """(number of a state, its channels that pass operations by) -> what nodes get of them."""
@@ -54,23 +54,30 @@ def source_by_source(cell: Any, states: Sequence[Tensor], leave: Leave, pass_by:
     arriving: list[list[Tensor]] = [[] for _ in edges]
     passing: list[Tensor] = []
     found = list(states)
-    for number in range(len(states) + len(edges)):
-        if number >= len(states):
-            node = number - len(states)
-            found.append(_join(arriving[node], shares[node], passing, parts, axis))
-        nodes = range(max(number - len(states) + 1, 0), len(edges))
-        if not nodes:
-            break
-        width = found[number].shape[axis] // parts
-        chosen, rest = found[number].split([width, found[number].shape[axis] - width], axis)
+    numbers = list(range(len(states)))  # the two inputs are there at once, then node after node
+    for node in range(len(edges)):
+        chosen = [_part(found[number], parts, axis) for number in numbers]
         if parts > 1:
-            passing.append(pass_by(number, rest))
+            passing += [pass_by(number, rest) for number, (_, rest) in zip(numbers, chosen, strict=True)]
+        leaving = [(number, to) for number in numbers for to in range(max(number - len(states) + 1, 0), len(edges))]
         results = leave(
-            number, chosen, [edges[node][number] for node in nodes], [shares[node][number] for node in nodes]
+            numbers,
+            [part for part, _ in chosen],
+            [[edges[to][number] for source, to in leaving if source == number] for number in numbers],
+            [[shares[to][number] for source, to in leaving if source == number] for number in numbers],
         )
-        for node, result in zip(nodes, results, strict=True):
-            arriving[node].append(result)
+        for (_, to), result in zip(leaving, results, strict=True):
+            arriving[to].append(result)
+        numbers = [len(found)]
+        found.append(_join(arriving[node], shares[node], passing, parts, axis))
     return found
+
+
+def _part(state: Tensor, parts: int, axis: int) -> tuple[Tensor, Tensor]:
+    """The channels that pass operations, and the others."""
+    width = state.shape[axis] // parts
+    chosen, rest = state.split([width, state.shape[axis] - width], axis)
+    return chosen, rest
 
 
 def _join(
