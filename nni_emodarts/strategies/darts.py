@@ -15,7 +15,7 @@ from nni_emodarts.strategies.perturbation import choose_by_perturbation
 from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
 from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
-from nni_emodarts.supernet import accelerate, recompute
+from nni_emodarts.supernet import accelerate, accelerate_and_recompute
 
 
 @contextmanager
@@ -268,9 +268,7 @@ class Darts(DARTS):  # type: ignore[misc]
     def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
         """Hooks that turn the space's choices into supernet modules."""
         if self._options.accelerated:
-            yield accelerate
-        if self._options.recompute:
-            yield recompute
+            yield accelerate_and_recompute if self._options.recompute else accelerate
         if self._options.shared_depth:
             yield shared_depth
         parts = self._options.partial_channels

@@ -20,7 +20,9 @@ def accelerate(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict
         module.compute_states = sequence_states
 
 
-def recompute(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
-    """NNI's hook, behind `accelerate`: what edges hold inside is computed again in the backward pass, not kept."""
-    if isinstance(module, (CnnCell, SeqnnCell)):
-        module.compute_states = functools.partial(module.compute_states, around=recomputed)
+def accelerate_and_recompute(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
+    """As `accelerate`; what edges hold inside is computed again in the backward pass, not kept."""
+    if isinstance(module, CnnCell):
+        module.compute_states = functools.partial(map_states, around=recomputed)
+    elif isinstance(module, SeqnnCell):
+        module.compute_states = functools.partial(sequence_states, around=recomputed)

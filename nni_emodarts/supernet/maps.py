@@ -50,12 +50,9 @@ def map_states(
     def leave(
         numbers: list[int], maps: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
     ) -> Iterator[Tensor]:
-        for number, *leaving in zip(numbers, maps, edges, shares, strict=True):
-            yield from _leave(number, *leaving)
-
-    def _leave(number: int, maps: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
-        source = Source(maps, lengths[number] if strides[number] > 1 else lengths_out, strides[number], extent)
-        return source.leave(edges, shares)
+        for number, taken, leaving, weights in zip(numbers, maps, edges, shares, strict=True):
+            before = lengths[number] if strides[number] > 1 else lengths_out
+            yield from Source(taken, before, strides[number], extent).leave(leaving, weights)
 
     def pass_by(number: int, maps: Tensor) -> Tensor:
         if strides[number] > 1:
