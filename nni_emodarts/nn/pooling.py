@@ -43,13 +43,6 @@ class AvgPool(nn.Module):
 
     def pool(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """The mean before normalisation."""
-        # A convolution with one ninth everywhere is several times faster than the library's average (CPU, torch 2.11).
-        channels = maps.shape[1]
-        ninth = maps.new_full((channels, 1, 3, 3), 1 / 9)
-        return F.conv2d(maps, ninth, None, self.stride, 1, 1, channels) * self._scale(maps, lengths)
-
-    def _scale(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """Nine over the real pixels of each window, of shape (N, 1, F', T'): what it holds of bins times of frames."""
-        bins = F.avg_pool1d(maps.new_ones(1, 1, maps.shape[2]), 3, self.stride, 1)[:, :, :, None]
-        frames = F.avg_pool1d(map_mask(lengths, maps.shape[-1])[:, 0].to(maps.dtype), 3, self.stride, 1)[:, :, None]
-        return (bins * frames.clamp(min=1 / 3)).reciprocal()
+        real = map_mask(lengths, maps.shape[-1]).to(maps.dtype).expand(-1, 1, maps.shape[2], -1)
+        share = F.avg_pool2d(real, 3, self.stride, 1)
+        return F.avg_pool2d(maps, 3, self.stride, 1) / share.clamp(min=1 / 9)

@@ -22,6 +22,7 @@ from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
 from nni_emodarts.space.mixed import SKIP, MixedOperation, halve
+from nni_emodarts.supernet.averages import average
 from nni_emodarts.supernet.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
@@ -112,7 +113,9 @@ class Source:
         """Pooled maps (N, C, F', T') before normalisation, and their moments."""
         kind = type(operation)
         if kind not in self._pooled:
-            self._pooled[kind] = self._with_moments(operation.pool(self.maps, self.lengths))
+            averages = isinstance(operation, AvgPool)
+            pool = functools.partial(average, stride=self.stride) if averages else operation.pool
+            self._pooled[kind] = self._with_moments(pool(self.maps, self.lengths))
         return self._pooled[kind]
 
     @functools.cached_property
