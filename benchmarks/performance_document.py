@@ -80,8 +80,8 @@ def _elsewhere(figures: Figures) -> str:
     """Which files were measured on another processor than the supernet's."""
     own = figures["supernet"]["machine"]["processor"]
     others: dict[str, list[str]] = {}
-    for name in COMMANDS:
-        if (found := figures[name]["machine"]["processor"]) != own:
+    for name, measured in figures.items():
+        if (found := measured["machine"]["processor"]) != own:
             others.setdefault(found, []).append(f"`{name}.json`")
     return "".join(f", those of {', '.join(names)} of {processor}" for processor, names in others.items())
 
@@ -92,11 +92,12 @@ def _supernet(figures: Figures) -> str:
     rows = {row["name"]: row for row in own["variants"]}
     plain = rows["plain"]
     table = _table(
-        ["variant", "s a step", "times as fast", "GB", "million parameters"],
+        ["variant", "s a step", "timed steps", "times as fast", "GB", "million parameters"],
         [
             [
                 f"`{row['name']}`",
                 f"{row['seconds']:.1f}",
+                str(len(row["all_seconds"])),
                 f"{plain['seconds'] / row['seconds']:.1f}",
                 f"{row['peak_bytes'] / 1e9:.1f}",
                 f"{row['parameters'] / 1e6:.2f}",
