@@ -151,13 +151,14 @@ def _library_lstm_flops(supernet: Supernet) -> float:
     """Arithmetic of the LSTM layers that the library runs, which the counter does not see.
 
     Two for each weight, frame and pass; five passes: forward in both halves of the step, backward to the inputs in
-    both, and to the weights in one.
+    both, and to the weights in one. Where edges are computed again, forward passes count twice.
     """
     lstms = [module for module in supernet.model.modules() if isinstance(module, nn.LSTM)]
     layers = [lstm for lstm in lstms if lstm.hidden_size > NARROW]
     weights = sum(weight.numel() for layer in layers for weight in layer.parameters() if weight.dim() == 2)
     batch, frames = len(supernet.maps), supernet.maps.shape[-1] // FRAMES_A_SEQUENCE_STEP
-    return 5 * 2.0 * weights * batch * frames
+    passes = 7 if supernet.recomputed else 5
+    return passes * 2.0 * weights * batch * frames
 
 
 def main() -> None:

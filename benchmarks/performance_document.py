@@ -12,6 +12,7 @@ from nni_emodarts.run_folder import write_atomically
 
 COMMANDS = {
     "supernet": "benchmarks.supernet --preset paper --batch-size 16",
+    "supernet_kept": "benchmarks.supernet --preset paper --batch-size 16 --variants kept",
     "supernet_64": "benchmarks.supernet --preset paper --batch-size 64 --variants default",
     "limits": "benchmarks.limits --preset paper --batch-size 16",
     "search": "benchmarks.search --preset compact --protocol loso --epochs 3"
@@ -70,23 +71,35 @@ def _preface(figures: Figures) -> str:
         f"Measured on {own['processor']}, {own['cores']} cores, torch {own['torch']}, nothing else running. Each "
         "figure "
         "is the median of repeats in a process of its own; memory is the largest RssAnon, which belongs to no file. "
-        "Figures are of this machine; ratios travel better. This page is made of the files that these commands "
-        "write:\n\n"
+        f"Figures are of this machine{_elsewhere(figures)}; ratios travel better. This page is made of the files that "
+        "these commands write:\n\n"
         f"```bash\n{commands}\npython -m benchmarks.search_options   # accuracy: hours\n"
         "python -m benchmarks.performance_document\n```"
     )
 
 
+def _elsewhere(figures: Figures) -> str:
+    """Which files were measured on another processor than the supernet's."""
+    own = figures["supernet"]["machine"]["processor"]
+    others: dict[str, list[str]] = {}
+    for name, measured in figures.items():
+        if (found := measured["machine"]["processor"]) != own:
+            others.setdefault(found, []).append(f"`{name}.json`")
+    return "".join(f", those of {', '.join(names)} of {processor}" for processor, names in others.items())
+
+
 def _supernet(figures: Figures) -> str:
     own, large = figures["supernet"], figures["supernet_64"]["variants"][0]
+    kept = figures["supernet_kept"]["variants"][0]
     rows = {row["name"]: row for row in own["variants"]}
     plain = rows["plain"]
     table = _table(
-        ["variant", "s a step", "times as fast", "GB", "million parameters"],
+        ["variant", "s a step", "timed steps", "times as fast", "GB", "million parameters"],
         [
             [
                 f"`{row['name']}`",
                 f"{row['seconds']:.1f}",
+                str(len(row["all_seconds"])),
                 f"{plain['seconds'] / row['seconds']:.1f}",
                 f"{row['peak_bytes'] / 1e9:.1f}",
                 f"{row['parameters'] / 1e6:.2f}",
@@ -99,7 +112,9 @@ def _supernet(figures: Figures) -> str:
         "alphas and one of the weights, optimisers included.\n\n"
         f"{table}\n\n"
         "`plain` calls each operation of each edge by itself. `exact` gives the same outputs and gradients "
-        "(`search.options.accelerated`, true unless switched off; tests compare them). `default` is what the preset "
+        "(`search.options.accelerated`, true unless switched off; tests compare them), and computes inner results of "
+        "edges again in the backward pass (`search.options.recompute`); with these kept, as by default, a step takes "
+        f"{kept['seconds']:.1f} s and {kept['peak_bytes'] / 1e9:.1f} GB. `default` is what the preset "
         f"ships: {_options(rows['default']['options'])}. At batch 64 a step of `default` takes "
         f"{large['seconds']:.1f} s and {large['peak_bytes'] / 1e9:.1f} GB.\n\n" + _goals(rows, large)
     )

@@ -18,26 +18,30 @@ from nni_emodarts.strategies.darts import without_gradient
 from nni_emodarts.strategy_options import DartsOptions
 
 BINS, FRAMES = 128, 128
+MEASURED = ("plain", "exact", "default")
+
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {"accelerated": False},
-    "exact": {"accelerated": True, "checkpointing": True},
+    "exact": {"recompute": True},
+    "kept": {},
     "default": {"options": True},
 }
-"""Name -> arguments of `Supernet`; exact is the mathematics of plain, default has the preset's options."""
+"""Name -> arguments of `Supernet`. Exact and kept differ from plain in speed and memory alone; kept computes nothing
+again in the backward pass. Default has the preset's options."""
 
 
 class Supernet:
     """A preset's supernet on random maps of 128 x 128, as the paper's, with its optimisers."""
 
-    def __init__(
-        self,
-        preset: str,
-        batch_size: int,
-        accelerated: bool = True,
-        checkpointing: bool = False,
-        options: bool = False,
-    ) -> None:
-        """Make it; `options` are the preset's own for the search, which change the mathematics."""
+    def __init__(self, preset: str, batch_size: int, options: bool = False, **how: bool) -> None:
+        """Make it.
+
+        Args:
+            preset: name of the preset.
+            batch_size: N.
+            options: whether the preset's own options of the search, which change the mathematics, are taken.
+            how: options that change speed and memory alone.
+        """
         settings = load_config(preset, options={"data.manifest": "synthetic"}).search
         factor = settings.coarseness if options else 1
         chosen = {"partial_channels", "shared_depth"} if options else set()
@@ -45,8 +49,7 @@ class Supernet:
         torch.manual_seed(0)
         bins, frames = BINS // factor, FRAMES // factor
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
-        named = DartsOptions(accelerated=accelerated, checkpointing=checkpointing, **own)
-        strategy = make_strategy("darts", named, 5.0, [])
+        strategy = make_strategy("darts", DartsOptions(**how, **own), 5.0, [])
         self.model = strategy.mutate_model(space).train()
         self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
         arch = {id(alpha) for alpha in self.alphas}
@@ -57,6 +60,7 @@ class Supernet:
         self.lengths = torch.full((batch_size,), frames)
         self.labels = torch.randint(4, (batch_size,))
         self.options = own | {"coarseness": factor}
+        self.recomputed = how.get("recompute", False)
 
     def step(self) -> dict[str, Any]:
         """One step of the alphas and one of the weights; each computes only the gradients that it uses."""
@@ -78,7 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="of " + ", ".join(VARIANTS))
+    parser.add_argument("--variants", default=",".join(MEASURED), help="of " + ", ".join(VARIANTS))
     parser.add_argument("--repeats", type=int, default=3, help="timed steps of each")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file for the figures")

@@ -40,17 +40,18 @@ class MixtureOptions(GradientOptions):
 
     accelerated: bool = True
     """Compute what candidates and edges have in common once. The mathematics stays the same."""
-    checkpointing: bool = False
-    """Keep the cells' states alone and compute the rest again for the gradient: less memory, a third more work."""
+    recompute: bool = False
+    """Of the accelerated supernet: compute what edges hold inside again in the backward pass, rather than keep it. Less
+    memory, the same numbers."""
     shared_depth: bool = False
     """Stacked recurrences share layers in the supernet: one of k layers is the beginning of one of k + 1."""
     partial_channels: PositiveInt = 1
     """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
 
     @model_validator(mode="after")
-    def _check_checkpointing(self) -> Self:
-        if self.checkpointing and not self.accelerated:
-            raise ValueError("checkpointing: true needs the accelerated supernet; leave accelerated true as well")
+    def _check_recompute(self) -> Self:
+        if self.recompute and not self.accelerated:
+            raise ValueError("recompute is of the accelerated supernet; leave accelerated true, or recompute false")
         return self
 
 

@@ -1,6 +1,8 @@
 """Batch normalisation that counts real frames only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +10,25 @@ from torch import Tensor, nn
 from nni_emodarts.nn.fused_normalization import normalize_real_frames
 from nni_emodarts.nn.masking import map_mask
 
+_held: ContextVar[bool] = ContextVar("statistics_held", default=False)
+
+
+@contextmanager
+def statistics_held() -> Iterator[None]:
+    """Running statistics stay as they are: for a batch that passes once more and would count twice."""
+    before = _held.set(True)
+    try:
+        yield
+    finally:
+        _held.reset(before)
+
 
 class MaskedBatchNorm2d(nn.Module):
     """Batch normalisation (Ioffe & Szegedy 2015) of maps, with statistics over real frames.
 
     Padding neither enters the statistics nor survives: it leaves as zero, so that the next operation sees at an
     utterance's end what it would see without a batch. Without padding it equals `torch.nn.BatchNorm2d`.
-
-    Attributes:
-        tracking: whether training moves the running statistics; not where a batch is computed a second time.
     """
-
-    tracking = True
 
     def __init__(self, channels: int, affine: bool = True, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
@@ -55,10 +64,8 @@ class MaskedBatchNorm2d(nn.Module):
     @torch.no_grad()
     def track(self, mean: Tensor, var: Tensor, count: Tensor) -> None:
         """Move the running statistics towards those of a batch: (C,) each, over `count` pixels."""
-        if not self.tracking:
-            return
-        self.running_mean.lerp_(mean, self.momentum)
-        self.running_var.lerp_(var * _bessel(count), self.momentum)
+        _track([self.running_mean], [mean], self.momentum)
+        _track([self.running_var], [var * _bessel(count)], self.momentum)
 
 
 def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
@@ -71,7 +78,10 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
         count: real pixels of the batch.
     """
     if norms[0].training:
-        _track(norms, mean.detach(), var.detach() * _bessel(count))
+        width = len(norms[0].running_mean)
+        _track([norm.running_mean for norm in norms], mean.detach().split(width), norms[0].momentum)
+        unbiased = var.detach() * _bessel(count)
+        _track([norm.running_var for norm in norms], unbiased.split(width), norms[0].momentum)
     else:
         mean = torch.cat([norm.running_mean for norm in norms])
         var = torch.cat([norm.running_var for norm in norms])
@@ -79,14 +89,9 @@ def joint_scale(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, var: Tensor, c
     return scale, -mean * scale
 
 
-def _track(norms: Sequence[MaskedBatchNorm2d], mean: Tensor, unbiased: Tensor) -> None:
-    """As `MaskedBatchNorm2d.track`, of layers side by side."""
-    first = norms[0]
-    if not first.tracking:
-        return
-    width = len(first.running_mean)
-    torch._foreach_lerp_([norm.running_mean for norm in norms], list(mean.split(width)), first.momentum)
-    torch._foreach_lerp_([norm.running_var for norm in norms], list(unbiased.split(width)), first.momentum)
+def _track(running: list[Tensor], found: Sequence[Tensor], momentum: float) -> None:
+    if not _held.get():
+        torch._foreach_lerp_(running, list(found), momentum)
 
 
 def _bessel(count: Tensor) -> Tensor:

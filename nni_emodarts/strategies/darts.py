@@ -268,7 +268,7 @@ class Darts(DARTS):  # type: ignore[misc]
     def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
         """Hooks that turn the space's choices into supernet modules."""
         if self._options.accelerated:
-            yield accelerate(self._options.checkpointing)
+            yield accelerate(self._options.recompute)
         if self._options.shared_depth:
             yield shared_depth
         parts = self._options.partial_channels

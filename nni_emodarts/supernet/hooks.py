@@ -5,21 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 from nni_emodarts.space.cells import CnnCell, SeqnnCell
-from nni_emodarts.supernet.checkpointing import computed_twice
 from nni_emodarts.supernet.maps import map_states
+from nni_emodarts.supernet.recompute import recomputed
 from nni_emodarts.supernet.sequences import sequence_states
 from nni_emodarts.supernet.sources import as_it_is
 
 
-def accelerate(checkpointing: bool) -> Callable[..., None]:
+def accelerate(recompute: bool) -> Callable[..., None]:
     """NNI's hook, called with every module of the space: cells are told how to compute their states.
 
     Nothing is replaced, so that parameters, buffers, labels and exports are those of the plain supernet.
 
     Args:
-        checkpointing: whether what edges compute is computed again for the gradient instead of kept.
+        recompute: whether what edges hold inside is computed again in the backward pass instead of kept.
     """
-    around = computed_twice if checkpointing else as_it_is
+    around = recomputed if recompute else as_it_is
 
     def tell(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
         if isinstance(module, CnnCell):

@@ -17,101 +17,106 @@ from torch.nn import functional as F
 from nni_emodarts.config import NONE
 from nni_emodarts.nn.convolution import DepthwiseConv, SeparableConv
 from nni_emodarts.nn.depthwise import depthwise
-from nni_emodarts.nn.masking import map_mask, strided
+from nni_emodarts.nn.masking import map_mask
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
-from nni_emodarts.space.mixed import SKIP, MixedOperation, PartialOperation, halve
+from nni_emodarts.space.mixed import SKIP, MixedOperation, halve
+from nni_emodarts.supernet.averages import average
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 _CHANNELS_A_CALL = 8
-"""Channels of a grouped convolution on a CPU, where wider maps fall out of the cache; on others there is no bound."""
+"""Channels of a grouped convolution on a CPU at least, which fill a register."""
+
+_ELEMENTS_A_CALL = 2**19
+"""Numbers in the maps of a grouped convolution on a CPU at most, beyond those channels: what a cache holds."""
 
 
 def map_states(
-    cell: CnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor, around: Around = as_it_is
+    cell: CnnCell,
+    states: Sequence[Tensor],
+    lengths: Sequence[Tensor],
+    lengths_out: Tensor,
+    around: Around = as_it_is,
 ) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
         return plain_states(cell, states, lengths, lengths_out)
+    bins, frames = (-(-size // cell.stride) for size in states[0].shape[2:])
+    extent = Extent(lengths_out, bins, frames)
+    strides = [cell.stride if number < len(states) else 1 for number in range(len(states) + len(cell.nodes))]
 
-    def leave(number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
-        inner = number >= len(states)
-        source = Source(state, lengths_out if inner else lengths[number], 1 if inner else cell.stride)
-        return source.leave(edges, shares)
+    def leave(
+        numbers: list[int], maps: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
+    ) -> Iterator[Tensor]:
+        for number, taken, leaving, weights in zip(numbers, maps, edges, shares, strict=True):
+            before = lengths[number] if strides[number] > 1 else lengths_out
+            yield from Source(taken, before, strides[number], extent).leave(leaving, weights)
 
-    return source_by_source(cell, states, around(leave))
+    def pass_by(number: int, maps: Tensor) -> Tensor:
+        if strides[number] > 1:
+            return halve(maps, lengths[number])
+        return maps.contiguous(memory_format=torch.channels_last)
+
+    return source_by_source(cell, states, around(leave), pass_by, axis=1)
 
 
-class Source:
-    """A state, and what the edges that leave it share."""
+class Extent:
+    """Which pixels of a cell's nodes are real."""
 
-    def __init__(self, state: Tensor, lengths: Tensor, stride: int) -> None:
-        """Take a state.
-
-        Args:
-            state: (N, C, F, T), zero in the padding.
-            lengths: (N,) in frames.
-            stride: of the edges that leave it.
-        """
-        self.state = state.contiguous(memory_format=torch.channels_last)
-        self.lengths = lengths
-        self.stride = stride
-        self.lengths_out = strided(lengths, stride)
-        bins, frames = -(-state.shape[2] // stride), -(-state.shape[3] // stride)
-        self.count = self.lengths_out.sum() * bins
-        self.padding = ~map_mask(self.lengths_out, frames)
+    def __init__(self, lengths: Tensor, bins: int, frames: int) -> None:
+        """Of maps (N, C, F, T), with lengths (N,) in frames."""
+        self.count = lengths.sum() * bins
+        self.padding = ~map_mask(lengths, frames)
         self.padded = bool(self.padding.any())
-
-    def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
-        """Results of edges, each times its share and before channels are shuffled: (N, C, F', T') each."""
-        first = edges[0]
-        if not isinstance(first, PartialOperation):
-            yield from self._operate(self.state, edges, shares)
-            return
-        width = self.state.shape[1] // first.parts
-        chosen, rest = self.state.split([width, self.state.shape[1] - width], 1)
-        rest = halve(rest, self.lengths) if self.stride == 2 else rest
-        chosen = chosen.contiguous(memory_format=torch.channels_last)
-        for mixed, share in zip(self._operate(chosen, edges, shares), shares, strict=True):
-            yield torch.cat([mixed, share * rest], 1)
-
-    def _operate(self, maps: Tensor, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
-        shared = Shared(maps, self)
-        size = len(edges) if maps.device.type != "cpu" else max(_CHANNELS_A_CALL // maps.shape[1], 1)
-        for start in range(0, len(edges), size):
-            yield from _Bundle(shared, edges[start : start + size], shares[start : start + size]).results()
 
     def masked(self, maps: Tensor) -> Tensor:
         """Zero in the padding; a choice keeps the order of memory, which the gradient of `masked_fill` does not."""
         return torch.where(self.padding, 0.0, maps) if self.padded else maps
 
 
-class Shared:
-    """The part of a source's channels that passes its operations, with results that need no weights of an edge."""
+class Source:
+    """A state, and what the edges that leave it share: results that need no weights of an edge."""
 
-    def __init__(self, maps: Tensor, source: Source) -> None:
-        self.maps = maps
-        self.source = source
+    def __init__(self, maps: Tensor, lengths: Tensor, stride: int, extent: Extent) -> None:
+        """Take a state, or the part of its channels that passes operations.
+
+        Args:
+            maps: (N, C, F, T), zero in the padding.
+            lengths: (N,) in frames.
+            stride: of the edges that leave it.
+            extent: of the edges' results.
+        """
+        self.maps = maps.contiguous(memory_format=torch.channels_last)
+        self.lengths = lengths
+        self.stride = stride
+        self.extent = extent
+        self._pooled: dict[type, tuple[Tensor, tuple[Tensor, Tensor]]] = {}
+
+    def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Results of edges, each times its share: (N, C, F', T') each."""
+        size = self._edges_a_call() if self.maps.device.type == "cpu" else len(edges)
+        for start in range(0, len(edges), size):
+            yield from _Bundle(self, edges[start : start + size], shares[start : start + size]).results()
+
+    def _edges_a_call(self) -> int:
+        return max(_CHANNELS_A_CALL // self.maps.shape[1], _ELEMENTS_A_CALL // self.maps.numel(), 1)
 
     @functools.cached_property
     def rectified(self) -> Tensor:
         """ReLU (N, C, F, T)."""
         return rectify(self.maps)
 
-    @functools.cached_property
-    def pooled(self) -> dict[type, tuple[Tensor, tuple[Tensor, Tensor]]]:
-        """Pooled maps and their moments, by operation, as they are asked for."""
-        return {}
-
     def pool(self, operation: MaxPool | AvgPool) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Pooled maps (N, C, F', T') before normalisation, and their moments."""
         kind = type(operation)
-        if kind not in self.pooled:
-            self.pooled[kind] = self._with_moments(operation.pool(self.maps, self.source.lengths))
-        return self.pooled[kind]
+        if kind not in self._pooled:
+            averages = isinstance(operation, AvgPool)
+            pool = functools.partial(average, stride=self.stride) if averages else operation.pool
+            self._pooled[kind] = self._with_moments(pool(self.maps, self.lengths))
+        return self._pooled[kind]
 
     @functools.cached_property
     def halves(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -119,19 +124,19 @@ class Shared:
         return self._with_moments(torch.cat(FactorizedReduce.halves(self.rectified), 1))
 
     def _with_moments(self, maps: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        maps = self.source.masked(maps.contiguous(memory_format=torch.channels_last))
-        return maps, moments(maps, self.source.count)
+        maps = self.extent.masked(maps.contiguous(memory_format=torch.channels_last))
+        return maps, moments(maps, self.extent.count)
 
 
 class _Bundle:
     """Edges that leave one source and are computed together; their channels lie side by side."""
 
-    def __init__(self, shared: Shared, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> None:
-        self._shared = shared
-        self._source = shared.source
+    def __init__(self, source: Source, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> None:
+        self._source = source
+        self._extent = source.extent
         self._edges = edges
-        self._width = shared.maps.shape[1]
-        self._shift = shared.maps.new_zeros(len(edges) * self._width)
+        self._width = source.maps.shape[1]
+        self._shift = source.maps.new_zeros(len(edges) * self._width)
         self._terms: list[tuple[Tensor, Tensor]] = []
         weights = torch.stack([share * edge.probabilities() for edge, share in zip(edges, shares, strict=True)], 1)
         self._weights = dict(zip(edges[0].names, weights, strict=True))
@@ -142,9 +147,9 @@ class _Bundle:
             if name != NONE:
                 self._add(name, weights)
         if not self._terms:  # none alone
-            zero = self._shared.maps[:, :, :: self._source.stride, :: self._source.stride] * 0.0
+            zero = self._source.maps[:, :, :: self._source.stride, :: self._source.stride] * 0.0
             return tuple(zero for _ in self._edges)
-        out = self._source.masked(linear_sum(self._terms, self._shift))
+        out = self._extent.masked(linear_sum(self._terms, self._shift))
         return tuple(out.split(self._width, 1))
 
     def _add(self, name: str, weights: Tensor) -> None:
@@ -152,21 +157,21 @@ class _Bundle:
         operations: list[Any] = [edge[name] for edge in self._edges]
         first = operations[0]
         if isinstance(first, (MaxPool, AvgPool)):
-            maps, statistics = self._shared.pool(first)
+            maps, statistics = self._source.pool(first)
             projection = self._identity(len(operations))
         elif isinstance(first, FactorizedReduce):
-            maps, statistics = self._shared.halves
+            maps, statistics = self._source.halves
             projection = torch.cat([operation.projection() for operation in operations])
         elif isinstance(first, (DepthwiseConv, SeparableConv)):
             maps, operations = self._convolve(operations)
-            statistics = moments(maps, self._source.count)
+            statistics = moments(maps, self._extent.count)
             projection = _pointwise(operations)
         else:
             self._skip(weights)
             return
         scale, shift = self._normalize([operation.norm for operation in operations], projection, statistics)
         if name == SKIP and self._skip_dropout:
-            skipped = self._source.masked(linear_sum([(maps, scale[:, None] * projection)], shift))
+            skipped = self._extent.masked(linear_sum([(maps, scale[:, None] * projection)], shift))
             self._drop(skipped, weights)
             return
         share = weights.repeat_interleave(self._width)
@@ -178,7 +183,7 @@ class _Bundle:
         return self._edges[0].skip_dropout if self._edges[0].training else 0.0
 
     def _skip(self, weights: Tensor) -> None:
-        maps = self._shared.maps
+        maps = self._source.maps
         if self._skip_dropout:
             self._drop(torch.cat([maps for _ in weights], 1), weights)
         else:
@@ -189,24 +194,28 @@ class _Bundle:
         share = torch.diag(weights.repeat_interleave(self._width))
         self._terms.append((F.dropout(skipped, self._skip_dropout), share))
 
+    @functools.cached_property
+    def _rectified(self) -> Tensor:
+        """The source's, once for each edge, (N, edges C, F, T)."""
+        rectified, times = self._source.rectified, len(self._edges)
+        return torch.cat([rectified] * times, 1) if times > 1 else rectified
+
     def _convolve(self, operations: Sequence[Any]) -> tuple[Tensor, list[Any]]:
         """The operations' maps before their last pointwise convolution, and the layers that this belongs to."""
-        rectified = self._shared.rectified
-        repeated = torch.cat([rectified] * len(operations), 1) if len(operations) > 1 else rectified
         if isinstance(operations[0], DepthwiseConv):
-            return self._depthwise(repeated, operations), list(operations)
+            return self._depthwise(self._rectified, operations), list(operations)
         first, second = [each.first for each in operations], [each.second for each in operations]
-        maps = self._depthwise(repeated, first)
+        maps = self._depthwise(self._rectified, first)
         projection = _pointwise(first)
-        statistics = moments(maps, self._source.count)
+        statistics = moments(maps, self._extent.count)
         scale, shift = self._normalize([layer.norm for layer in first], projection, statistics)
         hidden = linear_sum([(maps, scale[:, None] * projection)], shift)
-        return self._depthwise(rectify(self._source.masked(hidden)), second), second
+        return self._depthwise(rectify(self._extent.masked(hidden)), second), second
 
     def _depthwise(self, maps: Tensor, layers: Sequence[DepthwiseConv]) -> Tensor:
         conv = layers[0].depthwise
         weight = torch.cat([layer.depthwise.weight for layer in layers])
-        return self._source.masked(depthwise(maps, weight, conv.stride[0], conv.dilation[0]))
+        return self._extent.masked(depthwise(maps, weight, conv.stride[0], conv.dilation[0]))
 
     def _normalize(
         self, norms: Sequence[MaskedBatchNorm2d], projection: Tensor, statistics: tuple[Tensor, Tensor]
@@ -214,10 +223,10 @@ class _Bundle:
         """Scale and shift that normalise `projection` (C', C) of maps with these moments: (C',) each."""
         mean, covariance = statistics
         variance = ((projection @ covariance) * projection).sum(1).clamp(min=0.0)
-        return joint_scale(norms, projection @ mean, variance, self._source.count)
+        return joint_scale(norms, projection @ mean, variance, self._extent.count)
 
     def _identity(self, times: int) -> Tensor:
-        return torch.eye(self._width).to(self._shared.maps).repeat(times, 1)
+        return torch.eye(self._width).to(self._source.maps).repeat(times, 1)
 
 
 def rectify(maps: Tensor) -> Tensor:

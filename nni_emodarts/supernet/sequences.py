@@ -4,7 +4,7 @@ The recurrences of all edges that leave a state run side by side, layer by layer
 processor. Only a wide LSTM on a CPU is called as it is, since the library's kernel is near the processor's peak.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from nni_emodarts.nn.recurrence import (
 )
 from nni_emodarts.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
-from nni_emodarts.space.mixed import MixedOperation, PartialOperation
+from nni_emodarts.space.mixed import MixedOperation
 from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
 from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
@@ -32,24 +32,27 @@ NARROW = 64
 
 
 def sequence_states(
-    cell: SeqnnCell, states: Sequence[Tensor], lengths: Sequence[Tensor], lengths_out: Tensor, around: Around = as_it_is
+    cell: SeqnnCell,
+    states: Sequence[Tensor],
+    lengths: Sequence[Tensor],
+    lengths_out: Tensor,
+    around: Around = as_it_is,
 ) -> list[Tensor]:
     """All states of a cell; equal to `plain_states` within float tolerance."""
     if not is_mixed(cell):
         return plain_states(cell, states, lengths, lengths_out)
     frames = Frames(lengths_out, states[0].shape[1])
 
-    def leave(number: int, state: Tensor, edges: list[MixedOperation], shares: list[Tensor]) -> Iterator[Tensor]:
-        first = edges[0]
-        if not isinstance(first, PartialOperation):
-            yield from _operate(state, frames, edges, shares)
-            return
-        width = state.shape[2] // first.parts
-        chosen, rest = state.split([width, state.shape[2] - width], 2)
-        for mixed, share in zip(_operate(chosen, frames, edges, shares), shares, strict=True):
-            yield torch.cat([mixed, share * rest], 2)
+    def leave(
+        numbers: list[int], sequences: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
+    ) -> Sequence[Tensor]:
+        read = {edge: one for one, leaving in zip(sequences, edges, strict=True) for edge in leaving}
+        return _operate(read, frames, [share for leaving in shares for share in leaving])
 
-    return source_by_source(cell, states, around(leave))
+    def pass_by(number: int, sequence: Tensor) -> Tensor:
+        return sequence.contiguous()
+
+    return source_by_source(cell, states, around(leave), pass_by, axis=2)
 
 
 class Frames:
@@ -65,35 +68,36 @@ class Frames:
         return reorder(sequence, self.mirror)
 
 
-def _operate(
-    sequence: Tensor, frames: Frames, edges: Sequence[MixedOperation], shares: Sequence[Tensor]
-) -> Sequence[Tensor]:
-    """The weighted sum of each edge's operations, times its share: (N, T, D) each.
+def _operate(read: Mapping[MixedOperation, Tensor], frames: Frames, shares: Sequence[Tensor]) -> Sequence[Tensor]:
+    """The weighted sum of the operations of edges, by what they read (N, T, D), times their shares: (N, T, D) each.
 
     The sums of all edges are one matrix product: a row of weights for each edge, a column for each result.
     """
-    recurrent = [part for edge in edges for part in edge.children() if isinstance(part, Recurrent)]
-    results = run_side_by_side(sequence, frames, recurrent)
+    recurrent = {
+        part: sequence for edge, sequence in read.items() for part in edge.children() if isinstance(part, Recurrent)
+    }
+    results = run_side_by_side(recurrent, frames)
     rows, weights = [], []
-    for edge, share in zip(edges, shares, strict=True):
+    for (edge, sequence), share in zip(read.items(), shares, strict=True):
+        chances = (share * edge.probabilities()).unbind()
         audible = [position for position, name in enumerate(edge.names) if not isinstance(edge[name], Zero)]
-        weights.append((share * edge.probabilities()).index_select(0, torch.tensor(audible, device=share.device)))
+        weights.append(torch.stack([chances[position] for position in audible]) if audible else share.new_zeros(0))
         for name in (edge.names[position] for position in audible):
             part = edge[name]
             rows.append(results[part] if part in results else edge.operate(name, sequence, frames.lengths))
     if not rows:
-        return [torch.zeros_like(sequence)] * len(edges)
+        return [torch.zeros_like(sequence) for sequence in read.values()]
     mixed: Tensor = torch.block_diag(*weights) @ torch.stack(rows).flatten(1)
-    sums: tuple[Tensor, ...] = mixed.unflatten(1, sequence.shape).masked_fill(frames.padding, 0.0).unbind()
+    sums: tuple[Tensor, ...] = mixed.unflatten(1, rows[0].shape).masked_fill(frames.padding, 0.0).unbind()
     return sums
 
 
-def run_side_by_side(sequence: Tensor, frames: Frames, operations: Sequence[Recurrent]) -> dict[Recurrent, Tensor]:
-    """Results (N, T, D) of recurrent operations that read the same sequence (N, T, D).
+def run_side_by_side(operations: Mapping[Recurrent, Tensor], frames: Frames) -> dict[Recurrent, Tensor]:
+    """Results (N, T, D) of recurrent operations, by what they read (N, T, D).
 
     A layer that several operations share is run once. What lies in the padding is left to the caller.
     """
-    states: dict[Recurrent, Tensor] = dict.fromkeys(operations, sequence)
+    states = dict(operations)
     for depth in range(max((len(operation.layers) for operation in operations), default=0)):
         active = [operation for operation in operations if len(operation.layers) > depth]
         results = _run_layers({operation.layers[depth]: states[operation] for operation in active}, frames)

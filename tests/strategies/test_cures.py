@@ -223,6 +223,12 @@ def test_a_space_that_cannot_be_searched_is_refused(settings: list[str], named: 
         check_space(config.search, config.space)
 
 
+def test_computing_again_without_the_accelerated_supernet_is_refused() -> None:
+    settings = ["search.options.recompute=true", "search.options.accelerated=false"]
+    with pytest.raises(ConfigError, match="leave accelerated true, or recompute false"):
+        load_config("tiny", settings=settings)
+
+
 def test_a_strategy_without_a_supernet_has_no_class_here() -> None:
     with pytest.raises(ConfigError, match="trains no supernet"):
         make_strategy("random", DartsOptions(), 5.0, [])

@@ -30,7 +30,9 @@ LENGTHS = (17, 9, 4)
 
 
 def supernet(accelerated: bool, space: dict[str, Any], strategy: str = "darts", **options: Any) -> EmoDartsSpace:
+    """Of the two supernets the accelerated one alone computes again, where the options ask for it."""
     torch.manual_seed(0)
+    options["recompute"] = accelerated and options.get("recompute", False)
     kind = GumbelOptions if strategy == "gumbel_darts" else DartsOptions
     made = make_strategy(strategy, kind(accelerated=accelerated, **options), 5.0, [])
     model = made.mutate_model(EmoDartsSpace(4, (1, 13), **space)).double()
@@ -56,10 +58,9 @@ def batch(lengths: tuple[int, ...] = LENGTHS) -> tuple[Tensor, Tensor]:
     return maps, torch.tensor(lengths)
 
 
-def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor, seed: int = 0) -> None:
+def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor) -> None:
     found = []
     for model in models:
-        torch.manual_seed(seed)
         model.zero_grad()
         out = model(maps, lengths)
         out.square().sum().backward()
@@ -93,40 +94,36 @@ def test_it_equals_the_plain_modules(partial_channels: int, shared_depth: bool, 
     assert_equal(models, *batch())
 
 
-@pytest.mark.parametrize(("partial_channels", "training"), [(1, False), (1, True), (2, True)])
-def test_edges_that_are_computed_twice(partial_channels: int, training: bool) -> None:
-    models = [supernet(twice, SMALL, checkpointing=twice, partial_channels=partial_channels) for twice in (False, True)]
-    models[1].load_state_dict(models[0].state_dict())
+@pytest.mark.parametrize(("partial_channels", "training"), [(1, True), (2, True), (1, False)])
+def test_computed_again(partial_channels: int, training: bool) -> None:
+    models = pair(SMALL, partial_channels=partial_channels, recompute=True)
     for model in models:
         model.train(training)
-    for _ in range(2):  # statistics are tracked in every step, and once in each
+    for _ in range(2):  # running statistics move in every step, and once in each
         assert_equal(models, *batch())
 
 
-def test_checkpointing_of_the_plain_supernet_is_refused() -> None:
-    with pytest.raises(ValueError, match="checkpointing: true needs the accelerated supernet"):
-        DartsOptions(accelerated=False, checkpointing=True)
-
-
-def test_dropout_is_drawn_once_where_edges_are_computed_twice() -> None:
-    models = [supernet(True, SMALL, checkpointing=twice) for twice in (False, True)]
-    models[1].load_state_dict(models[0].state_dict())
-    for model in models:
-        for part in model.modules():
-            if isinstance(part, MixedOperation):
-                part.skip_dropout = 0.4
-    maps, lengths = batch()
-    assert_equal(models, maps, lengths, seed=1)
-
-
-def test_edges_that_are_computed_twice_keep_the_states_alone() -> None:
-    def kept(checkpointing: bool) -> int:
-        model, sizes = supernet(True, SMALL, checkpointing=checkpointing), []
+def test_computed_again_is_not_kept() -> None:
+    def kept(recompute: bool) -> int:
+        model, sizes = supernet(True, SMALL, recompute=recompute), []
         with torch.autograd.graph.saved_tensors_hooks(lambda tensor: sizes.append(tensor.numel()), lambda _: None):
             model(*batch())
         return sum(sizes)
 
     assert kept(True) < 0.2 * kept(False)
+
+
+def test_what_is_drawn_at_random_is_drawn_again() -> None:
+    """Noise on alphas and dropout on skip connections: the gradient is that of the loss that was computed."""
+    kept, again = (supernet(True, SMALL, "gumbel_darts", recompute=recompute) for recompute in (False, True))
+    for model in (kept, again):
+        for part in model.modules():
+            if isinstance(part, MixedOperation):
+                part.skip_dropout = 0.4
+        torch.manual_seed(1)
+        model(*batch()).square().sum().backward()
+    for (name, ours), theirs in zip(again.named_parameters(), kept.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, msg=lambda text, at=name: f"{at}: {text}")
 
 
 @pytest.mark.parametrize("scope", SCOPES)
