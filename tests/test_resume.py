@@ -88,6 +88,7 @@ def test_a_killed_command_goes_on(small_manifest: Path, fast_words: list[str], t
     command += [*fast_words, "--set", "search.epochs=3", "--set", "search.epoch_steps=2", "--resume", "--out"]
     whole = subprocess.run([*command, str(tmp_path / "whole")], capture_output=True, text=True, check=True)
     assert "nothing to go on with" in whole.stderr + whole.stdout
+    assert "search: 0/3" in whole.stderr
     process = subprocess.Popen([*command, str(tmp_path / "cut")], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     for line in process.stderr:
@@ -97,7 +98,7 @@ def test_a_killed_command_goes_on(small_manifest: Path, fast_words: list[str], t
     process.communicate()
     assert not (tmp_path / "cut" / "metrics.json").exists()
     again = subprocess.run([*command, str(tmp_path / "cut")], capture_output=True, text=True, check=True)
-    assert "search: 1/3" not in again.stderr
+    assert "search: 0/3" not in again.stderr
     for name in SAME:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     finished = subprocess.run([*command, str(tmp_path / "cut")], capture_output=True, text=True, check=True)

@@ -40,7 +40,7 @@ def train_final(
     progress("final network", 0, epochs)
     rows = np.arange(len(corpus.manifest))
     network = widen(architecture, config.retrain)
-    trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch)
+    trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch=on_epoch)
     final = folder.child(FINAL)
     write_model(final, config, corpus, network, trained)
     metrics = {

@@ -110,7 +110,7 @@ def _refit(
         progress(what, int(row["epoch"]), epochs)
 
     progress(what, 0, epochs)
-    again = train(config, corpus, network, _train_and_validation(fold), None, seed, epochs, on_epoch)
+    again = train(config, corpus, network, _train_and_validation(fold), None, seed, epochs, on_epoch=on_epoch)
     return replace(again, history=trained.history)
 
 
