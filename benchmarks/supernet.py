@@ -49,7 +49,7 @@ class Supernet:
         torch.manual_seed(0)
         bins, frames = BINS // factor, FRAMES // factor
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
-        strategy = make_strategy("darts", DartsOptions(**how, **own), 5.0, [])
+        strategy = make_strategy("darts", DartsOptions.model_validate({**how, **own}), 5.0, [])
         self.model = strategy.mutate_model(space).train()
         self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
         arch = {id(alpha) for alpha in self.alphas}
