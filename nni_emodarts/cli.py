@@ -41,7 +41,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in
 Fold = Annotated[int | None, typer.Option(min=0, help="The network of this fold instead of the final one.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
-Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search.")]
+Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search, or its folder.")]
 
 
 def main() -> None:
@@ -129,8 +129,9 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.architecture import Architecture as Arch
-    from nni_emodarts.run_folder import RunFolder, config_beside
+    from nni_emodarts.run_folder import RunFolder, architecture_file, config_beside
 
+    architecture = architecture_file(architecture)
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)

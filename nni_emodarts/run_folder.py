@@ -175,6 +175,12 @@ def refuse_other_settings(folder: RunFolder, config: str) -> None:
         )
 
 
+def architecture_file(path: str | Path) -> Path:
+    """The architecture of a run folder; any other path as it is."""
+    path = Path(path)
+    return path / ARCHITECTURE if path.is_dir() else path
+
+
 def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)

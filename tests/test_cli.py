@@ -73,7 +73,7 @@ def test_a_search_is_retrained_from_any_folder_on_the_folds_that_it_did_not_hear
     searched: Path, tmp_path: Path
 ) -> None:
     """Neither the manifest, which the search was given by a relative path, nor the folds are named."""
-    words = ["retrain", "--architecture", searched / "architecture.json"]
+    words = ["retrain", "--architecture", searched]
     done = emodarts(*words, "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "fold 0 of 6" in done.stderr

@@ -13,7 +13,7 @@ from typing import Any
 from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, EmodartsError
-from nni_emodarts.run_folder import RunFolder, config_beside
+from nni_emodarts.run_folder import RunFolder, architecture_file, config_beside
 
 _BUDGET = "TRIAL_BUDGET"  # the name that NNI's Hyperband and BOHB give the epochs of a trial
 _OWN = ("fold", "seed", _BUDGET)
@@ -67,7 +67,9 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")
     parser.add_argument("--strategy", help="how to search")
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
-    parser.add_argument("--architecture", help="architecture.json to retrain")
+    parser.add_argument(
+        "--architecture", type=architecture_file, help="architecture.json to retrain, or the folder of its search"
+    )
     parser.add_argument("--allow-overlap", action="store_true", help="score on speakers that the search saw")
     parser.add_argument("--candidates", help="folder of the candidates of a search by trials")
     parser.add_argument("--fold", type=int, help="fold, where no tuner gives one")
