@@ -104,8 +104,8 @@ def _main_section(table: Table) -> list[str]:
         f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(manifest['classes'])}; "
         f"protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. No speaker is in two of "
         "train, validation and test. A search happens anew inside each fold and sees its training and validation "
-        "speakers only; validation chooses the epoch; the test part is read once. All networks share folds, seeds, "
-        "features and retrain recipe."
+        f"speakers only; {_epoch(table['configuration']['retrain'])}; the test part is read once. All networks share "
+        "folds, seeds, features and retrain recipe."
     )
     if not table["methods"]:
         return [head, _missing(table)]
@@ -118,6 +118,12 @@ def _main_section(table: Table) -> list[str]:
         _recalls(table["methods"]),
         _operations(table),
     ]
+
+
+def _epoch(recipe: Mapping[str, Any]) -> str:
+    """Which epoch's weights are scored, and on whom they were trained."""
+    chosen = "validation chooses the epoch" if recipe["keep"] == "best" else "the last epoch is taken"
+    return f"{chosen}, of a training on validation speakers too" if recipe["refit"] else chosen
 
 
 def _validation(method: Table) -> str:

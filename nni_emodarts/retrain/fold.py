@@ -32,7 +32,7 @@ def retrain_fold(
     report: Report | None = None,
     validate: bool = True,
 ) -> dict[str, Any]:
-    """Train a network on one fold; validation chooses the epoch, then the test part is read once.
+    """Train a network on one fold by the recipe, then read the test part once.
 
     Args:
         config: the whole configuration.
