@@ -101,7 +101,7 @@ def test_a_trial_that_runs_again_does_not_search_again(
 def test_search_then_retrain_trial(small_manifest: Path, tmp_path: Path, fast_words: list[str]) -> None:
     words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "kfold:3", *fast_words]
     arguments.run("", search.work, [*words, "--out", str(tmp_path / "search")])
-    found = str(tmp_path / "search" / "architecture.json")
+    found = str(tmp_path / "search")
     words = ["--manifest", str(small_manifest), "--protocol", "kfold:3", "--architecture", found]
     arguments.run("", retrain.work, [*words, "--out", str(tmp_path / "retrain")])
     assert "test_uar" in json.loads((tmp_path / "retrain" / "metrics.json").read_text())
