@@ -17,6 +17,18 @@ CHROMIUM = next(
 )
 _DEADLINE = 60.0  # seconds
 
+# Where an element's centre is, or null while it moves (a dialog that opens) or something lies over it.
+_STILL = """async e => {
+    if (!e) return null;
+    e.scrollIntoView({block: "center", behavior: "instant"});
+    const centre = () => { const b = e.getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2] };
+    const [x, y] = centre();
+    await new Promise(resolve => setTimeout(resolve, 100));
+    const [later_x, later_y] = centre();
+    const top = document.elementFromPoint(x, y);
+    return x === later_x && y === later_y && e.contains(top) ? [x, y] : null;
+}"""
+
 
 class Page:
     """A tab."""
@@ -60,14 +72,13 @@ class Page:
         raise AssertionError(f"{script} stays false; the page shows:\n{self.text()}")
 
     def click(self, selector: str, text: str = "") -> None:
-        """Click on the first element of a selector that shows a text."""
+        """Click on the first element of a selector that shows a text, once it stands still and nothing covers it."""
         every = f"[...document.querySelectorAll({json.dumps(selector)})]"
         found = f"{every}.find(e => (e.innerText ?? '').includes({json.dumps(text)}))"
         self.wait(f"!!{found}")
-        box = self.run(f"(e => {{ e.scrollIntoView({{block: 'center'}}); const b = e.getBoundingClientRect();"
-                       f" return [b.x + b.width / 2, b.y + b.height / 2] }})({found})")  # fmt: skip
+        x, y = self.wait(f"({_STILL})({found})")
         for kind in ("mousePressed", "mouseReleased"):
-            self.send("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
+            self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def picture(self, file: Path) -> Path:
         """Write what the window shows as PNG."""

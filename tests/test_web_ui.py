@@ -26,10 +26,18 @@ def _has_internet() -> bool:
 
 
 def _show_columns(page: Page, *labels: str) -> None:
+    columns = [f"{label} (metric)" for label in labels]
     page.click("button", "Add/Remove columns")
-    for label in labels:
-        page.click(".ms-Checkbox label", f"{label} (metric)")
+    for column in columns:
+        page.click(".ms-Checkbox label", column)
+        page.wait(_shows(".ms-Checkbox.is-checked", column))
     page.click("button", "Save")
+    for column in columns:
+        page.wait(_shows("[role=columnheader]", column))
+
+
+def _shows(selector: str, text: str) -> str:
+    return f"[...document.querySelectorAll({selector!r})].some(e => e.innerText.includes({text!r}))"
 
 
 @pytest.mark.slow
