@@ -12,7 +12,7 @@ from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.protocols import count_folds
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.run_folder import write_json_file
 from nni_emodarts.summaries import read_cell, summarize
 
 HAND_DESIGNED = ("cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention")
@@ -213,4 +213,4 @@ def has_machine(name: str) -> bool:
 def write_json(file: Path, data: Mapping[str, Any]) -> None:
     """Write data as a file that is whole or absent."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json_file(file, data)

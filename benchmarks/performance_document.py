@@ -2,12 +2,12 @@
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks import using_section
 from benchmarks.limits import bounds
+from benchmarks.markdown import markdown_table, verdict
 from nni_emodarts.run_folder import write_atomically
 
 COMMANDS = {
@@ -93,7 +93,7 @@ def _supernet(figures: Figures) -> str:
     kept = figures["supernet_kept"]["variants"][0]
     rows = {row["name"]: row for row in own["variants"]}
     plain = rows["plain"]
-    table = _table(
+    table = markdown_table(
         ["variant", "s a step", "timed steps", "times as fast", "GB", "million parameters"],
         [
             [
@@ -128,10 +128,10 @@ def _goals(rows: dict[str, Any], large: dict[str, Any]) -> str:
         ("`default`, memory", 2.0, rows["default"]["peak_bytes"] / 1e9, "GB"),
         ("`default` at batch 64, memory", 8.0, large["peak_bytes"] / 1e9, "GB"),
     ]
-    return "The project's goals, met or not:\n\n" + _table(
+    return "The project's goals, met or not:\n\n" + markdown_table(
         ["goal", "at most", "measured", ""],
         [
-            [name, f"{most:.0f} {unit}", f"{found:.1f} {unit}", "met" if found <= most else "**missed**"]
+            [name, f"{most:.0f} {unit}", f"{found:.1f} {unit}", verdict(found, most)]
             for name, most, found, unit in goals
         ],
     )
@@ -144,7 +144,7 @@ def _options(options: dict[str, Any]) -> str:
 def _profile(own: dict[str, Any]) -> str:
     limits = own["limits"]
     rows = own["variants"]
-    least = _table(
+    least = markdown_table(
         ["variant", "operations", "GB moved", "GFLOP", *(f"{name}, s" for name in bounds(rows[0], limits))],
         [
             [
@@ -158,7 +158,7 @@ def _profile(own: dict[str, Any]) -> str:
         ],
     )
     families = list(dict.fromkeys(family for row in rows for family in row["seconds_by_family"]))
-    shares = _table(
+    shares = markdown_table(
         ["family", *(f"`{row['name']}`" for row in rows)],
         [[family, *(_share(row, family) for row in rows)] for family in families],
     )
@@ -188,7 +188,7 @@ def _share(row: dict[str, Any], family: str) -> str:
 
 def _search(own: dict[str, Any]) -> str:
     first = own["rows"][0]
-    table = _table(
+    table = markdown_table(
         ["variant", "s", "times as fast", "GB"],
         [
             [
@@ -210,7 +210,7 @@ def _search(own: dict[str, Any]) -> str:
 def _accuracy(own: dict[str, Any]) -> str:
     pairs = own["pairs"]
     settings = ", ".join(f"`{setting}`" for setting in own["variants"]["default"])
-    table = _table(
+    table = markdown_table(
         ["fold", "seed", "exact, test UAR", "smaller, test UAR", "difference", "search, CPU s: exact", "smaller"],
         [
             [
@@ -237,7 +237,7 @@ def _accuracy(own: dict[str, Any]) -> str:
 
 
 def _features(own: dict[str, Any]) -> str:
-    table = _table(
+    table = markdown_table(
         ["preset", "features", "what", "times real time", "MB"],
         [
             [
@@ -255,7 +255,7 @@ def _features(own: dict[str, Any]) -> str:
 
 def _loading(own: dict[str, Any]) -> str:
     first = own["rows"][0]
-    table = _table(
+    table = markdown_table(
         ["batches", "utterances a second", "padding"],
         [[row["name"], f"{row['utterances_per_second']:,.0f}", f"{row['padding']:.0%}"] for row in own["rows"]],
     )
@@ -268,7 +268,7 @@ def _loading(own: dict[str, Any]) -> str:
 
 def _corpus_size(own: dict[str, Any]) -> str:
     first = own["sizes"][0]
-    table = _table(
+    table = markdown_table(
         ["utterances", "MB", "of the first", "extraction, s", "search epoch, s"],
         [
             [
@@ -289,13 +289,8 @@ def _corpus_size(own: dict[str, Any]) -> str:
 
 
 def _start_up(own: dict[str, Any]) -> str:
-    table = _table(["command", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in own["rows"]])
+    table = markdown_table(["command", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in own["rows"]])
     return f"From the start of a process to its end:\n\n{table}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
 from nni_emodarts.run_folder import write_atomically
 
@@ -153,7 +154,7 @@ def _figures(methods: Sequence[Table]) -> str:
     head = (
         "method|UAR|95 % interval|WA|mean of fold UARs|validation UAR|parameters|MFLOPs|search, CPU s|all, CPU s|seeds"
     )
-    return _table(head.split("|"), rows)
+    return markdown_table(head.split("|"), rows)
 
 
 def _differences(comparisons: Sequence[Table]) -> str:
@@ -170,7 +171,7 @@ def _differences(comparisons: Sequence[Table]) -> str:
         ]
         for row in comparisons
     ]
-    return "Is the difference real?\n\n" + _table(
+    return "Is the difference real?\n\n" + markdown_table(
         ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "counted"], rows
     )
 
@@ -178,13 +179,13 @@ def _differences(comparisons: Sequence[Table]) -> str:
 def _by_fold(methods: Sequence[Table]) -> str:
     folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
     rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
-    return "UAR of each fold, mean over the seeds:\n\n" + _table(["fold", *folds], rows)
+    return "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
 
 
 def _recalls(methods: Sequence[Table]) -> str:
     labels = list(methods[0]["recall"])
     rows = [[f"`{m['name']}`", *(f"{m['recall'][label]:.2f}" for label in labels)] for m in methods]
-    return "Recall of each class:\n\n" + _table(["", *labels], rows)
+    return "Recall of each class:\n\n" + markdown_table(["", *labels], rows)
 
 
 def _operations(table: Table) -> str:
@@ -200,7 +201,7 @@ def _operations(table: Table) -> str:
     if not rows:
         return ""
     intro = "Chosen operations that learn nothing (skip connections and pooling), which a collapsing search prefers:"
-    return f"{intro}\n\n" + _table(["", "operations", "share"], rows)
+    return f"{intro}\n\n" + markdown_table(["", "operations", "share"], rows)
 
 
 def _learns_nothing(operation: str) -> bool:
@@ -248,7 +249,7 @@ def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
             ]
         )
     head = ["variant", "settings", "UAR", "difference", "95 % interval", "validation UAR", "parameters", "CPU s"]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _transfer_section(table: Table) -> list[str]:
@@ -310,14 +311,14 @@ def _failures(evidence: Evidence) -> str:
 def _checklist(evidence: Evidence) -> str:
     rows = [[item.question, item.answer(evidence)] for item in CHECKLIST]
     text = "Of Lindauer & Hutter (2020), *Best Practices for Scientific Research on Neural Architecture Search*."
-    return text + "\n\n" + _table(["question", "answer"], rows)
+    return text + "\n\n" + markdown_table(["question", "answer"], rows)
 
 
 def _cost_table(evidence: Evidence) -> str:
     held = [*evidence.tables, *(table for table in (evidence.ablations, evidence.transfer) if table)]
     rows = [[table["name"], f"{table['cpu_hours']:.2f}", _machines(table)] for table in held]
     text = "CPU hours of all cells of a table: search and retraining, or fitting; without the extraction of features."
-    return text + "\n\n" + _table(["table", "CPU hours", "computed on"], rows)
+    return text + "\n\n" + markdown_table(["table", "CPU hours", "computed on"], rows)
 
 
 def _machines(table: Table) -> str:
@@ -356,11 +357,6 @@ def _uar(method: Table) -> str:
 
 def _p(value: float) -> str:
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [list(head), ["---"] * len(head), *map(list, rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.deploy import CALLS, SECONDS
+from benchmarks.markdown import markdown_table, verdict
 from nni_emodarts.baselines import BASELINES
 
 COMMANDS = {
@@ -34,11 +35,11 @@ def _text(deploy: dict[str, Any], first_answer: dict[str, Any]) -> str:
     found = {(row["network"], row["format"]): row for row in deploy["rows"]}
     networks = list(dict.fromkeys(row["network"] for row in deploy["rows"]))
     rows = [_row(network, {name: found[network, name] for name in _FORMATS}) for network in networks]
-    clips = _table(
+    clips = markdown_table(
         ["network", "parameters", *(f"{name}, ms" for name in _FORMATS.values()), "ONNX, MB", "int8, MB"], rows
     )
     slowest = max(found[network, "onnx"]["ms"] for network in networks)
-    starts = _table(["way", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in first_answer["rows"]])
+    starts = markdown_table(["way", "s"], [[row["name"], f"{row['seconds']:.2f}"] for row in first_answer["rows"]])
     first, goal_ms, goal = first_answer["rows"][0]["seconds"], deploy["goal_ms"], first_answer["goal"]
     return (
         f"Measured on {deploy['machine']['processor']}. "
@@ -48,11 +49,11 @@ def _text(deploy: dict[str, Any], first_answer: dict[str, Any]) -> str:
         f"From the start of a process to the emotion of its first clip of {SECONDS:g} s; the first way is the program "
         f"of [deploy.md](deploy.md) in an environment of numpy, onnxruntime and soundfile alone:\n\n{starts}\n\n"
         "The project's goals, met or not:\n\n"
-        + _table(
+        + markdown_table(
             ["goal", "at most", "measured", ""],
             [
-                ["ONNX, ms a clip, slowest network", f"{goal_ms:g} ms", f"{slowest:.1f} ms", _met(slowest, goal_ms)],
-                ["ONNX, start-up to first answer", f"{goal:g} s", f"{first:.2f} s", _met(first, goal)],
+                ["ONNX, ms a clip, slowest network", f"{goal_ms:g} ms", f"{slowest:.1f} ms", verdict(slowest, goal_ms)],
+                ["ONNX, start-up to first answer", f"{goal:g} s", f"{first:.2f} s", verdict(first, goal)],
             ],
         )
     )
@@ -67,12 +68,3 @@ def _row(network: str, formats: dict[str, dict[str, Any]]) -> list[str]:
         *(f"{formats[kind]['ms']:.1f}" for kind in _FORMATS),
         *sizes,
     ]
-
-
-def _met(measured: float, goal: float) -> str:
-    return "met" if measured <= goal else "**missed**"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -60,6 +60,10 @@ class Job:
         rest = (self._last - self._began) / steps * (self.total - self.done)
         return max(0.0, rest - (time.monotonic() - self._last))
 
+    def line(self, what: str, time_said: str) -> str:
+        """How far it is, its figures, and what is said of its time, as far as there is any."""
+        return "  ".join(part for part in (f"{what}: {self.done}/{self.total}", self.figures, time_said) if part)
+
 
 class Bars:
     """Shows jobs; it is a `nni_emodarts.progress.Progress`."""
@@ -93,8 +97,7 @@ class Bars:
             return
         job.tenth = tenth
         left = "" if job.finished or job.left is None else f"{clock(job.left)} left"
-        line = "  ".join(part for part in (f"{what}: {job.done}/{job.total}", job.figures, left) if part)
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
+        print(job.line(what, left), file=sys.stderr, flush=True)  # noqa: T201
 
     def _draw(self, bars: Progress, what: str, job: Job) -> None:
         """A bar; once it is full a line takes its place, so that any number of jobs leaves room for what runs."""
@@ -103,9 +106,9 @@ class Bars:
         bars.update(self._tasks[what], completed=job.done, total=job.total)
         if job.finished:
             bars.remove_task(self._tasks.pop(what))
-            took = f"in {clock(job.seconds)}"
-            line = "  ".join(part for part in (f"{what}: {job.done}/{job.total}", job.figures, took) if part)
-            bars.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            bars.console.print(
+                job.line(what, f"in {clock(job.seconds)}"), highlight=False, markup=False, soft_wrap=True
+            )
 
 
 class TimeLeft(ProgressColumn):

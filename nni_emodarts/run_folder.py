@@ -187,6 +187,11 @@ def config_beside(path: str | Path) -> Path | None:
     return found if found.is_file() else None
 
 
+def write_json_file(file: Path, data: Mapping[str, Any]) -> None:
+    """Write data as JSON that is whole or absent, a line for each figure."""
+    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file such that it is whole or absent, whatever happens."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

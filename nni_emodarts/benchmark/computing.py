@@ -21,7 +21,7 @@ from nni_emodarts.search import search, search_cost
 from nni_emodarts.statistics import speaker_confusions
 from nni_emodarts.svm import measure_svm
 
-_NO_COST = {"seconds": 0.0, "cpu_seconds": 0.0}
+_NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
 def compute_cell(
@@ -44,7 +44,9 @@ def compute_cell(
     """
     config = settled(config, cell.method)
     fold = corpus.fold(cell.fold)
-    design, cost = _design(config, corpus, cell, fold, folder, progress, budget)
+    design, cost = _given(config, corpus, cell, fold), _NO_COST
+    if design is None:
+        design, cost = _search(config, corpus, cell, fold, folder.child("search"), progress, budget)
     if not folder.has(METRICS):
         if isinstance(design, SvmDesign):
             measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
@@ -73,30 +75,22 @@ def compute_cell(
     return data
 
 
-def _design(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    cell: Cell,
-    fold: Fold,
-    folder: RunFolder,
-    progress: Progress,
-    budget: float,
-) -> tuple[Design | SvmDesign, dict[str, Any]]:
-    """What a cell measures, and what it cost to find."""
+def _given(config: ExperimentConfig, corpus: Corpus, cell: Cell, fold: Fold) -> Design | SvmDesign | None:
+    """What a cell measures where nothing is searched for."""
     method = cell.method
     if method.architecture is not None:
         design = Architecture.load(method.architecture)
         refuse_overlap({fold.index: find_overlap(design.origin, corpus, fold.test)})
-        return design, _NO_COST
+        return design
     if method.name in SVMS:
-        return SVMS[method.name], _NO_COST
+        return SVMS[method.name]
     if method.name in BASELINES:
-        return Baseline(method.name), _NO_COST
+        return Baseline(method.name)
     if method.name == RANDOM_SAMPLING:
         origin = {"strategy": RANDOM_SAMPLING, "seed": cell.seed, "fold": cell.fold}
         seed = [cell.seed, cell.fold]
-        return next(draw_architectures(config.space, corpus.num_classes, corpus.input_shape, seed, origin)), _NO_COST
-    return _search(config, corpus, cell, fold, folder.child("search"), progress, budget)
+        return next(draw_architectures(config.space, corpus.num_classes, corpus.input_shape, seed, origin))
+    return None
 
 
 def _search(
@@ -108,6 +102,7 @@ def _search(
     progress: Progress,
     budget: float,
 ) -> tuple[Architecture, dict[str, Any]]:
+    """What a search found in a fold, and what that cost."""
     if not folder.has(METRICS):
         if cell.method.bought:
             search_at_random(config, corpus, fold, cell.seed, budget, folder, progress)

@@ -1,6 +1,5 @@
 """Cells side by side, in processes of their own."""
 
-import json
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,7 @@ from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.progress import Progress, silent
-from nni_emodarts.run_folder import RunFolder, write_atomically
+from nni_emodarts.run_folder import RunFolder, write_json_file
 from nni_emodarts.summaries import read_cell
 
 
@@ -64,7 +63,7 @@ def _compute_job(text: str, cell: Cell, file: Path, runs: Path, progress: Progre
     folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
     budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
     data = compute_cell(config, corpus, cell, folder, progress, budget)
-    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json_file(file, data)
     return data
 
 

@@ -1,6 +1,5 @@
 """All cells of a benchmark, each computed once, and their summary."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.random_search import RANDOM_SEARCH
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.run_folder import write_json_file
 from nni_emodarts.summaries import read_cell, summarize
 from nni_emodarts.svm import prepare_functionals
 
@@ -58,7 +57,7 @@ def compare(
         "methods": summaries,
         "comparisons": [] if chosen is None else compare_with(chosen, cells),
     }
-    write_atomically(out / f"{name}.json", (json.dumps(summary, indent=1, ensure_ascii=False) + "\n").encode())
+    write_json_file(out / f"{name}.json", summary)
     return summary
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nni_emodarts.paired import compare_systems, holm
 from nni_emodarts.report.charts import draw_figures, draw_recalls, draw_training
-from nni_emodarts.report.runs import Network, Run, uars_by_seed
+from nni_emodarts.report.runs import Network, Run, Search, uars_by_seed
 from nni_emodarts.statistics import bootstrap_recalls, bootstrap_uar, uar_of_confusion, wa_of_confusion
 
 _LEAST_SPEAKERS = 3
@@ -41,7 +41,6 @@ def _headline(run: Run) -> dict[str, Any]:
     figures = run.pooled or {}
     confusion = run.confusion
     measured = run.networks or run.searches  # a supernet's figure and a network's are not the same thing
-    validation = [float(each.metrics["val_uar"]) for each in measured if each.metrics.get("val_uar") is not None]
     parameters = [int(network.metrics["parameters"]) for network in run.networks if "parameters" in network.metrics]
     return {
         "name": run.name,
@@ -51,7 +50,7 @@ def _headline(run: Run) -> dict[str, Any]:
         "interval": bootstrap_uar(run.stacked) if run.stacked is not None and _enough(run) else None,
         "wa": figures.get("test_wa", None if confusion is None else float(wa_of_confusion(confusion))),
         "f1": figures.get("test_macro_f1"),
-        "val_uar": mean(validation) if validation else None,
+        "val_uar": _validation(measured),
         "folds": len(run.folds),
         "seeds": len(run.seeds),
         "parameters": round(mean(parameters)) if parameters else None,
@@ -112,14 +111,13 @@ def _fold(run: Run, fold: int) -> dict[str, Any]:
     """Figures of one fold, means over its seeds."""
     networks = [network for network in run.networks if network.fold == fold]
     epochs = [network.metrics["best_epoch"] for network in networks if network.metrics.get("best_epoch") is not None]
-    validated = [network.metrics["val_uar"] for network in networks if network.metrics.get("val_uar") is not None]
     speakers = sorted({speaker for network in networks for speaker in network.speakers})
     first = networks[0]
     return {
         "fold": fold,
         "speakers": ", ".join(speakers) if len(speakers) <= 6 else f"{len(speakers)} speakers",
         "utterances": sum(int(np.sum(counts)) for counts in first.speakers.values()),
-        "val_uar": mean(validated) if validated else None,
+        "val_uar": _validation(networks),
         "test_uar": mean(map(_test_uar, networks)) if first.speakers else None,
         "epochs": ", ".join(map(str, epochs)),
         "architecture": str(first.metrics.get("architecture", "–")) if first.subject is None
@@ -190,6 +188,12 @@ def _confusion(run: Run) -> dict[str, Any] | None:
         for number, name in enumerate(run.classes)
     ]  # fmt: skip
     return {"classes": run.classes, "rows": rows}
+
+
+def _validation(measured: Sequence[Network] | Sequence[Search]) -> float | None:
+    """Mean validation UAR of those that were validated."""
+    found = [float(each.metrics["val_uar"]) for each in measured if each.metrics.get("val_uar") is not None]
+    return mean(found) if found else None
 
 
 def _training_words(run: Run) -> str:

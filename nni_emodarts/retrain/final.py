@@ -13,6 +13,7 @@ from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.retrain.designs import widen
 from nni_emodarts.retrain.fitting import train
+from nni_emodarts.retrain.keeping import counting
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.run_folder import FINAL, METRICS, RunFolder
 
@@ -33,11 +34,7 @@ def train_final(
     watch = Stopwatch()
     best = [folder.cell(fold, seed).read_json(METRICS)["best_epoch"] for fold in folds for seed in seeds]
     epochs = round(median(best))
-
-    def on_epoch(row: dict[str, float]) -> None:
-        progress("final network", int(row["epoch"]), epochs)
-
-    progress("final network", 0, epochs)
+    on_epoch = counting("final network", epochs, progress)
     rows = np.arange(len(corpus.manifest))
     network = widen(architecture, config.retrain)
     trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch=on_epoch)

@@ -1,4 +1,4 @@
-"""One fold with one seed: train, choose the epoch on validation, read the test part once."""
+"""One fold with one seed: train by the recipe, read the test part once."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold, Rows
 from nni_emodarts.retrain.designs import Design, widen
 from nni_emodarts.retrain.fitting import Trained, train
+from nni_emodarts.retrain.keeping import counting
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.retrain.scoring import predictions, score_predictions
 from nni_emodarts.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
@@ -104,12 +105,8 @@ def _refit(
     progress: Progress,
 ) -> Trained:
     """Train anew on training and validation part together, for as many epochs as validation chose."""
-    what, epochs = f"refit fold {fold.index} seed {seed}", trained.best_epoch
-
-    def on_epoch(row: dict[str, float]) -> None:
-        progress(what, int(row["epoch"]), epochs)
-
-    progress(what, 0, epochs)
+    epochs = trained.best_epoch
+    on_epoch = counting(f"refit fold {fold.index} seed {seed}", epochs, progress)
     again = train(config, corpus, network, _train_and_validation(fold), None, seed, epochs, on_epoch=on_epoch)
     return replace(again, history=trained.history)
 

@@ -1,4 +1,4 @@
-"""Which weights of a training are kept."""
+"""What happens at the end of an epoch: it is told of, and its weights may be kept."""
 
 import copy
 import functools
@@ -12,12 +12,19 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from nni_emodarts.config import RetrainConfig
+from nni_emodarts.progress import Progress
 from nni_emodarts.space import set_drop_path
 
 OnEpoch = Callable[[dict[str, float]], None]
 """Given the row of history of each epoch: its number, and validation figures where there is a validation part."""
 Validate = Callable[[nn.Module], tuple[float, float]]
 """Validation UAR and loss of a network."""
+
+
+def counting(what: str, epochs: int, progress: Progress) -> OnEpoch:
+    """Tells progress of each epoch of a training, and first that none is over."""
+    progress(what, 0, epochs)
+    return lambda row: progress(what, int(row["epoch"]), epochs)
 
 
 class EpochKeeper(pl.Callback):
