@@ -226,8 +226,14 @@ class SearchConfig(Section):
         return self
 
     def strategy_options(self) -> Section:
-        """The strategy's options, typed."""
-        return STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
+        """The strategy's options, typed.
+
+        A warm-up leaves at least one epoch, since a search whose choices never learn would end with a random network.
+        """
+        options = STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
+        if (warmup := getattr(options, "warmup_epochs", 0)) < self.epochs:
+            return options
+        return options.model_copy(update={"warmup_epochs": min(warmup, self.epochs - 1)})
 
 
 class SpecAugmentConfig(Section):

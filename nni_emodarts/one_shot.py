@@ -171,8 +171,9 @@ def _train(
     try:
         strategy(RawFormatModelSpace.from_model(space, evaluator), InlineEngine())
     except DivergenceError as error:
-        kept = f"the last good checkpoint is {checkpoint}" if checkpoint.exists() else "there is no checkpoint yet"
-        raise DivergenceError(f"the search stopped: {error}; {kept}") from None
+        raise DivergenceError(
+            f"the search stopped: {error}; start anew in another folder, or --overwrite this one"
+        ) from None
     return strategy
 
 

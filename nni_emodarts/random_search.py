@@ -6,7 +6,8 @@ import torch
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import describe_environment
+from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.errors import DivergenceError
 from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus
@@ -32,7 +33,8 @@ def search_at_random(
 
     Each is trained by the retrain recipe, shortened as it is for the strategies that train candidates. Another one is
     begun as long as the budget is not used up, so that random search spends at least what it is given, and there is
-    always one. The test part is never read. Candidates whose figures are in the folder are not trained again.
+    always one. The test part is never read. Candidates whose figures are in the folder are not trained again. One that
+    diverges is counted, and what it took is spent.
 
     Args:
         config: the whole configuration.
@@ -45,20 +47,33 @@ def search_at_random(
 
     Returns:
         The architecture, also written to the folder.
+
+    Raises:
+        DivergenceError: all candidates diverged.
     """
     origin = _origin(config, corpus, fold, seed, budget)
     draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index], origin)
     found: list[tuple[Architecture, dict[str, Any]]] = []
-    spent, aim = 0.0, max(round(budget), 1)
+    failures: list[DivergenceError] = []
+    seconds, spent, aim = 0.0, 0.0, max(round(budget), 1)
     progress("random search, CPU seconds", 0, aim)
     for architecture in draws:
         candidate = folder.child(CANDIDATE_FOLDERS, architecture.id)
-        figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
-        found.append((architecture, figures))
-        spent += figures["cpu_seconds"]
-        progress("random search, CPU seconds", min(round(spent), aim), aim, val_uar=figures["val_uar"])
+        watch = Stopwatch()
+        told: dict[str, float] = {}
+        try:
+            figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
+            found.append((architecture, figures))
+            told["val_uar"] = figures["val_uar"]
+        except DivergenceError as error:
+            failures.append(error)
+            figures = watch.read()
+        seconds, spent = seconds + figures["seconds"], spent + figures["cpu_seconds"]
+        progress("random search, CPU seconds", min(round(spent), aim), aim, **told)
         if spent >= budget:
             break
+    if not found:
+        raise DivergenceError(f"all {len(failures)} candidates of the random search diverged; the last: {failures[-1]}")
     best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one
     folder.write_json(ENVIRONMENT, describe_environment(str(pick_device(config.device)), torch.get_num_threads()))
     folder.write_json(ARCHITECTURE, best.to_dict())
@@ -67,10 +82,11 @@ def search_at_random(
         "architecture": best.id,
         "fold": fold.index,
         "seed": seed,
-        "candidates": len(found),
+        "candidates": len(found) + len(failures),
+        "failed": len(failures),
         "epochs": candidate_epochs(config),
         "budget_cpu_seconds": budget,
-        "seconds": round(sum(each["seconds"] for _, each in found), 3),
+        "seconds": round(seconds, 3),
         "cpu_seconds": round(spent, 3),
     }
     folder.write_json(METRICS, metrics)

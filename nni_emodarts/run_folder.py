@@ -111,6 +111,12 @@ class RunFolder:
         """The run of one fold and seed: `fold_00/seed_1`."""
         return self.child(f"fold_{fold:02d}", f"seed_{seed}")
 
+    def finished_cells(self) -> set[tuple[int, int]]:
+        """Fold and seed of each run inside that is finished."""
+        files = self.path.glob(f"fold_*/seed_*/{METRICS}")
+        names = [[part.rpartition("_")[2] for part in file.parts[-3:-1]] for file in files]
+        return {(int(fold), int(seed)) for fold, seed in names if fold.isdigit() and seed.isdigit()}
+
     def has(self, name: str) -> bool:
         """Whether a file is there; each is written whole, so that it is complete."""
         return (self.path / name).exists()
@@ -156,6 +162,26 @@ class RunFolder:
             return pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
         except (OSError, ValueError) as error:
             raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+
+
+def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Check that a run that goes on is the one that was begun.
+
+    Args:
+        what: what it is, such as a search.
+        folder: its folder.
+        held: what the folder says of it.
+        asked: what it must say.
+
+    Raises:
+        RunFolderError: it says something else.
+    """
+    differing = [name for name, value in asked.items() if held.get(name) != value]
+    if differing:
+        raise RunFolderError(
+            f"output folder {folder.path} holds a {what} with another {differing[0]}; name another folder, or "
+            f"--overwrite that {what}"
+        )
 
 
 def refuse_other_settings(folder: RunFolder, config: str) -> None:

@@ -8,7 +8,6 @@ import torch
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch, describe_environment
-from nni_emodarts.errors import RunFolderError
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.origin import search_origin
@@ -23,6 +22,7 @@ from nni_emodarts.run_folder import (
     ENVIRONMENT,
     METRICS,
     RunFolder,
+    refuse_other,
     refuse_other_settings,
 )
 from nni_emodarts.strategy_options import MULTI_TRIAL
@@ -63,7 +63,7 @@ def search(
     """
     if config.search.strategy in MULTI_TRIAL:
         return search_by_trials(config, corpus, fold, seed, folder, progress, report)
-    earlier = start_search(folder, config, fold, seed)
+    earlier = start_search(folder, config, corpus.manifest.digest, fold, seed)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
     watch = Stopwatch()
@@ -93,8 +93,15 @@ def search(
     return architecture
 
 
-def start_search(folder: RunFolder, config: ExperimentConfig, fold: Fold, seed: int) -> dict[str, Any]:
+def start_search(folder: RunFolder, config: ExperimentConfig, digest: str, fold: Fold, seed: int) -> dict[str, Any]:
     """Note what a search is to do, or check that a search that goes on is the same.
+
+    Args:
+        folder: the search's folder.
+        config: the whole configuration.
+        digest: hash of the manifest: another content divides the speakers otherwise.
+        fold: the fold.
+        seed: seed of everything random.
 
     Returns:
         The note, with the seconds that earlier parts of the search took.
@@ -102,15 +109,12 @@ def start_search(folder: RunFolder, config: ExperimentConfig, fold: Fold, seed: 
     Raises:
         RunFolderError: it is another one.
     """
-    note = {"fold": fold.index, "seed": seed, "seconds": 0.0, "cpu_seconds": 0.0}
+    asked = {"fold": fold.index, "seed": seed, "manifest": digest}
+    note = {**asked, "seconds": 0.0, "cpu_seconds": 0.0}
     if folder.has(BEGUN):
         refuse_other_settings(folder, config.to_yaml())
         note = folder.read_json(BEGUN)
-        if (note["fold"], note["seed"]) != (fold.index, seed):
-            raise RunFolderError(
-                f"output folder {folder.path} holds a search of fold {note['fold']} with seed {note['seed']}; name "
-                f"another folder, or --overwrite that search"
-            )
+        refuse_other("search", folder, note, asked)
     folder.write_text(CONFIG, config.to_yaml())
     folder.write_json(BEGUN, note)
     return note

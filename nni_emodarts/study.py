@@ -25,9 +25,12 @@ from nni_emodarts.run_folder import (
     NETWORKS,
     STUDY,
     RunFolder,
+    refuse_other,
     refuse_other_settings,
 )
 from nni_emodarts.search import search_cost
+
+_SEARCHED = "searched"
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,14 @@ def study(
 
     Returns:
         What the folder's study.json holds.
+
+    Raises:
+        RunFolderError: the folder holds a study of another search, or with other settings.
     """
     refuse_other_settings(folder, config.to_yaml())
+    if folder.child(_SEARCHED).has(METRICS):
+        asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
+        refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
     fold = corpus.fold(searched.fold)
     folder.write_text(CONFIG, config.to_yaml())
     origin = {**search_origin(config, corpus, fold, searched.seed), "strategy": "random"}
@@ -97,10 +106,10 @@ def study(
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)
     for architecture in chain([searched.architecture], draws):
-        name = f"sample_{len(rows):03d}" if rows else "searched"
+        name = f"sample_{len(rows):03d}" if rows else _SEARCHED
         row = _train(config, corpus, fold, searched.seed, architecture, folder.child(name))
         rows.append({"name": name, **row})
-        if name == "searched":
+        if name == _SEARCHED:
             budget = searched.cpu_seconds + row["cpu_seconds"]
         else:
             spent += row["cpu_seconds"]

@@ -7,14 +7,18 @@ import pytest
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
+from nni_emodarts import random_search
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.benchmark import Cell, Method, benchmark, compare, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.errors import ConfigError, OverlapError, RunFolderError
+from nni_emodarts.errors import ConfigError, DivergenceError, OverlapError, RunFolderError
+from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.random_search import search_at_random
+from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import build_model
 from nni_emodarts.summaries import read_cell
 
@@ -207,6 +211,33 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     assert summary["candidates"] == len(held) == 2
     assert found["cpu_seconds"] > paid
     assert found["val_uar"] == max(each["val_uar"] for each in held)
+
+
+def test_random_search_goes_on_past_a_candidate_that_diverges(
+    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate, tried = random_search.evaluate_candidate, []
+
+    def diverging(*given: Any) -> dict[str, Any]:
+        tried.append(given[4].id)
+        if len(tried) == 1:
+            raise DivergenceError("planted")
+        return {**evaluate(*given), "cpu_seconds": 10.0}
+
+    monkeypatch.setattr(random_search, "evaluate_candidate", diverging)
+    folder, fold = RunFolder.claim(tmp_path / "some"), small_corpus.fold(0)
+    found = search_at_random(config, small_corpus, fold, 1, 9.0, folder)
+    metrics = folder.read_json("metrics.json")
+    assert [found.id] == tried[1:]
+    assert (metrics["candidates"], metrics["failed"]) == (2, 1)
+    assert metrics["cpu_seconds"] >= 10.0
+
+    def always(*given: Any) -> dict[str, Any]:
+        raise DivergenceError("planted")
+
+    monkeypatch.setattr(random_search, "evaluate_candidate", always)
+    with pytest.raises(DivergenceError, match="all 1 candidates of the random search diverged; the last: planted"):
+        search_at_random(config, small_corpus, fold, 1, -1.0, RunFolder.claim(tmp_path / "all"))
 
 
 def set_cost(compared: tuple[Path, dict[str, Any]], cells: Path, cost: float) -> float:

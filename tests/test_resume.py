@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,11 @@ def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
     for name in SAME:
         if (tmp_path / "whole" / name).exists() or name != ALPHAS:  # some strategies have no alphas
             assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
-    with pytest.raises(RunFolderError, match="with seed 3"):
+    with pytest.raises(RunFolderError, match="another seed"):
         search(config, small_corpus, fold, 4, RunFolder.claim(tmp_path / "cut", resume=True))
+    changed = replace(small_corpus, manifest=replace(small_corpus.manifest, digest="of other rows"))
+    with pytest.raises(RunFolderError, match="another manifest"):  # under the same name: its folds may be others
+        search(config, changed, fold, 3, RunFolder(tmp_path / "cut"))
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
 from nni_emodarts.experiment import Manager
 from nni_emodarts.features import FeatureStore
 from nni_emodarts.multi_trial import evaluation, search_by_trials
+from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
@@ -120,6 +121,9 @@ def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: P
     assert trained == table["id"].tolist()[1:]
     again = pd.read_csv(out / "candidates.csv")
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
+    # Killed after the last candidate: the order of the search, in which the earlier of equals wins, is still known.
+    kept = SearchFolder(RunFolder(out)).finished()
+    assert list(kept) == table["id"].tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "train", None)
         found = search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))

@@ -48,6 +48,9 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     more = study(fast_config, small_corpus, finished, 3, folder)
     assert more["random_sampling"]["samples"] == 3
     assert all(file.stat().st_mtime_ns == time for file, time in times.items()), "a finished network ran again"
+    for other, says in ((replace(finished, fold=1), "another fold"), (replace(finished, seed=2), "another seed")):
+        with pytest.raises(RunFolderError, match=says):
+            study(fast_config, small_corpus, other, 2, folder)
 
 
 def test_samples_are_drawn_until_the_cost_is_spent(

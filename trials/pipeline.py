@@ -4,8 +4,7 @@ from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, test_columns
 
 from nni_emodarts import nni_trial
-from nni_emodarts.architecture import Architecture
-from nni_emodarts.run_folder import ALPHAS, ARCHITECTURE, METRICS
+from nni_emodarts.run_folder import ALPHAS
 
 
 def main() -> None:
@@ -23,10 +22,7 @@ def work(trial: arguments.Trial) -> None:
     corpus = prepare(config.data, config.features, progress=progress)
     fold = corpus.fold(trial.fold)
     searched = trial.folder.child("search")
-    if searched.has(METRICS):
-        architecture = Architecture.load(searched.path / ARCHITECTURE)
-    else:
-        architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
+    architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
     choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     if searched.has(ALPHAS):
         trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())

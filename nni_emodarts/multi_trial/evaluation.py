@@ -47,7 +47,7 @@ def evaluate_candidate(
         report: given the validation UAR after each epoch.
 
     Returns:
-        What the folder's metrics.json holds: `val_uar` of the best epoch, parameters, seconds.
+        What the folder's metrics.json holds: `val_uar` of the epoch that is kept, parameters, seconds.
     """
     if folder.has(METRICS):
         return folder.read_json(METRICS)

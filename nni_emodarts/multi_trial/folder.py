@@ -9,7 +9,6 @@ import pandas as pd
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.corpora.synthetic import SYNTHETIC
-from nni_emodarts.errors import RunFolderError
 from nni_emodarts.flat_space import flat_choices, flat_sample
 from nni_emodarts.multi_trial.ledger import Entry
 from nni_emodarts.run_folder import (
@@ -18,6 +17,7 @@ from nni_emodarts.run_folder import (
     CONFIG,
     METRICS,
     RunFolder,
+    refuse_other,
     refuse_other_settings,
 )
 
@@ -51,13 +51,7 @@ class SearchFolder:
         folder = cls(run)
         asked = {"manifest": digest, "fold": fold, "seed": seed}
         if folder._all.has(_STATE):
-            state = folder._all.read_json(_STATE)
-            differing = [name for name, value in asked.items() if state.get(name) != value]
-            if differing:
-                raise RunFolderError(
-                    f"output folder {run.path} holds a search with another {differing[0]}; name another folder, or "
-                    f"--overwrite that run"
-                )
+            refuse_other("search", run, folder._all.read_json(_STATE), asked)
         else:
             folder._all.write_json(_STATE, {**asked, "experiments": []})
         run.write_text(CONFIG, config.to_yaml())
@@ -79,13 +73,13 @@ class SearchFolder:
         return self._all.child(name)
 
     def finished(self) -> dict[str, tuple[Architecture, float]]:
-        """Candidates that were trained: id -> architecture and validation UAR."""
-        found = {}
+        """Candidates that were trained, in the order of the search: id -> architecture and validation UAR."""
+        found = []
         for file in sorted(self._all.path.glob(f"*/{METRICS}")):
-            folder = RunFolder(file.parent)
-            architecture = Architecture.load(folder.path / ARCHITECTURE)
-            found[architecture.id] = architecture, float(folder.read_json(METRICS)["val_uar"])
-        return found
+            architecture = Architecture.load(file.with_name(ARCHITECTURE))
+            found.append((architecture, float(RunFolder(file.parent).read_json(METRICS)["val_uar"])))
+        found.sort(key=lambda each: each[0].origin.get("candidate", 0))
+        return {architecture.id: (architecture, val_uar) for architecture, val_uar in found}
 
     def experiments(self) -> list[tuple[str, int]]:
         """Id and port of each NNI experiment that trained candidates."""
@@ -120,8 +114,8 @@ class SearchFolder:
 
 
 def _absolute(config: ExperimentConfig) -> ExperimentConfig:
-    """The configuration with absolute paths."""
+    """The configuration with absolute paths; a link stays one, since recordings are named relative to it."""
     data = config.data
-    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).resolve())
-    cache = data.cache and str(Path(data.cache).resolve())
+    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
+    cache = data.cache and str(Path(data.cache).absolute())
     return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})

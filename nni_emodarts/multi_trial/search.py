@@ -198,7 +198,7 @@ class _Search:
 
     def _on_start(self, entry: Entry) -> None:
         self._folder.candidate(entry.architecture.id).write_json(
-            ARCHITECTURE, self._with_origin(entry.architecture).to_dict()
+            ARCHITECTURE, self._with_origin(entry.architecture, candidate=entry.number).to_dict()
         )
 
     def _on_end(self, entry: Entry) -> None:
@@ -215,10 +215,10 @@ class _Search:
         metrics = evaluate_candidate(self._config, self._corpus, self._fold, self._seed, architecture, folder)
         return float(metrics["val_uar"])
 
-    def _with_origin(self, architecture: Architecture) -> Architecture:
+    def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:
         return Architecture.from_choices(
             self._config.space, flat_sample(architecture), self._corpus.num_classes, self._corpus.input_shape,
-            self._origin,
+            {**self._origin, **more},
         )  # fmt: skip
 
     def _best(self, entries: list[Entry]) -> Entry:

@@ -14,8 +14,9 @@ class MeanPooling(nn.Module):
         self.out_width = width
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
-        """sequence (N, T, D) with zero padding, lengths (N,) -> (N, D)."""
-        return sequence.sum(1) / lengths[:, None].to(sequence.dtype)
+        """sequence (N, T, D), lengths (N,) -> (N, D)."""
+        real = frame_mask(lengths, sequence.shape[1])[:, :, None]
+        return sequence.masked_fill(~real, 0.0).sum(1) / lengths[:, None].to(sequence.dtype)
 
 
 class AttentionPooling(nn.Module):

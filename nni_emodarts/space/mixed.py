@@ -81,7 +81,7 @@ class PartialOperation(MixedOperation):
         width = inputs.shape[axis] // self.parts
         chosen, rest = inputs.split([width, inputs.shape[axis] - width], axis)
         mixed = super().forward(chosen, lengths)
-        if axis == 1 and mixed.shape[2] != rest.shape[2]:
+        if axis == 1 and mixed.shape[2:] != rest.shape[2:]:
             rest = halve(rest, lengths)
         return shuffle(torch.cat([mixed, rest], axis), self.parts, axis)
 

@@ -1,5 +1,7 @@
 """Whether a strategy can search a space, told before anything is trained."""
 
+import math
+
 from nni_emodarts.architecture import derivable, nodes
 from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
@@ -23,13 +25,14 @@ def check_space(search: SearchConfig, space: SpaceConfig) -> None:
             "random_one_shot, which also searches by single paths and needs nothing more"
         )
     parts = getattr(search.strategy_options(), "partial_channels", 1)
-    for key, width in (("cnn_channels", space.cnn_channels), ("seqnn_width", space.seqnn_width)):
-        if width % parts:
-            divisors = [number for number in range(2, width + 1) if width % number == 0]
-            raise ConfigError(
-                f"strategy {search.strategy}: partial_channels {parts} must divide space.{key} {width}; take one of "
-                f"{', '.join(map(str, divisors))}, or 1 to let all channels through"
-            )
+    common = math.gcd(space.cnn_channels, space.seqnn_width)
+    if common % parts:
+        divisors = [str(number) for number in range(1, common + 1) if common % number == 0]
+        raise ConfigError(
+            f"strategy {search.strategy}: partial_channels {parts} must divide both space.cnn_channels "
+            f"{space.cnn_channels} and space.seqnn_width {space.seqnn_width}; take one of {', '.join(divisors)}, of "
+            "which 1 lets all channels through"
+        )
 
 
 def _has_freedom(space: SpaceConfig) -> bool:

@@ -48,9 +48,14 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         )
         self._terms = terms
 
+    @property
+    def is_warm(self) -> bool:
+        """Whether the warm-up is over, so that alphas learn."""
+        return bool(self.trainer.current_epoch >= self.warmup_epochs)
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """One step of the alphas, after the warm-up, then one of the weights."""
-        if self.trainer.current_epoch >= self.warmup_epochs:
+        if self.is_warm:
             self.architecture_step(batch["train"], batch["val"], batch_idx)
         self.resample()
         with without_gradient(self.arch_parameters()):
@@ -180,9 +185,12 @@ class CuredDartsSearch(DartsSearch):
         return value
 
     def should_stop(self) -> bool:
-        """DARTS+ (Liang et al. 2019): stop as soon as a derived cell holds so many skip connections."""
+        """DARTS+ (Liang et al. 2019): stop as soon as a derived cell holds so many skip connections.
+
+        What the alphas were before they learnt says nothing.
+        """
         limit = self._options.max_skips
-        return limit is not None and max(self.count_skips().values()) >= limit
+        return limit is not None and self.is_warm and max(self.count_skips().values()) >= limit
 
     def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
         """The derived architecture, by alpha or by perturbation."""

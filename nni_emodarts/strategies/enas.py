@@ -86,6 +86,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self._gradient_clip = gradient_clip
         self._rewards: list[float] = []
         self._choices: PathChoices | None = None
+        self._optimizer_state: dict[str, Any] | None = None
 
     def set_model(self, model: Any) -> None:
         """Take the supernet; a controller is made for the first one only."""
@@ -137,8 +138,15 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         checkpoint[_CONTROLLER] = self.policy.optim.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the state of the controller's optimiser."""
-        self.policy.optim.load_state_dict(checkpoint[_CONTROLLER])
+        """Take the state of the controller's optimiser, for when its weights are where they will be trained."""
+        self._optimizer_state = checkpoint[_CONTROLLER]
+
+    def on_train_start(self) -> None:
+        """Everything is on its device now."""
+        super().on_train_start()
+        if self._optimizer_state is not None:
+            self.policy.optim.load_state_dict(self._optimizer_state)
+            self._optimizer_state = None
 
     @torch.no_grad()
     def _try_path(self, batch: Any) -> None:

@@ -20,7 +20,7 @@ def choose_by_perturbation(
 
     Of an edge the operation is kept whose removal lowers the validation figure most; the others are taken out of the
     supernet, which is then tuned, before the next edge is judged. Likewise a node keeps the inputs whose removal hurts
-    most. `none` is never kept.
+    most. Between equals, which are many where a figure counts few answers, alpha decides. `none` is never kept.
 
     Args:
         modules: the supernet's modules of each label; those of one label share their alphas.
@@ -35,13 +35,14 @@ def choose_by_perturbation(
     for label in generator.permutation(edges):
         names = list(modules[label][0].names)
         figures = _without_each(modules[label], [name != NONE for name in names], evaluate)
-        choices[label] = names[int(np.argmin(figures))]
-        _keep(modules[label], [int(np.argmin(figures))])
+        kept = _worst(figures, modules[label][0], 1)
+        choices[label] = names[kept[0]]
+        _keep(modules[label], kept)
         tune()
     for label in generator.permutation(nodes):
         node = modules[label][0]
         figures = _without_each(modules[label], [True] * node.n_candidates, evaluate)
-        kept = sorted(np.argsort(figures, kind="stable")[: node.n_chosen].tolist())
+        kept = sorted(_worst(figures, node, node.n_chosen))
         choices[label] = kept
         _keep(modules[label], kept)
         tune()
@@ -59,6 +60,13 @@ def _without_each(modules: list[Any], eligible: list[bool], evaluate: Callable[[
         figures.append(evaluate())
     _keep(modules, list(range(len(eligible))))
     return figures
+
+
+def _worst(figures: list[float], module: MixedOperation | MixedNode, count: int) -> list[int]:
+    """Positions of the lowest figures; between equals, of the largest alphas."""
+    alphas = module._arch_alpha.detach().cpu().numpy()
+    found: list[int] = np.lexsort((-alphas, figures))[:count].tolist()
+    return found
 
 
 def _keep(modules: list[Any], positions: list[int]) -> None:

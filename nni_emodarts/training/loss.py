@@ -1,5 +1,6 @@
 """What training minimises: cross entropy of classes that are weighed, and answers that may be unsure."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,4 +30,5 @@ class EmotionLoss(nn.Module):
             return F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing)
         losses = F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing, reduction="none")
         sure = F.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
-        return ((1 - sure) ** self._focal * losses).sum() / self.weight[labels].sum()
+        unsure = (1 - sure).clamp(min=torch.finfo(sure.dtype).eps)  # of zero the gradient is infinite for gamma < 1
+        return (unsure**self._focal * losses).sum() / self.weight[labels].sum()

@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
+from torch.nn import functional as F
 
 from nni_emodarts import Architecture, EmoDartsSpace, build_model, load_preset
 from nni_emodarts.architecture import candidates, edge_label, node_label, nodes
 from nni_emodarts.config import PRESETS, load_config
 from nni_emodarts.errors import ArchitectureError, ConfigError
+from nni_emodarts.nn.temporal_pooling import POOLINGS
 from nni_emodarts.nni_nas import InputChoice, LayerChoice, ModelSpace
 from nni_emodarts.space import random_architecture, set_drop_path
 
@@ -43,6 +45,20 @@ def test_a_clip_alone_equals_its_row_in_a_padded_batch(preset: str, seed: int) -
         changed = data.clone()
         changed[0] += 1.0
         assert torch.equal(model(changed, LENGTHS)[1:], together[1:])
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_is_not_heard_whatever_was_learnt(pooling: str) -> None:
+    """Nothing that training moves may write into the padding what pooling then hears."""
+    config = load_config("tiny", settings=[f"space.pooling={pooling}"])
+    torch.manual_seed(1)
+    model = build_model(random_architecture(config.space, 4, config.features.input_shape, 1)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        data = maps(model.input_shape)
+        longer = F.pad(data, (0, 31))
+        torch.testing.assert_close(model(longer, LENGTHS), model(data, LENGTHS), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -150,6 +150,16 @@ def test_skips_are_counted_on_chosen_edges_and_stop_the_search() -> None:
     assert not search_of(space).should_stop()
 
 
+def test_alphas_that_have_not_learnt_stop_nothing() -> None:
+    space = supernet()
+    with torch.no_grad():
+        for part in space.modules():
+            if isinstance(part, MixedOperation):
+                part._arch_alpha[part.names.index("skip_connect")] = 1
+    stops = [search_of(space, epoch, warmup_epochs=2, max_skips=1).should_stop() for epoch in range(4)]
+    assert stops == [False, False, True, True]
+
+
 def test_entropy_is_one_when_undecided_and_zero_when_decided() -> None:
     space = supernet()
     search = search_of(space)
@@ -199,6 +209,29 @@ def test_perturbation_keeps_what_hurts_most_when_it_goes() -> None:
     assert space(data(space), LENGTHS).isfinite().all()
 
 
+def test_between_equals_perturbation_listens_to_alpha() -> None:
+    space = supernet()
+    modules: dict[str, list[Any]] = {}
+    with torch.no_grad():
+        for part in space.modules():
+            if isinstance(part, MixedOperation):
+                part._arch_alpha[part.names.index("skip_connect")] = 5.0
+            if isinstance(part, MixedNode):
+                part._arch_alpha.copy_(torch.arange(part.n_candidates))
+            if isinstance(part, MixedOperation | MixedNode):
+                modules.setdefault(str(part.label), []).append(part)
+    choices = choose_by_perturbation(modules, lambda: 0.5, lambda: None, seed=0)
+    for label, found in modules.items():
+        last = len(found[0]._arch_alpha) - 1
+        assert choices[label] == ([last - 1, last] if isinstance(found[0], MixedNode) else "skip_connect")
+
+
+def test_partial_channels_of_a_single_bin_are_halved_in_time() -> None:
+    space = EmoDartsSpace(**{**load_preset("tiny"), "input_shape": (1, 1)}, num_classes=4)
+    plain = Darts(DartsOptions(partial_channels=2, accelerated=False), 5.0, []).mutate_model(space).eval()
+    assert plain(torch.randn(2, 1, 1, 20), LENGTHS).isfinite().all()
+
+
 def test_gumbel_noise_is_for_training_only() -> None:
     noise, alpha = GumbelNoise(), torch.randn(7)
     noise.tau = 0.1
@@ -209,7 +242,8 @@ def test_gumbel_noise_is_for_training_only() -> None:
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        (["search.options.partial_channels=3"], "must divide space.cnn_channels 4; take one of 2, 4"),
+        (["search.options.partial_channels=3"], "space.cnn_channels 4 and space.seqnn_width 32; take one of 1, 2, 4"),
+        (["search.options.partial_channels=4", "space.cnn_channels=6"], "take one of 1, 2, of which 1 lets all"),
         (
             ["space.cnn_nodes=1", "space.seqnn_nodes=1", "space.cnn_primitives=[max_pool_3x3]",
              "space.seqnn_primitives=[lstm_1]"],

@@ -71,6 +71,14 @@ def test_the_focal_loss_is_that_of_the_paper() -> None:
     torch.testing.assert_close(EmotionLoss(torch.ones(4), focal=2.0)(logits, labels), expected)
 
 
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_the_focal_loss_of_a_sure_answer_has_a_gradient(gamma: float) -> None:
+    logits = torch.tensor([[40.0, 0.0, 0.0, 0.0]], requires_grad=True)
+    EmotionLoss(torch.ones(4), 0.1, focal=gamma)(logits, torch.tensor([0])).backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
 class Sums(nn.Module):
     """Logits that are linear in the maps, whatever their length."""
 
