@@ -124,7 +124,9 @@ CHECKLIST = (
     Item("Ablation studies?", _ablations),
     Item(
         "The same evaluation protocol for all methods?",
-        _always("Yes: validation speakers choose the epoch, test speakers are read once. Machines choose nothing."),
+        _always(
+            "Yes: one recipe, which says what epoch is scored; test speakers are read once. Machines choose nothing."
+        ),
     ),
     Item(
         "Performance over time compared?",

@@ -75,7 +75,14 @@ def search(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
-    from nni_emodarts.run_folder import CANDIDATE_FOLDERS, CHECKPOINT, METRICS, RunFolder, refuse_other_settings
+    from nni_emodarts.run_folder import (
+        CANDIDATE_FOLDERS,
+        CHECKPOINT,
+        METRICS,
+        RunFolder,
+        refuse_other,
+        refuse_other_settings,
+    )
 
     table = load_manifest(chosen.data)
     make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
@@ -83,6 +90,7 @@ def search(
     if resume and not overwrite:
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
+        refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
         console.out.print(f"{out} holds a finished search; nothing to do")
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
@@ -191,16 +199,18 @@ def experiment(
             corpus = prepare(chosen.data, chosen.features, table, progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
         console.show_skipped(len(corpus.skipped), "each trial's folder")
-    # A trial starts in a folder of NNI's: paths must be absolute.
-    where = SYNTHETIC if manifest == SYNTHETIC else str(Path(str(chosen.data.manifest)).resolve())
+    # A trial starts in a folder of NNI's: paths must be absolute. A link stays one: recordings lie relative to it.
+    given = str(chosen.data.manifest)
+    where = SYNTHETIC if given == SYNTHETIC else str(Path(given).absolute())
     words = ["--manifest", where, "--protocol", chosen.data.protocol]
     words += ["--preset", preset] if preset else []
     words += ["--config", str(config.resolve())] if config else []
     words += ["--strategy", strategy] if strategy else []
     words += ["--bad-audio", bad_audio] if bad_audio else []
     words += [word for setting in settings or () for word in ("--set", setting)]
+    words += ["--set", f"data.cache={Path(chosen.data.cache).absolute()}"] if chosen.data.cache else []
     text = experiment_yaml(
-        f"emoDARTS on {Path(where).resolve().parent.name if where != SYNTHETIC else 'the embedded corpus'}",
+        f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
         words, wanted, _numbers("seeds", seeds), concurrency,
     )  # fmt: skip
     write_experiment(out, text, overwrite)

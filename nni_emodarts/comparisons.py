@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_emodarts.paired import compare_systems, holm
-from nni_emodarts.statistics import stack_speakers
+from nni_emodarts.statistics import gather_speakers, stack_speakers
 
 Cells = Sequence[Mapping[str, Any]]
 """The finished cells of a method: all folds and seeds."""
@@ -68,8 +68,5 @@ def stacked(cells: Cells) -> npt.NDArray[np.int64]:
     """Confusions of a method's speakers (seeds, speakers, K, K), seeds in their order, the folds' speakers together."""
     seeds = sorted({cell["seed"] for cell in cells})
     return stack_speakers(
-        [
-            {speaker: counts for cell in cells if cell["seed"] == seed for speaker, counts in cell["speakers"].items()}
-            for seed in seeds
-        ]
+        [gather_speakers((cell["fold"], cell["speakers"]) for cell in cells if cell["seed"] == seed) for seed in seeds]
     )

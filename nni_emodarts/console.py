@@ -104,6 +104,12 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
     out.print(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})", highlight=False)
     recalls = "  ".join(f"{name} {_number(value)}" for name, value in pooled["recall"].items())
     out.print(f"Recall         {recalls}", highlight=False)
+    counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
+    if len(set(counts.values())) > 1:
+        there = ", ".join(f"seed {seed}: {_count(count, 'fold')}" for seed, count in counts.items())
+        out.print(
+            f"NOT COMPLETE: the seeds have different folds ({there}), so that their mean mixes them", style="bold red"
+        )
     if pooled.get("overlap"):
         out.print(
             f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}", style="bold red"

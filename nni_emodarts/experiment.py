@@ -258,10 +258,9 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     figures = [run.read_json(METRICS) for run in scored]
     _refuse_different_skips(scored)
     try:
-        table = pool(run.read_csv(PREDICTIONS) for run in scored)
+        pooled = pooled_table(pool(run.read_csv(PREDICTIONS) for run in scored), figures[0]["classes"])
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
-    pooled = pooled_table(table, figures[0]["classes"])
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
     return {**pooled, **({"overlap": overlap} if overlap else {})}
 

@@ -9,7 +9,10 @@ import numpy as np
 from nni_emodarts.errors import OverlapError
 from nni_emodarts.preparation import Corpus
 
-_PER_SPEAKER = 4  # recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file
+_PER_SPEAKER = (
+    4  # recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file. Of people
+)
+# without a name all are kept, since each may be somebody else.
 _DIGITS = 16
 
 
@@ -34,7 +37,9 @@ def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
         "manifest": corpus.manifest.digest,
         "speakers": corpus.speakers(rows),
         "recordings": sorted(
-            digest for of_speaker in _recordings(corpus, rows).values() for digest in sorted(of_speaker)[:_PER_SPEAKER]
+            digest
+            for speaker, of_speaker in _recordings(corpus, rows).items()
+            for digest in sorted(of_speaker)[: _PER_SPEAKER if speaker else None]
         ),
     }
 

@@ -3,7 +3,8 @@
 Utterances of one speaker resemble each other, so that the speaker is the unit that is drawn anew, never the utterance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,24 @@ def wa_of_confusion(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Accuracy: (..., K, K) -> (...)."""
     counts = np.asarray(confusion, dtype=np.float64)
     return np.asarray(np.trace(counts, axis1=-2, axis2=-1) / np.maximum(counts.sum((-2, -1)), 1))
+
+
+def gather_speakers(
+    folds: Iterable[tuple[Any, Mapping[str, npt.ArrayLike]]],
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Confusions of the speakers of several folds together, by name.
+
+    Utterances of unknown speakers are people of their own in each fold: they must not be taken for one person.
+
+    Args:
+        folds: number of each fold, and the confusions of its speakers, "" standing for the unknown.
+    """
+    found: dict[str, npt.NDArray[np.int64]] = {}
+    for fold, speakers in folds:
+        for speaker, counts in speakers.items():
+            name = speaker or f"unknown, fold {fold}"
+            found[name] = np.asarray(counts, dtype=np.int64) + found.get(name, 0)
+    return found
 
 
 def stack_speakers(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> npt.NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """The command line as a person uses it: real processes, exit codes, messages."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -87,6 +88,8 @@ def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path,
     words = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", searched, *fast_words]
     refused(*words, says=("not empty",))
     assert "finished" in emodarts(*words, "--resume").stdout
+    refused(*words, "--resume", "--fold", 3, says=("another fold",))
+    refused(*words, "--resume", "--seed", 9, says=("another seed",))
     assert (searched / "metrics.json").stat().st_mtime_ns == stamp
 
 
@@ -131,6 +134,17 @@ def test_an_experiment_of_ones_own(small_manifest: Path, tmp_path: Path) -> None
     assert str(small_manifest) in data["trialCommand"], "a trial starts elsewhere"
     assert "--preset compact" in data["trialCommand"]
     assert Path(data["trialCodeDirectory"]).is_dir()
+    corpus = Path(shutil.copytree(small_manifest.parent, tmp_path / "corpus"))
+    (corpus / small_manifest.name).rename(tmp_path / "elsewhere.csv")
+    (corpus / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
+    linked = ["--manifest", "corpus/link.csv", "--set", "data.cache=store", "--out", "linked.yml"]
+    done = emodarts("experiment", *linked, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    command = yaml.safe_load((tmp_path / "linked.yml").read_text())["trialCommand"]
+    assert str(corpus / "link.csv") in command, "recordings lie relative to the link"
+    assert f"data.cache={tmp_path / 'store'}" in command
+    emodarts("experiment", "--set", "data.manifest=synthetic", "--out", "made.yml", cwd=tmp_path)
+    assert "--manifest synthetic" in yaml.safe_load((tmp_path / "made.yml").read_text())["trialCommand"]
     refused(*words, says=("my.yml", "--overwrite"), cwd=small_manifest.parent)
     refused("run", tmp_path / "none.yml", says=("none.yml",))
     refused("results", "nosuchexperiment", says=("nosuchexperiment",))

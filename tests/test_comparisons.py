@@ -44,6 +44,16 @@ def test_the_speakers_of_all_folds_count_together() -> None:
     assert stacked(cells(0.5)).shape == (2, SPEAKERS, 3, 3)
 
 
+def test_unknown_speakers_of_several_folds_are_all_counted_and_not_one_person() -> None:
+    made = [
+        {"seed": 1, "fold": fold, "speakers": {"": [[3, fold], [0, 3]], "a": [[1, 0], [0, 0]]}} for fold in range(3)
+    ]
+    found = stacked(made)
+    assert found.shape == (1, 4, 2, 2)
+    assert found.sum() == 3 * 7 + 3
+    assert sorted(found.sum((0, 2, 3)).tolist()) == [3, 6, 7, 8]
+
+
 def test_the_reference_is_darts_or_the_last_unless_named() -> None:
     assert pick_reference(["darts", "random", "cnn"], None) == "darts"
     assert pick_reference(["random", "cnn"], None) == "cnn"

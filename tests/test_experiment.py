@@ -11,8 +11,10 @@ import requests
 import yaml
 from sklearn.metrics import recall_score
 
+from nni_emodarts.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.experiment import Manager, experiment_yaml, free_port, pool_trials, started, trial_folders, wait
+from nni_emodarts.metrics import pooled_table
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,18 @@ def test_what_cannot_be_pooled(tmp_path: Path) -> None:
         (folder / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\n0,1,x,s,a,b\n")
     with pytest.raises(ExperimentError, match="fold 0, seed 1; pool each run once"):
         pool_trials(trial_folders(tmp_path))
+    (tmp_path / "b" / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\n1,1,x,s,c,c\n")
+    with pytest.raises(ExperimentError, match="none of the classes"):
+        pool_trials(trial_folders(tmp_path))
+
+
+def test_seeds_of_different_folds_are_marked(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [(fold, seed, f"{fold}", "s", emotion, "a") for fold, seed in ((0, 1), (1, 1), (0, 2)) for emotion in "ab"]
+    table = pd.DataFrame(rows, columns=["fold", "seed", "file", "speaker", "emotion", "predicted"])
+    show_pooled(pooled_table(table[table["seed"] == 1], ["a", "b"]))
+    assert "NOT COMPLETE" not in capsys.readouterr().out
+    show_pooled(pooled_table(table, ["a", "b"]))
+    assert "NOT COMPLETE: the seeds have different folds (seed 1: 2 folds, seed 2: 1 fold)" in capsys.readouterr().out
 
 
 def test_an_experiment_that_nni_refuses(tmp_path: Path) -> None:

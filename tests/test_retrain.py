@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +132,34 @@ def test_resumed_equals_never_stopped(
     for seed in (1, 2):
         name = f"fold_00/seed_{seed}/predictions.csv"
         assert (folder.path / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_more_seeds_join_those_that_are_there(
+    finished: Path, fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path
+) -> None:
+    """Pooled together once each seed has the same folds; the network to ship then has their estimate."""
+    folder = RunFolder(Path(shutil.copytree(finished, tmp_path / "out")))
+    shutil.rmtree(folder.path / "fold_00" / "seed_2")
+    shutil.rmtree(folder.path / "fold_03" / "seed_2")
+    architecture = Architecture.load(finished / "architecture.json")
+    one = retrain(fast_config, small_corpus, architecture, [0, 3], [1], folder)
+    assert list(one["seeds"]) == [1]
+    assert folder.read_json("final/metrics.json")["estimate"]["test_uar"] == pytest.approx(one["test_uar"])
+    part = retrain(fast_config, small_corpus, architecture, [0], [2], folder)
+    assert (list(part["seeds"]), list(part["folds"])) == ([2], [0]), "seed 2 lacks a fold, so that it stands alone"
+    both = retrain(fast_config, small_corpus, architecture, [3], [2], folder)
+    assert (list(both["seeds"]), list(both["folds"])) == ([1, 2], [0, 3])
+    assert both["test_uar"] == pytest.approx(json.loads((finished / "metrics.json").read_text())["test_uar"])
+    assert folder.read_json("final/metrics.json")["estimate"]["test_uar"] == pytest.approx(both["test_uar"])
+
+
+def test_an_architecture_of_unknown_speakers_keeps_all_recordings(small_corpus: Corpus) -> None:
+    """Each may be somebody else, so that four of them would not tell whom a search saw."""
+    table = small_corpus.manifest.table.assign(speaker="")
+    corpus = replace(small_corpus, manifest=replace(small_corpus.manifest, table=table))
+    rows = np.arange(20)
+    for row in rows:
+        assert find_overlap(fingerprint(corpus, rows), corpus, np.array([row])).speakers == ("?",)
 
 
 def test_a_folder_of_another_run_is_not_mixed(

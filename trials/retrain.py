@@ -15,6 +15,7 @@ def main() -> None:
 
 def work(trial: arguments.Trial) -> None:
     """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
+    from nni_emodarts.origin import search_origin
     from nni_emodarts.overlap import find_overlap, refuse_overlap
     from nni_emodarts.preparation import prepare
     from nni_emodarts.retrain import retrain_fold, settle_space
@@ -33,7 +34,8 @@ def work(trial: arguments.Trial) -> None:
     corpus = prepare(config.data, config.features, progress=progress)
     fold = corpus.fold(trial.fold)
     if trial.choices:
-        origin = {"strategy": "tuner", "seed": trial.seed}
+        # The tuner hears of validation speakers, and networks are trained on training speakers, as in a search.
+        origin = {**search_origin(config, corpus, fold, trial.seed), "strategy": "tuner", "options": {}}
         architecture = Architecture.from_choices(
             config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin
         )

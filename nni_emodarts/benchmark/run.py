@@ -41,8 +41,10 @@ def compare(
     `comparisons` holds each method against the method `reference`: `darts`, or the last, where it is absent.
 
     Raises:
-        ConfigError: `reference` is not among the methods.
+        ConfigError: `reference` is not among the methods, or `name` holds a path.
     """
+    if Path(name).name != name:
+        raise ConfigError(f"name {name!r} must be a single word, such as emodb4-loso; name the folder by --out")
     try:
         chosen = pick_reference([method.name for method in methods], reference)
     except ValueError as error:

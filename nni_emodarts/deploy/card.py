@@ -28,7 +28,7 @@ from nni_emodarts.run_folder import (
     WEIGHTS,
     RunFolder,
 )
-from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers
+from nni_emodarts.statistics import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 
 _LICENCE_FILES = ("source", "licence", "license", "copying")
 _LICENCE_LINES = 12
@@ -210,7 +210,10 @@ def _genders(table: pd.DataFrame) -> dict[str, str]:
 def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
     if table["speaker"].nunique() < _SPEAKERS_OF_INTERVAL:
         return None
-    by_seed = [speaker_confusions(rows, labels) for _, rows in table.groupby("seed")]
+    by_seed = [
+        gather_speakers((fold, speaker_confusions(part, labels)) for fold, part in rows.groupby("fold"))
+        for _, rows in table.groupby("seed")
+    ]
     try:
         return bootstrap_uar(stack_speakers(by_seed))
     except ValueError:  # seeds that were scored on different speakers

@@ -14,7 +14,7 @@ class NetworkFolder:
 
     Attributes:
         folder: its own folder.
-        run: the folder of the run that it belongs to; its own where it is the only network.
+        run: the folder of its figures: of a final network the run that it belongs to, of any other its own.
         config: what it was made with.
         labels: names of the classes (K), in the order of its outputs.
     """
@@ -55,15 +55,13 @@ def open_network(path: str | Path, fold: int | None = None, seed: int | None = N
     labels = folder.read_json(METRICS).get("classes")
     if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
         raise RunFolderError(f"network {folder.path}: {METRICS} names no classes; retrain it")
-    run = path if folder.path != path else _run_of(path)
-    return NetworkFolder(folder, RunFolder(run), load_config(file=folder.path / CONFIG), tuple(labels))
+    return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), tuple(labels))
 
 
-def _run_of(network: Path) -> Path:
-    """The run that a network's folder lies in."""
-    if network.name == FINAL and (network.parent / METRICS).is_file():
-        return network.parent
-    return network
+def _scored_by(network: RunFolder) -> RunFolder:
+    """Where a network's figures are: a final one has those of its run's folds, any other its own."""
+    run = RunFolder(network.path.parent)
+    return run if network.path.name == FINAL and run.has(METRICS) else network
 
 
 def _choose(path: Path, fold: int | None, seed: int | None) -> Path:

@@ -10,6 +10,8 @@ from nni_emodarts.features.audio import MAX_SECONDS, MIN_SECONDS
 
 SILENCE_DB = 35.0
 """How far below a recording's loud parts silence begins, in dB; speech spans about 30."""
+LOUD_SECONDS = 1.0
+"""A recording's loud parts last so long at most; a click is shorter."""
 SPOKEN_SHARE = 0.1
 """Share of a window that must be louder than silence for the window to be recognised."""
 
@@ -57,9 +59,9 @@ class Silence:
 
     def __init__(self, survey: Survey, below: float | None) -> None:
         levels = survey.levels
-        threshold = -np.inf if below is None else np.percentile(levels, LOUD_PERCENTILE) - below
-        self._spoken = np.concatenate([[0], np.cumsum(levels > threshold)])
         self._seconds = survey.step / survey.rate
+        threshold = -np.inf if below is None else _loud(levels, self._seconds) - below
+        self._spoken = np.concatenate([[0], np.cumsum(levels > threshold)])
 
     def __call__(self, start: float, end: float) -> bool:
         """Whether a window (seconds) is silent."""
@@ -67,6 +69,18 @@ class Silence:
         low = min(int(start / self._seconds), last - 1)
         high = min(max(int(np.ceil(end / self._seconds)), low + 1), last)
         return bool(self._spoken[high] - self._spoken[low] < SPOKEN_SHARE * (high - low))
+
+
+def _loud(levels: np.ndarray, step: float) -> float:
+    """What a recording's loud parts reach, in dB: a share of it, but of a long one a second, or little speech is lost.
+
+    Args:
+        levels: (n,) in dB.
+        step: seconds from one level to the next.
+    """
+    share = (1 - LOUD_PERCENTILE / 100) * len(levels)
+    count = max(1, round(min(share, LOUD_SECONDS / step)))
+    return float(np.partition(levels, -count)[-count])
 
 
 def cut(pieces: Iterator[np.ndarray], wanted: Sequence[Span]) -> Iterator[np.ndarray]:

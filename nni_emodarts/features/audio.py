@@ -194,7 +194,7 @@ def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: fl
         raise AudioError(f"{path}: end {stop:g} s lies beyond its {seconds:.3f} s; correct the manifest")
     if stop < start or (end is not None and stop == start):
         raise AudioError(f"{path}: end {stop:g} s does not lie after start {start:g} s; correct the manifest")
-    return round(start * rate), round(stop * rate)
+    return round(start * rate), min(round(stop * rate), sound.frames)
 
 
 def resample(waveform: np.ndarray, rate: int, sampling_rate: int) -> np.ndarray:

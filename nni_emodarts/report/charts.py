@@ -80,11 +80,12 @@ def _share_axis(axes: Axes, label: str) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def draw_training(histories: Mapping[str, pd.DataFrame]) -> Figure:
+def draw_training(histories: Mapping[str, pd.DataFrame], kept: Mapping[str, int]) -> Figure:
     """Validation UAR by epoch, a thin line for each network and a strong one for their median.
 
     Args:
         histories: name -> history.csv of a network.
+        kept: name -> the epoch whose weights are kept, where it is known; it gets a ring.
     """
     with style():
         figure = new_figure(7.2, 2.9)
@@ -96,8 +97,8 @@ def draw_training(histories: Mapping[str, pd.DataFrame]) -> Figure:
                 look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
                         "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
             axes.plot(history["epoch"], history["val_uar"], **look)
-            best = history.iloc[int(history["val_uar"].to_numpy().argmax())]
-            axes.plot(best["epoch"], best["val_uar"], "o", ms=8, mfc="none", color=look["color"],
+            ringed = history[history["epoch"] == kept.get(name)]
+            axes.plot(ringed["epoch"], ringed["val_uar"], "o", ms=8, mfc="none", color=look["color"],
                       alpha=look.get("alpha"))  # fmt: skip
         if not few:
             wide = pd.concat([each.set_index("epoch")["val_uar"] for each in histories.values()], axis=1)

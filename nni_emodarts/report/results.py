@@ -103,7 +103,9 @@ def describe_results(run: Run) -> dict[str, Any] | None:
         "folds": [_fold(run, fold) for fold in run.folds],
         "emotions": _emotions(run),
         "confusion": _confusion(run),
-        "training": None if not histories else {"figure": draw_training(histories), "alt": _training_words(run)},
+        "training": None
+        if not histories
+        else {"figure": draw_training(histories, _kept(run)), "alt": _training_words(run)},
     }
 
 
@@ -196,11 +198,17 @@ def _validation(measured: Sequence[Network] | Sequence[Search]) -> float | None:
     return mean(found) if found else None
 
 
+def _kept(run: Run) -> dict[str, int]:
+    """The epoch of each network whose weights are kept, by the network's name."""
+    epochs = {network.name: network.metrics.get("best_epoch") for network in run.networks}
+    return {name: epoch for name, epoch in epochs.items() if epoch is not None}
+
+
 def _training_words(run: Run) -> str:
-    best: Mapping[str, Any] = {network.name: network.metrics for network in run.networks}
+    kept: Mapping[str, Any] = {network.name: network.metrics for network in run.networks}
     parts = [
-        f"{name}: best {metrics['val_uar']:.3f} after epoch {metrics.get('best_epoch')}"
-        for name, metrics in best.items()
+        f"{name}: {metrics['val_uar']:.3f} after epoch {metrics.get('best_epoch')}, which is kept"
+        for name, metrics in kept.items()
         if metrics.get("val_uar") is not None
     ]
     return f"Validation UAR by epoch. {'; '.join(parts)}."

@@ -25,7 +25,7 @@ from nni_emodarts.run_folder import (
     PREDICTIONS,
     RunFolder,
 )  # fmt: skip
-from nni_emodarts.statistics import speaker_confusions, stack_speakers, uar_of_confusion
+from nni_emodarts.statistics import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 
 _EXPERIMENTS = "nni-experiments"
 _PLACES = ("environments/*/trials/*", "fold_*/seed_*", "*")
@@ -147,15 +147,13 @@ class Run:
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:
         """Confusions (seeds, speakers, K, K); None where nothing was scored, or the seeds on different speakers."""
-        by_seed: dict[int, dict[str, Any]] = {}
-        for network in self.scored:
-            held = by_seed.setdefault(network.seed, {})
-            for speaker, counts in network.speakers.items():  # utterances of unknown speakers are in several folds
-                held[speaker] = np.asarray(counts) + held.get(speaker, 0)
-        if not by_seed:
+        seeds = sorted({network.seed for network in self.scored})
+        if not seeds:
             return None
         try:
-            return stack_speakers([by_seed[seed] for seed in sorted(by_seed)])
+            return stack_speakers(
+                [gather_speakers((each.fold, each.speakers) for each in self.scored if each.seed == s) for s in seeds]
+            )
         except ValueError:
             return None
 
@@ -337,13 +335,14 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
     """The methods of a benchmark, from its cells."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        methods = [method["name"] for method in data["methods"]]
+        methods = {method["name"]: (set(method["folds"]), set(method["seeds"])) for method in data["methods"]}
         name = data["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
-    for method in methods:
+    for method, (folds, seeds) in methods.items():
         files = sorted((file.parent / "cells" / name).glob(f"{method}-fold_*-seed_*.json"))
         cells = [json.loads(each.read_text(encoding="utf-8")) for each in files]
+        cells = [cell for cell in cells if cell["fold"] in folds and cell["seed"] in seeds]  # others are not summed up
         if not cells:
             raise RunFolderError(f"{file}: the cells of {method} are not in {file.parent / 'cells' / name}")
         networks = tuple(sorted(map(_read_cell, cells), key=lambda each: (each.seed, each.fold)))

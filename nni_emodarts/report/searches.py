@@ -4,6 +4,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 
 from nni_emodarts.architecture import CellKind, cell_kinds
 from nni_emodarts.report.alphas import Alphas, chosen_edges, kinds
@@ -13,7 +14,7 @@ from nni_emodarts.report.families import CELL_NAMES, readable, sentence
 from nni_emodarts.report.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
 from nni_emodarts.report.network import describe_network, draw_network
 from nni_emodarts.report.runs import Search
-from nni_emodarts.run_folder import CANDIDATES, HISTORY
+from nni_emodarts.run_folder import CANDIDATES, HISTORY, RunFolder
 
 _SHADES = 33
 
@@ -47,7 +48,7 @@ def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
 def describe_search(search: Search, identity: str) -> dict[str, Any]:
     """A search's film, curves and heat maps."""
     alphas = Alphas.read(search.folder)
-    history = search.folder.read_csv(HISTORY) if search.folder.has(HISTORY) else None
+    history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: dict[str, Any] = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
     if search.folder.has(CANDIDATES):
@@ -58,7 +59,8 @@ def describe_search(search: Search, identity: str) -> dict[str, Any]:
         }
     elif history is not None and not history.empty:
         last = history.iloc[-1]
-        figures = ", ".join(f"{name} {last[name]:.3g}" for name in history.columns if name != "epoch")
+        known = [name for name in history.columns if name != "epoch" and not np.isnan(last[name])]
+        figures = ", ".join(f"{name} {last[name]:.3g}" for name in known)
         found["curves"] = {
             "figure": draw_search(history),
             "alt": f"Curves over {len(history)} epochs; in the end {figures}.",
@@ -80,6 +82,14 @@ def describe_search(search: Search, identity: str) -> dict[str, Any]:
             for kind in shown
         ]
     return found
+
+
+def _read_history(folder: RunFolder) -> pd.DataFrame | None:
+    """Figures by epoch; not a number where an epoch has none, as ENAS' reward in the warm-up."""
+    if not folder.has(HISTORY):
+        return None
+    history: pd.DataFrame = folder.read_csv(HISTORY).apply(pd.to_numeric, errors="coerce")
+    return history
 
 
 def _by_epoch(history: Any) -> dict[str, float]:

@@ -25,7 +25,7 @@ class Utterance:
 
     Attributes:
         file: its name in the manifest.
-        part: which of the file's segments it is, counted from 0.
+        part: which of its speaker's segments of the file it is, counted from 0.
         speaker: its speaker.
         emotion: its emotion.
         predicted: what it was taken for, by most seeds.
@@ -76,12 +76,12 @@ def _rank(table: pd.DataFrame, classes: tuple[str, ...]) -> list[Utterance]:
     rows = np.arange(len(table))
     true = pd.Index(classes).get_indexer(pd.Index(table["emotion"]))
     known = table.assign(
-        part=table.groupby(["fold", "seed", "file"]).cumcount(),
+        part=table.groupby(["fold", "seed", "file", "speaker"]).cumcount(),
         p_true=probabilities[rows, true],
         wrong=table["emotion"] != table["predicted"],
     )
     found = []
-    for _, seeds in known.groupby(["file", "part"], sort=False):
+    for _, seeds in known.groupby(["fold", "file", "speaker", "part"], sort=False):
         wrong = seeds[seeds["wrong"]]
         if 2 * len(wrong) <= len(seeds):
             continue
@@ -105,11 +105,12 @@ def _rank(table: pd.DataFrame, classes: tuple[str, ...]) -> list[Utterance]:
 
 def _read_sound(utterance: Utterance, manifest: Manifest) -> bytes | None:
     """An utterance's sound; None where the manifest's line is not surely the one that was scored."""
-    rows = np.flatnonzero(np.array(manifest.names) == utterance.file)
+    own = (np.array(manifest.names) == utterance.file) & (manifest.table["speaker"] == utterance.speaker).to_numpy()
+    rows = np.flatnonzero(own)
     if utterance.part >= len(rows):
         return None
     row = manifest.table.iloc[rows[utterance.part]]
-    if (row["emotion"], row["speaker"]) != (utterance.emotion, utterance.speaker):
+    if row["emotion"] != utterance.emotion:
         return None
     start, end = (None if np.isnan(row[name]) else float(row[name]) for name in ("start", "end"))
     sound = read_audio(row["file"], _SAMPLING_RATE, start, end)[: round(MAX_SECONDS * _SAMPLING_RATE)]

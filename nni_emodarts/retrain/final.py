@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,18 @@ def train_final(
         "architecture": architecture.id,
         "classes": list(corpus.manifest.classes),
         "speakers": corpus.speakers(rows),
-        "estimate": {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")},
+        "estimate": _estimate(folder),
     }
     final.write_json(METRICS, {**metrics, **watch.read()})
     return final.path
+
+
+def renew_estimate(folder: RunFolder) -> None:
+    """Give the network to ship the run's figures as they are now, after more folds or seeds."""
+    final = folder.child(FINAL)
+    final.write_json(METRICS, {**final.read_json(METRICS), "estimate": _estimate(folder)})
+
+
+def _estimate(folder: RunFolder) -> dict[str, Any]:
+    """A run's pooled test figures."""
+    return {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")}

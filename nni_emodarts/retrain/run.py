@@ -13,7 +13,7 @@ from nni_emodarts.metrics import pooled_table
 from nni_emodarts.overlap import find_overlap, refuse_overlap
 from nni_emodarts.preparation import Corpus, note_skipped
 from nni_emodarts.progress import Progress, silent
-from nni_emodarts.retrain.final import train_final
+from nni_emodarts.retrain.final import renew_estimate, train_final
 from nni_emodarts.retrain.fold import retrain_fold
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
@@ -39,7 +39,8 @@ def retrain(
 ) -> dict[str, Any]:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
 
-    Finished folds and seeds in the folder are kept, so that a run that was cut off goes on where it stopped.
+    Finished folds and seeds in the folder are kept, so that a run that was cut off goes on where it stopped, and later
+    calls add seeds or folds: all of them are pooled as soon as each seed has the same folds.
 
     Args:
         config: the whole configuration.
@@ -72,10 +73,21 @@ def retrain(
         retrain_fold(config, corpus, architecture, parts[index], seed, cell, overlap=overlap, progress=progress)
     if wanted:
         progress("networks", len(wanted), len(wanted))
-    pooled = pool(folder, folds, seeds)
-    if final and not folder.child(FINAL).has(METRICS):
+    pooled = pool(folder, *_together(folder, folds, seeds))
+    if folder.has(f"{FINAL}/{METRICS}"):
+        renew_estimate(folder)
+    elif final:
         train_final(config, corpus, architecture, folder, folds, seeds, progress)
     return pooled
+
+
+def _together(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> tuple[list[int], list[int]]:
+    """Folds and seeds to pool: with those that earlier calls left, where all of these are complete together."""
+    there = folder.finished_cells()
+    all_folds, all_seeds = sorted({fold for fold, _ in there}), sorted({seed for _, seed in there})
+    if there == {(fold, seed) for fold in all_folds for seed in all_seeds}:
+        return all_folds, all_seeds
+    return list(folds), list(seeds)
 
 
 def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Architecture) -> None:

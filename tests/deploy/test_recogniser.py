@@ -202,6 +202,17 @@ def test_over_time(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: 
             list(recognizer.predict_over_time(speech, 16000, **wrong))
 
 
+def test_little_speech_in_a_long_recording(recognizer: EmotionRecognizer, speech: np.ndarray) -> None:
+    """Two seconds of speech in two minutes are heard, and what is silent around them is told as such."""
+    noise = 1e-4 * np.random.default_rng(0).standard_normal(120 * 16000).astype(np.float32)
+    noise[60 * 16000 : 62 * 16000] += speech[: 2 * 16000]
+    found = list(recognizer.predict_over_time(noise, 16000, window=3.0, overlap=0.5))
+    heard = [each.start for each in found if each.emotion is not None]
+    assert heard
+    assert all(57.0 < start < 62.0 for start in heard)
+    assert {58.5, 60.0} <= set(heard)
+
+
 def test_over_time_at_another_rate(recognizer: EmotionRecognizer, speech: np.ndarray) -> None:
     """Resampled piece by piece as it would be as a whole."""
     import soxr

@@ -4,6 +4,7 @@ import soundfile
 
 from nni_emodarts.errors import AudioError
 from nni_emodarts.features import read_audio
+from nni_emodarts.features.audio import open_stretch
 
 RATE = 16000
 
@@ -88,6 +89,14 @@ def test_bad_recording_is_named_with_reason(tmp_path, name, write, message):
     with pytest.raises(AudioError, match=message) as caught:
         read_audio(tmp_path / name, RATE)
     assert str(caught.value).startswith(str(tmp_path / name))
+
+
+def test_an_end_that_is_rounded_up_is_the_recordings(tmp_path, tone):
+    _write(tmp_path / "second.wav", tone(1.0, RATE))
+    with open_stretch(tmp_path / "second.wav", 0.5, 1.05) as stretch:
+        assert stretch.samples == RATE // 2
+    rounded, exact = (read_audio(tmp_path / "second.wav", RATE, 0.5, end) for end in (1.05, 1.0))
+    assert np.array_equal(rounded, exact)
 
 
 @pytest.mark.parametrize(

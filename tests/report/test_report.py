@@ -8,13 +8,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.errors import ManifestError, RunFolderError
+from nni_emodarts.report.charts import draw_training
 from nni_emodarts.report.page import render, report
 from nni_emodarts.report.runs import read_runs
-from nni_emodarts.report.utterances import most_confused
+from nni_emodarts.report.utterances import _rank, most_confused
 from nni_emodarts.statistics import bootstrap_recalls
 
 Run = Callable[..., tuple[int, str]]
@@ -182,6 +184,45 @@ def test_a_benchmark_is_read() -> None:
         assert rows.sum() == method["utterances"] * len(method["seeds"])
     shown = render([runs[-1]])
     assert f"{summary['methods'][-1]['uar_mean']:.3f}" in shown
+
+
+def test_only_what_a_benchmark_sums_up_is_read(tmp_path: Path) -> None:
+    """Cells of a seed that is not finished lie beside the others while it runs."""
+    source = ROOT / "docs" / "results"
+    shutil.copy(source / "emodb4-loso.json", tmp_path)
+    cells = Path(shutil.copytree(source / "cells" / "emodb4-loso", tmp_path / "cells" / "emodb4-loso"))
+    first = json.loads((cells / "compare_svm-fold_00-seed_1.json").read_text())
+    (cells / "compare_svm-fold_00-seed_9.json").write_text(json.dumps({**first, "seed": 9}))
+    by_name = {run.name: run for run in read_runs([str(tmp_path / "emodb4-loso.json")])}
+    assert by_name["compare_svm"].seeds == [1]
+    assert by_name["compare_svm"].stacked is not None
+
+
+def test_a_figure_that_an_epoch_lacks(search_run: Path, tmp_path: Path) -> None:
+    """ENAS has no reward in the warm-up."""
+    folder = shutil.copytree(search_run, tmp_path / "search")
+    history = pd.read_csv(folder / "history.csv")
+    history["reward"] = [None, *[0.25] * (len(history) - 1)]
+    history.to_csv(folder / "history.csv", index=False)
+    assert "reward 0.25" in render(read_runs([str(folder)]))
+
+
+def test_a_ring_marks_the_epoch_that_is_kept() -> None:
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val_uar": [0.4, 0.6, 0.5]})
+    (axes,) = draw_training({"one": history}, {"one": 3}).axes
+    ring = next(line for line in axes.lines if line.get_markersize() == 8)
+    assert [*ring.get_xdata(), *ring.get_ydata()] == [3, 0.5]
+
+
+@pytest.mark.parametrize("fold_of_b", [0, 1])
+def test_segments_of_one_file_are_told_apart_by_fold_and_speaker(fold_of_b: int) -> None:
+    """Two speakers of a dialogue, of whom B's alone is not recognised."""
+    said = ((0, "A", "anger"), (fold_of_b, "B", "sadness"))
+    rows = [(fold, seed, "talk.wav", speaker, "anger", predicted, 0.2, 0.8)
+            for seed in (1, 2) for fold, speaker, predicted in said]  # fmt: skip
+    names = ["fold", "seed", "file", "speaker", "emotion", "predicted", "p_anger", "p_sadness"]
+    (worst,) = _rank(pd.DataFrame(rows, columns=names), ("anger", "sadness"))
+    assert (worst.speaker, worst.part, worst.wrong, worst.seeds) == ("B", 0, 2, 2)
 
 
 def test_what_is_no_run_is_told(emodarts: Run, search_run: Path, tmp_path: Path) -> None:
