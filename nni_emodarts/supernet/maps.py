@@ -48,19 +48,25 @@ def map_states(
     extent = Extent(lengths_out, bins, frames)
     strides = [cell.stride if number < len(states) else 1 for number in range(len(states) + len(cell.nodes))]
 
-    def leave(
+    def leave_one(
         numbers: list[int], maps: list[Tensor], edges: list[list[MixedOperation]], shares: list[list[Tensor]]
     ) -> Iterator[Tensor]:
-        for number, taken, leaving, weights in zip(numbers, maps, edges, shares, strict=True):
-            before = lengths[number] if strides[number] > 1 else lengths_out
-            yield from Source(taken, before, strides[number], extent).leave(leaving, weights)
+        (number,), (taken,), (leaving,), (weights,) = numbers, maps, edges, shares
+        before = lengths[number] if strides[number] > 1 else lengths_out
+        yield from Source(taken, before, strides[number], extent).leave(leaving, weights)
+
+    leave_around = around(leave_one)  # state by state, so that the inner results of one are held at once
+
+    def leave(*states: Sequence[Any]) -> Iterator[Tensor]:
+        for state in zip(*states, strict=True):
+            yield from leave_around(*([part] for part in state))
 
     def pass_by(number: int, maps: Tensor) -> Tensor:
         if strides[number] > 1:
             return halve(maps, lengths[number])
         return maps.contiguous(memory_format=torch.channels_last)
 
-    return source_by_source(cell, states, around(leave), pass_by, axis=1)
+    return source_by_source(cell, states, leave, pass_by, axis=1)
 
 
 class Extent:
