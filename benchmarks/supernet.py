@@ -47,7 +47,7 @@ class Supernet:
         chosen = {"partial_channels", "shared_depth"} if options else set()
         own = {key: value for key, value in settings.options.items() if key in chosen}
         torch.manual_seed(0)
-        bins, frames = BINS // factor, FRAMES // factor
+        bins, frames = -(-BINS // factor), -(-FRAMES // factor)
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
         strategy = make_strategy("darts", DartsOptions.model_validate({**how, **own}), 5.0, [])
         self.model = strategy.mutate_model(space).train()
