@@ -133,3 +133,11 @@ def test_a_strategy_takes_of_a_preset_what_it_knows():
 def test_options_of_another_strategy(strategy, setting, named):
     with pytest.raises(ConfigError, match=re.escape(named)):
         load_config("compact", settings=[setting], options={"search.strategy": strategy})
+
+
+@pytest.mark.parametrize(("warmup", "epochs", "left"), [(0, 3, 0), (2, 3, 2), (2, 10, 2), (2, 2, 1), (5, 1, 0)])
+def test_a_warm_up_leaves_an_epoch_for_the_choices(warmup: int, epochs: int, left: int) -> None:
+    """A search whose alphas never learnt would end with a random network."""
+    settings = [f"search.options.warmup_epochs={warmup}", f"search.epochs={epochs}"]
+    options = load_config("tiny", settings=settings).search.strategy_options()
+    assert options.model_dump()["warmup_epochs"] == left
