@@ -231,9 +231,9 @@ class SearchConfig(Section):
         A warm-up leaves at least one epoch, since a search whose choices never learn would end with a random network.
         """
         options = STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
-        if (warmup := getattr(options, "warmup_epochs", 0)) < self.epochs:
+        if getattr(options, "warmup_epochs", 0) < self.epochs:
             return options
-        return options.model_copy(update={"warmup_epochs": min(warmup, self.epochs - 1)})
+        return options.model_copy(update={"warmup_epochs": self.epochs - 1})
 
 
 class SpecAugmentConfig(Section):

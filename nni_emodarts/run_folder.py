@@ -111,11 +111,14 @@ class RunFolder:
         """The run of one fold and seed: `fold_00/seed_1`."""
         return self.child(f"fold_{fold:02d}", f"seed_{seed}")
 
-    def finished_cells(self) -> set[tuple[int, int]]:
-        """Fold and seed of each run inside that is finished."""
-        files = self.path.glob(f"fold_*/seed_*/{METRICS}")
-        names = [[part.rpartition("_")[2] for part in file.parts[-3:-1]] for file in files]
-        return {(int(fold), int(seed)) for fold, seed in names if fold.isdigit() and seed.isdigit()}
+    def cells(self, name: str) -> dict[tuple[int, int], Path]:
+        """Folders of the runs inside that hold a file of this name, by fold and seed."""
+        found = {}
+        for file in self.path.glob(f"fold_*/seed_*/{name}"):
+            fold, seed = (part.rpartition("_")[2] for part in file.parts[-3:-1])
+            if fold.isdigit() and seed.isdigit():
+                found[int(fold), int(seed)] = file.parent
+        return dict(sorted(found.items()))
 
     def has(self, name: str) -> bool:
         """Whether a file is there; each is written whole, so that it is complete."""

@@ -198,5 +198,4 @@ def test_the_accelerated_search_goes_the_same_way(
         found.append(folder.read_csv("alphas.csv")["alpha"])
     fast, plain = found
     assert plain.abs().max() > 1e-3
-    close = np.isclose(fast, plain, rtol=1e-2, atol=1e-6)
-    assert close.mean() > 0.99  # Adam's first step takes the sign of a gradient, also of one that rounding decides
+    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-6).all()

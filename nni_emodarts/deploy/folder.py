@@ -65,7 +65,7 @@ def _scored_by(network: RunFolder) -> RunFolder:
 
 
 def _choose(path: Path, fold: int | None, seed: int | None) -> Path:
-    cells = _cells(path)
+    cells = RunFolder(path).cells(WEIGHTS)
     single = (path / WEIGHTS).is_file()
     if fold is None and seed is None:
         if single:
@@ -82,13 +82,3 @@ def _choose(path: Path, fold: int | None, seed: int | None) -> Path:
     wanted = " ".join(f"{name} {value}" for name, value in (("fold", fold), ("seed", seed)) if value is not None)
     problem = f"it holds no network of {wanted}" if not fitting else f"it holds {len(fitting)} networks that fit"
     raise RunFolderError(f"run folder {path}: {problem}; there are {there}; name one by fold and seed")
-
-
-def _cells(path: Path) -> dict[tuple[int, int], Path]:
-    """The networks of a run over folds and seeds, by fold and seed."""
-    found = {}
-    for weights in path.glob(f"fold_*/seed_*/{WEIGHTS}"):
-        fold, seed = (name.rpartition("_")[2] for name in weights.parts[-3:-1])
-        if fold.isdigit() and seed.isdigit():
-            found[int(fold), int(seed)] = weights.parent
-    return dict(sorted(found.items()))

@@ -83,7 +83,7 @@ def retrain(
 
 def _together(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> tuple[list[int], list[int]]:
     """Folds and seeds to pool: with those that earlier calls left, where all of these are complete together."""
-    there = folder.finished_cells()
+    there = set(folder.cells(METRICS))
     all_folds, all_seeds = sorted({fold for fold, _ in there}), sorted({seed for _, seed in there})
     if there == {(fold, seed) for fold in all_folds for seed in all_seeds}:
         return all_folds, all_seeds

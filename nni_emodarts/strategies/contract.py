@@ -11,10 +11,17 @@ class OneShotSearch:
     """Answers that hold for most methods; a mix-in for NNI's one-shot modules."""
 
     export: Callable[[], dict[str, Any]]
+    trainer: Any
+    warmup_epochs: int
 
     recalibrates = False
     """Whether the statistics of batch normalisation are measured anew before each evaluation: those that were gathered
     over many sampled paths hold for none of them (SPOS, Guo et al. 2020, section 3.1)."""
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether the warm-up of a method that has one is over, so that the choices learn."""
+        return bool(self.trainer.current_epoch >= self.warmup_epochs)
 
     def validate(self, evaluate: Evaluate) -> float:
         """The validation figure of an epoch."""

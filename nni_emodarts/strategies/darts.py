@@ -48,11 +48,6 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         )
         self._terms = terms
 
-    @property
-    def is_warm(self) -> bool:
-        """Whether the warm-up is over, so that alphas learn."""
-        return bool(self.trainer.current_epoch >= self.warmup_epochs)
-
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """One step of the alphas, after the warm-up, then one of the weights."""
         if self.is_warm:

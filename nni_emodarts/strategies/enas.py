@@ -113,7 +113,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         loss: Tensor = self.training_module.training_step(batch["train"], batch_idx)
         self.advance_optimization(loss, batch_idx, self._gradient_clip)
         self.advance_lr_schedulers(batch_idx)
-        if self.trainer.current_epoch >= self.warmup_epochs:
+        if self.is_warm:
             self._try_path(batch["val"])
             if self._paths == self.batches_per_update or self.trainer.is_last_batch:
                 self._learn()
