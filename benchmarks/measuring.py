@@ -43,24 +43,34 @@ class Measurement:
 
 
 def measure(
-    prepare: str, arguments: dict[str, Any], repeats: int = 3, threads: int = 2, warm_up: bool = True
+    prepare: str,
+    arguments: dict[str, Any],
+    repeats: int = 3,
+    threads: int = 2,
+    warm_up: bool = True,
+    seconds: float = 0.0,
 ) -> Measurement:
-    """Run `prepare(**arguments)` in a new process, then its step: once to warm up, then `repeats` times, timed.
+    """Run `prepare(**arguments)` in a new process, then its step: once to warm up, then timed.
 
     Args:
         prepare: `package.module:function`, which returns a `Step`.
         arguments: of the function; JSON.
-        repeats: timed steps.
+        repeats: timed steps at least.
         threads: threads of the process.
         warm_up: whether an untimed step comes first.
+        seconds: how long to go on at least, so that a short step is not at the mercy of a moment.
 
     Raises:
         RuntimeError: the process failed; with the end of what it said.
     """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    request = json.dumps({"prepare": prepare, "arguments": arguments, "repeats": repeats, "warm_up": warm_up})
+    asked = {"prepare": prepare, "arguments": arguments, "repeats": repeats, "warm_up": warm_up, "seconds": seconds}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.measuring"], input=request, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "benchmarks.measuring"],
+        input=json.dumps(asked),
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise RuntimeError(f"{prepare} {arguments} failed: {done.stderr.strip()[-2000:]}")
@@ -119,8 +129,8 @@ def _serve() -> None:
     memory = Memory()
     memory.start()
     facts = (step() or {}) if request["warm_up"] else {}
-    taken = []
-    for _ in range(request["repeats"]):
+    taken: list[float] = []
+    while len(taken) < request["repeats"] or sum(taken) < request["seconds"]:
         start = time.perf_counter()
         facts = step() or facts
         taken.append(time.perf_counter() - start)

@@ -83,14 +83,17 @@ def main() -> None:
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--variants", default=",".join(MEASURED), help="of " + ", ".join(VARIANTS))
-    parser.add_argument("--repeats", type=int, default=3, help="timed steps of each")
+    parser.add_argument("--repeats", type=int, default=3, help="timed steps of each at least")
+    parser.add_argument("--seconds", type=float, default=30, help="how long the steps of each go on at least")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     rows = []
     for name in arguments.variants.split(","):
         wanted = {"preset": arguments.preset, "batch_size": arguments.batch_size, "variant": name}
-        found = measure("benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads)
+        found = measure(
+            "benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
+        )
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])
     settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads")}
