@@ -115,6 +115,7 @@ def _main_section(table: Table) -> list[str]:
         _figures(table["methods"]),
         _missing(table),
         _differences(table["comparisons"]),
+        _ensembles(table["methods"]),
         _by_fold(table["methods"]),
         _recalls(table["methods"]),
         _operations(table),
@@ -174,6 +175,21 @@ def _differences(comparisons: Sequence[Table]) -> str:
     return "Is the difference real?\n\n" + markdown_table(
         ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "counted"], rows
     )
+
+
+def _ensembles(methods: Sequence[Table]) -> str:
+    """The networks of a method's seeds asked together: a figure beside the table's, since it takes several networks."""
+    rows = []
+    for method in (each for each in methods if "ensemble" in each):
+        joint = method["ensemble"]
+        low, high = joint["uar_interval"]
+        rows.append(
+            [f"`{method['name']}`", f"{len(method['seeds'])}", f"{joint['uar']:.3f}", f"{low:.3f} to {high:.3f}"]
+        )
+    if not rows:
+        return ""
+    intro = "Ensembles, the mean of the probabilities of a method's seeds (not what the table above compares):"
+    return f"{intro}\n\n" + markdown_table(["", "networks", "UAR", "95 % interval"], rows)
 
 
 def _by_fold(methods: Sequence[Table]) -> str:

@@ -8,6 +8,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from nni_emodarts.comparisons import stacked
+from nni_emodarts.ensemble import joint_confusions
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.statistics import bootstrap_uar, uar_of_confusion, wa_of_confusion
 
@@ -20,7 +21,8 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `seeds`, `folds`, and the means of
         `cpu_seconds`, `seconds` (of one seed, all folds), `parameters` and `flops` (of one network; for one second of
         audio, None where a cell has none). Where a search has candidates, their mean number; where networks were
-        searched or drawn, `operations`: how often each was chosen.
+        searched or drawn, `operations`: how often each was chosen; where several seeds say what they answered,
+        `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
@@ -53,11 +55,23 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "parameters": round(mean(cell["parameters"] for cell in cells)),
         "flops": round(mean(flops)) if len(flops) == len(cells) else None,
     }
+    if len(seeds) > 1 and all("answers" in cell for cell in cells):
+        summary["ensemble"] = _ask_together(cells)
     if all("candidates" in cell for cell in cells):
         summary["candidates"] = mean(cell["candidates"] for cell in cells)
     if all("architecture" in cell for cell in cells):
         summary["operations"] = _count_operations(cells)
     return summary
+
+
+def _ask_together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    confusions = joint_confusions(cells)
+    pooled = confusions.sum((0, 1))
+    return {
+        "uar": float(uar_of_confusion(pooled)),
+        "uar_interval": list(bootstrap_uar(confusions)),
+        "wa": float(wa_of_confusion(pooled)),
+    }
 
 
 def _count_operations(cells: Sequence[dict[str, Any]]) -> dict[str, int]:

@@ -147,6 +147,16 @@ def test_what_a_digest_covers(config: ExperimentConfig) -> None:
     assert settings_digest(config, Method("darts"), "one") != settings_digest(config, Method("darts"), "another")
 
 
+def test_a_digest_covers_how_networks_are_trained(config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digest(method: str) -> str:
+        return settings_digest(config, Method(method), "corpus")
+
+    network, machine = digest("cnn_lstm"), digest("compare_svm")
+    monkeypatch.setattr("nni_emodarts.benchmark.cells.REVISION", 99)
+    assert digest("cnn_lstm") != network
+    assert digest("compare_svm") == machine, "a machine is fitted by scikit-learn"
+
+
 def test_an_architecture_is_carried_to_people_that_its_search_did_not_see(
     compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
 ) -> None:

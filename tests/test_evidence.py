@@ -74,6 +74,9 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     for method in summary["methods"]:
         assert f"{method['uar_mean']:.3f}" in page
         assert f"{method['cpu_seconds']:,.0f}" in page
+    ensembles = [method for method in summary["methods"] if "ensemble" in method]
+    assert [method["name"] for method in ensembles] == ["cnn"], "one seed is no ensemble"
+    assert f"| `cnn` | 2 | {ensembles[0]['ensemble']['uar']:.3f} |" in page
     assert "`random_sampling` (9 of 9 cells not computed yet)" in page
     assert "Not computed yet: `python -m benchmarks.ablations`" in page
     for item in CHECKLIST:

@@ -12,6 +12,9 @@ from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.retrain import settle_space
 from nni_emodarts.strategy_options import options_for
 
+REVISION = 2
+"""Of search and training: raised where the same settings come to give other figures."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -42,13 +45,13 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     data = settled(config, method).model_dump(mode="json", exclude={"device": True, "preset": True})
     for key in ("manifest", "cache", "workers"):
         del data["data"][key]
-    data["manifest"] = manifest
+    data |= {"manifest": manifest, "revision": REVISION}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy is None:
         del data["search"]
     if method.machine:
-        for section in ("features", "space", "retrain"):
+        for section in ("features", "space", "retrain", "revision"):
             del data[section]
         data["svm"] = SVMS[method.name].settings()
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]

@@ -9,6 +9,7 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import RANDOM_SAMPLING
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.ensemble import pack_answers
 from nni_emodarts.overlap import find_overlap, refuse_overlap
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
@@ -52,19 +53,21 @@ def compute_cell(
             measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
         else:
             retrain_fold(config, corpus, design, fold, cell.seed, folder, progress=progress, validate=False)
-    figures = folder.read_json(METRICS)
+    figures, predictions = folder.read_json(METRICS), folder.read_csv(PREDICTIONS)
     data = {
         "method": cell.method.name,
         "fold": cell.fold,
         "seed": cell.seed,
         "settings": settings_digest(config, cell.method, corpus.manifest.digest),
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
-        "speakers": speaker_confusions(folder.read_csv(PREDICTIONS), figures["classes"]),
+        "speakers": speaker_confusions(predictions, figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
         "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
         "search_cpu_seconds": round(cost["cpu_seconds"], 1),
         "environment": folder.read_json("environment.json"),
     }
+    if not isinstance(design, SvmDesign):
+        data["answers"] = pack_answers(predictions, figures["classes"])
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
     if "val_uar" in cost:

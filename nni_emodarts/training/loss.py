@@ -25,10 +25,15 @@ class EmotionLoss(nn.Module):
         self._focal = focal
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """logits (N, K), labels (N,) -> mean loss, the classes' weights being the weights of the mean."""
-        if not self._focal:
-            return F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing)
-        losses = F.cross_entropy(logits, labels, self.weight, label_smoothing=self._smoothing, reduction="none")
-        sure = F.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
-        unsure = (1 - sure).clamp(min=torch.finfo(sure.dtype).eps)  # of zero the gradient is infinite for gamma < 1
-        return (unsure**self._focal * losses).sum() / self.weight[labels].sum()
+        """logits (N, K), labels (N,) -> mean loss, the classes' weights being the weights of the mean.
+
+        An utterance counts as its own class weighs. torch's own weighted cross entropy weighs the smoothed share of the
+        target by every other class as well, which turns uncertain answers towards the rarest class.
+        """
+        losses = F.cross_entropy(logits, labels, label_smoothing=self._smoothing, reduction="none")
+        if self._focal:
+            sure = F.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
+            unsure = (1 - sure).clamp(min=torch.finfo(sure.dtype).eps)  # at zero the gradient is infinite for gamma < 1
+            losses = unsure**self._focal * losses
+        weights = self.weight[labels]
+        return (weights * losses).sum() / weights.sum()

@@ -60,8 +60,24 @@ def test_noise_is_as_loud_as_allowed() -> None:
 
 def test_without_focus_the_loss_is_cross_entropy() -> None:
     logits, labels, weights = torch.randn(9, 4), torch.randint(4, (9,)), torch.rand(4) + 0.5
-    expected = nn.CrossEntropyLoss(weights, label_smoothing=0.1)(logits, labels)
-    torch.testing.assert_close(EmotionLoss(weights, 0.1)(logits, labels), expected)
+    weighted = nn.CrossEntropyLoss(weights)(logits, labels)
+    torch.testing.assert_close(EmotionLoss(weights)(logits, labels), weighted)
+    smoothed = nn.CrossEntropyLoss(label_smoothing=0.1)(logits, labels)
+    torch.testing.assert_close(EmotionLoss(torch.ones(4), 0.1)(logits, labels), smoothed)
+
+
+def test_an_utterance_counts_as_its_own_class_weighs() -> None:
+    logits, labels, weights = torch.randn(9, 4), torch.randint(4, (9,)), torch.tensor([1.0, 2.0, 30.0, 0.5])
+    alone = torch.stack([EmotionLoss(torch.ones(4), 0.1)(logits[[n]], labels[[n]]) for n in range(9)])
+    share = weights[labels] / weights[labels].sum()
+    torch.testing.assert_close(EmotionLoss(weights, 0.1)(logits, labels), (share * alone).sum())
+
+
+def test_a_rare_class_draws_no_other_class_s_answers() -> None:
+    wanted = torch.tensor([0.925, 0.025, 0.025, 0.025])  # the smoothed target of class 0
+    logits = wanted.log()[None].requires_grad_()
+    EmotionLoss(torch.tensor([1.0, 1.0, 1.0, 40.0]), 0.1)(logits, torch.tensor([0])).backward()
+    torch.testing.assert_close(logits.grad, torch.zeros(1, 4))
 
 
 def test_the_focal_loss_is_that_of_the_paper() -> None:
