@@ -87,6 +87,7 @@ PARTS = (
             "retrain.perturbation.noise=0.1",
         ),
     ),
+    Part("excerpt", "recipe", ("retrain.excerpt=1",), ("retrain.excerpt=0.5",)),
     Part(
         "spec_augment",
         "recipe",

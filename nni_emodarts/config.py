@@ -283,6 +283,8 @@ class RetrainConfig(Section):
     """Which epoch is kept: the best on validation, or the last."""
     refit: bool = False
     """Train anew on training and validation speakers, for as many epochs as validation chose, before the test."""
+    excerpt: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Smallest share of a training utterance that is heard, in a stretch that is drawn anew each time; 1 hears all."""
     perturbation: PerturbationConfig = PerturbationConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
 

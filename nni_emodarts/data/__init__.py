@@ -1,15 +1,16 @@
 """Fold and store -> padded batches with lengths, augmented for training."""
 
-from nni_emodarts.data.augmentation import Augment, Both, Perturbation, SpecAugment
+from nni_emodarts.data.augmentation import Augment, Chain, Excerpt, Perturbation, SpecAugment
 from nni_emodarts.data.batches import Batch, Collate, Utterances, evaluation_loader, training_loader
 from nni_emodarts.data.coarsening import Coarsening
 
 __all__ = [
     "Augment",
     "Batch",
-    "Both",
+    "Chain",
     "Coarsening",
     "Collate",
+    "Excerpt",
     "Perturbation",
     "SpecAugment",
     "Utterances",

@@ -1,5 +1,6 @@
 """Changes of the features that leave the emotion."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ Augment = Callable[[Tensor], Tensor]
 """Changes the features (R, T) of an utterance each time it is read."""
 
 
-class Both:
+class Chain:
     """One change after the other."""
 
     def __init__(self, *changes: Augment) -> None:
@@ -22,6 +23,25 @@ class Both:
         for change in self._changes:
             features = change(features)
         return features
+
+
+class Excerpt:
+    """A stretch of the utterance, another one each time: how something is said is heard in a part of it, too.
+
+    What is said is then less of a help, where many speakers say the same few sentences.
+    """
+
+    def __init__(self, least: float) -> None:
+        """Set the smallest share of the frames that a stretch holds."""
+        self._least = least
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """Features (R, T) -> (R, T'), least T <= T' <= T."""
+        frames = features.shape[1]
+        share = self._least + (1 - self._least) * float(torch.rand(()))
+        length = min(max(math.ceil(share * frames), 1), frames)
+        start = int(torch.randint(frames - length + 1, ()))
+        return features[:, start : start + length]
 
 
 class Perturbation:

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nni_emodarts.config import ExperimentConfig, RetrainConfig
-from nni_emodarts.data import Augment, Both, Perturbation, SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.data import Augment, Chain, Excerpt, Perturbation, SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
 from nni_emodarts.preparation import Corpus
@@ -92,7 +92,8 @@ def train(
 
 def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
     """What the recipe does to the features of a training utterance."""
-    return Both(
+    return Chain(
+        Excerpt(recipe.excerpt),
         Perturbation(frequency_bins, **recipe.perturbation.model_dump()),
         SpecAugment(frequency_bins, **recipe.spec_augment.model_dump()),
     )

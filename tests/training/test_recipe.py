@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, validate
-from nni_emodarts.data import Batch, Perturbation
+from nni_emodarts.data import Batch, Excerpt, Perturbation
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain import build_network, retrain_fold, train
@@ -34,6 +34,26 @@ def changed(config: ExperimentConfig, **recipe: object) -> ExperimentConfig:
 @pytest.fixture
 def architecture(fast_config, small_corpus):
     return random_architecture(fast_config.space, small_corpus.num_classes, small_corpus.input_shape, 1)
+
+
+def test_an_excerpt_is_a_stretch_of_the_utterance() -> None:
+    features = torch.arange(100.0).expand(3, -1)
+    heard = [Excerpt(0.4)(features) for _ in range(400)]
+    for excerpt in heard:
+        first, length = int(excerpt[0, 0]), excerpt.shape[1]
+        assert torch.equal(excerpt, features[:, first : first + length])
+    lengths = [excerpt.shape[1] for excerpt in heard]
+    assert 40 <= min(lengths) <= 43
+    assert 97 <= max(lengths) <= 100
+    assert {int(excerpt[0, 0]) == 0 for excerpt in heard} == {True, False}
+    assert any(int(excerpt[0, -1]) == 99 for excerpt in heard)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 7])
+def test_an_excerpt_of_all_is_all_of_it_and_none_is_empty(frames: int) -> None:
+    features = torch.randn(3, frames)
+    assert torch.equal(Excerpt(1.0)(features), features)
+    assert {Excerpt(0.01)(features).shape[1] for _ in range(50)} <= set(range(1, frames + 1))
 
 
 def test_another_tempo_lasts_as_long_as_allowed() -> None:
