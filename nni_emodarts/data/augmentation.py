@@ -37,6 +37,8 @@ class Excerpt:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Features (R, T) -> (R, T'), least T <= T' <= T."""
+        if self._least == 1:
+            return features
         frames = features.shape[1]
         share = self._least + (1 - self._least) * float(torch.rand(()))
         length = min(max(math.ceil(share * frames), 1), frames)
