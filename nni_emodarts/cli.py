@@ -91,7 +91,7 @@ def search(
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
         refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
-        console.out.print(f"{out} holds a finished search; nothing to do")
+        console.out.print(f"{out} holds a finished search; nothing to do", soft_wrap=True)
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
         console.err.print(f"{out} holds nothing to go on with: the search starts over", soft_wrap=True)

@@ -106,4 +106,4 @@ def test_a_killed_command_goes_on(small_manifest: Path, fast_words: list[str], t
     for name in SAME:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     finished = subprocess.run([*command, str(tmp_path / "cut")], capture_output=True, text=True, check=True)
-    assert "finished search" in finished.stdout
+    assert "holds a finished search" in finished.stdout
