@@ -101,18 +101,22 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
     )
     out.print(table)
     folds = "  ".join(f"{fold}: {_number(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
-    out.print(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})", highlight=False)
+    out.print(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})", highlight=False, soft_wrap=True)
     recalls = "  ".join(f"{name} {_number(value)}" for name, value in pooled["recall"].items())
-    out.print(f"Recall         {recalls}", highlight=False)
+    out.print(f"Recall         {recalls}", highlight=False, soft_wrap=True)
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
         there = ", ".join(f"seed {seed}: {_count(count, 'fold')}" for seed, count in counts.items())
         out.print(
-            f"NOT COMPLETE: the seeds have different folds ({there}), so that their mean mixes them", style="bold red"
+            f"NOT COMPLETE: the seeds have different folds ({there}), so that their mean mixes them",
+            style="bold red",
+            soft_wrap=True,
         )
     if pooled.get("overlap"):
         out.print(
-            f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}", style="bold red"
+            f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}",
+            style="bold red",
+            soft_wrap=True,
         )
 
 
