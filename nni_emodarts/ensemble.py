@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.statistics import gather_speakers
+from nni_emodarts.metrics import confusion
+from nni_emodarts.statistics import gather_speakers, stack_speakers
 
 DIGITS = 4
 """Decimals of the probabilities that a cell keeps."""
@@ -46,8 +47,7 @@ def joint_confusions(cells: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.int64
     by_fold: dict[int, list[Answers]] = {}
     for cell in cells:
         by_fold.setdefault(cell["fold"], []).append(cell["answers"])
-    together = gather_speakers((fold, _join(members)) for fold, members in by_fold.items())
-    return np.array([[together[name] for name in sorted(together)]], dtype=np.int64)
+    return stack_speakers([gather_speakers((fold, _join(members)) for fold, members in by_fold.items())])
 
 
 def _join(members: Sequence[Answers]) -> dict[str, npt.NDArray[np.int64]]:
@@ -59,7 +59,5 @@ def _join(members: Sequence[Answers]) -> dict[str, npt.NDArray[np.int64]]:
             raise ValueError(f"the seeds were scored on other utterances of speaker {speaker!r}; finish their folds")
         true = tables[0][:, 0].astype(int)
         probabilities = np.mean([table[:, 1:] for table in tables], 0)
-        confusion = np.zeros((probabilities.shape[1],) * 2, dtype=np.int64)
-        np.add.at(confusion, (true, probabilities.argmax(1)), 1)
-        found[speaker] = confusion
+        found[speaker] = confusion(true, probabilities.argmax(1), probabilities.shape[1])
     return found

@@ -55,10 +55,8 @@ def make_up_cell(
         "flops": 10,
     }  # fmt: skip
     if not cell.method.machine:
-        rows = zip(speakers, labels.tolist(), surest.tolist(), strict=True)
-        data["answers"] = {speaker: [] for speaker in counts}
-        for speaker, label, probabilities in rows:
-            data["answers"][speaker].append([label, *probabilities])
+        answers = np.column_stack([labels, surest])
+        data["answers"] = {speaker: answers[speakers == speaker].tolist() for speaker in counts}
     if name in DRAWN or cell.method.architecture:
         drawn = draw_architectures(config.space, 4, corpus.input_shape, [cell.seed, cell.fold], {"seed": cell.seed})
         data["architecture"] = next(drawn).to_dict()

@@ -41,7 +41,7 @@ class Excerpt:
             return features
         frames = features.shape[1]
         share = self._least + (1 - self._least) * float(torch.rand(()))
-        length = min(max(math.ceil(share * frames), 1), frames)
+        length = math.ceil(share * frames)
         start = int(torch.randint(frames - length + 1, ()))
         return features[:, start : start + length]
 
