@@ -73,7 +73,7 @@ class Traffic(TorchDispatchMode):
 
 def prepare_counts(preset: str, batch_size: int, variant: str) -> Step:
     """Counts of one step, and its time by family of operations."""
-    supernet = Supernet(preset, batch_size, **VARIANTS[variant])
+    supernet = Supernet(preset, batch_size, torch.device("cpu"), **VARIANTS[variant])
     step = supernet.step
     step()
 

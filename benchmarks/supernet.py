@@ -1,6 +1,7 @@
 """`python -m benchmarks.supernet`: a search step of a preset's supernet, plain, accelerated, by the preset's options.
 
-A step is one of the alphas and one of the weights (first-order DARTS), optimisers included.
+A step is one of the alphas and one of the weights (first-order DARTS), optimisers included. On a device with memory of
+its own that memory is told, too.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import make_strategy
 from nni_emodarts.strategies.darts import without_gradient
 from nni_emodarts.strategy_options import DartsOptions
+from nni_emodarts.training.trainer import pick_device
 
 BINS, FRAMES = 128, 128
 MEASURED = ("plain", "exact", "default")
@@ -33,12 +35,13 @@ again in the backward pass. Default has the preset's options."""
 class Supernet:
     """A preset's supernet on random maps of 128 x 128, as the paper's, with its optimisers."""
 
-    def __init__(self, preset: str, batch_size: int, options: bool = False, **how: bool) -> None:
+    def __init__(self, preset: str, batch_size: int, device: torch.device, options: bool = False, **how: bool) -> None:
         """Make it.
 
         Args:
             preset: name of the preset.
             batch_size: N.
+            device: where it is computed.
             options: whether the preset's own options of the search, which change the mathematics, are taken.
             how: options that change speed and memory alone.
         """
@@ -50,15 +53,16 @@ class Supernet:
         bins, frames = -(-BINS // factor), -(-FRAMES // factor)
         space = EmoDartsSpace(4, (1, bins), **load_config(preset).space.identity())
         strategy = make_strategy("darts", DartsOptions.model_validate({**how, **own}), 5.0, [])
-        self.model = strategy.mutate_model(space).train()
+        self.model = strategy.mutate_model(space).train().to(device)
+        self.device = device
         self.alphas = [value for name, value in self.model.named_parameters() if name.endswith("_arch_alpha")]
         arch = {id(alpha) for alpha in self.alphas}
         self.weights = [parameter for parameter in self.model.parameters() if id(parameter) not in arch]
         self.of_alphas = torch.optim.Adam(self.alphas, 3e-4, fused=True)
         self.of_weights = torch.optim.SGD(self.weights, 0.025, momentum=0.9, fused=True)
-        self.maps = torch.randn(batch_size, 1, bins, frames)
-        self.lengths = torch.full((batch_size,), frames)
-        self.labels = torch.randint(4, (batch_size,))
+        self.maps = torch.randn(batch_size, 1, bins, frames).to(device)
+        self.lengths = torch.full((batch_size,), frames).to(device)
+        self.labels = torch.randint(4, (batch_size,)).to(device)
         self.options = own | {"coarseness": factor}
         self.recomputed = how.get("recompute", False)
 
@@ -69,12 +73,16 @@ class Supernet:
             with without_gradient(others):
                 nn.functional.cross_entropy(self.model(self.maps, self.lengths), self.labels).backward()
             optimizer.step()
-        return {"parameters": sum(weight.numel() for weight in self.weights), "options": self.options}
+        facts = {"parameters": sum(weight.numel() for weight in self.weights), "options": self.options}
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize()  # a step is over when the device has done it, not when it was told to
+            facts["device_peak_bytes"] = torch.accelerator.max_memory_allocated()
+        return facts
 
 
-def prepare(preset: str, batch_size: int, variant: str) -> Step:
+def prepare(preset: str, batch_size: int, variant: str, device: str) -> Step:
     """A search step of a variant."""
-    return Supernet(preset, batch_size, **VARIANTS[variant]).step
+    return Supernet(preset, batch_size, pick_device(device), **VARIANTS[variant]).step
 
 
 def main() -> None:
@@ -86,17 +94,23 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="timed steps of each at least")
     parser.add_argument("--seconds", type=float, default=30, help="how long the steps of each go on at least")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     rows = []
     for name in arguments.variants.split(","):
-        wanted = {"preset": arguments.preset, "batch_size": arguments.batch_size, "variant": name}
+        wanted = {
+            "preset": arguments.preset,
+            "batch_size": arguments.batch_size,
+            "variant": name,
+            "device": arguments.device,
+        }
         found = measure(
             "benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
         )
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])
-    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads")}
+    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads", "device")}
     write_figures(arguments.json, {**settings, "variants": rows})
 
 
@@ -111,9 +125,10 @@ def _row(name: str, found: Measurement) -> dict[str, Any]:
 
 
 def _print(row: dict[str, Any], first: dict[str, Any]) -> None:
+    memory = row.get("device_peak_bytes", row["peak_bytes"])
     print(
         f"{row['name']:8} {row['seconds']:7.2f} s a step ({first['seconds'] / row['seconds']:5.2f} x {first['name']}), "
-        f"{row['peak_bytes'] / 1e9:6.2f} GB, {row['parameters'] / 1e6:7.2f} M parameters, {row['options']}",
+        f"{memory / 1e9:6.2f} GB, {row['parameters'] / 1e6:7.2f} M parameters, {row['options']}",
         flush=True,
     )
 

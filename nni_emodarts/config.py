@@ -138,6 +138,9 @@ class SpaceConfig(Section):
     seqnn_cells: PositiveInt = 4
     seqnn_nodes: PositiveInt = 4
     seqnn_width: PositiveInt = 128
+    seqnn_normalization: bool = False
+    """Whether recurrent operations end in a normalisation of each frame, as convolutions end in one of each channel.
+    The paper's do not."""
     seqnn_scope: Scope = "all"
     seqnn_primitives: tuple[str, ...] | None = None
     """A choice of one's own among the scope's operations; all of the scope where absent."""
@@ -178,8 +181,12 @@ class SpaceConfig(Section):
         return tuple(sorted({self.cnn_cells // 3, 2 * self.cnn_cells // 3}))
 
     def identity(self) -> dict[str, Any]:
-        """The space as plain data with every default resolved: equal spaces have equal identities."""
-        data = self.model_dump(mode="json", exclude={"seqnn_scope"})
+        """The space as plain data with every default resolved: equal spaces have equal identities.
+
+        An option that came later is in it only where it is on, so that architectures of before keep their ids.
+        """
+        later = set() if self.seqnn_normalization else {"seqnn_normalization"}
+        data = self.model_dump(mode="json", exclude={"seqnn_scope", *later})
         data["seqnn_primitives"] = list(self.sequence_operations)
         data["reduction_cells"] = list(self.reductions)
         return data

@@ -72,6 +72,7 @@ class Manifest:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
 
 
+@pd.option_context("mode.string_storage", "python")  # pyarrow, where it is installed, holds on to twice the memory
 def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge: Mapping[str, str] = {}) -> Manifest:
     """Read and check a manifest.
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
 from nni_emodarts.config import NONE, SpaceConfig
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.space import random_architecture
 
 SPACE = SpaceConfig(cnn_cells=2, cnn_nodes=2, reduction_cells=(1,), seqnn_nodes=2, seqnn_scope="lstm_att")
 
@@ -130,3 +131,13 @@ def test_edited_by_hand(tmp_path: Path) -> None:
     file.write_text("[" * 100000)
     with pytest.raises(ArchitectureError, match="no JSON"):
         Architecture.load(file)
+
+
+def test_architectures_keep_their_ids_when_the_space_learns_something_new() -> None:
+    """An id that was written before the option came still stands for the same network."""
+    made = random_architecture(SPACE, 4, (1, 40), 0)
+    assert made.id == "2d67dcce70c7"
+    assert "seqnn_normalization" not in made.to_dict()["space"]
+    normalized = random_architecture(SPACE.model_copy(update={"seqnn_normalization": True}), 4, (1, 40), 0)
+    assert normalized.id != made.id
+    assert Architecture.from_dict(normalized.to_dict()) == normalized

@@ -90,8 +90,11 @@ def _lay_sequences(layout: Layout, space: SpaceConfig, frames: int) -> None:
     """The SeqNN cells."""
     for _ in range(space.seqnn_cells):
         layout.fixed.append(SeqnnJoin(space.seqnn_width, space.seqnn_nodes, frames))
+        operation = partial(
+            SequenceOperation, width=space.seqnn_width, frames=frames, normalized=space.seqnn_normalization
+        )
         for edge, _state in _edges(space, "seqnn"):
-            layout.add(edge, partial(SequenceOperation, width=space.seqnn_width, frames=frames))
+            layout.add(edge, operation)
 
 
 def _edges(space: SpaceConfig, kind: CellKind) -> Iterator[tuple[str, int]]:

@@ -54,6 +54,7 @@ class SequenceOperation(Part):
     name: str
     width: int
     frames: int
+    normalized: bool = False
 
     @property
     def parameters(self) -> int:
@@ -84,7 +85,7 @@ class SequenceOperation(Part):
 
     def prepare(self) -> Callable[[], object]:
         """See `Part`."""
-        return _runner(sequence_operation(self.name, self.width), self.width, self.frames)
+        return _runner(sequence_operation(self.name, self.width, self.normalized), self.width, self.frames)
 
 
 @dataclass(frozen=True)

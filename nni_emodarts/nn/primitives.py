@@ -35,8 +35,8 @@ def cnn_operation(name: str, channels: int, stride: int, affine: bool) -> nn.Mod
     return _CNN[name](channels, stride, affine)
 
 
-def sequence_operation(name: str, width: int) -> nn.Module:
-    """An operation (sequence (N, T, D), lengths (N,)) -> (N, T, D)."""
+def sequence_operation(name: str, width: int, normalized: bool = False) -> nn.Module:
+    """An operation (sequence (N, T, D), lengths (N,)) -> (N, T, D); a recurrence may end in a normalisation."""
     if name == "skip_connect":
         return Skip()
     if name == "none":
@@ -46,4 +46,4 @@ def sequence_operation(name: str, width: int) -> nn.Module:
         raise KeyError(name)
     kind = cast(RecurrentKind, match["kind"])
     operation = RecurrentAttention if match["attention"] else StackedRecurrence
-    return operation(kind, width, int(match["layers"]))
+    return operation(kind, width, int(match["layers"]), normalized)

@@ -16,8 +16,9 @@ _CELLS: dict[str, type[nn.LSTM] | type[nn.RNN]] = {"lstm": nn.LSTM, "rnn": nn.RN
 class StackedRecurrence(nn.Module):
     """k stacked recurrent layers forward in time (emoDARTS: `lstm_k`, `rnn_k`)."""
 
-    def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
+    def __init__(self, kind: RecurrentKind, width: int, layers: int, normalized: bool = False) -> None:
         super().__init__()
+        self.normalized = normalized
         self.layers = nn.ModuleList(_CELLS[kind](width, width, batch_first=True) for _ in range(layers))
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -28,6 +29,8 @@ class StackedRecurrence(nn.Module):
         states = sequence
         for layer in self.layers:
             states, _ = layer(states)
+        if self.normalized:
+            states = normalize_frames(states)
         out: Tensor = states.masked_fill(~frame_mask(lengths, sequence.shape[1])[:, :, None], 0.0)
         return out
 
@@ -54,8 +57,9 @@ class RecurrentAttention(nn.Module):
     back to D.
     """
 
-    def __init__(self, kind: RecurrentKind, width: int, layers: int) -> None:
+    def __init__(self, kind: RecurrentKind, width: int, layers: int, normalized: bool = False) -> None:
         super().__init__()
+        self.normalized = normalized
         widths = [width] + [2 * width] * (layers - 1)
         self.layers = nn.ModuleList(BidirectionalLayer(kind, in_width, width) for in_width in widths)
         self.score = nn.Linear(2 * width, 1, bias=False)  # softmax cancels a bias
@@ -67,7 +71,8 @@ class RecurrentAttention(nn.Module):
         states = sequence
         for layer in self.layers:
             states = layer(states, mirror)
-        return self.attend(states, lengths)
+        attended = self.attend(states, lengths)
+        return normalize_frames(attended) if self.normalized else attended  # zero stays zero
 
     def attend(self, states: Tensor, lengths: Tensor) -> Tensor:
         """What the recurrences say (N, T, 2 D), lengths (N,) -> (N, T, D), zero in the padding."""
@@ -78,6 +83,15 @@ class RecurrentAttention(nn.Module):
         of_states, of_context = self.output.weight.split(states.shape[2], 1)
         joined = F.linear(states, of_states, self.output.bias) + F.linear(context, of_context)
         return joined.masked_fill(~real, 0.0)
+
+
+def normalize_frames(sequence: Tensor) -> Tensor:
+    """Each frame (..., D) with mean zero and variance one (Ba et al. 2016, without parameters).
+
+    Operations whose results differ in scale, as those of an LSTM and of attention do, are not on an equal footing in a
+    weighted sum, whatever they say.
+    """
+    return F.layer_norm(sequence, sequence.shape[-1:])
 
 
 def share_depth(operations: Iterable[nn.Module]) -> None:

@@ -46,6 +46,7 @@ class EpochKeeper(pl.Callback):
         if self._recipe.averaging:
             follow = functools.partial(_follow, self._recipe.averaging)
             self._average = AveragedModel(pl_module.model, multi_avg_fn=follow, use_buffers=True)
+            _flatten_recurrences(self._average)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
@@ -82,6 +83,13 @@ class EpochKeeper(pl.Callback):
 
     def _keep(self, epoch: int, network: nn.Module) -> None:
         self.best_epoch, self.kept_weights = epoch, copy.deepcopy(network.state_dict())
+
+
+def _flatten_recurrences(model: nn.Module) -> None:
+    """Lay each recurrence's weights in one piece, as a GPU wants them; the copy of a network has lost that."""
+    for part in model.modules():
+        if isinstance(part, nn.RNNBase):
+            part.flatten_parameters()
 
 
 @torch.no_grad()

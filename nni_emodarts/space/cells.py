@@ -147,11 +147,19 @@ class SeqnnCell(nn.Module):
 
     compute_states: ComputeStates = staticmethod(plain_states)
 
-    def __init__(self, width: int, nodes: int, names: Sequence[str]) -> None:
+    def __init__(self, width: int, nodes: int, names: Sequence[str], normalized: bool) -> None:
+        """Build a cell.
+
+        Args:
+            width: features D of a frame.
+            nodes: number of nodes.
+            names: operations that an edge may hold.
+            normalized: whether recurrent operations end in a normalisation.
+        """
         super().__init__()
 
         def make(name: str, predecessor: int, parts: int = 1) -> nn.Module:
-            return sequence_operation(name, width // parts)
+            return sequence_operation(name, width // parts, normalized)
 
         self.nodes = nn.ModuleList(Node("seqnn", 2 + node, names, make) for node in range(nodes))
         self.norm = nn.LayerNorm(width)

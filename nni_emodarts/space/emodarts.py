@@ -64,7 +64,8 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
             before, last, after_reduction = last, cell.out_channels, reduction
         self.bridge = Bridge(last, bins, space.seqnn_width)
         self.seqnn_cells = nn.ModuleList(
-            SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations) for _ in range(space.seqnn_cells)
+            SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations, space.seqnn_normalization)
+            for _ in range(space.seqnn_cells)
         )
         self.dropout = Dropout(space.dropout)
         self.pooling = POOLINGS[space.pooling](space.seqnn_width)

@@ -48,10 +48,11 @@ def test_cnn_operation(name: str, stride: int) -> None:
         assert not together[number, ..., lengths[number] :].any(), "padding is not zero"
 
 
+@pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("name", SEQNN_PRIMITIVES)
-def test_sequence_operation(name: str) -> None:
+def test_sequence_operation(name: str, normalized: bool) -> None:
     data = padded(6).transpose(1, 2)
-    operation = settle(sequence_operation(name, 6), data)
+    operation = settle(sequence_operation(name, 6, normalized), data)
     together = operation(data, LENGTHS)
     assert together.shape == (5, 13, 6)
     for number, length in enumerate(LENGTHS):

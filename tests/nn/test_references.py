@@ -9,6 +9,7 @@ from nni_emodarts.nn.fused_normalization import normalize_real_frames
 from nni_emodarts.nn.masking import frame_mask
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
 from nni_emodarts.nn.pooling import AvgPool, MaxPool
+from nni_emodarts.nn.primitives import sequence_operation
 from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentAttention, StackedRecurrence, mirrored_frames
 from nni_emodarts.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
 
@@ -107,6 +108,17 @@ def test_recurrences_have_the_layers_they_name() -> None:
     assert [(layer.num_layers, layer.bidirectional) for layer in stacked.layers] == [(1, False)] * 3
     attention = RecurrentAttention("rnn", 6, 2)
     assert [layer.forwards.input_size for layer in attention.layers] == [6, 12]
+
+
+@pytest.mark.parametrize("name", ["lstm_2", "rnn_1", "lstm_att_1", "rnn_att_2"])
+def test_a_normalised_recurrence_is_the_plain_one_with_even_frames(name: str) -> None:
+    lengths, data = torch.tensor([8, 5]), torch.randn(2, 8, 6)
+    plain, even = sequence_operation(name, 6), sequence_operation(name, 6, normalized=True)
+    even.load_state_dict(plain.state_dict())
+    states, found = plain(data, lengths).double(), even(data, lengths)
+    centred = states - states.mean(2, keepdim=True)
+    expected = centred / (centred.square().mean(2, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_attention_looks_at_all_frames_and_only_at_its_own_sample() -> None:

@@ -94,6 +94,12 @@ def test_it_equals_the_plain_modules(partial_channels: int, shared_depth: bool, 
     assert_equal(models, *batch())
 
 
+@pytest.mark.parametrize("partial_channels", [1, 2])
+def test_with_normalised_recurrences(partial_channels: int) -> None:
+    models = pair({**SMALL, "seqnn_normalization": True}, partial_channels=partial_channels, shared_depth=True)
+    assert_equal(models, *batch())
+
+
 @pytest.mark.parametrize(("partial_channels", "training"), [(1, True), (2, True), (1, False)])
 def test_computed_again(partial_channels: int, training: bool) -> None:
     models = pair(SMALL, partial_channels=partial_channels, recompute=True)
