@@ -18,7 +18,7 @@ class StackedRecurrence(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int, normalized: bool = False) -> None:
         super().__init__()
-        self.normalized = normalized
+        self.norm = frame_norm(width) if normalized else nn.Identity()
         self.layers = nn.ModuleList(_CELLS[kind](width, width, batch_first=True) for _ in range(layers))
 
     def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
@@ -29,9 +29,7 @@ class StackedRecurrence(nn.Module):
         states = sequence
         for layer in self.layers:
             states, _ = layer(states)
-        if self.normalized:
-            states = normalize_frames(states)
-        out: Tensor = states.masked_fill(~frame_mask(lengths, sequence.shape[1])[:, :, None], 0.0)
+        out: Tensor = self.norm(states).masked_fill(~frame_mask(lengths, sequence.shape[1])[:, :, None], 0.0)
         return out
 
 
@@ -59,7 +57,7 @@ class RecurrentAttention(nn.Module):
 
     def __init__(self, kind: RecurrentKind, width: int, layers: int, normalized: bool = False) -> None:
         super().__init__()
-        self.normalized = normalized
+        self.norm = frame_norm(width) if normalized else nn.Identity()
         widths = [width] + [2 * width] * (layers - 1)
         self.layers = nn.ModuleList(BidirectionalLayer(kind, in_width, width) for in_width in widths)
         self.score = nn.Linear(2 * width, 1, bias=False)  # softmax cancels a bias
@@ -71,8 +69,8 @@ class RecurrentAttention(nn.Module):
         states = sequence
         for layer in self.layers:
             states = layer(states, mirror)
-        attended = self.attend(states, lengths)
-        return normalize_frames(attended) if self.normalized else attended  # zero stays zero
+        out: Tensor = self.norm(self.attend(states, lengths))  # zero stays zero
+        return out
 
     def attend(self, states: Tensor, lengths: Tensor) -> Tensor:
         """What the recurrences say (N, T, 2 D), lengths (N,) -> (N, T, D), zero in the padding."""
@@ -85,13 +83,13 @@ class RecurrentAttention(nn.Module):
         return joined.masked_fill(~real, 0.0)
 
 
-def normalize_frames(sequence: Tensor) -> Tensor:
-    """Each frame (..., D) with mean zero and variance one (Ba et al. 2016, without parameters).
+def frame_norm(width: int) -> nn.LayerNorm:
+    """Makes each frame (..., D) of mean zero and variance one (Ba et al. 2016, without parameters).
 
     Operations whose results differ in scale, as those of an LSTM and of attention do, are not on an equal footing in a
     weighted sum, whatever they say.
     """
-    return F.layer_norm(sequence, sequence.shape[-1:])
+    return nn.LayerNorm(width, elementwise_affine=False)
 
 
 def share_depth(operations: Iterable[nn.Module]) -> None:

@@ -17,7 +17,6 @@ from nni_emodarts.nn.recurrence import (
     RecurrentAttention,
     StackedRecurrence,
     mirrored_frames,
-    normalize_frames,
     reorder,
 )
 from nni_emodarts.nn.skip import Zero
@@ -105,9 +104,9 @@ def run_side_by_side(operations: Mapping[Recurrent, Tensor], frames: Frames) -> 
         states.update((operation, results[operation.layers[depth]]) for operation in active)
     attentive = {part: state for part, state in states.items() if isinstance(part, RecurrentAttention)}
     states.update(_attend_side_by_side(attentive, frames))
-    normalized = [part for part in states if part.normalized]
-    if normalized:
-        even = normalize_frames(torch.stack([states[part] for part in normalized]))
+    normalized = [part for part in states if isinstance(part.norm, nn.LayerNorm)]
+    if normalized:  # all by one call: they have no parameters that could differ
+        even = normalized[0].norm(torch.stack([states[part] for part in normalized]))
         states.update(zip(normalized, even.unbind(), strict=True))
     return states
 
