@@ -91,10 +91,10 @@ def search(
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
         refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
-        console.out.print(f"{out} holds a finished search; nothing to do", soft_wrap=True)
+        console.show_line(f"{out} holds a finished search; nothing to do")
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
-        console.err.print(f"{out} holds nothing to go on with: the search starts over", soft_wrap=True)
+        console.show_line(f"{out} holds nothing to go on with: the search starts over", to=console.err)
     from nni_emodarts.search import search as run_search
 
     with console.progress_bars() as progress:
@@ -105,9 +105,9 @@ def search(
     console.show_skipped(len(corpus.skipped), out)
     metrics = folder.read_json(METRICS)
     if metrics.get("given_up"):
-        console.out.print(f"the strategy brought nothing new after {metrics['candidates']} candidates", soft_wrap=True)
+        console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
     figure = f"validation UAR of the {_measured(chosen)} {metrics['val_uar']:.3f}"
-    console.out.print(f"architecture {architecture.id}, {figure}: {out}", soft_wrap=True)
+    console.show_line(f"architecture {architecture.id}, {figure}: {out}")
 
 
 @app.command()
@@ -167,7 +167,7 @@ def retrain(
         from nni_emodarts.deploy.folder import open_network
 
         card = write_card(open_network(folder.path))
-        console.out.print(f"network to ship: {card.parent}, described in {card.name}", soft_wrap=True)
+        console.show_line(f"network to ship: {card.parent}, described in {card.name}")
 
 
 @app.command()
@@ -214,7 +214,7 @@ def experiment(
         words, wanted, _numbers("seeds", seeds), concurrency,
     )  # fmt: skip
     write_experiment(out, text, overwrite)
-    console.out.print(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}", soft_wrap=True)
+    console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")
 
 
 @app.command()
@@ -295,19 +295,17 @@ def run(
     expected = expected_trials(config)
     with started(config, port, keep) as manager:
         name = manager.profile()["id"]
-        console.out.print(f"experiment {name} with {expected} trials; web UI: http://localhost:{manager.port}")
+        console.show_line(f"experiment {name} with {expected} trials; web UI: http://localhost:{manager.port}")
         with console.progress_bars() as progress:
             trials = wait(manager, expected, console.Trials(progress, expected))
     done = [trial for trial in trials if not trial.failed]
     if done:
         console.show_pooled(pool_trials([trial.folder for trial in done]))
-        console.out.print(f"run folders  {done[0].folder.parent}", soft_wrap=True)
+        console.show_line(f"run folders  {done[0].folder.parent}")
     if keep:
-        console.out.print(
-            f"web UI       http://localhost:{manager.port}\nto stop it   nnictl stop {name}", soft_wrap=True
-        )
+        console.show_line(f"web UI       http://localhost:{manager.port}\nto stop it   nnictl stop {name}")
     else:
-        console.out.print(f"web UI       stopped; again with: nnictl view {name} --port {manager.port}", soft_wrap=True)
+        console.show_line(f"web UI       stopped; again with: nnictl view {name} --port {manager.port}")
     failed = [trial for trial in trials if trial.failed]
     for trial in failed:
         console.show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
@@ -403,7 +401,7 @@ def card(
     from nni_emodarts.deploy.card import write_card
     from nni_emodarts.deploy.folder import open_network
 
-    console.out.print(f"wrote {write_card(open_network(run, fold, seed))}", soft_wrap=True)
+    console.show_line(f"wrote {write_card(open_network(run, fold, seed))}")
 
 
 @app.command()
@@ -419,7 +417,7 @@ def draw(
 
     with console.progress_bars() as progress:
         files = run_draw(source, out, overwrite, progress)
-    console.out.print(f"wrote {', '.join(file.name for file in files)} to {out}", soft_wrap=True)
+    console.show_line(f"wrote {', '.join(file.name for file in files)} to {out}")
 
 
 @app.command()
@@ -440,7 +438,7 @@ def report(
 
     with console.progress_bars() as progress:
         file = run_report(runs, out, overwrite, audio, worst, progress)
-    console.out.print(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
+    console.show_line(f"wrote {file} ({file.stat().st_size / 1e6:.1f} MB)")
 
 
 @app.command()
@@ -463,10 +461,10 @@ def tensorboard(
 
     if out is not None:
         folders = write_events(runs, out, overwrite)
-        console.out.print(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}", soft_wrap=True)
+        console.show_line(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}")
         return
     with suppress(KeyboardInterrupt), shown(runs, port or free_port()) as board:
-        console.out.print(f"TensorBoard: {board.address}; Ctrl+C ends it", soft_wrap=True)
+        console.show_line(f"TensorBoard: {board.address}; Ctrl+C ends it")
         if board.empty:
             console.show_note(f"nothing is recorded in {', '.join(runs)} yet; it appears once an epoch is over")
         if browser:
@@ -491,7 +489,7 @@ def view(
 
     graph = find_graph(model)
     with served(graph, port) as address, suppress(KeyboardInterrupt):
-        console.out.print(f"{graph}: {address}; Ctrl+C ends it", soft_wrap=True)
+        console.show_line(f"{graph}: {address}; Ctrl+C ends it")
         if browser:
             webbrowser.open(address)
         threading.Event().wait()
@@ -525,7 +523,7 @@ def export(
         typer.echo(text, nl=False)
         return
     write_new(out, text, overwrite)
-    console.out.print(f"wrote {out}", soft_wrap=True)
+    console.show_line(f"wrote {out}")
 
 
 @app.command()
@@ -553,9 +551,7 @@ def prepare(
     options = _pairs("option", option)
     manifest = run_prepare(name, root, out, picked, _pairs("merge", merge), overwrite, **options)
     speakers = len(set(manifest.table["speaker"]) - {""})
-    console.out.print(
-        f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}", soft_wrap=True
-    )
+    console.show_line(f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")
 
 
 @app.command()
@@ -579,7 +575,7 @@ def describe(
     console.show_description(description)
     if out is not None:
         write_findings(description, out)
-        console.out.print(f"wrote {out}", soft_wrap=True)
+        console.show_line(f"wrote {out}")
 
 
 @app.command()
@@ -590,7 +586,7 @@ def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) 
 
     with console.progress_bars() as progress:
         manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed, progress)
-    console.out.print(f"wrote {manifest}", soft_wrap=True)
+    console.show_line(f"wrote {manifest}")
 
 
 def _measured(config: "ExperimentConfig") -> str:

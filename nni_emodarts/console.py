@@ -44,7 +44,7 @@ class Trials:
             if trial.ended and trial.id not in self._told:
                 self._told.add(trial.id)
                 what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
-                err.print(f"{what}: {trial.status.lower()}, validation UAR {_number(trial.figure)}", highlight=False)
+                show_line(f"{what}: {trial.status.lower()}, validation UAR {_number(trial.figure)}", to=err)
         running = {
             f"fold {trial.parameters.get('fold', trial.id)}": trial.figure
             for trial in trials
@@ -61,11 +61,11 @@ class Cells:
 
     def __call__(self, number: int, count: int, figures: Mapping[str, Any]) -> None:
         """See `nni_emodarts.benchmark.Tell`."""
-        err.print(
+        show_line(
             f"{figures['method']} fold {figures['fold']} seed {figures['seed']}: validation UAR "
             f"{_number(figures['val_uar'])}, test UAR {_number(figures['test_uar'])}, {figures['cpu_seconds']:.0f} "
             f"CPU seconds",
-            highlight=False,
+            to=err,
         )
         self._bars("cells", number, count)
 
@@ -101,22 +101,20 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
     )
     out.print(table)
     folds = "  ".join(f"{fold}: {_number(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
-    out.print(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})", highlight=False, soft_wrap=True)
+    show_line(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})")
     recalls = "  ".join(f"{name} {_number(value)}" for name, value in pooled["recall"].items())
-    out.print(f"Recall         {recalls}", highlight=False, soft_wrap=True)
+    show_line(f"Recall         {recalls}")
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
         there = ", ".join(f"seed {seed}: {_count(count, 'fold')}" for seed, count in counts.items())
-        out.print(
+        show_line(
             f"NOT COMPLETE: the seeds have different folds ({there}), so that their mean mixes them",
             style="bold red",
-            soft_wrap=True,
         )
     if pooled.get("overlap"):
-        out.print(
+        show_line(
             f"NOT HONEST: the architecture's search saw test speakers {', '.join(pooled['overlap'])}",
             style="bold red",
-            soft_wrap=True,
         )
 
 
@@ -182,10 +180,9 @@ def show_study(found: Mapping[str, Any]) -> None:
     )
     out.print(table)
     shares = found["rank"]
-    out.print(
+    show_line(
         f"The searched network beats {shares['val_uar']:.0%} of the samples on validation, {shares['test_uar']:.0%} on "
-        f"the test part.",
-        highlight=False,
+        f"the test part."
     )
 
 
@@ -196,9 +193,7 @@ def _count(number: int, what: str) -> str:
 def show_skipped(count: int, where: object) -> None:
     """Print that recordings were left out, if there were any."""
     if count:
-        out.print(
-            f"skipped {count} recording{'s' if count > 1 else ''}; skipped.csv in {where} says why", soft_wrap=True
-        )
+        show_line(f"skipped {count} recording{'s' if count > 1 else ''}; skipped.csv in {where} says why")
 
 
 def show_cards(cards: "Sequence[Card]") -> None:
@@ -224,7 +219,7 @@ def show_cards(cards: "Sequence[Card]") -> None:
         }
         for name, text in lines.items():
             if text:
-                out.print(f"  {name:9} {text}", markup=False, highlight=False, soft_wrap=True)
+                show_line(f"  {name:9} {text}")
 
 
 def show_strategies() -> None:
@@ -235,9 +230,9 @@ def show_strategies() -> None:
         out.print(f"[bold]{family}[/bold]: {what}", highlight=False)
         for card in cards(family):
             needs = f"  (needs pip install 'nni_emodarts[{card.needs}]')" if card.needs else ""
-            out.print(f"  {card.name:20}{card.optimises}{needs}", markup=False, highlight=False, soft_wrap=True)
+            show_line(f"  {card.name:20}{card.optimises}{needs}")
             options = ", ".join(f"{name}={default}" for name, default in card.options())
-            out.print(f"  {'':20}{options}", markup=False, highlight=False, soft_wrap=True, style="dim")
+            show_line(f"  {'':20}{options}", style="dim")
 
 
 def show_description(description: "Description") -> None:
@@ -246,18 +241,19 @@ def show_description(description: "Description") -> None:
     speakers = description.speakers
     _show_counts("Speakers", speakers.head(_SPEAKERS))
     if len(speakers) > _SPEAKERS:
-        out.print(f"and {len(speakers) - _SPEAKERS} speakers more", highlight=False)
+        show_line(f"and {len(speakers) - _SPEAKERS} speakers more")
     out.print()
     for name, text in description.lines().items():
-        out.print(f"{name:15} {text}", markup=False, highlight=False, soft_wrap=True)
+        show_line(f"{name:15} {text}")
     for note in description.notes:
-        out.print(f"[bold yellow]note[/bold yellow]            {note}", highlight=False, soft_wrap=True)
+        out.print("note", style="bold yellow", end=" " * 12)
+        show_line(note)
     for kind, found in description.findings.groupby("kind", sort=False):
-        out.print(f"\n{len(found)} {kind}", style="bold", highlight=False, markup=False)
+        show_line(f"\n{len(found)} {kind}", style="bold")
         for file, reason in found[["file", "reason"]].head(_FINDINGS).itertuples(index=False):
-            out.print(f"  {file}: {reason}", markup=False, highlight=False, soft_wrap=True)
+            show_line(f"  {file}: {reason}")
         if len(found) > _FINDINGS:
-            out.print(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all", highlight=False)
+            show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
         out.print("nothing is wrong", style="bold")
 
@@ -278,14 +274,12 @@ def show_export(report: "Shipped") -> None:
     """Print what an export wrote, and how far it is from the network that it comes from."""
     for path, size in report.written.items():
         shown = f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-        out.print(f"wrote {path} ({shown})", highlight=False, soft_wrap=True)
-    out.print(f"input    waveform (N, S) float32 at {report.sampling_rate} Hz", highlight=False)
-    out.print(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}", highlight=False)
-    out.print(
-        f"checked  on synthetic sounds of many lengths: at most {report.difference:.1g} from PyTorch", highlight=False
-    )
+        show_line(f"wrote {path} ({shown})")
+    show_line(f"input    waveform (N, S) float32 at {report.sampling_rate} Hz")
+    show_line(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}")
+    show_line(f"checked  on synthetic sounds of many lengths: at most {report.difference:.1g} from PyTorch")
     for name, loss in report.losses.items():
-        out.print(f"{name:8} {loss}", highlight=False, soft_wrap=True)
+        show_line(f"{name:8} {loss}")
     for failure in report.failures:
         show_error(failure)
 
@@ -295,16 +289,27 @@ def write_out(text: str) -> None:
     typer.echo(text.encode("utf-8", "surrogateescape"), nl=False)
 
 
+def show_line(text: str, style: str | None = None, to: Console = out) -> None:
+    """Print text as it is: a name in brackets is no markup, and no line is broken but by the terminal.
+
+    Args:
+        text: a line, or several.
+        style: of the whole.
+        to: standard output or standard error.
+    """
+    to.print(_printable(text), style=style, markup=False, highlight=False, soft_wrap=True)
+
+
 def show_note(message: str) -> None:
-    """Print one note, without markup or wrapping."""
+    """Print one note."""
     err.print("note:", style="bold yellow", end=" ")
-    err.print(_printable(message), markup=False, highlight=False, soft_wrap=True)
+    show_line(message, to=err)
 
 
 def show_error(message: str) -> None:
-    """Print one error, without markup or wrapping."""
+    """Print one error."""
     err.print("error:", style="bold red", end=" ")
-    err.print(_printable(message), markup=False, highlight=False, soft_wrap=True)
+    show_line(message, to=err)
 
 
 def _printable(message: str) -> str:

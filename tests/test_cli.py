@@ -161,7 +161,9 @@ def test_describe(small_manifest: Path, tmp_path: Path) -> None:
 
 
 def test_synthesize(tmp_path: Path) -> None:
-    done = emodarts("synthesize", "--out", tmp_path / "made", "--speakers", 2, "--utterances", 1)
+    folder = tmp_path / "made [bold]"  # no markup, though it looks so
+    done = emodarts("synthesize", "--out", folder, "--speakers", 2, "--utterances", 1)
     assert done.returncode == 0, done.stderr
-    assert len(pd.read_csv(tmp_path / "made" / "manifest.csv")) == 8
-    refused("synthesize", "--out", tmp_path / "made", says=("not empty",))
+    assert done.stdout == f"wrote {folder / 'manifest.csv'}\n"
+    assert len(pd.read_csv(folder / "manifest.csv")) == 8
+    refused("synthesize", "--out", folder, says=("not empty",))
