@@ -80,9 +80,10 @@ PARTS = (
     Part(
         "perturbation",
         "recipe",
-        tuple(f"retrain.perturbation.{key}=0" for key in ("tempo", "pitch", "noise")),
+        tuple(f"retrain.perturbation.{key}=0" for key in ("tempo", "level", "pitch", "noise")),
         (
             "retrain.perturbation.tempo=0.15",
+            "retrain.perturbation.level=0.5",
             "retrain.perturbation.pitch=0.05",
             "retrain.perturbation.noise=0.1",
         ),

@@ -47,23 +47,28 @@ class Excerpt:
 
 
 class Perturbation:
-    """Another voice that says the same: faster or slower, higher or lower, noisier.
+    """Another voice that says the same: faster or slower, louder or softer, higher or lower, noisier.
 
     Speed is changed by interpolation along time (Ko et al. 2015 resample the waveform), pitch and vocal tract together
-    by a shift along the frequency axis (Jaitly & Hinton 2013 warp it). Contours follow the speed.
+    by a shift along the frequency axis (Jaitly & Hinton 2013 warp it). How loud a recording is says more of the
+    microphone than of the speaker. Contours follow the speed alone.
     """
 
-    def __init__(self, frequency_bins: int, tempo: float = 0.0, pitch: float = 0.0, noise: float = 0.0) -> None:
+    def __init__(
+        self, frequency_bins: int, tempo: float = 0.0, level: float = 0.0, pitch: float = 0.0, noise: float = 0.0
+    ) -> None:
         """Set the largest changes.
 
         Args:
             frequency_bins: bins F; further rows are contours.
             tempo: of the speed, as a share.
+            level: of the loudness, in deviations of the features.
             pitch: along the frequency axis, as a share of the bins.
             noise: deviation of the added noise, in deviations of the features.
         """
         self._bins = frequency_bins
         self._tempo = tempo
+        self._level = level
         self._pitch = pitch
         self._noise = noise
 
@@ -71,6 +76,8 @@ class Perturbation:
         """Normalised features (R, T) -> those of another voice (R, T')."""
         if self._tempo:
             features = self._stretched(features)
+        if self._level:
+            features = self._louder(features)
         if self._pitch:
             features = self._shifted(features)
         if self._noise:
@@ -81,6 +88,10 @@ class Perturbation:
         factor = (1 + self._tempo) ** _between_minus_one_and_one()
         frames = max(1, round(features.shape[1] * factor))
         return F.interpolate(features[None], size=frames, mode="linear", align_corners=False)[0]
+
+    def _louder(self, features: Tensor) -> Tensor:
+        gain = self._level * _between_minus_one_and_one()
+        return torch.cat([features[: self._bins] + gain, features[self._bins :]])
 
     def _shifted(self, features: Tensor) -> Tensor:
         """Bins beyond the edge repeat the edge's."""

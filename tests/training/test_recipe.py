@@ -62,6 +62,19 @@ def test_another_tempo_lasts_as_long_as_allowed() -> None:
     assert 117 <= max(lengths) <= 120
 
 
+def test_another_level_is_the_same_for_all_bins_and_for_no_contour() -> None:
+    features = torch.randn(BINS + 1, 9)
+    gains = []
+    for _ in range(100):
+        louder = Perturbation(BINS, level=0.5)(features)
+        gain = louder[:BINS] - features[:BINS]
+        torch.testing.assert_close(gain, gain[0, 0].expand_as(gain))
+        assert torch.equal(louder[BINS:], features[BINS:])
+        gains.append(float(gain[0, 0]))
+    assert -0.5 <= min(gains) < -0.4
+    assert 0.4 < max(gains) <= 0.5
+
+
 def test_another_pitch_moves_bins_and_no_contour() -> None:
     features = torch.arange(BINS + 2.0)[:, None].expand(-1, 5)
     for _ in range(50):
