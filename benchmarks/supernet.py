@@ -97,7 +97,8 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    rows = []
+    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads", "device")}
+    rows: list[dict[str, Any]] = []
     for name in arguments.variants.split(","):
         wanted = {
             "preset": arguments.preset,
@@ -110,8 +111,7 @@ def main() -> None:
         )
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])
-    settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads", "device")}
-    write_figures(arguments.json, {**settings, "variants": rows})
+        write_figures(arguments.json, {**settings, "variants": rows})  # what was measured stays if the rest is cut off
 
 
 def _row(name: str, found: Measurement) -> dict[str, Any]:
