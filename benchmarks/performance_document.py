@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks import using_section
 from benchmarks.limits import bounds
 from benchmarks.markdown import markdown_table, verdict
+from benchmarks.search_options import preset_settings
 from nni_emodarts.run_folder import write_atomically
 
 COMMANDS = {
@@ -228,11 +229,12 @@ def _accuracy(own: dict[str, Any]) -> str:
         ],
     )
     lines = "\n".join(f"- {_paired(name, whole, found)}" for name, found in own["differences"].items())
+    then = "" if own.get("preset") == preset_settings() else " The preset has changed since these were computed."
     return (
         "Preset `compact` on EMO-DB (four classes, leave one speaker out), searched anew inside each fold, then "
         f"retrained alike: by the whole supernet (`{whole}`), and by the smaller ones that presets `compact` "
         "(`search.coarseness=2`) and `paper` (`search.coarseness=3`) ship, both with `partial_channels` and "
-        f"`shared_depth`.\n\n{table}\n\n{lines}"
+        f"`shared_depth`.{then}\n\n{table}\n\n{lines}"
     )
 
 

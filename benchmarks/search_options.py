@@ -36,6 +36,12 @@ VARIANTS = {
 """Name -> settings over preset compact: the whole supernet, and the smaller ones that presets of those names ship."""
 
 
+def preset_settings() -> dict[str, Any]:
+    """What preset compact says now: figures that were computed when it said something else are told apart by it."""
+    data = load_config("compact").model_dump(mode="json")
+    return {section: data[section] for section in ("features", "space", "search", "retrain")}
+
+
 def main() -> None:
     """Compute the cells that are missing, then their paired differences."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -55,7 +61,13 @@ def main() -> None:
             config = load_config("compact", settings=settings, options=data)
             _compute(f"search-{name}", config, [fold], list(seeds), arguments)
     pairs = [_pair(arguments.out, fold, seed) for fold in folds for seed in seeds]
-    figures = {"variants": VARIANTS, "pairs": pairs, "differences": _differences(pairs), "machine": machine()}
+    figures = {
+        "preset": preset_settings(),
+        "variants": VARIANTS,
+        "pairs": pairs,
+        "differences": _differences(pairs),
+        "machine": machine(),
+    }
     write_atomically(arguments.out / "search_options.json", json.dumps(figures, indent=1).encode() + b"\n")
     print(json.dumps(figures, indent=1))
 
