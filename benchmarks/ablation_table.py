@@ -75,19 +75,25 @@ PARTS = (
         ("search.options.selection=alpha",),
         ("search.options.selection=perturbation",),
     ),
+    Part(
+        "normalized_recurrence",
+        "scope",
+        ("space.seqnn_normalization=false",),
+        ("space.seqnn_normalization=true",),
+    ),
     Part("label_smoothing", "recipe", ("retrain.label_smoothing=0",), ("retrain.label_smoothing=0.1",)),
     Part("mixup", "recipe", ("retrain.mixup=0",), ("retrain.mixup=0.2",)),
     Part(
         "perturbation",
         "recipe",
-        tuple(f"retrain.perturbation.{key}=0" for key in ("tempo", "level", "pitch", "noise")),
+        tuple(f"retrain.perturbation.{key}=0" for key in ("tempo", "pitch", "noise")),
         (
             "retrain.perturbation.tempo=0.15",
-            "retrain.perturbation.level=0.5",
             "retrain.perturbation.pitch=0.05",
             "retrain.perturbation.noise=0.1",
         ),
     ),
+    Part("level", "recipe", ("retrain.perturbation.level=0",), ("retrain.perturbation.level=0.5",)),
     Part("excerpt", "recipe", ("retrain.excerpt=1",), ("retrain.excerpt=0.5",)),
     Part(
         "spec_augment",
