@@ -77,7 +77,7 @@ PARTS = (
     ),
     Part(
         "normalized_recurrence",
-        "scope",
+        "collapse",
         ("space.seqnn_normalization=false",),
         ("space.seqnn_normalization=true",),
     ),
