@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.evidence import describe
 from benchmarks.measuring import machine
 from nni_emodarts.benchmark import Cell, Method, compare
 from nni_emodarts.config import ExperimentConfig, load_config
@@ -38,8 +39,8 @@ VARIANTS = {
 
 def preset_settings() -> dict[str, Any]:
     """What preset compact says now: figures that were computed when it said something else are told apart by it."""
-    data = load_config("compact").model_dump(mode="json")
-    return {section: data[section] for section in ("features", "space", "search", "retrain")}
+    settings: dict[str, Any] = describe(load_config("compact"))["configuration"]
+    return settings
 
 
 def main() -> None:

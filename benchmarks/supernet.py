@@ -100,12 +100,7 @@ def main() -> None:
     settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "repeats", "threads", "device")}
     rows: list[dict[str, Any]] = []
     for name in arguments.variants.split(","):
-        wanted = {
-            "preset": arguments.preset,
-            "batch_size": arguments.batch_size,
-            "variant": name,
-            "device": arguments.device,
-        }
+        wanted = {key: settings[key] for key in ("preset", "batch_size", "device")} | {"variant": name}
         found = measure(
             "benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
         )

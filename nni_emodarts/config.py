@@ -258,7 +258,7 @@ class PerturbationConfig(Section):
     tempo: Fraction = 0.0
     """Largest change of its speed, as a share: 0.15 makes it last from 1 / 1.15 to 1.15 times as long."""
     level: NonNegativeFloat = 0.0
-    """Largest change of its loudness, in deviations of the features: 0.5 is about 7 dB of log-mel features."""
+    """Largest change of its loudness, in deviations of the features: 0.5 is 9 dB of EMO-DB's log-mel features."""
     pitch: Fraction = 0.0
     """Largest shift along the frequency axis, as a share of the bins: pitch and formants rise or fall together."""
     noise: NonNegativeFloat = 0.0
