@@ -169,7 +169,7 @@ def main_table(corpus: Corpus, data: Path, results: Path, seeds: Sequence[int]) 
 
 def describe(config: ExperimentConfig) -> dict[str, Any]:
     """The settings behind some figures, as data."""
-    data = config.model_dump(mode="json")
+    data = config.meaning()
     kept = ("features", "space", "search", "retrain")
     return {
         "preset": config.preset,

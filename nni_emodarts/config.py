@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
 
 CnnPrimitive = Literal[
@@ -138,7 +138,7 @@ class SpaceConfig(Section):
     seqnn_cells: PositiveInt = 4
     seqnn_nodes: PositiveInt = 4
     seqnn_width: PositiveInt = 128
-    seqnn_normalization: bool = False
+    seqnn_normalization: Annotated[bool, CAME_LATER] = False
     """Whether recurrent operations end in a normalisation of each frame, as convolutions end in one of each channel.
     The paper's do not."""
     seqnn_scope: Scope = "all"
@@ -181,12 +181,9 @@ class SpaceConfig(Section):
         return tuple(sorted({self.cnn_cells // 3, 2 * self.cnn_cells // 3}))
 
     def identity(self) -> dict[str, Any]:
-        """The space as plain data with every default resolved: equal spaces have equal identities.
-
-        An option that came later is in it only where it is on, so that architectures of before keep their ids.
-        """
-        later = set() if self.seqnn_normalization else {"seqnn_normalization"}
-        data = self.model_dump(mode="json", exclude={"seqnn_scope", *later})
+        """What the space means, with every default resolved: equal spaces have equal identities."""
+        data = self.meaning()
+        del data["seqnn_scope"]
         data["seqnn_primitives"] = list(self.sequence_operations)
         data["reduction_cells"] = list(self.reductions)
         return data
@@ -257,7 +254,7 @@ class PerturbationConfig(Section):
 
     tempo: Fraction = 0.0
     """Largest change of its speed, as a share: 0.15 makes it last from 1 / 1.15 to 1.15 times as long."""
-    level: NonNegativeFloat = 0.0
+    level: Annotated[NonNegativeFloat, CAME_LATER] = 0.0
     """Largest change of its loudness, in deviations of the features: 0.5 is 9 dB of EMO-DB's log-mel features."""
     pitch: Fraction = 0.0
     """Largest shift along the frequency axis, as a share of the bins: pitch and formants rise or fall together."""

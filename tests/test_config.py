@@ -7,7 +7,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nni_emodarts.config import PRESETS, SpaceConfig, load_config, load_preset, validate
+from nni_emodarts.config import (
+    PRESETS,
+    PerturbationConfig,
+    RetrainConfig,
+    SpaceConfig,
+    load_config,
+    load_preset,
+    validate,
+)
 from nni_emodarts.errors import ConfigError
 
 
@@ -112,6 +120,14 @@ def test_a_spaces_identity_resolves_defaults() -> None:
     assert SpaceConfig.model_validate(SpaceConfig(seqnn_scope="lstm").identity()).identity() == (
         SpaceConfig(seqnn_scope="lstm").identity()
     )
+
+
+def test_an_option_that_came_later_means_something_only_where_it_is_on() -> None:
+    off, on = RetrainConfig(), RetrainConfig(perturbation=PerturbationConfig(level=0.5))
+    assert off.model_dump()["perturbation"]["level"] == 0
+    assert "level" not in off.meaning()["perturbation"]
+    assert on.meaning()["perturbation"] == off.meaning()["perturbation"] | {"level": 0.5}
+    assert RetrainConfig.model_validate(off.meaning()) == off
 
 
 def test_a_strategy_takes_of_a_preset_what_it_knows():

@@ -1,11 +1,9 @@
 """A cell: one method on one fold with one seed, and what decides its figures."""
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines.svm import SVMS
@@ -16,9 +14,6 @@ from nni_emodarts.strategy_options import options_for
 
 REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""
-
-LATER_OPTIONS: Mapping[str, object] = {"space.seqnn_normalization": False, "retrain.perturbation.level": 0.0}
-"""Options that came when figures had been computed, and their value when off: off, they change no digest."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +42,11 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         method: what is measured.
         manifest: the manifest's own digest.
     """
-    data = settled(config, method).model_dump(mode="json", exclude={"device": True, "preset": True})
+    data = settled(config, method).meaning()
+    for key in ("device", "preset"):
+        del data[key]
     for key in ("manifest", "cache", "workers"):
         del data["data"][key]
-    for path, off in LATER_OPTIONS.items():
-        _leave_out(data, path.split("."), off)
     data |= {"manifest": manifest, "revision": REVISION}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
@@ -62,14 +57,6 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
             del data[section]
         data["svm"] = SVMS[method.name].settings()
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _leave_out(data: dict[str, Any], path: Sequence[str], off: object) -> None:
-    *sections, key = path
-    for section in sections:
-        data = data[section]
-    if data[key] == off:
-        del data[key]
 
 
 def settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
