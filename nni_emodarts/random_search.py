@@ -8,7 +8,7 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import DivergenceError
-from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
+from nni_emodarts.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.origin import search_origin
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
@@ -18,6 +18,8 @@ from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT
 from nni_emodarts.training.trainer import pick_device
 
 RANDOM_SEARCH = "random_search"
+_STREAM = 1
+"""Sets its draws apart from those of random sampling, so that the two say different things."""
 
 
 def search_at_random(
@@ -31,9 +33,10 @@ def search_at_random(
 ) -> Architecture:
     """Train random architectures on a fold's training part and take the best on validation (Li & Talwalkar 2019).
 
-    Each is trained by the retrain recipe, shortened as it is for the strategies that train candidates. Another one is
-    begun as long as the budget is not used up, so that random search spends at least what it is given, and there is
-    always one. The test part is never read. Candidates whose figures are in the folder are not trained again. One that
+    Each is trained by the retrain recipe as a supernet is: for `search.epochs`, at `search.coarseness`, so that a
+    budget that pays for one supernet pays for several candidates. Another one is begun as long as the budget is not
+    used up, so that random search spends at least what it is given, and there is always one. The test part is never
+    read. Candidates whose figures are in the folder are not trained again. One that
     diverges is counted, and what it took is spent.
 
     Args:
@@ -52,7 +55,10 @@ def search_at_random(
         DivergenceError: all candidates diverged.
     """
     origin = _origin(config, corpus, fold, seed, budget)
-    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index], origin)
+    draws = draw_architectures(
+        config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index, _STREAM], origin
+    )
+    heard, epochs = corpus.coarser(config.search.coarseness), config.search.epochs
     found: list[tuple[Architecture, dict[str, Any]]] = []
     failures: list[DivergenceError] = []
     seconds, spent, aim = 0.0, 0.0, max(round(budget), 1)
@@ -62,7 +68,7 @@ def search_at_random(
         watch = Stopwatch()
         told: dict[str, float] = {}
         try:
-            figures = evaluate_candidate(config, corpus, fold, seed, architecture, candidate)
+            figures = evaluate_candidate(config, heard, fold, seed, architecture, candidate, epochs)
             found.append((architecture, figures))
             told["val_uar"] = figures["val_uar"]
         except DivergenceError as error:
@@ -84,7 +90,7 @@ def search_at_random(
         "seed": seed,
         "candidates": len(found) + len(failures),
         "failed": len(failures),
-        "epochs": candidate_epochs(config),
+        "epochs": epochs,
         "budget_cpu_seconds": budget,
         "seconds": round(seconds, 3),
         "cpu_seconds": round(spent, 3),
@@ -94,9 +100,5 @@ def search_at_random(
 
 
 def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, budget: float) -> dict[str, Any]:
-    own = {
-        "strategy": RANDOM_SEARCH,
-        "options": {"budget_cpu_seconds": budget},
-        "epochs": candidate_epochs(config),
-    }
+    own = {"strategy": RANDOM_SEARCH, "options": {"budget_cpu_seconds": budget}}
     return {**search_origin(config, corpus, fold, seed), **own}

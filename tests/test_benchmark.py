@@ -223,6 +223,28 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     assert summary["candidates"] == len(held) == 2
     assert found["cpu_seconds"] > paid
     assert found["val_uar"] == max(each["val_uar"] for each in held)
+    assert {each["epochs"] for each in held} == {config.search.epochs}
+
+
+def test_random_search_draws_others_than_random_sampling(
+    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def cheap(config: Any, corpus: Corpus, *given: Any) -> dict[str, Any]:
+        heard.append(corpus.input_shape)
+        return {"val_uar": 0.5, "seconds": 1.0, "cpu_seconds": 1.0}
+
+    monkeypatch.setattr(random_search, "evaluate_candidate", cheap)
+    data = config.model_dump(mode="json")
+    data["search"]["coarseness"] = 2
+    coarse = ExperimentConfig.model_validate(data)
+    found = search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 2.5, RunFolder.claim(tmp_path / "run"))
+    channels, bins = small_corpus.input_shape
+    assert heard == [(channels, bins // 2)] * 3, "as the supernet hears them"
+    assert found.input_shape == small_corpus.input_shape, "the network that is retrained hears all"
+    sampled = next(draw_architectures(config.space, 4, small_corpus.input_shape, [1, 0], {}))
+    assert found.id != sampled.id
 
 
 def test_random_search_goes_on_past_a_candidate_that_diverges(

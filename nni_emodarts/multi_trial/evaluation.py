@@ -31,6 +31,7 @@ def evaluate_candidate(
     seed: int,
     architecture: Architecture,
     folder: RunFolder,
+    epochs: int,
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Train a candidate on a fold's training part; the test part's recordings are never read.
@@ -44,6 +45,7 @@ def evaluate_candidate(
         seed: seed of everything random.
         architecture: the candidate.
         folder: where its figures go.
+        epochs: epochs that it is trained for.
         report: given the validation UAR after each epoch.
 
     Returns:
@@ -57,11 +59,13 @@ def evaluate_candidate(
         if report is not None:
             report(row["val_uar"])
 
-    trained = train(_shortened(config), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    trained = train(
+        _shortened(config, epochs), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch
+    )
     metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
-        "epochs": candidate_epochs(config),
+        "epochs": epochs,
         "fold": fold.index,
         "seed": seed,
         "architecture": architecture.id,
@@ -74,7 +78,7 @@ def evaluate_candidate(
     return metrics
 
 
-def _shortened(config: ExperimentConfig) -> ExperimentConfig:
+def _shortened(config: ExperimentConfig, epochs: int) -> ExperimentConfig:
     """The configuration with fewer epochs, so that the whole of the learning rate's schedule fits into them."""
-    recipe = config.retrain.model_copy(update={"epochs": candidate_epochs(config)})
+    recipe = config.retrain.model_copy(update={"epochs": epochs})
     return config.model_copy(update={"retrain": recipe})

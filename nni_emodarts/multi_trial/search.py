@@ -212,7 +212,8 @@ class _Search:
 
     def _train_inline(self, architecture: Architecture) -> float:
         folder = self._folder.candidate(architecture.id)
-        metrics = evaluate_candidate(self._config, self._corpus, self._fold, self._seed, architecture, folder)
+        epochs = candidate_epochs(self._config)
+        metrics = evaluate_candidate(self._config, self._corpus, self._fold, self._seed, architecture, folder, epochs)
         return float(metrics["val_uar"])
 
     def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:
