@@ -46,13 +46,17 @@ class Corpus:
     settings: tuple[str, ...] = ()
 
     def config(self, data: Path, more: Sequence[str] = ()) -> ExperimentConfig:
-        """The configuration of every method on it.
+        """The configuration of every method on it. CPU seconds are compared, so that all of it runs on the CPU.
 
         Args:
             data: folder that holds the corpus's folder.
             more: further settings.
         """
-        where = {"data.manifest": str(data / self.key / "manifest.csv"), "data.protocol": self.protocol}
+        where = {
+            "data.manifest": str(data / self.key / "manifest.csv"),
+            "data.protocol": self.protocol,
+            "device": "cpu",
+        }
         return load_config(self.preset, settings=[*self.settings, *more], options=where)
 
     def folds(self, data: Path) -> range:

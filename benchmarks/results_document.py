@@ -94,8 +94,14 @@ def _verdict(table: Table) -> str:
 
 def _standing(row: Mapping[str, Any]) -> str:
     how = "above" if row["difference"] < 0 else "below"
-    sure = "a real difference" if row["p_holm"] < 0.05 else "which may be chance"
-    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {sure} (p {_p(row['p_holm'])})"
+    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (p {_p(row['p_holm'])})"
+
+
+def _sureness(row: Mapping[str, Any]) -> str:
+    """Speakers of a fold share a network: what holds over speakers alone may be the luck of its training."""
+    if row["p_holm"] >= 0.05:
+        return "which may be chance"
+    return "a real difference" if row["p_folds"] < 0.05 else "a real difference between these trainings, not over folds"
 
 
 def _main_section(table: Table) -> list[str]:
@@ -105,8 +111,9 @@ def _main_section(table: Table) -> list[str]:
         f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(manifest['classes'])}; "
         f"protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. No speaker is in two of "
         "train, validation and test. A search happens anew inside each fold and sees its training and validation "
-        f"speakers only; {_epoch(table['configuration']['retrain'])}; the test part is read once. All networks share "
-        "folds, seeds, features and retrain recipe."
+        f"speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test part once. All networks "
+        "share folds, seeds, features and retrain recipe; hand-designed ones keep a dropout of their own, "
+        "which was not tuned."
     )
     if not table["methods"]:
         return [head, _missing(table)]
@@ -168,12 +175,13 @@ def _differences(comparisons: Sequence[Table]) -> str:
             f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
             _p(row["p"]),
             _p(row["p_holm"]),
+            _p(row["p_folds"]),
             "all swaps" if row["exact"] else "drawn swaps",
         ]
         for row in comparisons
     ]
     return "Is the difference real?\n\n" + markdown_table(
-        ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "counted"], rows
+        ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "counted"], rows
     )
 
 
@@ -249,6 +257,7 @@ def _ablation_section(table: Table) -> list[str]:
 
 
 def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
+    shipped = next(method for method in methods if method["group"] == "reference")["by_fold"]
     rows = []
     for method in methods:
         found = against.get(method["name"])
@@ -258,13 +267,13 @@ def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
                 ", ".join(f"`{setting}`" for setting in method["settings"]),
                 _uar(method),
                 "" if found is None else f"{found['difference']:+.3f}",
-                "" if found is None else f"{found['interval'][0]:+.3f} to {found['interval'][1]:+.3f}",
+                "" if found is None else ", ".join(f"{uar - shipped[k]:+.2f}" for k, uar in method["by_fold"].items()),
                 _validation(method),
                 f"{method['parameters']:,}",
                 f"{method['cpu_seconds']:,.0f}",
             ]
         )
-    head = ["variant", "settings", "UAR", "difference", "95 % interval", "validation UAR", "parameters", "CPU s"]
+    head = ["variant", "settings", "UAR", "difference", "of each fold", "validation UAR", "parameters", "CPU s"]
     return markdown_table(head, rows)
 
 
@@ -273,7 +282,7 @@ def _transfer_section(table: Table) -> list[str]:
         return ["Not computed yet: `python -m benchmarks.ablations --groups transfer`."]
     text = (
         "One architecture, carried to the other corpus and trained there from scratch: of the searches in the main "
-        "table that whose network did best on *validation* speakers."
+        "table that whose supernet did best on the *validation* speakers of its own fold."
     )
     rows = [f"- `{row['name']}`, scored on {row['scored_on']}: {_carried(row)}" for row in table["methods"]]
     return [text, "\n".join(rows), _missing(table)]
@@ -290,14 +299,14 @@ def _carried(row: Table) -> str:
 
 def _recipe_section(evidence: Evidence) -> list[str]:
     tried = evidence.notes.get("recipe_variants") or {}
-    counts = [f"{name}: {tried.get(name) if tried.get(name) is not None else 'not stated yet'}" for name in TABLES]
+    counts = [f"{tried[name]} on {name}" if name in tried else f"not stated yet on {name}" for name in TABLES]
     parts = [
-        f"Variants of the recipe that were tried before it was fixed: {'; '.join(counts)}.",
+        f"Variants of recipe, space and search that were tried before they were fixed: {', '.join(counts)}.",
         str(evidence.notes.get("recipe") or "").strip(),
     ]
     shown: list[Any] = []
     for table in evidence.tables:
-        settings = {key: table["configuration"][key] for key in ("features", "search", "retrain")}
+        settings = {key: table["configuration"][key] for key in ("features", "space", "search", "retrain")}
         if settings not in shown:
             shown.append(settings)
             text = yaml.safe_dump(settings, sort_keys=False).strip()
@@ -307,13 +316,15 @@ def _recipe_section(evidence: Evidence) -> list[str]:
 
 def _failures(evidence: Evidence) -> str:
     lines = [f"- {text}" for text in evidence.notes.get("did_not_work") or []]
+    if lines:
+        lines.insert(0, "Trials made on the way, one or a few trainings each; no command repeats them:\n")
     table = evidence.ablations
     against = {row["method"]: row for row in table.get("comparisons", [])}
-    worse = [against[row["name"]] for row in table.get("methods", []) if row["name"] in against]
+    changes = [against[row["name"]] for row in table.get("methods", []) if row["name"] in against]
     lines += [
         f"- Ablation `{row['method']}`: {row['difference']:+.3f} UAR on its folds."
-        for row in sorted(worse, key=lambda row: float(row["difference"]))
-        if row["difference"] <= 0
+        for row in sorted(changes, key=lambda row: float(row["difference"]))
+        if _failed(row)
     ]
     for found in evidence.tables:
         lines += [
@@ -322,6 +333,12 @@ def _failures(evidence: Evidence) -> str:
             if row["reference"] == "darts" and row["difference"] > 0
         ]
     return "\n".join(lines) or "Nothing is known yet: neither the search nor its ablations are computed."
+
+
+def _failed(ablation: Table) -> bool:
+    """Whether what is added brought nothing; or, where a part is left out, whether the part did not."""
+    left_out = str(ablation["method"]).startswith("without_")
+    return bool(ablation["difference"] >= 0 if left_out else ablation["difference"] <= 0)
 
 
 def _checklist(evidence: Evidence) -> str:
@@ -347,15 +364,21 @@ def _machines(table: Table) -> str:
 
 
 def _reading() -> str:
-    return (
-        "- UAR is that of each seed's predictions, pooled over the folds; mean and deviation are over the seeds."
-        "\n- Intervals are percentiles of 10,000 resamples of whole speakers: how far a figure would move with "
-        "other speakers, not with other seeds.\n- p is that of swapping two methods' predictions for whole speakers; "
-        "Holm's correction is over the comparisons of its table.\n- CPU seconds are those of one seed over all folds, "
-        "search and retraining.\n- FLOPs are those of one network for one second of audio, 2 for a multiply-add; those "
-        "of openSMILE's features are not counted.\n- Machines are not random: one seed says all. They learn from "
-        "training and validation speakers, with C fixed beforehand; features are standardised on what they learn from."
+    lines = (
+        "UAR is that of each seed's predictions, pooled over the folds; mean and deviation are over the seeds.",
+        "Intervals are percentiles of 10,000 resamples of whole speakers: how far a figure would move with other "
+        "speakers, not with other seeds.",
+        "p is that of swapping two methods' predictions for whole speakers; Holm's correction is over the comparisons "
+        "of its table.",
+        "p over folds swaps whole folds, whose speakers one network answers; with six folds it cannot be less than "
+        "0.0312.",
+        "CPU seconds are those of one seed over all folds, search and retraining.",
+        "FLOPs are those of one network for one second of audio, 2 for a multiply-add; those of openSMILE's features "
+        "are not counted.",
+        "Machines are not random: one seed says all. They learn from training and validation speakers, with C fixed "
+        "beforehand; features are standardised on what they learn from.",
     )
+    return "\n".join(f"- {line}" for line in lines)
 
 
 def _label(method: Table) -> str:

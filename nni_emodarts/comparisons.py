@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nni_emodarts.paired import compare_systems, holm
+from nni_emodarts.paired import compare_systems, holm, swap_test
 from nni_emodarts.statistics import gather_speakers, stack_speakers
 
 Cells = Sequence[Mapping[str, Any]]
@@ -43,10 +43,10 @@ def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, A
 
     Returns:
         For each: `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
-        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), and `p_holm`, adjusted for
-        the number of comparisons.
+        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), `p_holm`, adjusted for
+        the number of comparisons, and `p_folds` of the test that swaps whole folds.
     """
-    ours = stacked(cells[reference])
+    ours, our_folds = stacked(cells[reference]), stacked_folds(cells[reference])
     names = [name for name in cells if name != reference]
     found = [compare_systems(stacked(cells[name]), ours) for name in names]
     adjusted = holm([each.p for each in found])
@@ -58,6 +58,7 @@ def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, A
             "interval": list(each.interval),
             "p": each.p,
             "p_holm": p_holm,
+            "p_folds": swap_test(stacked_folds(cells[name]), our_folds)[0],
             "exact": each.exact,
         }
         for name, each, p_holm in zip(names, found, adjusted, strict=True)
@@ -70,3 +71,19 @@ def stacked(cells: Cells) -> npt.NDArray[np.int64]:
     return stack_speakers(
         [gather_speakers((cell["fold"], cell["speakers"]) for cell in cells if cell["seed"] == seed) for seed in seeds]
     )
+
+
+def stacked_folds(cells: Cells) -> npt.NDArray[np.int64]:
+    """Confusions of a method's folds (seeds, folds, K, K).
+
+    One network answers all speakers of a fold, so that the luck of its training is theirs together: a difference that
+    is to hold for other trainings must hold over folds.
+    """
+    seeds = sorted({cell["seed"] for cell in cells})
+    return stack_speakers(
+        [{str(cell["fold"]): _all_speakers(cell) for cell in cells if cell["seed"] == seed} for seed in seeds]
+    )
+
+
+def _all_speakers(cell: Mapping[str, Any]) -> npt.NDArray[np.int64]:
+    return np.asarray(np.sum(list(cell["speakers"].values()), axis=0), dtype=np.int64)

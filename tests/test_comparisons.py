@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nni_emodarts.comparisons import compare_with, pick_reference, stacked
+from nni_emodarts.comparisons import compare_with, pick_reference, stacked, stacked_folds
 from nni_emodarts.paired import compare_systems, holm
 
 SPEAKERS = 8
@@ -38,6 +38,24 @@ def test_every_method_is_compared_with_the_reference() -> None:
     assert [each["p_holm"] for each in found] == holm([each["p"] for each in found])
     assert found[1]["difference"] < -0.3
     assert found[1]["p"] == 2 / 2**SPEAKERS
+
+
+def test_whole_folds_are_swapped_too() -> None:
+    (found,) = compare_with("darts", {"darts": cells(0.75), "bad": cells(0.3)})
+    assert found["p"] == 2 / 2**SPEAKERS
+    assert found["p_folds"] == 2 / 2**4, "four folds of two speakers each, all of one sign"
+    assert stacked_folds(cells(0.5)).sum() == stacked(cells(0.5)).sum()
+
+
+def test_folds_of_one_speaker_each_are_speakers() -> None:
+    def alone(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**cell, "fold": int(name), "speakers": {name: counts}}
+            for cell in made for name, counts in cell["speakers"].items()
+        ]  # fmt: skip
+
+    (found,) = compare_with("darts", {"darts": alone(cells(0.55)), "other": alone(cells(0.5))})
+    assert found["p"] == found["p_folds"]
 
 
 def test_the_speakers_of_all_folds_count_together() -> None:

@@ -97,8 +97,30 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
     answers = {item.question: item.answer(Evidence()) for item in CHECKLIST}
     assert answers["Compared with random search?"].startswith("Not yet")
     assert answers["Ablation studies?"].startswith("Not yet")
-    table = {"name": "emodb4-loso", "methods": [{"name": "darts"}, {"name": "random_search"}]}
-    assert CHECKLIST[10].answer(Evidence([table])).endswith("Computed on: emodb4-loso.")
+
+    def answer(candidates: float, seeds: list[int]) -> str:
+        methods = [
+            {"name": "darts", "seeds": [1, 2]},
+            {"name": "random_search", "seeds": seeds, "candidates": candidates},
+        ]
+        return CHECKLIST[10].answer(Evidence([{"name": "emodb4-loso", "methods": methods}]))
+
+    assert answer(3.5, [1]).startswith("Yes: 3.5 candidates")
+    assert answer(3.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
+    assert answer(1.0, [1, 2]).startswith("In part"), "one candidate is random sampling"
+    assert answer(3.5, [3]).startswith("Not yet"), "other seeds than those of the search"
+
+
+def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
+    ablations = {
+        "methods": [{"name": name} for name in ("as_shipped", "without_a", "without_b", "with_c", "with_d")],
+        "comparisons": [
+            {"method": name, "reference": "as_shipped", "difference": difference}
+            for name, difference in (("without_a", 0.01), ("without_b", -0.05), ("with_c", -0.02), ("with_d", 0.03))
+        ],
+    }
+    told = results_document._failures(Evidence(ablations=ablations))
+    assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
 
 
 def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(
