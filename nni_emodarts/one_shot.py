@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, SpaceConfig
 from nni_emodarts.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.data import evaluation_loader, training_loader
 from nni_emodarts.errors import DivergenceError, RunFolderError
@@ -163,7 +163,7 @@ def _train(
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
     labels = corpus.manifest.labels[fold.train]
     task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **config.space.identity())
+    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **_competing_space(config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
@@ -175,6 +175,13 @@ def _train(
             f"the search stopped: {error}; start anew in another folder, or --overwrite this one"
         ) from None
     return strategy
+
+
+def _competing_space(config: ExperimentConfig) -> SpaceConfig:
+    """The space as the supernet holds it: recurrences may be normalised for the time in which they compete."""
+    if getattr(config.search.strategy_options(), "normalized_recurrence", False):
+        return config.space.model_copy(update={"seqnn_normalization": True})
+    return config.space
 
 
 def _terms(config: ExperimentConfig, corpus: Corpus) -> list[Term]:

@@ -47,6 +47,9 @@ class MixtureOptions(GradientOptions):
     """Stacked recurrences share layers in the supernet: one of k layers is the beginning of one of k + 1."""
     partial_channels: PositiveInt = 1
     """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
+    normalized_recurrence: bool = False
+    """Recurrent candidates end in a normalisation of each frame while they compete, as convolutions end in one of each
+    channel: else the loudest of a sum wins. The derived network's do not."""
 
     @model_validator(mode="after")
     def _check_recompute(self) -> Self:

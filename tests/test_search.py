@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from nni_emodarts import Architecture
+from nni_emodarts import Architecture, one_shot
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import FeatureStore
@@ -181,6 +181,30 @@ def test_a_coarse_search_finds_a_network_for_full_resolution(
     assert architecture.input_shape == small_corpus.input_shape
     lengths = small_corpus.coarser(2).utterances(small_corpus.fold(0).train, None).lengths
     assert (lengths == -(-small_corpus.store.lengths[small_corpus.fold(0).train] // 2)).all()
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+def test_recurrences_are_normalised_only_while_they_compete(
+    normalized: bool,
+    fast_config: ExperimentConfig,
+    small_corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    held, held_space = [], one_shot.EmoDartsSpace
+
+    def space(*shape: Any, **options: Any) -> Any:
+        held.append(options.get("seqnn_normalization", False))
+        return held_space(*shape, **options)
+
+    monkeypatch.setattr(one_shot, "EmoDartsSpace", space)
+    data = fast_config.model_dump(mode="json")
+    data["search"] |= {"epochs": 1, "epoch_steps": 1}
+    data["search"]["options"] = {"normalized_recurrence": normalized}
+    config = ExperimentConfig.model_validate(data)
+    architecture = search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    assert held == [normalized]
+    assert architecture.space.identity() == config.space.identity(), "the network that is retrained is not"
 
 
 def test_the_accelerated_search_goes_the_same_way(
