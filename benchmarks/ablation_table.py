@@ -78,6 +78,12 @@ PARTS = (
     Part(
         "normalized_recurrence",
         "collapse",
+        ("search.options.normalized_recurrence=false",),
+        ("search.options.normalized_recurrence=true",),
+    ),
+    Part(
+        "normalized_network",
+        "collapse",
         ("space.seqnn_normalization=false",),
         ("space.seqnn_normalization=true",),
     ),
