@@ -16,7 +16,7 @@ def main() -> None:
 
 def work(trial: arguments.Trial) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
-    from nni_emodarts.multi_trial.evaluation import evaluate_candidate
+    from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
     from nni_emodarts.preparation import prepare
 
     if trial.arguments.candidates is None:
@@ -26,7 +26,8 @@ def work(trial: arguments.Trial) -> None:
     architecture = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
     folder = RunFolder(trial.arguments.candidates).child(architecture.id)
     fold = corpus.fold(trial.fold)
-    metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, nni_trial.report_intermediate)
+    epochs, report = candidate_epochs(config), nni_trial.report_intermediate
+    metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, epochs, report)
     if nni_trial.in_trial():
         own = RunFolder(nni_trial.output_folder())
         show_architecture(own, architecture)
