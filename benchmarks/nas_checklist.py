@@ -35,6 +35,12 @@ class Evidence:
                 found.append(f"{table['name']} (seeds {', '.join(map(str, sorted(shared)))})")
         return found
 
+    def rows(self, name: str) -> list[tuple[str, Table]]:
+        """A method's row in each main table that holds it, beside the table's name."""
+        return [
+            (table["name"], method) for table in self.tables for method in table["methods"] if method["name"] == name
+        ]
+
 
 @dataclass(frozen=True)
 class Item:
@@ -70,12 +76,7 @@ def _ablations(evidence: Evidence) -> str:
 def _runs(evidence: Evidence) -> str:
     if not evidence.having("darts"):
         return "Not yet: `darts` to be computed."
-    found = [
-        f"{table['name']}: {', '.join(map(str, method['seeds']))}"
-        for table in evidence.tables
-        for method in table["methods"]
-        if method["name"] == "darts"
-    ]
+    found = [f"{name}: {', '.join(map(str, row['seeds']))}" for name, row in evidence.rows("darts")]
     return f"Seeds of search and retraining: {'; '.join(found)}. Each seed covers all folds."
 
 
@@ -104,12 +105,7 @@ def _random_search(evidence: Evidence) -> str:
     names = evidence.having("darts", "random_search")
     if not names:
         return "Not yet: darts, random_search to be computed."
-    bought = [
-        method["candidates"]
-        for table in evidence.tables
-        for method in table["methods"]
-        if method["name"] == "random_search"
-    ]
+    bought = [row["candidates"] for _, row in evidence.rows("random_search")]
     answer = "Yes" if min(bought) >= 2 else "In part"  # one candidate is random sampling
     means = ", ".join(f"{mean:.1f}" for mean in bought)
     text = f"{means} candidates a search, bought with the CPU seconds of DARTS on each fold and seed"

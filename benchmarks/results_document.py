@@ -299,7 +299,7 @@ def _carried(row: Table) -> str:
 
 def _recipe_section(evidence: Evidence) -> list[str]:
     tried = evidence.notes.get("recipe_variants") or {}
-    counts = [f"{tried[name]} on {name}" if name in tried else f"not stated yet on {name}" for name in TABLES]
+    counts = [f"{tried[name] if tried.get(name) is not None else 'not stated yet'} on {name}" for name in TABLES]
     parts = [
         f"Variants of recipe, space and search that were tried before they were fixed: {', '.join(counts)}.",
         str(evidence.notes.get("recipe") or "").strip(),

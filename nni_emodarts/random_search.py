@@ -36,8 +36,8 @@ def search_at_random(
     Each is trained by the retrain recipe as a supernet is: for `search.epochs`, at `search.coarseness`, so that a
     budget that pays for one supernet pays for several candidates. Another one is begun as long as the budget is not
     used up, so that random search spends at least what it is given, and there is always one. The test part is never
-    read. Candidates whose figures are in the folder are not trained again. One that
-    diverges is counted, and what it took is spent.
+    read. Candidates whose figures are in the folder are not trained again. One that diverges is counted, and what it
+    took is spent.
 
     Args:
         config: the whole configuration.
