@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.evidence import HAND_DESIGNED
 from nni_emodarts.config import SCOPES, ExperimentConfig, lay_over
 
 GROUPS = {
+    "hand_designed": "Hand-designed networks of the paper",
     "scope": "Operations of the sequential part",
     "order": "First against second order",
     "collapse": "Cures against collapse",
@@ -37,6 +39,11 @@ class Variant:
         """Whether only the retraining changes, so that the architectures as shipped are retrained."""
         return all(setting.startswith("retrain.") for setting in self.settings) and self.method == "darts"
 
+    @property
+    def in_main_table(self) -> bool:
+        """Whether its cells are those of the main table."""
+        return self.method in HAND_DESIGNED
+
 
 @dataclass(frozen=True)
 class Part:
@@ -55,6 +62,7 @@ class Part:
 
 
 VARIANTS = (
+    *(Variant(name, "hand_designed", method=name) for name in HAND_DESIGNED),
     *(Variant(f"scope_{scope}", "scope", (f"space.seqnn_scope={scope}",)) for scope in SCOPES),
     Variant("second_order", "order", method="darts_second_order"),
     Variant("mfcc", "features", ("features.kind=mfcc",)),

@@ -1,8 +1,8 @@
 """`python -m benchmarks.ablations`: what each part brings on EMO-DB, three folds and one seed; and transfer both ways.
 
-Only cells that are missing under docs/results/cells are computed. Architectures as shipped come from the cells of the
-main table, which are computed where they are missing. A corpus takes part in the transfer as a source where its main
-table holds searches.
+Only cells that are missing under docs/results/cells are computed. Architectures as shipped and hand-designed networks
+are cells of the main table, which are computed where they are missing. A corpus takes part in the transfer as a source
+where its main table holds searches.
 """
 
 import argparse
@@ -71,7 +71,8 @@ class Ablations:
     def jobs(self, variant: Variant) -> list[Job]:
         """A variant's cells; of one that only retrains those whose architecture is there."""
         config = lay_over(self.shipped, variant.settings)
-        cells = self.results / "cells" / ABLATIONS / variant.name
+        table = Path(self.corpus.name) if variant.in_main_table else Path(ABLATIONS) / variant.name
+        cells = self.results / "cells" / table
         if not variant.retrained:
             return jobs_of(config, Method(variant.method), FOLDS, SEEDS, cells)
         carried = [(job.cell, self._architecture(job)) for job in self.reference() if job.cell.file(job.cells).exists()]
@@ -176,7 +177,7 @@ def summary(place: Ablations) -> dict[str, Any]:
 
 
 def _settings(variant: Variant) -> list[str]:
-    return list(variant.settings) or ([f"strategy {variant.method}"] if variant.name != REFERENCE else [])
+    return list(variant.settings) or ([f"method {variant.method}"] if variant.name != REFERENCE else [])
 
 
 def _discard(place: Ablations) -> None:

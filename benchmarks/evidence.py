@@ -18,6 +18,10 @@ from nni_emodarts.summaries import read_cell, summarize
 HAND_DESIGNED = ("cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention")
 METHODS = ("egemaps_svm", "compare_svm", *HAND_DESIGNED, "random_sampling", "random_search", "darts")
 """Methods of the main table, in its order."""
+BEST_HAND_DESIGNED = "cnn_lstm"
+"""By UAR on EMO-DB, seed 1. The others are an ablation; the main table shows those of which all folds are there."""
+PLANNED = tuple(name for name in METHODS if name not in HAND_DESIGNED or name == BEST_HAND_DESIGNED)
+"""Methods without which the main table is not complete."""
 SEEDS = 3
 """Seeds of the main table: 1, 2 and 3."""
 _PASSING = ("finished", "platform")  # of an environment, what differs from cell to cell
@@ -151,11 +155,12 @@ def main_table(corpus: Corpus, data: Path, results: Path, seeds: Sequence[int]) 
     held: dict[str, list[dict[str, Any]]] = {}
     missing = []
     for method in map(Method, METHODS):
-        wanted = sorted({*seeds_of(method, seeds), *seeds_there(cells, method)})
+        planned = seeds_of(method, seeds) if method.name in PLANNED else ()
+        wanted = sorted({*planned, *seeds_there(cells, method)})
         found, reason = finished_cells(jobs_of(config, method, folds, wanted, cells), manifest.digest)
         if found:
             held[method.name] = found
-        if reason:
+        if reason and planned:
             missing.append({"method": method.name, "reason": reason})
     summary = {
         "name": corpus.name,

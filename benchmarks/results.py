@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.evidence import (
     CORPORA,
     METHODS,
+    PLANNED,
     SEEDS,
     Corpus,
     discard_stale,
@@ -99,8 +100,9 @@ def _positive(text: str) -> int:
 def _parser(corpora: Sequence[Corpus]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     keys = ",".join(corpus.key for corpus in corpora)
+    names = ",".join(METHODS)
     parser.add_argument("--corpora", default=keys, help=f"some of {keys}")
-    parser.add_argument("--methods", default=",".join(METHODS), help="some of them; '' computes none")
+    parser.add_argument("--methods", default=",".join(PLANNED), help=f"some of {names}; '' computes none")
     parser.add_argument("--seeds", type=_positive, default=SEEDS, help="number of seeds; machines have one")
     add_places(parser, "runs/results")
     return parser

@@ -244,8 +244,8 @@ def _ablation_section(table: Table) -> list[str]:
     folds, seeds = ", ".join(map(str, table["folds"])), ", ".join(map(str, table["seeds"]))
     parts = [
         f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
-        "changes one thing of the configuration as shipped, `as_shipped`; rows of the recipe retrain the architectures "
-        "that `as_shipped` found, and cost that alone; the others search anew.",
+        "changes one thing of the configuration as shipped, `as_shipped`, or measures another method; rows of the "
+        "recipe retrain the architectures that `as_shipped` found, and cost that alone; the others search anew.",
         _missing(table),
     ]
     against = {row["method"]: row for row in table["comparisons"]}

@@ -79,19 +79,20 @@ def test_a_part_is_left_out_where_it_is_shipped_and_added_where_it_is_not() -> N
 def computed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     folder = tmp_path_factory.mktemp("ablations")
     first = run(data, folder, "--groups", "scope,transfer")
-    return folder, [first, run(data, folder, "--groups", "recipe")]
+    return folder, [first, run(data, folder, "--groups", "recipe,hand_designed")]
 
 
 def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     folder, (first, second) = computed
     names = [row["name"] for row in first["methods"]]
     assert names == ["as_shipped", "scope_lstm", "scope_rnn", "scope_lstm_att", "scope_rnn_att"]
-    assert {"second_order", "mfcc"} <= {row["method"] for row in first["missing"]}
-    assert {row["group"] for row in second["methods"]} == {"reference", "scope", "recipe"}
+    assert {"second_order", "mfcc", "rnn"} <= {row["method"] for row in first["missing"]}
+    assert {row["group"] for row in second["methods"]} == {"reference", "scope", "recipe", "hand_designed"}
     assert all(row["reference"] == "as_shipped" for row in second["comparisons"])
     assert (second["folds"], second["seeds"]) == ([0, 1, 2], [1])
     cells = folder / "docs" / "results" / "cells"
     assert len(list((cells / "emodb4-loso").glob("darts-*.json"))) == 3, "as shipped: cells of the main table"
+    assert len(list((cells / "emodb4-loso").glob("rnn-*.json"))) == 3, "these, too"
     page = (folder / "docs" / "RESULTS.md").read_text()
     assert "**folds 0, 1, 2 and seed 1 only**" in page
     assert "`with_mixup`" in page or "`without_mixup`" in page

@@ -9,7 +9,7 @@ import pytest
 from made_up_cells import make_up_cell
 
 from benchmarks import results, results_document
-from benchmarks.evidence import METHODS, Corpus
+from benchmarks.evidence import HAND_DESIGNED, PLANNED, Corpus
 from benchmarks.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.benchmark import jobs
 from nni_emodarts.corpora.synthetic import make_corpus
@@ -49,23 +49,32 @@ def sliced(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     """Two slices: first DARTS and random search with one seed, then a hand-designed network with two."""
     folder = tmp_path_factory.mktemp("evidence")
     first = run(data, folder, "--methods", "darts,random_search", "--seeds", "1")
-    return folder, [first, run(data, folder, "--methods", "cnn", "--seeds", "2")]
+    return folder, [first, run(data, folder, "--methods", "cnn_lstm", "--seeds", "2")]
 
 
 def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
     first, second = sliced[1]
     assert [method["name"] for method in first["methods"]] == ["random_search", "darts"]
-    assert [method["name"] for method in second["methods"]] == ["cnn", "random_search", "darts"]
+    assert [method["name"] for method in second["methods"]] == ["cnn_lstm", "random_search", "darts"]
     assert [method["seeds"] for method in second["methods"]] == [[1, 2], [1], [1]]
     missing = {row["method"]: row["reason"] for row in second["missing"]}
-    assert set(missing) == set(METHODS), "three seeds are the plan, however few a slice computes"
-    assert missing["cnn"].startswith("3 of 9 cells")
+    assert set(missing) == set(PLANNED), "three seeds are the plan, however few a slice computes"
+    assert missing["cnn_lstm"].startswith("3 of 9 cells")
     assert missing["egemaps_svm"].startswith("3 of 3 cells"), "machines take one seed"
     assert [row["reference"] for row in second["comparisons"]] == ["darts", "darts"]
     assert second["methods"][1]["candidates"] == 5, "what the search of darts cost"
     needed = {"name", "uar_mean", "uar_std", "uar_interval", "seeds", "cpu_seconds", "parameters", "flops"}
     assert all(needed <= set(method) for method in second["methods"])
     assert second["environments"][0]["cells"] == 12
+
+
+def test_one_hand_designed_network_is_planned_and_others_stand_where_they_are_whole(data: Path, tmp_path: Path) -> None:
+    assert len(set(HAND_DESIGNED) & set(PLANNED)) == 1
+    run(data, tmp_path, "--methods", "cnn,rnn", "--seeds", "1")
+    (tmp_path / "docs/results/cells/emodb4-loso/rnn-fold_01-seed_1.json").unlink()
+    summary = run(data, tmp_path, "--methods", "")
+    assert [method["name"] for method in summary["methods"]] == ["cnn"]
+    assert not {"cnn", "rnn"} & {row["method"] for row in summary["missing"]}
 
 
 def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -75,8 +84,8 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
         assert f"{method['uar_mean']:.3f}" in page
         assert f"{method['cpu_seconds']:,.0f}" in page
     ensembles = [method for method in summary["methods"] if "ensemble" in method]
-    assert [method["name"] for method in ensembles] == ["cnn"], "one seed is no ensemble"
-    assert f"| `cnn` | 2 | {ensembles[0]['ensemble']['uar']:.3f} |" in page
+    assert [method["name"] for method in ensembles] == ["cnn_lstm"], "one seed is no ensemble"
+    assert f"| `cnn_lstm` | 2 | {ensembles[0]['ensemble']['uar']:.3f} |" in page
     assert "`random_sampling` (9 of 9 cells not computed yet)" in page
     assert "Not computed yet: `python -m benchmarks.ablations`" in page
     for item in CHECKLIST:
@@ -134,7 +143,7 @@ def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(
         summary = run(data, tmp_path, "--methods", "", settings=changed)
         assert summary["methods"] == []
         assert "6 of them there with other settings" in next(
-            row["reason"] for row in summary["missing"] if row["method"] == "cnn"
+            row["reason"] for row in summary["missing"] if row["method"] == "cnn_lstm"
         )
         assert len(list(cells.glob("*.json"))) == 12
         run(data, tmp_path, "--methods", "", "--discard-stale", settings=changed)
