@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from nni_emodarts import Architecture, build_model
-from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config import ExperimentConfig, lay_over, load_config
 from nni_emodarts.data import evaluation_loader
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.features import FeatureStore, Normalizer
@@ -20,7 +20,8 @@ from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.retrain import retrain, retrain_fold, settle_space, train
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
-from nni_emodarts.training.task import predict
+from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.task import class_weights, predict
 
 
 def drawn(config: ExperimentConfig, corpus: Corpus, **origin: object) -> Architecture:
@@ -254,3 +255,27 @@ def test_patience_stops_and_keeps_the_best_weights(fast_config: ExperimentConfig
     assert len(uars) == uars.index(max(uars)) + 1 + 2 < 12, "two epochs after the last rise"
     best = max((row["val_uar"], -row["val_loss"], -row["epoch"]) for row in trained.history)
     assert trained.best_epoch == -best[2]
+
+
+def test_the_training_loss_of_an_epoch_is_recorded(fast_config: ExperimentConfig, small_corpus: Corpus) -> None:
+    """One batch of all utterances, by which nothing is learnt: the loss of the network that comes back."""
+    rows = small_corpus.fold(0).train
+    still = lay_over(
+        fast_config,
+        [
+            "retrain.epochs=1",
+            f"retrain.batch_size={len(rows)}",
+            "retrain.optimizer.learning_rate=1e-9",
+            "space.dropout=0",
+            "retrain.averaging=0",
+            "retrain.spec_augment.time_masks=0",
+            "retrain.spec_augment.frequency_masks=0",
+        ],
+    )
+    trained = train(still, small_corpus, drawn(still, small_corpus), rows, None, 1)
+    utterances = small_corpus.utterances(rows, trained.normalizer)
+    (batch,) = evaluation_loader(utterances, small_corpus.frequency_bins, len(rows))
+    weights = class_weights(small_corpus.manifest.labels[rows], small_corpus.num_classes)
+    logits = trained.model.train()(batch.maps, batch.lengths)
+    expected = EmotionLoss(weights, still.retrain.label_smoothing, still.retrain.focal)(logits.detach(), batch.labels)
+    assert [row["train_loss"] for row in trained.history] == pytest.approx([float(expected)], rel=1e-4)

@@ -81,33 +81,50 @@ def _share_axis(axes: Axes, label: str) -> None:
 
 
 def draw_training(histories: Mapping[str, pd.DataFrame], kept: Mapping[str, int]) -> Figure:
-    """Validation UAR by epoch, a thin line for each network and a strong one for their median.
+    """Validation UAR and loss by epoch, a thin line for each network and a strong one for their median.
+
+    The loss stands beside it where it was recorded: dashed in training, solid on validation.
 
     Args:
         histories: name -> history.csv of a network.
         kept: name -> the epoch whose weights are kept, where it is known; it gets a ring.
     """
+    losses = all({"train_loss", "val_loss"} <= set(history.columns) for history in histories.values())
     with style():
         figure = new_figure(7.2, 2.9)
-        axes = figure.subplots()
-        few = len(histories) <= 4
-        for number, (name, history) in enumerate(histories.items()):
-            look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
-            if few:
-                look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
-                        "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
-            axes.plot(history["epoch"], history["val_uar"], **look)
-            ringed = history[history["epoch"] == kept.get(name)]
-            axes.plot(ringed["epoch"], ringed["val_uar"], "o", ms=8, mfc="none", color=look["color"],
-                      alpha=look.get("alpha"))  # fmt: skip
-        if not few:
-            wide = pd.concat([each.set_index("epoch")["val_uar"] for each in histories.values()], axis=1)
-            enough = wide.notna().sum(axis=1) * 2 >= len(histories)
-            axes.plot(wide.index[enough], wide[enough].median(axis=1), color=CLASS_COLORS[4], lw=2.4, label="median")
-        axes.set(ylim=(0, 1.02), xlabel="epoch", ylabel="validation UAR")
-        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y")
-        axes.legend(loc="lower right", fontsize=8)
+        first, *others = figure.subplots(1, 1 + losses, squeeze=False)[0]
+        _draw_curves(first, histories, "val_uar", kept)
+        first.set(ylim=(0, 1.02), ylabel="validation UAR")
+        first.yaxis.set_major_formatter(PercentFormatter(1.0))
+        first.legend(loc="lower right", fontsize=8)
+        for axes in others:
+            _draw_curves(axes, histories, "train_loss", {}, "--")
+            _draw_curves(axes, histories, "val_loss", kept)
+            axes.set(ylim=(0, None), ylabel="loss (dashed: training)")
         figure.tight_layout()
     return figure
+
+
+def _draw_curves(
+    axes: Axes, histories: Mapping[str, pd.DataFrame], column: str, kept: Mapping[str, int], line: str = "-"
+) -> None:
+    """One column of all histories over the epochs; beyond a few networks their median, too."""
+    few = len(histories) <= 4
+    for number, (name, history) in enumerate(histories.items()):
+        look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
+        if few:
+            look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
+                    "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
+        if line != "-":
+            look["marker"] = None  # marks would hide what tells the lines apart
+        axes.plot(history["epoch"], history[column], linestyle=line, **look)
+        ringed = history[history["epoch"] == kept.get(name)]
+        axes.plot(ringed["epoch"], ringed[column], "o", ms=8, mfc="none", color=look["color"], alpha=look.get("alpha"))
+    if not few:
+        wide = pd.concat([each.set_index("epoch")[column] for each in histories.values()], axis=1)
+        enough = wide.notna().sum(axis=1) * 2 >= len(histories)
+        median = wide[enough].median(axis=1)
+        axes.plot(median.index, median, color=CLASS_COLORS[4], lw=2.4, linestyle=line, label="median")
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(axis="y")

@@ -211,7 +211,7 @@ def _training_words(run: Run) -> str:
         for name, metrics in kept.items()
         if metrics.get("val_uar") is not None
     ]
-    return f"Validation UAR by epoch. {'; '.join(parts)}."
+    return f"Validation UAR and loss by epoch. {'; '.join(parts)}."
 
 
 def _recall_words(name: str, classes: Sequence[str], values: Sequence[float | None]) -> str:

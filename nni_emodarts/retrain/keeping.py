@@ -16,7 +16,8 @@ from nni_emodarts.progress import Progress
 from nni_emodarts.space import set_drop_path
 
 OnEpoch = Callable[[dict[str, float]], None]
-"""Given the row of history of each epoch: its number, and validation figures where there is a validation part."""
+"""Given the row of history of each epoch: its number, the mean training loss, and validation figures where there is a
+validation part."""
 Validate = Callable[[nn.Module], tuple[float, float]]
 """Validation UAR and loss of a network."""
 
@@ -37,6 +38,7 @@ class EpochKeeper(pl.Callback):
         self._average: AveragedModel | None = None
         self._best = (-np.inf, -np.inf)
         self._risen = 0
+        self._losses: list[torch.Tensor] = []
         self.best_epoch = 0
         self.kept_weights: dict[str, torch.Tensor] = {}
         self.history: list[dict[str, float]] = []
@@ -52,23 +54,26 @@ class EpochKeeper(pl.Callback):
         """Drop path rises linearly over training (Larsson et al. 2017, as in DARTS)."""
         share = trainer.current_epoch / max(self._recipe.epochs - 1, 1)
         set_drop_path(pl_module.model, self._recipe.drop_path * share)
+        self._losses = []
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *args: Any) -> None:
-        """Follow the weights."""
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, *args: Any) -> None:
+        """Follow the weights, and remember the loss where it is: reading it would make a GPU wait."""
+        self._losses.append(outputs["loss"].detach())
         if self._average is not None:
             self._average.update_parameters(pl_module.model)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
         epoch = trainer.current_epoch + 1
+        row = {"epoch": epoch, "train_loss": float(torch.stack(self._losses).mean())}
+        self.history.append(row)
         network = pl_module.model if self._average is None else self._average.module
         if self._validate is None:
-            self.history.append({"epoch": epoch})
             self._keep(epoch, network)
-            self._on_epoch(self.history[-1])
+            self._on_epoch(row)
             return
         val_uar, val_loss = self._validate(network)
-        self.history.append({"epoch": epoch, "val_uar": val_uar, "val_loss": val_loss})
+        row |= {"val_uar": val_uar, "val_loss": val_loss}
         if val_uar > self._best[0]:
             self._risen = epoch
         if (val_uar, -val_loss) > self._best:
@@ -76,7 +81,7 @@ class EpochKeeper(pl.Callback):
             self._keep(epoch, network)
         elif self._recipe.keep == "last":
             self._keep(epoch, network)
-        self._on_epoch(self.history[-1])
+        self._on_epoch(row)
         patience = self._recipe.patience
         if patience is not None and epoch - self._risen >= patience:
             trainer.should_stop = True

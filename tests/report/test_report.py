@@ -214,6 +214,19 @@ def test_a_ring_marks_the_epoch_that_is_kept() -> None:
     assert [*ring.get_xdata(), *ring.get_ydata()] == [3, 0.5]
 
 
+@pytest.mark.parametrize("networks", [1, 6])
+def test_losses_stand_beside_the_uar_where_they_were_recorded(networks: int) -> None:
+    history = pd.DataFrame(
+        {"epoch": [1, 2], "train_loss": [1.4, 0.9], "val_uar": [0.4, 0.6], "val_loss": [1.3, 1.1]},
+    )
+    histories = {f"network {number}": history for number in range(networks)}
+    _, losses = draw_training(histories, {}).axes
+    last = {line.get_linestyle(): list(line.get_ydata()) for line in losses.lines if line.get_linestyle() != "None"}
+    assert last["--"] == [1.4, 0.9]
+    drawn = [list(line.get_ydata()) for line in losses.lines]
+    assert drawn.count([1.3, 1.1]) == drawn.count([1.4, 0.9]) == (networks if networks <= 4 else networks + 1)
+
+
 @pytest.mark.parametrize("fold_of_b", [0, 1])
 def test_segments_of_one_file_are_told_apart_by_fold_and_speaker(fold_of_b: int) -> None:
     """Two speakers of a dialogue, of whom B's alone is not recognised."""
