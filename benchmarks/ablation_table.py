@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.evidence import HAND_DESIGNED
+from nni_emodarts.baselines import BASELINES
 from nni_emodarts.config import SCOPES, ExperimentConfig, lay_over
 
+HAND_DESIGNED = "hand_designed"
 GROUPS = {
-    "hand_designed": "Hand-designed networks of the paper",
+    HAND_DESIGNED: "Hand-designed networks of the paper",
     "scope": "Operations of the sequential part",
     "order": "First against second order",
     "collapse": "Cures against collapse",
@@ -42,7 +43,7 @@ class Variant:
     @property
     def in_main_table(self) -> bool:
         """Whether its cells are those of the main table."""
-        return self.method in HAND_DESIGNED
+        return self.method in BASELINES
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Part:
 
 
 VARIANTS = (
-    *(Variant(name, "hand_designed", method=name) for name in HAND_DESIGNED),
+    *(Variant(name, HAND_DESIGNED, method=name) for name in BASELINES),
     *(Variant(f"scope_{scope}", "scope", (f"space.seqnn_scope={scope}",)) for scope in SCOPES),
     Variant("second_order", "order", method="darts_second_order"),
     Variant("mfcc", "features", ("features.kind=mfcc",)),

@@ -63,16 +63,20 @@ class Ablations:
         """The configuration that a variant changes."""
         return self.corpus.config(self.data)
 
+    @property
+    def main_cells(self) -> Path:
+        """Folder of the main table's cells."""
+        return self.results / "cells" / self.corpus.name
+
     def reference(self) -> list[Job]:
         """The cells as shipped: those of the main table."""
-        cells = self.results / "cells" / self.corpus.name
-        return jobs_of(self.shipped, Method("darts"), FOLDS, SEEDS, cells)
+        return jobs_of(self.shipped, Method("darts"), FOLDS, SEEDS, self.main_cells)
 
     def jobs(self, variant: Variant) -> list[Job]:
         """A variant's cells; of one that only retrains those whose architecture is there."""
         config = lay_over(self.shipped, variant.settings)
-        table = Path(self.corpus.name) if variant.in_main_table else Path(ABLATIONS) / variant.name
-        cells = self.results / "cells" / table
+        own = self.results / "cells" / ABLATIONS / variant.name
+        cells = self.main_cells if variant.in_main_table else own
         if not variant.retrained:
             return jobs_of(config, Method(variant.method), FOLDS, SEEDS, cells)
         carried = [(job.cell, self._architecture(job)) for job in self.reference() if job.cell.file(job.cells).exists()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nni_emodarts.baselines.svm import SVMS
+from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Cell, Method, settings_digest
 from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, load_config
@@ -15,12 +15,11 @@ from nni_emodarts.protocols import count_folds
 from nni_emodarts.run_folder import write_json_file
 from nni_emodarts.summaries import read_cell, summarize
 
-HAND_DESIGNED = ("cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention")
-METHODS = ("egemaps_svm", "compare_svm", *HAND_DESIGNED, "random_sampling", "random_search", "darts")
+METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")
 """Methods of the main table, in its order."""
 BEST_HAND_DESIGNED = "cnn_lstm"
 """By UAR on EMO-DB, seed 1. The others are an ablation; the main table shows those of which all folds are there."""
-PLANNED = tuple(name for name in METHODS if name not in HAND_DESIGNED or name == BEST_HAND_DESIGNED)
+PLANNED = tuple(name for name in METHODS if name not in BASELINES or name == BEST_HAND_DESIGNED)
 """Methods without which the main table is not complete."""
 SEEDS = 3
 """Seeds of the main table: 1, 2 and 3."""
@@ -212,11 +211,6 @@ def environments(cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         text = json.dumps(kept, sort_keys=True)
         counts[text] = counts.get(text, 0) + 1
     return [{**json.loads(text), "cells": count} for text, count in counts.items()]
-
-
-def has_machine(name: str) -> bool:
-    """Whether a method of the main table is a machine on openSMILE functionals."""
-    return name in SVMS
 
 
 def write_json(file: Path, data: Mapping[str, Any]) -> None:

@@ -18,7 +18,6 @@ from benchmarks.evidence import (
     SEEDS,
     Corpus,
     discard_stale,
-    has_machine,
     jobs_of,
     main_table,
     seeds_there,
@@ -130,7 +129,7 @@ def _compute(
 def _can_compute(method: Method, folds: int, cells: Path) -> bool:
     """Whether a machine has its functionals' package, or needs it no more."""
     done = len(list(cells.glob(f"{method.name}-fold_*-seed_1.json"))) == folds
-    if not has_machine(method.name) or done or find_spec("opensmile"):
+    if not method.machine or done or find_spec("opensmile"):
         return True
     show_note(f"{method.name} is skipped: openSMILE is not installed; pip install 'nni_emodarts[opensmile]'")
     return False

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
 from nni_emodarts.run_folder import write_atomically
@@ -320,7 +321,11 @@ def _failures(evidence: Evidence) -> str:
         lines.insert(0, "Trials made on the way, one or a few trainings each; no command repeats them:\n")
     table = evidence.ablations
     against = {row["method"]: row for row in table.get("comparisons", [])}
-    changes = [against[row["name"]] for row in table.get("methods", []) if row["name"] in against]
+    changes = [
+        against[row["name"]]
+        for row in table.get("methods", [])
+        if row["name"] in against and row.get("group") != HAND_DESIGNED  # another method is no part that failed
+    ]
     lines += [
         f"- Ablation `{row['method']}`: {row['difference']:+.3f} UAR on its folds."
         for row in sorted(changes, key=lambda row: float(row["difference"]))

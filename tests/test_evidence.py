@@ -9,8 +9,9 @@ import pytest
 from made_up_cells import make_up_cell
 
 from benchmarks import results, results_document
-from benchmarks.evidence import HAND_DESIGNED, PLANNED, Corpus
+from benchmarks.evidence import PLANNED, Corpus
 from benchmarks.nas_checklist import CHECKLIST, Evidence
+from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import jobs
 from nni_emodarts.corpora.synthetic import make_corpus
 
@@ -69,7 +70,7 @@ def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
 
 
 def test_one_hand_designed_network_is_planned_and_others_stand_where_they_are_whole(data: Path, tmp_path: Path) -> None:
-    assert len(set(HAND_DESIGNED) & set(PLANNED)) == 1
+    assert len(set(BASELINES) & set(PLANNED)) == 1
     run(data, tmp_path, "--methods", "cnn,rnn", "--seeds", "1")
     (tmp_path / "docs/results/cells/emodb4-loso/rnn-fold_01-seed_1.json").unlink()
     summary = run(data, tmp_path, "--methods", "")
@@ -122,14 +123,24 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
 
 def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
     ablations = {
-        "methods": [{"name": name} for name in ("as_shipped", "without_a", "without_b", "with_c", "with_d")],
+        "methods": [
+            {"name": "cnn", "group": "hand_designed"},
+            *({"name": name} for name in ("as_shipped", "without_a", "without_b", "with_c", "with_d")),
+        ],
         "comparisons": [
             {"method": name, "reference": "as_shipped", "difference": difference}
-            for name, difference in (("without_a", 0.01), ("without_b", -0.05), ("with_c", -0.02), ("with_d", 0.03))
+            for name, difference in (
+                ("without_a", 0.01),
+                ("without_b", -0.05),
+                ("with_c", -0.02),
+                ("with_d", 0.03),
+                ("cnn", -0.1),
+            )
         ],
     }
     told = results_document._failures(Evidence(ablations=ablations))
     assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
+    assert "cnn" not in told, "another method is no part"
 
 
 def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(

@@ -113,10 +113,9 @@ def _draw_curves(
     for number, (name, history) in enumerate(histories.items()):
         look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
         if few:
-            look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3,
-                    "marker": _MARKS[number % len(_MARKS)]}  # fmt: skip
-        if line != "-":
-            look["marker"] = None  # marks would hide what tells the lines apart
+            look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3}
+            if line == "-":  # marks would hide the gaps of another line
+                look["marker"] = _MARKS[number % len(_MARKS)]
         axes.plot(history["epoch"], history[column], linestyle=line, **look)
         ringed = history[history["epoch"] == kept.get(name)]
         axes.plot(ringed["epoch"], ringed[column], "o", ms=8, mfc="none", color=look["color"], alpha=look.get("alpha"))
