@@ -2,7 +2,7 @@
 
 Only cells that are missing under docs/results/cells are computed. Architectures as shipped and hand-designed networks
 are cells of the main table, which are computed where they are missing. A corpus takes part in the transfer as a source
-where its main table holds searches.
+where its search of fold 0 and seed 1 is finished.
 """
 
 import argparse

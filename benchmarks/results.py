@@ -102,7 +102,7 @@ def _parser(corpora: Sequence[Corpus]) -> argparse.ArgumentParser:
     names = ",".join(METHODS)
     parser.add_argument("--corpora", default=keys, help=f"some of {keys}")
     parser.add_argument("--methods", default=",".join(PLANNED), help=f"some of {names}; '' computes none")
-    parser.add_argument("--seeds", type=_positive, default=SEEDS, help="number of seeds; machines have one")
+    parser.add_argument("--seeds", type=_positive, default=SEEDS, help="number of seeds; SVMs have one")
     add_places(parser, "runs/results")
     return parser
 
@@ -118,18 +118,18 @@ def _compute(
     config, folds, cells = corpus.config(data), corpus.folds(data), results / "cells" / corpus.name
     usable = [method for method in methods if _can_compute(method, len(folds), cells)]
     with progress_bars() as bars:
-        for machine in (True, False):
-            some = [method for method in usable if method.machine is machine]
-            own = seeds[:1] if machine else seeds
+        for svm in (True, False):
+            some = [method for method in usable if method.svm is svm]
+            own = seeds[:1] if svm else seeds
             if some:
                 runs = arguments.runs / corpus.name
                 benchmark(config, some, folds, own, cells, runs, arguments.workers, Cells(bars), bars)
 
 
 def _can_compute(method: Method, folds: int, cells: Path) -> bool:
-    """Whether a machine has its functionals' package, or needs it no more."""
+    """Whether an SVM has its functionals' package, or needs it no more."""
     done = len(list(cells.glob(f"{method.name}-fold_*-seed_1.json"))) == folds
-    if not method.machine or done or find_spec("opensmile"):
+    if not method.svm or done or find_spec("opensmile"):
         return True
     show_note(f"{method.name} is skipped: openSMILE is not installed; pip install 'nni_emodarts[opensmile]'")
     return False

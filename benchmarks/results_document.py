@@ -14,16 +14,18 @@ import yaml
 from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
+from nni_emodarts.baselines.blocks import DROPOUT
 from nni_emodarts.run_folder import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
 ABLATIONS = "emodb4-ablations"
 TRANSFER = "transfer"
 NOTES = "notes.yml"
+_FREE = ("skip_connections", "pooling")
 _LABELS = {
-    "darts": "emoDARTS: DARTS, searched anew inside each fold",
-    "random_search": "random search at the cost of that search",
-    "random_sampling": "random sampling: an even draw",
+    "darts": "DARTS, searched anew inside each fold",
+    "random_search": "random search, at least the cost of that search",
+    "random_sampling": "random sampling, one uniform draw",
     "cnn": "CNN, hand-designed",
     "rnn": "RNN, hand-designed",
     "lstm": "LSTM, hand-designed",
@@ -37,9 +39,9 @@ _LABELS = {
 def write_document(docs: Path) -> None:
     """Write RESULTS.md beside the results."""
     evidence = read_evidence(docs / "results")
-    parts = ["# Results on real speech", _preface(evidence)]
+    parts = ["# Results on EMO-DB and RAVDESS (acted speech)", _preface(evidence)]
     for table in evidence.tables:
-        parts += [f"## {table['title']}", *_main_section(table)]
+        parts += [f"## {table['title']}", *_main_section(table, _notes_on(evidence, table, "about"))]
     parts += ["## Ablations", *_ablation_section(evidence.ablations)]
     parts += ["## Transfer", *_transfer_section(evidence.transfer)]
     parts += ["## The recipe", *_recipe_section(evidence)]
@@ -69,15 +71,22 @@ def _read(file: Path) -> Table:
 
 def _preface(evidence: Evidence) -> str:
     lines = [
-        "UAR is the mean recall over the classes, of the test predictions of all folds together. This page is made of "
-        "the files under [`results/`](results) alone; the cells behind them are computed where they are missing:\n\n"
+        "UAR is the mean recall over the classes, of the test predictions of all folds together; WA is the accuracy. "
+        "DARTS is this project's variant of the emoDARTS search ([what differs](space.md)); goals are targets that "
+        "this project set itself, not published results. This page is made of the files under [`results/`](results) "
+        "alone; the cells behind them are computed where they are missing:\n\n"
         "```bash\nexport EMODARTS_DATA=/path/to/corpora   # holds emodb4/manifest.csv and ravdess/manifest.csv\n"
         "python -m benchmarks.results             # main tables; --corpora, --methods, --seeds choose a slice\n"
         "python -m benchmarks.ablations           # ablations and transfer; --groups chooses some\n"
         "python -m benchmarks.results_document    # this page alone\n```"
     ]
-    lines += [f"- {_verdict(table)}" for table in evidence.tables]
+    lines += [f"- {_verdict(table)} {_notes_on(evidence, table, 'caveat')}".rstrip() for table in evidence.tables]
     return lines[0] + "\n\n" + "\n".join(lines[1:])
+
+
+def _notes_on(evidence: Evidence, table: Table, what: str) -> str:
+    """What the notes say of a table: `about` its corpus, or the `caveat` that its verdict needs."""
+    return str((evidence.notes.get(what) or {}).get(table["name"], "")).strip()
 
 
 def _verdict(table: Table) -> str:
@@ -90,32 +99,32 @@ def _verdict(table: Table) -> str:
     below = [row for row in table["comparisons"] if row["reference"] == "darts"]
     sentences = [_standing(row) for row in below]
     against = f" Against the others: {'; '.join(sentences)}." if sentences else ""
-    return f"{table['name']}: emoDARTS {_uar(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
+    return f"{table['name']}: DARTS {_uar(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
 
 
 def _standing(row: Mapping[str, Any]) -> str:
     how = "above" if row["difference"] < 0 else "below"
-    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (p {_p(row['p_holm'])})"
+    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (adjusted p {_p(row['p_holm'])})"
 
 
 def _sureness(row: Mapping[str, Any]) -> str:
     """Speakers of a fold share a network: what holds over speakers alone may be the luck of its training."""
     if row["p_holm"] >= 0.05:
-        return "which may be chance"
-    return "a real difference" if row["p_folds"] < 0.05 else "a real difference between these trainings, not over folds"
+        return "not significant"
+    return "significant" if row["p_folds_holm"] < 0.05 else "significant over speakers, not over folds"
 
 
-def _main_section(table: Table) -> list[str]:
-    manifest = table["manifest"]
+def _main_section(table: Table, about: str) -> list[str]:
+    manifest, classes = table["manifest"], table["manifest"]["classes"]
     speakers = table["methods"][0]["speakers"] if table["methods"] else 0
     head = (
-        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(manifest['classes'])}; "
-        f"protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. No speaker is in two of "
-        "train, validation and test. A search happens anew inside each fold and sees its training and validation "
-        f"speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test part once. All networks "
-        "share folds, seeds, features and retrain recipe; hand-designed ones keep a dropout of their own, "
-        "which was not tuned."
-    )
+        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(classes)} (UAR of chance: "
+        f"{1 / len(classes):.3f}); protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. "
+        "No speaker is in two of train, validation and test. A search happens anew inside each fold and sees its "
+        f"training and validation speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test "
+        "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features "
+        f"and retrain recipe, which was tuned mostly on networks of the space; {_dropouts(table)}. {about}"
+    ).rstrip()
     if not table["methods"]:
         return [head, _missing(table)]
     return [
@@ -126,8 +135,15 @@ def _main_section(table: Table) -> list[str]:
         _ensembles(table["methods"]),
         _by_fold(table["methods"]),
         _recalls(table["methods"]),
-        _operations(table),
+        _confusion(table),
+        _operations(table["parameter_free"]),
     ]
+
+
+def _dropouts(table: Table) -> str:
+    """The one thing that hand-designed networks do not share with the space's."""
+    space = table["configuration"]["space"]["dropout"]
+    return f"hand-designed networks have a dropout of {DROPOUT}, those of the space of {space}"
 
 
 def _epoch(recipe: Mapping[str, Any]) -> str:
@@ -152,17 +168,15 @@ def _figures(methods: Sequence[Table]) -> str:
                 f"{low:.3f} to {high:.3f}",
                 f"{method['wa_mean']:.3f}",
                 f"{method['fold_mean_uar']:.3f}",
-                _validation(method),
                 f"{method['parameters']:,}",
                 "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
                 f"{method['search_cpu_seconds']:,.0f}",
                 f"{method['cpu_seconds']:,.0f}",
+                f"{method['candidates']:.1f}" if "candidates" in method else "",
                 ", ".join(map(str, method["seeds"])),
             ]
         )
-    head = (
-        "method|UAR|95 % interval|WA|mean of fold UARs|validation UAR|parameters|MFLOPs|search, CPU s|all, CPU s|seeds"
-    )
+    head = "method|UAR|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|all, CPU s|candidates|seeds"
     return markdown_table(head.split("|"), rows)
 
 
@@ -171,19 +185,19 @@ def _differences(comparisons: Sequence[Table]) -> str:
         return ""
     rows = [
         [
-            f"`{row['method']}` less `{row['reference']}`",
+            f"`{row['method']}`",
             f"{row['difference']:+.3f}",
             f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
             _p(row["p"]),
             _p(row["p_holm"]),
             _p(row["p_folds"]),
-            "all swaps" if row["exact"] else "drawn swaps",
+            _p(row["p_folds_holm"]),
         ]
         for row in comparisons
     ]
-    return "Is the difference real?\n\n" + markdown_table(
-        ["", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "counted"], rows
-    )
+    intro = f"Paired comparisons with `{comparisons[0]['reference']}`; a negative difference says that it is better:"
+    head = ["method", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "p over folds (Holm)"]
+    return f"{intro}\n\n" + markdown_table(head, rows)
 
 
 def _ensembles(methods: Sequence[Table]) -> str:
@@ -213,24 +227,33 @@ def _recalls(methods: Sequence[Table]) -> str:
     return "Recall of each class:\n\n" + markdown_table(["", *labels], rows)
 
 
-def _operations(table: Table) -> str:
-    """How far searches went for operations that learn nothing, beside an even draw."""
-    rows = []
-    for method in table["methods"]:
-        counts = method.get("operations", {})
-        free = sum(count for name, count in counts.items() if _learns_nothing(name))
-        if counts:
-            rows.append(
-                [f"`{method['name']}`", f"{free} of {sum(counts.values())}", f"{free / sum(counts.values()):.0%}"]
-            )
+def _confusion(table: Table) -> str:
+    """Where the searched networks' answers go."""
+    ours = _method(table, "darts")
+    if ours is None:
+        return ""
+    labels = list(ours["recall"])
+    rows = [
+        [label, *(f"{count / max(sum(counts), 1):.2f}" for count in counts)]
+        for label, counts in zip(labels, ours["confusion"], strict=True)
+    ]
+    return "What `darts` answers (columns) to each class (rows), as shares:\n\n" + markdown_table(["", *labels], rows)
+
+
+def _operations(parameter_free: Mapping[str, Any]) -> str:
+    """How far searches went for operations that learn nothing, beside uniform draws."""
+    rows = [
+        [f"`{name}`", f"{counts['operations']}", *(f"{counts[key] / counts['operations']:.0%}" for key in _FREE)]
+        for name, counts in parameter_free["found"].items()
+    ]
     if not rows:
         return ""
-    intro = "Chosen operations that learn nothing (skip connections and pooling), which a collapsing search prefers:"
-    return f"{intro}\n\n" + markdown_table(["", "operations", "share"], rows)
-
-
-def _learns_nothing(operation: str) -> bool:
-    return operation == "skip_connect" or operation.endswith("_pool_3x3")
+    rows.append(["expected of uniform draws", "", *(f"{parameter_free['expected'][key]:.0%}" for key in _FREE)])
+    intro = (
+        "Operations without parameters, which a collapsing search prefers (skip connections of stride 2 are "
+        "convolutions and do not count):"
+    )
+    return f"{intro}\n\n" + markdown_table(["", "operations", "skip connections", "pooling"], rows)
 
 
 def _missing(table: Table) -> str:
@@ -282,8 +305,8 @@ def _transfer_section(table: Table) -> list[str]:
     if not table or not table["methods"]:
         return ["Not computed yet: `python -m benchmarks.ablations --groups transfer`."]
     text = (
-        "One architecture, carried to the other corpus and trained there from scratch: of the searches in the main "
-        "table that whose supernet did best on the *validation* speakers of its own fold."
+        "One architecture, carried to the other corpus and trained there from scratch: that of fold 0 and seed 1 of "
+        "the main table, fixed beforehand."
     )
     rows = [f"- `{row['name']}`, scored on {row['scored_on']}: {_carried(row)}" for row in table["methods"]]
     return [text, "\n".join(rows), _missing(table)]
@@ -295,7 +318,8 @@ def _carried(row: Table) -> str:
     text = f"UAR {_uar(row)} ({low:.3f} to {high:.3f}), architecture [`{row['architecture']}`](results/{row['file']})"
     if against is None:
         return text + "."
-    return text + f"; {against['difference']:+.3f} beside the search on that corpus itself (p {_p(against['p'])})."
+    beside = f"{against['difference']:+.3f} beside the searches on that corpus itself, with the same seed"
+    return f"{text}; {beside} (p {_p(against['p'])})."
 
 
 def _recipe_section(evidence: Evidence) -> list[str]:
@@ -305,6 +329,7 @@ def _recipe_section(evidence: Evidence) -> list[str]:
         f"Variants of recipe, space and search that were tried before they were fixed: {', '.join(counts)}.",
         str(evidence.notes.get("recipe") or "").strip(),
     ]
+    parts.append(_earlier(evidence.notes.get("earlier") or {}))
     shown: list[Any] = []
     for table in evidence.tables:
         settings = {key: table["configuration"][key] for key in ("features", "space", "search", "retrain")}
@@ -313,6 +338,19 @@ def _recipe_section(evidence: Evidence) -> list[str]:
             text = yaml.safe_dump(settings, sort_keys=False).strip()
             parts.append(f"Settings on {table['name']} ([what they mean](configuration.md)):\n\n```yaml\n{text}\n```")
     return parts
+
+
+def _earlier(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Test figures that were read before the recipe was fixed: table -> method -> UAR, oldest first, then now."""
+    rows = [
+        [name, f"`{method}`", ", ".join(f"{uar:.3f}" for uar in uars)]
+        for name, methods in figures.items()
+        for method, uars in methods.items()
+    ]
+    if not rows:
+        return ""
+    intro = "Test UAR of seed 1 over all folds as it was read under the recipes and searches before, oldest first:"
+    return f"{intro}\n\n" + markdown_table(["table", "method", "UAR before"], rows)
 
 
 def _failures(evidence: Evidence) -> str:
@@ -327,7 +365,7 @@ def _failures(evidence: Evidence) -> str:
         if row["name"] in against and row.get("group") != HAND_DESIGNED  # another method is no part that failed
     ]
     lines += [
-        f"- Ablation `{row['method']}`: {row['difference']:+.3f} UAR on its folds."
+        f"- No gain seen: ablation `{row['method']}`, {row['difference']:+.3f} UAR on its folds."
         for row in sorted(changes, key=lambda row: float(row["difference"]))
         if _failed(row)
     ]
@@ -371,17 +409,20 @@ def _machines(table: Table) -> str:
 def _reading() -> str:
     lines = (
         "UAR is that of each seed's predictions, pooled over the folds; mean and deviation are over the seeds.",
-        "Intervals are percentiles of 10,000 resamples of whole speakers: how far a figure would move with other "
-        "speakers, not with other seeds.",
-        "p is that of swapping two methods' predictions for whole speakers; Holm's correction is over the comparisons "
-        "of its table.",
-        "p over folds swaps whole folds, whose speakers one network answers; with six folds it cannot be less than "
-        "0.0312.",
-        "CPU seconds are those of one seed over all folds, search and retraining.",
+        "Intervals are expanded percentiles (Hesterberg 2015) of 10,000 bootstrap resamples of whole speakers: how far "
+        "a figure would move with other speakers, not with other seeds.",
+        "p is that of a two-sided paired permutation test that swaps two methods' predictions for whole speakers, all "
+        "swaps counted up to 24 speakers. Holm's correction is over the comparisons of its table, which are those of "
+        "the planned methods; whatever else stands in a table is not compared.",
+        "p over folds swaps whole folds, whose speakers one network answers. With six folds it cannot be less than "
+        "0.0312, and after correction for several comparisons not less than 0.05.",
+        "CPU seconds are those of one seed over all folds, search and retraining. Random search begins another "
+        "candidate as long as it has spent less than DARTS on that fold and seed; candidates are the mean of a search.",
+        "Random sampling draws by seed and fold, so that both corpora get the same architectures.",
         "FLOPs are those of one network for one second of audio, 2 for a multiply-add; those of openSMILE's features "
         "are not counted.",
-        "Machines are not random: one seed says all. They learn from training and validation speakers, with C fixed "
-        "beforehand; features are standardised on what they learn from.",
+        "SVMs are deterministic, so that one seed suffices. They learn from training and validation speakers, with C "
+        "fixed beforehand; features are standardised on what they learn from.",
     )
     return "\n".join(f"- {line}" for line in lines)
 

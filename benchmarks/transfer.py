@@ -11,7 +11,6 @@ from benchmarks.evidence import (
     environments,
     finished_cells,
     jobs_of,
-    seeds_there,
     write_json,
 )
 from nni_emodarts.architecture import Architecture
@@ -23,13 +22,14 @@ from nni_emodarts.summaries import summarize
 
 TRANSFER = "transfer"
 SEEDS = (1,)
+CARRIED_FOLDS = (0,)
 _NESTED = Method("darts")
 
 
 def transfer(
     corpora: Sequence[Corpus], data: Path, results: Path, runs: Path, workers: int, summarize_only: bool = False
 ) -> dict[str, Any]:
-    """Carry the best architecture of each corpus to each other one, and write `RESULTS/transfer.json`.
+    """Carry an architecture of each corpus to each other one, and write `RESULTS/transfer.json`.
 
     Args:
         corpora: the corpora.
@@ -42,15 +42,16 @@ def transfer(
     rows, missing, cells = [], [], []
     for source, target in ((a, b) for a in corpora for b in corpora if a is not b):
         name = f"darts_from_{source.key}"
-        file = best_architecture(source, data, results)
+        file = carried_architecture(source, data, results)
         if file is None:
-            missing.append({"method": name, "reason": f"no search on {source.name} is finished yet"})
-            show_note(f"{name} is skipped: no search on {source.name} is finished yet")
+            reason = f"the search on {source.name}, fold 0 and seed 1, is not finished yet"
+            missing.append({"method": name, "reason": reason})
+            show_note(f"{name} is skipped: {reason}")
             continue
         method = Method(name, str(file))
         if not summarize_only:
             _compute(target, method, data, results, runs, workers)
-        found, reason = _finished(target, method, data, results, SEEDS)
+        found, reason = _finished(target, method, data, results)
         cells += found
         if reason:
             missing.append({"method": name, "reason": reason})
@@ -69,26 +70,27 @@ def transfer(
     return summary
 
 
-def best_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
-    """Write the architecture whose supernet did best on validation speakers; test figures have no say.
+def carried_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
+    """Write the architecture that is carried: that of fold 0 and seed 1, fixed beforehand.
+
+    Validation figures cannot choose between folds, whose speakers are easy or hard; test figures must not.
 
     Returns:
-        Its file; None where no seed's searches are all finished.
+        Its file; None where that search is not finished.
     """
-    seeds = seeds_there(results / "cells" / source.name, _NESTED)
-    found, _ = _finished(source, _NESTED, data, results, seeds)
-    if not found:
+    config = source.config(data)
+    (job,) = jobs_of(config, _NESTED, CARRIED_FOLDS, SEEDS, results / "cells" / source.name)
+    cell = job.read(load_manifest(config.data).digest)
+    if cell is None:
         return None
     file = results / f"{source.key}-darts.json"
-    write_json(file, max(found, key=lambda cell: cell["search_val_uar"])["architecture"])
+    write_json(file, cell["architecture"])
     return file
 
 
-def _finished(
-    corpus: Corpus, method: Method, data: Path, results: Path, seeds: Sequence[int]
-) -> tuple[list[dict[str, Any]], str]:
+def _finished(corpus: Corpus, method: Method, data: Path, results: Path) -> tuple[list[dict[str, Any]], str]:
     config = corpus.config(data)
-    jobs = jobs_of(config, method, corpus.folds(data), seeds, results / "cells" / corpus.name)
+    jobs = jobs_of(config, method, corpus.folds(data), SEEDS, results / "cells" / corpus.name)
     return finished_cells(jobs, load_manifest(config.data).digest)
 
 
@@ -103,8 +105,7 @@ def _row(target: Corpus, method: Method, found: Sequence[dict[str, Any]], data: 
     file = Path(str(method.architecture))
     made = Architecture.from_dict(json.loads(file.read_text(encoding="utf-8")))
     row = {**summarize(method.name, found), "scored_on": target.name, "architecture": made.id, "file": file.name}
-    seeds = seeds_there(results / "cells" / target.name, _NESTED)
-    nested, _ = _finished(target, _NESTED, data, results, seeds)
+    nested, _ = _finished(target, _NESTED, data, results)
     if nested:
         row["against_nested"] = compare_with("darts", {"darts": nested, method.name: found})[0]
     return row

@@ -221,7 +221,7 @@ def experiment(
 def benchmark(
     methods: Annotated[
         str,
-        typer.Option(help="Strategies, networks and machines, such as darts,random_search,cnn_lstm,compare_svm."),
+        typer.Option(help="Strategies, networks and SVMs, such as darts,random_search,cnn_lstm,compare_svm."),
     ],
     name: Annotated[str, typer.Option(help="Name of the comparison: corpus and protocol, such as emodb4-loso.")],
     out: Annotated[Path, typer.Option(help="Folder for figures; what it holds already is not computed again.")],

@@ -43,13 +43,14 @@ def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, A
 
     Returns:
         For each: `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
-        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), `p_holm`, adjusted for
-        the number of comparisons, and `p_folds` of the test that swaps whole folds.
+        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), `p_folds` of the test that
+        swaps whole folds, and `p_holm` and `p_folds_holm`, both adjusted for the number of comparisons.
     """
     ours, our_folds = stacked(cells[reference]), stacked_folds(cells[reference])
     names = [name for name in cells if name != reference]
     found = [compare_systems(stacked(cells[name]), ours) for name in names]
-    adjusted = holm([each.p for each in found])
+    p_folds = [swap_test(stacked_folds(cells[name]), our_folds)[0] for name in names]
+    adjusted = zip(holm([each.p for each in found]), holm(p_folds), strict=True)
     return [
         {
             "method": name,
@@ -58,10 +59,11 @@ def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, A
             "interval": list(each.interval),
             "p": each.p,
             "p_holm": p_holm,
-            "p_folds": swap_test(stacked_folds(cells[name]), our_folds)[0],
+            "p_folds": of_folds,
+            "p_folds_holm": p_folds_holm,
             "exact": each.exact,
         }
-        for name, each, p_holm in zip(names, found, adjusted, strict=True)
+        for name, each, of_folds, (p_holm, p_folds_holm) in zip(names, found, p_folds, adjusted, strict=True)
     ]
 
 

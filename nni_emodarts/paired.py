@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nni_emodarts.statistics import drawn_uar, uar_of_confusion
+from nni_emodarts.statistics import drawn_uar, interval_quantiles, uar_of_confusion
 
 EXACT_SPEAKERS = 24
 """Speakers up to whom all swaps are counted: 17 million of them, a fraction of a second."""
@@ -61,20 +61,20 @@ def bootstrap_difference(
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile interval of the difference of pooled UARs; each resample draws the same speakers for both systems.
+    """Expanded percentile interval of the difference of pooled UARs; resamples draw the same speakers for both.
 
     Args:
         first: confusions (seeds, speakers, K, K).
         second: likewise.
         resamples: number of resamples.
-        level: share of resamples inside the interval.
+        level: share of such intervals that are to hold the true difference.
         seed: seed of the drawing.
 
     Returns:
         Lower and upper bound.
     """
     difference = drawn_uar(first, resamples, seed) - drawn_uar(second, resamples, seed)
-    low, high = np.quantile(difference, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(difference, interval_quantiles(level, first.shape[1]))
     return float(low), float(high)
 
 
@@ -115,7 +115,10 @@ def swap_test(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p of several comparisons, adjusted such that the chance of any false finding stays (Holm 1979).
+    """p of several comparisons, adjusted such that all together err as seldom as one alone (Holm 1979).
+
+    To call every comparison real whose adjusted p is at most a level keeps the probability of one or more false
+    rejections among them at that level.
 
     The smallest of m is multiplied by m, the next by m - 1 and so on; none becomes less than one before it, or more
     than 1.

@@ -1,4 +1,4 @@
-"""Architectures drawn evenly from the space: what every search is held against."""
+"""Architectures drawn uniformly at random from the space: what every search is held against."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Random search: evenly drawn architectures, each trained for a while, until a budget of CPU seconds is used up."""
+"""Random search: uniformly drawn architectures, each trained for a while, until a budget of CPU seconds is used up."""
 
 from typing import Any
 

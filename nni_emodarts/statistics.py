@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import ndtr, stdtrit
 from sklearn.metrics import confusion_matrix
 
 
@@ -73,7 +74,7 @@ def stack_speakers(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> npt.NDArra
 def bootstrap_uar(
     confusions: npt.NDArray[np.int64], resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval of the pooled UAR, averaged over seeds, under resampling of speakers (Efron 1979).
+    """Expanded percentile interval of the pooled UAR, averaged over seeds, under resampling of speakers (Efron 1979).
 
     Each resample draws as many speakers as there are, with replacement, the same ones for every seed. A class that a
     resample lacks is left out of its mean.
@@ -81,14 +82,33 @@ def bootstrap_uar(
     Args:
         confusions: (seeds, speakers, K, K), as `stack_speakers` gives them.
         resamples: number of resamples.
-        level: share of resamples inside the interval.
+        level: share of such intervals that are to hold the true figure.
         seed: seed of the drawing.
 
     Returns:
         Lower and upper bound.
     """
-    low, high = np.quantile(drawn_uar(confusions, resamples, seed), [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(drawn_uar(confusions, resamples, seed), interval_quantiles(level, confusions.shape[1]))
     return float(low), float(high)
+
+
+def interval_quantiles(level: float, speakers: int) -> tuple[float, float]:
+    """Quantiles of the resamples that bound an interval, further out the fewer speakers there are.
+
+    Plain percentiles are too narrow for few speakers: resamples spread by sqrt((n - 1) / n) too little, and as if the
+    spread were known. Of ten speakers they hold the true mean 90 times in 100, not 95. Expanded percentiles make the
+    interval of a mean as wide as Student's (Hesterberg 2015, What Teachers Should Know About the Bootstrap). Of five
+    speakers they hold it about 90 times: resamples of so few reach no further.
+
+    Args:
+        level: share of such intervals that are to hold the true figure.
+        speakers: number of speakers n; of one there is nothing to expand.
+    """
+    if speakers < 2:
+        return (1 - level) / 2, (1 + level) / 2
+    freedom = speakers - 1
+    tail = float(ndtr(np.sqrt(speakers / freedom) * stdtrit(freedom, (1 - level) / 2)))
+    return tail, 1 - tail
 
 
 def drawn_uar(confusions: npt.NDArray[np.int64], resamples: int, seed: int) -> npt.NDArray[np.float64]:
@@ -107,14 +127,14 @@ def drawn_uar(confusions: npt.NDArray[np.int64], resamples: int, seed: int) -> n
 def bootstrap_recalls(
     confusions: npt.NDArray[np.int64], resamples: int = 10_000, level: float = 0.95, seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Percentile interval of each class's pooled recall, averaged over seeds, under resampling of speakers.
+    """Expanded percentile interval of each class's pooled recall, averaged over seeds, under resampling of speakers.
 
     Resamples that lack a class are left out of its interval.
 
     Args:
         confusions: (seeds, speakers, K, K), as `stack_speakers` gives them.
         resamples: number of resamples.
-        level: share of resamples inside the interval.
+        level: share of such intervals that are to hold the true figure.
         seed: seed of the drawing.
 
     Returns:
@@ -130,5 +150,5 @@ def bootstrap_recalls(
         occurs = totals[:, number] > 0
         if occurs.any():
             drawn = correct[occurs, number] / totals[occurs, number]
-            found[number] = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+            found[number] = np.quantile(drawn, interval_quantiles(level, speakers))
     return found

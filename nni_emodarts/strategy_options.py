@@ -123,7 +123,7 @@ class TrialOptions(Section):
 
 
 class RandomOptions(TrialOptions):
-    """Options of `random`: candidates drawn evenly from the space."""
+    """Options of `random`: candidates drawn uniformly from the space."""
 
 
 class GridOptions(TrialOptions):
@@ -166,11 +166,11 @@ class TpeOptions(TrialOptions):
     """Options of `tpe` (Bergstra et al. 2011)."""
 
     startup: PositiveInt | None = None
-    """Candidates that are drawn evenly before the estimator chooses; half of all where absent."""
+    """Candidates that are drawn uniformly before the estimator chooses; half of all where absent."""
 
     @property
     def random_start(self) -> int:
-        """Candidates that are drawn evenly."""
+        """Candidates that are drawn uniformly."""
         return self.startup or max(1, self.candidates // 2)
 
     @model_validator(mode="after")

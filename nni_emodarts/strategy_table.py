@@ -45,9 +45,11 @@ CARDS = (
     Card("darts_second_order", "as darts, through one step of the weights"),
     Card("gumbel_darts", "alphas, through sampled one-hot choices that grow harder (SNAS, FBNet)"),
     Card("proxyless", "alphas, by comparing two sampled paths at a time (Cai et al. 2019)"),
-    Card("random_one_shot", "nothing while it trains evenly sampled paths; then the best sample by validation (SPOS)"),
+    Card(
+        "random_one_shot", "nothing while it trains uniformly sampled paths; then the best sample by validation (SPOS)"
+    ),
     Card("enas", "a controller that samples paths, by their UAR on the second half (Pham et al. 2018)", "rl"),
-    Card("random", "nothing: even draws, the best by validation UAR"),
+    Card("random", "nothing: uniform draws, the best by validation UAR"),
     Card("grid", "nothing: every architecture in a drawn order, the best by validation UAR"),
     Card("evolution", "a population by tournament and mutation, by validation UAR (Real et al. 2019)"),
     Card("tpe", "densities of good and bad choices, label by label, by validation UAR (Bergstra et al. 2011)"),

@@ -18,11 +18,12 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
     Returns:
         `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
-        `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `seeds`, `folds`, and the means of
-        `cpu_seconds`, `seconds` (of one seed, all folds), `parameters` and `flops` (of one network; for one second of
-        audio, None where a cell has none). Where a search has candidates, their mean number; where networks were
-        searched or drawn, `operations`: how often each was chosen; where several seeds say what they answered,
-        `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
+        `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `confusion` (rows true, columns
+        predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds` (of one
+        seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
+        none). Where a search has candidates, their mean number; where networks were searched or drawn, `operations`:
+        how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`, `uar_interval` and
+        `wa` of the mean of their probabilities.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
@@ -43,6 +44,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
             label: float(row[number] / max(row.sum(), 1))
             for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))
         },
+        "confusion": confusion.tolist(),
         "seeds": seeds,
         "folds": sorted({cell["fold"] for cell in cells}),
         "by_fold": {

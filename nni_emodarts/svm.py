@@ -42,16 +42,16 @@ def measure_svm(
     folder: RunFolder,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Fit a machine on one fold and read the test part once.
+    """Fit an SVM on one fold and read the test part once.
 
-    As nothing is chosen, the machine learns from train and validation speakers together; `val_uar` is that of another
+    As nothing is chosen, it learns from train and validation speakers together; `val_uar` is that of another
     one that was fitted on the train part only. Nothing is random, so that all seeds give the same predictions. The
     extraction of features counts as little here as it does for a network.
 
     Args:
         config: the whole configuration.
         corpus: the manifest; its maps are not read.
-        design: which machine.
+        design: which SVM.
         fold: the fold.
         seed: what the predictions are labelled with.
         folder: where the run's files go.

@@ -54,7 +54,7 @@ def make_up_cell(
         },
         "flops": 10,
     }  # fmt: skip
-    if not cell.method.machine:
+    if not cell.method.svm:
         answers = np.column_stack([labels, surest])
         data["answers"] = {speaker: answers[speakers == speaker].tolist() for speaker in counts}
     if name in DRAWN or cell.method.architecture:

@@ -61,7 +61,7 @@ def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
     missing = {row["method"]: row["reason"] for row in second["missing"]}
     assert set(missing) == set(PLANNED), "three seeds are the plan, however few a slice computes"
     assert missing["cnn_lstm"].startswith("3 of 9 cells")
-    assert missing["egemaps_svm"].startswith("3 of 3 cells"), "machines take one seed"
+    assert missing["egemaps_svm"].startswith("3 of 3 cells"), "SVMs take one seed"
     assert [row["reference"] for row in second["comparisons"]] == ["darts", "darts"]
     assert second["methods"][1]["candidates"] == 5, "what the search of darts cost"
     needed = {"name", "uar_mean", "uar_std", "uar_interval", "seeds", "cpu_seconds", "parameters", "flops"}
@@ -76,6 +76,10 @@ def test_one_hand_designed_network_is_planned_and_others_stand_where_they_are_wh
     summary = run(data, tmp_path, "--methods", "")
     assert [method["name"] for method in summary["methods"]] == ["cnn"]
     assert not {"cnn", "rnn"} & {row["method"] for row in summary["missing"]}
+    run(data, tmp_path, "--methods", "darts,cnn_lstm", "--seeds", "1")
+    summary = run(data, tmp_path, "--methods", "")
+    assert [method["name"] for method in summary["methods"]] == ["cnn", "cnn_lstm", "darts"]
+    assert [row["method"] for row in summary["comparisons"]] == ["cnn_lstm"], "p is adjusted for what was planned"
 
 
 def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -115,10 +119,48 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
         ]
         return CHECKLIST[10].answer(Evidence([{"name": "emodb4-loso", "methods": methods}]))
 
-    assert answer(3.5, [1]).startswith("Yes: 3.5 candidates")
-    assert answer(3.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
-    assert answer(1.0, [1, 2]).startswith("In part"), "one candidate is random sampling"
+    assert answer(12.5, [1]).startswith("Yes: 12.5 candidates")
+    assert answer(12.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
+    assert answer(3.0, [1, 2]).startswith("In part"), "the best of three is nearly an average network"
     assert answer(3.5, [3]).startswith("Not yet"), "other seeds than those of the search"
+
+
+@pytest.mark.parametrize(
+    ("p_holm", "p_folds_holm", "said"),
+    [
+        (0.051, 0.2, "not significant"),
+        (0.049, 0.2, "significant over speakers, not over folds"),
+        (0.049, 0.04, "significant"),
+    ],
+)
+def test_a_difference_is_said_to_be_as_sure_as_it_is(p_holm: float, p_folds_holm: float, said: str) -> None:
+    row = {"method": "cnn", "difference": -0.1, "p_holm": p_holm, "p_folds": 0.001, "p_folds_holm": p_folds_holm}
+    assert results_document._standing(row) == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
+
+
+def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
+    docs = sliced[0] / "docs"
+    notes = docs / "results" / "notes.yml"
+    notes.write_text(
+        "caveat: {emodb4-loso: Beware.}\nabout: {emodb4-loso: Made up.}\nearlier: {emodb4-loso: {darts: [0.5, 0.625]}}"
+    )
+    results_document.write_document(docs)
+    page = (docs / "RESULTS.md").read_text()
+    notes.unlink()
+    results_document.write_document(docs)
+    (verdict,) = (line for line in page.splitlines() if line.startswith("- emodb4-loso: DARTS"))
+    assert verdict.endswith(" Beware.")
+    assert "Made up.\n" in page
+    assert "| emodb4-loso | `darts` | 0.500, 0.625 |" in page
+
+
+def test_what_searched_networks_answer_is_shown(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
+    ours = sliced[1][1]["methods"][2]
+    assert [sum(row) for row in ours["confusion"]] == [12] * 4, "two utterances of six speakers"
+    shares = [[f"{count / 12:.2f}" for count in row] for row in ours["confusion"]]
+    page = (sliced[0] / "docs" / "RESULTS.md").read_text()
+    for label, row in zip(ours["recall"], shares, strict=True):
+        assert f"| {label} | {' | '.join(row)} |" in page
 
 
 def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
@@ -164,7 +206,7 @@ def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(
         (tmp_path / "docs" / "results").rename(sliced[0] / "docs" / "results")
 
 
-def test_machines_are_skipped_where_opensmile_is_missing(
+def test_svms_are_skipped_where_opensmile_is_missing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(results, "find_spec", lambda name: None)

@@ -3,9 +3,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm, t
 from sklearn.metrics import accuracy_score, recall_score
 
-from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers, uar_of_confusion, wa_of_confusion
+from nni_emodarts.statistics import (
+    bootstrap_uar,
+    interval_quantiles,
+    speaker_confusions,
+    stack_speakers,
+    uar_of_confusion,
+    wa_of_confusion,
+)
 
 CLASSES = ["anger", "joy", "neutral"]
 
@@ -39,9 +47,39 @@ def test_the_interval_is_that_of_resampled_tables() -> None:
         rows = pd.concat([groups[number] for number in generator.integers(len(groups), size=len(groups))])
         drawn.append(recall_score(rows["emotion"], rows["predicted"], average="macro", zero_division=0))
     low, high = bootstrap_uar(stack_speakers([speaker_confusions(table, CLASSES)]))
-    assert (low, high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.025)
+    assert (low, high) == pytest.approx(np.quantile(drawn, interval_quantiles(0.95, len(groups))), abs=0.03)
     figure = recall_score(table["emotion"], table["predicted"], average="macro")
     assert low < figure < high
+
+
+@pytest.mark.parametrize("speakers", [10, 24])
+def test_intervals_hold_the_truth_as_often_as_they_say(speakers: int) -> None:
+    """Two classes, one never missed: the UAR is a mean over speakers, whose skills are drawn anew each time."""
+    generator = np.random.default_rng(speakers)
+    corpora, utterances = 400, 200
+    right = generator.binomial(utterances, np.clip(generator.normal(0.6, 0.1, (corpora, speakers)), 0, 1))
+    held = {"expanded": 0, "plain": 0}
+    for each in right:
+        confusions = np.zeros((1, speakers, 2, 2), dtype=np.int64)
+        confusions[0, :, 0] = np.stack([each, utterances - each], 1)
+        confusions[0, :, 1, 1] = utterances
+        low, high = bootstrap_uar(confusions, resamples=2000)
+        held["expanded"] += low <= (0.6 + 1) / 2 <= high
+        means = generator.choice(each, (2000, speakers)).mean(1) / utterances
+        low, high = np.quantile(means, [0.025, 0.975])
+        held["plain"] += low <= 0.6 <= high
+    assert held["expanded"] / corpora == pytest.approx(0.95, abs=0.025)
+    assert held["plain"] < held["expanded"]
+
+
+def test_quantiles_of_many_speakers_are_plain() -> None:
+    assert interval_quantiles(0.95, 100_000) == pytest.approx((0.025, 0.975), abs=1e-5)
+    assert interval_quantiles(0.9, 1) == pytest.approx((0.05, 0.95))
+    for speakers in (2, 5, 10, 24):
+        low, high = interval_quantiles(0.95, speakers)
+        spread = np.sqrt((speakers - 1) / speakers)  # of the means that resamples draw, in standard errors
+        assert norm.ppf(low) * spread == pytest.approx(t.ppf(0.025, speakers - 1), rel=1e-6)
+        assert low + high == pytest.approx(1)
 
 
 def test_one_speaker_has_no_width_and_more_speakers_have_less() -> None:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from nni_emodarts.baselines.blocks import DROPOUT
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
@@ -22,7 +23,7 @@ class Recurrent(nn.Module):
         input_shape: tuple[int, int],
         width: int = 64,
         layers: int = 2,
-        dropout: float = 0.3,
+        dropout: float = DROPOUT,
     ) -> None:
         """Build the network.
 

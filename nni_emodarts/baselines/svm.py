@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 @dataclass(frozen=True)
 class SvmDesign:
-    """A machine on functionals.
+    """A support vector machine on functionals.
 
     Attributes:
         id: its name.
@@ -38,25 +38,25 @@ SVMS = {
     design.id: design
     for design in (SvmDesign("egemaps_svm", "eGeMAPSv02", 0.1), SvmDesign("compare_svm", "ComParE_2016", 1e-4))
 }
-"""Names of machines."""
+"""Names of the support vector machines."""
 
 
 def fit_svm(design: SvmDesign, features: np.ndarray, labels: np.ndarray) -> Pipeline:
-    """Standardise features and fit a linear machine, each class weighted inversely to its frequency.
+    """Standardise features and fit a linear SVM, each class weighted inversely to its frequency.
 
     Args:
-        design: which machine.
+        design: which SVM.
         features: of the training utterances (n, D); the mean and deviation come from them alone.
         labels: their classes (n,).
 
     Returns:
         A pipeline whose `predict` takes features (m, D).
     """
-    machine = SVC(kernel="linear", C=design.complexity, class_weight="balanced")
-    return make_pipeline(StandardScaler(), machine).fit(np.asarray(features, np.float64), labels)
+    svm = SVC(kernel="linear", C=design.complexity, class_weight="balanced")
+    return make_pipeline(StandardScaler(), svm).fit(np.asarray(features, np.float64), labels)
 
 
 def count_parameters(fitted: Pipeline) -> int:
-    """Weights and offsets of a fitted machine: D + 1 for each pair of classes."""
-    machine = fitted[-1]
-    return int(machine.coef_.size + machine.intercept_.size)
+    """Weights and offsets of a fitted SVM: D + 1 for each pair of classes."""
+    svm = fitted[-1]
+    return int(svm.coef_.size + svm.intercept_.size)

@@ -52,7 +52,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy is None:
         del data["search"]
-    if method.machine:
+    if method.svm:
         for section in ("features", "space", "retrain", "revision"):
             del data[section]
         data["svm"] = SVMS[method.name].settings()

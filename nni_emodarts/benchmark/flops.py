@@ -13,7 +13,7 @@ from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 
 
 def cell_flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
-    """FLOPs of a cell's network for one second of audio; None of a machine, whose features are not counted."""
+    """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted."""
     frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
     if "architecture" in cell:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.

@@ -10,7 +10,7 @@ from nni_emodarts.random_search import RANDOM_SEARCH
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS
 
 RANDOM_SAMPLING = "random_sampling"
-"""One architecture drawn evenly for each fold and seed: what the space and the recipe give without a search."""
+"""One architecture drawn uniformly for each fold and seed: what the space and the recipe give without a search."""
 PAYER = "darts"
 """The method whose search on the same fold and seed says what random search may spend."""
 METHODS = (*STRATEGY_OPTIONS, *BASELINES, *SVMS, RANDOM_SAMPLING, RANDOM_SEARCH)
@@ -49,6 +49,6 @@ class Method:
         return self.architecture is None and self.name == RANDOM_SEARCH
 
     @property
-    def machine(self) -> bool:
+    def svm(self) -> bool:
         """Whether it is a support vector machine, which has features of its own and no recipe."""
         return self.architecture is None and self.name in SVMS

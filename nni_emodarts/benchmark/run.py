@@ -87,7 +87,7 @@ def benchmark(
         runs: folder of the run folders behind them, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: told of each cell as it finishes.
-        progress: told of the number of cells, of the features that machines need, and, with one worker, of each step.
+        progress: told of the number of cells, of the features that SVMs need, and, with one worker, of each step.
 
     Returns:
         A summary of each method, as `summarize` gives it.
@@ -121,7 +121,7 @@ def _read_all(
 
 def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
     """Extract once, over all cores, what cells side by side would each begin to extract."""
-    for name in sorted({cell.method.name for cell in missing if cell.method.machine}):
+    for name in sorted({cell.method.name for cell in missing if cell.method.svm}):
         settled, corpus = prepared(config.to_yaml())
         prepare_functionals(settled, corpus, SVMS[name], progress)
 

@@ -46,7 +46,7 @@ class Costs:
 
     @property
     def mean(self) -> float:
-        """Mean cost of the space's networks, drawn evenly: a penalty divided by it has no unit."""
+        """Mean cost of the space's networks, drawn uniformly: a penalty divided by it has no unit."""
         return self.fixed + sum(
             SpaceConfig.N_CHOSEN / len(edges) * sum(self._mean_of(edge) for edge in edges)
             for edges in self.nodes.values()

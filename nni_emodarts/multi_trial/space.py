@@ -74,7 +74,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
 
 
 def _order(count: int, seed: int | None) -> Iterator[int]:
-    """Numbers below `count`, each once: in order, or drawn evenly."""
+    """Numbers below `count`, each once: in order, or drawn uniformly."""
     if seed is None:
         yield from range(count)
         return

@@ -102,7 +102,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
     def random(
         self, memo: dict[str, Any] | None = None, random_state: np.random.RandomState | None = None
     ) -> "EmoDartsSpace":
-        """A network drawn evenly from the space, without `none`; `memo` receives its sample. NNI calls this."""
+        """A network drawn uniformly from the space, without `none`; `memo` receives its sample. NNI calls this."""
         generator = random_state or np.random.RandomState()
         sample = {**_draw(self.description, generator), **(memo or {})}
         if memo is not None:
@@ -139,7 +139,7 @@ def build_model(
 def random_architecture(
     space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int | list[int]
 ) -> Architecture:
-    """An architecture drawn evenly from the space; `none` is never drawn. A seed may be several numbers."""
+    """An architecture drawn uniformly from the space; `none` is never drawn. A seed may be several numbers."""
     choices = _draw(space, np.random.RandomState(seed))
     return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
 

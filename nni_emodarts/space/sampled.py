@@ -25,7 +25,7 @@ class SampledOperation(PathSamplingLayer):  # type: ignore[misc]
         return [name for name in self.names if name != NONE]
 
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
-        """The operation that `memo` names, otherwise one drawn evenly; NNI calls this."""
+        """The operation that `memo` names, otherwise one drawn uniformly; NNI calls this."""
         self._sampled = memo[self.label] if self.label in memo else self.options[_draw(len(self.options))]
         return {self.label: self._sampled}
 
@@ -49,7 +49,7 @@ class SampledNode(PathSamplingInput):  # type: ignore[misc]
         return list(itertools.combinations(range(self.n_candidates), self.n_chosen))
 
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
-        """The inputs that `memo` names, otherwise some drawn evenly; NNI calls this."""
+        """The inputs that `memo` names, otherwise some drawn uniformly; NNI calls this."""
         drawn = memo[self.label] if self.label in memo else self.options[_draw(len(self.options))]
         self._sampled = self.taken = list(drawn)
         return {self.label: self._sampled}

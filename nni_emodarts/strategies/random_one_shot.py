@@ -1,4 +1,4 @@
-"""Single path one-shot (SPOS, Guo et al. 2020): weights trained on evenly drawn paths, then the best of many paths."""
+"""Single path one-shot (SPOS, Guo et al. 2020): weights trained on uniformly drawn paths, then the best of many."""
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -51,7 +51,7 @@ class PathSearch(OneShotSearch):
 
 
 class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[misc]
-    """Weights of an evenly drawn path at each step.
+    """Weights of a uniformly drawn path at each step.
 
     Of NNI's module: it exports any path, and draws from a generator that nothing seeds. It leaves clipping to the
     trainer, which must have none for every other strategy; so the bound on the gradient's norm is set here.
@@ -73,7 +73,7 @@ class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[m
         self.clip_gradients(optimizer, self._gradient_clip, "norm")
 
     def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
-        """The best on validation of different evenly drawn paths, with the shared weights."""
+        """The best on validation of different uniformly drawn paths, with the shared weights."""
         return self.best_of(self._samples, evaluate, seed)
 
 
