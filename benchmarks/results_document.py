@@ -14,7 +14,6 @@ import yaml
 from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
-from nni_emodarts.baselines.blocks import DROPOUT
 from nni_emodarts.run_folder import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
@@ -122,8 +121,8 @@ def _main_section(table: Table, about: str) -> list[str]:
         f"{1 / len(classes):.3f}); protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. "
         "No speaker is in two of train, validation and test. A search happens anew inside each fold and sees its "
         f"training and validation speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test "
-        "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features "
-        f"and retrain recipe, which was tuned mostly on networks of the space; {_dropouts(table)}. {about}"
+        "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features, "
+        f"dropout and retrain recipe, which was tuned mostly on networks of the space. {about}"
     ).rstrip()
     if not table["methods"]:
         return [head, _missing(table)]
@@ -138,12 +137,6 @@ def _main_section(table: Table, about: str) -> list[str]:
         _confusion(table),
         _operations(table["parameter_free"]),
     ]
-
-
-def _dropouts(table: Table) -> str:
-    """The one thing that hand-designed networks do not share with the space's."""
-    space = table["configuration"]["space"]["dropout"]
-    return f"hand-designed networks have a dropout of {DROPOUT}, those of the space of {space}"
 
 
 def _epoch(recipe: Mapping[str, Any]) -> str:

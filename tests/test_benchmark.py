@@ -144,6 +144,8 @@ def test_what_a_digest_covers(config: ExperimentConfig) -> None:
     assert digest("darts") != digest("darts", search={"epochs": 7})
     assert digest("cnn_lstm") == digest("cnn_lstm", search={"epochs": 7}), "a hand-designed network is not searched"
     assert digest("cnn_lstm") != digest("cnn_lstm", retrain={"epochs": 7})
+    assert digest("cnn_lstm") == digest("cnn_lstm", space={"cnn_cells": 5}), "nor is it of the space"
+    assert digest("cnn_lstm") != digest("cnn_lstm", space={"dropout": 0.4}), "but it has its dropout"
     assert digest("darts") != digest("darts", space={"seqnn_normalization": True})
     assert digest("cnn_lstm") != digest("cnn_lstm", retrain={"perturbation": {"level": 0.1}})
     assert settings_digest(config, Method("darts"), "one") != settings_digest(config, Method("darts"), "another")

@@ -14,7 +14,7 @@ from nni_emodarts.errors import ConfigError
 
 __all__ = ["BASELINES", "Baseline", "CnnLstm", "build_baseline"]
 
-BASELINES: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
+BASELINES: dict[str, Callable[..., nn.Module]] = {
     "cnn": Cnn,
     "rnn": rnn,
     "lstm": lstm,
@@ -23,15 +23,22 @@ BASELINES: dict[str, Callable[[int, tuple[int, int]], nn.Module]] = {
 }
 """Names of hand-designed networks: the five kinds that Rajapakshe et al. 2024 compare emoDARTS with.
 
-All of them end in the same pooling; they differ in what stands before it.
+Each takes `num_classes`, `input_shape` and `dropout`. All of them end in the same pooling; they differ in what stands
+before it.
 """
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A hand-designed network by name; it stands where an architecture does in retraining."""
+    """A hand-designed network by name; it stands where an architecture does in retraining.
+
+    Attributes:
+        id: its name.
+        dropout: share of values dropped in training: that of the space's networks, where it is compared with them.
+    """
 
     id: str
+    dropout: float = 0.0
 
 
 def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
@@ -42,4 +49,4 @@ def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, i
     """
     if design.id not in BASELINES:
         raise ConfigError(f"baseline {design.id!r} is unknown{nearest(design.id, BASELINES)}")
-    return BASELINES[design.id](num_classes, input_shape)
+    return BASELINES[design.id](num_classes, input_shape, dropout=design.dropout)

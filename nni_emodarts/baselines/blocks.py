@@ -8,9 +8,6 @@ from torch.nn import functional as F
 from nni_emodarts.nn.convolution import Stem
 from nni_emodarts.nn.masking import strided
 
-DROPOUT = 0.3
-"""Share of values that hand-designed networks drop in training."""
-
 
 class ConvolutionBlock(nn.Module):
     """Two 3 x 3 convolutions, each normalised and rectified; the second halves time and frequency."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nni_emodarts.baselines.blocks import DROPOUT, convolve, make_blocks
+from nni_emodarts.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, mirrored_frames
@@ -25,7 +25,7 @@ class CnnLstm(nn.Module):
         input_shape: tuple[int, int],
         channels: Sequence[int] = (16, 32, 64),
         width: int = 64,
-        dropout: float = DROPOUT,
+        dropout: float = 0.0,
     ) -> None:
         """Build the network.
 

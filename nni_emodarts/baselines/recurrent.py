@@ -2,7 +2,6 @@
 
 from torch import Tensor, nn
 
-from nni_emodarts.baselines.blocks import DROPOUT
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
@@ -23,7 +22,7 @@ class Recurrent(nn.Module):
         input_shape: tuple[int, int],
         width: int = 64,
         layers: int = 2,
-        dropout: float = DROPOUT,
+        dropout: float = 0.0,
     ) -> None:
         """Build the network.
 
@@ -52,11 +51,11 @@ class Recurrent(nn.Module):
         return out
 
 
-def rnn(num_classes: int, input_shape: tuple[int, int]) -> Recurrent:
+def rnn(num_classes: int, input_shape: tuple[int, int], dropout: float = 0.0) -> Recurrent:
     """The network of plain recurrences, at its sizes."""
-    return Recurrent("rnn", num_classes, input_shape, width=128)
+    return Recurrent("rnn", num_classes, input_shape, width=128, dropout=dropout)
 
 
-def lstm(num_classes: int, input_shape: tuple[int, int]) -> Recurrent:
+def lstm(num_classes: int, input_shape: tuple[int, int], dropout: float = 0.0) -> Recurrent:
     """The network of LSTMs, at its sizes: half the RNN's width, since a layer has four gates."""
-    return Recurrent("lstm", num_classes, input_shape, width=64)
+    return Recurrent("lstm", num_classes, input_shape, width=64, dropout=dropout)

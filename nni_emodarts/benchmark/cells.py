@@ -52,6 +52,8 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy is None:
         del data["search"]
+    if method.hand_designed:
+        data["space"] = {"dropout": config.space.dropout}  # all that it has of the space
     if method.svm:
         for section in ("features", "space", "retrain", "revision"):
             del data[section]

@@ -88,7 +88,7 @@ def _given(config: ExperimentConfig, corpus: Corpus, cell: Cell, fold: Fold) -> 
     if method.name in SVMS:
         return SVMS[method.name]
     if method.name in BASELINES:
-        return Baseline(method.name)
+        return Baseline(method.name, config.space.dropout)
     if method.name == RANDOM_SAMPLING:
         origin = {"strategy": RANDOM_SAMPLING, "seed": cell.seed, "fold": cell.fold}
         seed = [cell.seed, cell.fold]

@@ -49,6 +49,11 @@ class Method:
         return self.architecture is None and self.name == RANDOM_SEARCH
 
     @property
+    def hand_designed(self) -> bool:
+        """Whether it is a hand-designed network, which shares the space's dropout and nothing else of it."""
+        return self.architecture is None and self.name in BASELINES
+
+    @property
     def svm(self) -> bool:
         """Whether it is a support vector machine, which has features of its own and no recipe."""
         return self.architecture is None and self.name in SVMS

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.training.graph import onnx_graph
 
 LENGTHS = torch.tensor([37, 36, 21, 8, 2, 1])
@@ -25,7 +26,14 @@ def padded() -> torch.Tensor:
 
 @pytest.fixture(params=BASELINES)
 def network(request: pytest.FixtureRequest) -> nn.Module:
-    return build_baseline(Baseline(request.param), CLASSES, SHAPE)
+    return build_baseline(Baseline(request.param, dropout=0.3), CLASSES, SHAPE)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_dropout_is_that_of_the_design(name: str) -> None:
+    for dropout in (0.0, 0.3):
+        network = build_baseline(Baseline(name, dropout), CLASSES, SHAPE)
+        assert {module.p for module in network.modules() if isinstance(module, Dropout)} == {dropout}
 
 
 def settled(network: nn.Module) -> nn.Module:
