@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scipy.special import stdtrit
+
 from benchmarks import using_section
 from benchmarks.limits import bounds
 from benchmarks.markdown import markdown_table, verdict
@@ -242,7 +244,8 @@ def _paired(name: str, whole: str, found: dict[str, Any]) -> str:
     """What the paired differences of a smaller supernet say."""
     count = len(found["each"])
     error = found["standard_deviation"] / count**0.5
-    told = "no difference can be told" if abs(found["mean"]) < 2 * error else "the difference is more than chance"
+    least = float(stdtrit(count - 1, 0.975)) * error  # of a paired t test at 5 %
+    told = "no difference can be told" if abs(found["mean"]) < least else "the difference is more than chance"
     return (
         f"`{name}` less `{whole}`: mean {found['mean']:+.3f}, standard error {error:.3f} over {count} pairs, so that "
         f"{told}; a single pair spreads by {found['standard_deviation']:.3f}."
