@@ -19,7 +19,10 @@ from nni_emodarts.summaries import read_cell, summarize
 METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")
 """Methods of the main table, in its order."""
 BEST_HAND_DESIGNED = "cnn_lstm"
-"""By test UAR on EMO-DB, seed 1, at a dropout of 0.3. The others are an ablation; the main table shows those that have all folds."""
+"""By test UAR on EMO-DB, seed 1, at a dropout of 0.3.
+
+The others are an ablation; the main table shows those that have all folds.
+"""
 PLANNED = tuple(name for name in METHODS if name not in BASELINES or name == BEST_HAND_DESIGNED)
 """Methods without which the main table is not complete; they alone are compared, whatever else is there."""
 SEEDS = 3
