@@ -311,6 +311,16 @@ class ExperimentConfig(Section):
     retrain: RetrainConfig = RetrainConfig()
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        pitch = self.retrain.perturbation.pitch
+        if pitch and self.features.kind == "mfcc":
+            raise ValueError(
+                f"retrain.perturbation.pitch: {pitch} shifts along the frequency axis, which MFCCs do not have; "
+                "set it to 0, or features.kind to log_mel"
+            )
+        return self
+
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)

@@ -85,6 +85,12 @@ def test_faults_name_value_and_remedy(setting: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_bands_are_not_shifted_where_there_are_none() -> None:
+    with pytest.raises(ConfigError, match=r"pitch: 0\.06 shifts .* set it to 0"):
+        load_config("compact", settings=["features.kind=mfcc"])
+    assert load_config("compact", settings=["features.kind=mfcc", "retrain.perturbation.pitch=0"])
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yml"):
         load_config(file=tmp_path / "absent.yml")
