@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.report.families import POOLING, SKIP, family
 from nni_emodarts.space import random_architecture
 
-SKIP = "skip_connect"
-_POOLING = ("max_pool_3x3", "avg_pool_3x3")
 _REDUCED_INPUTS = 2  # edges from a reduction cell's two inputs have stride 2
 _DRAWS = 2000
 
@@ -25,8 +24,8 @@ def count_parameter_free(architectures: Iterable[Mapping[str, Any]]) -> dict[str
         for label, chosen in choices.items():
             if isinstance(chosen, str):
                 counts["operations"] += 1
-                counts["pooling"] += chosen in _POOLING
-                counts["skip_connections"] += chosen == SKIP and not _strided(label)
+                counts["pooling"] += family(chosen) is POOLING
+                counts["skip_connections"] += family(chosen) is SKIP and not _strided(label)
     return counts
 
 

@@ -2,10 +2,11 @@
 
 import pytest
 
-from benchmarks.parameter_free import SKIP, count_parameter_free, expected_parameter_free
+from benchmarks.parameter_free import count_parameter_free, expected_parameter_free
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import load_config
 from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.space.mixed import SKIP
 
 COMPACT = load_config("compact").space
 
