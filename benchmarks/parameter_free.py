@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from nni_emodarts.architecture import read_edge
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.report.families import POOLING, SKIP, family
 from nni_emodarts.space import random_architecture
@@ -37,5 +38,5 @@ def expected_parameter_free(space: SpaceConfig) -> dict[str, float]:
 
 
 def _strided(label: str) -> bool:
-    kind, _, predecessor = label.split("_")
-    return kind == "reduce" and int(predecessor) < _REDUCED_INPUTS
+    edge = read_edge(label)
+    return edge.kind == "reduce" and edge.predecessor < _REDUCED_INPUTS

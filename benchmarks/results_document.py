@@ -11,28 +11,17 @@ from typing import Any
 
 import yaml
 
+from benchmarks import main_section
 from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
+from benchmarks.wording import find_method, missing_text, p_text, uar_text
 from nni_emodarts.run_folder import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
 ABLATIONS = "emodb4-ablations"
 TRANSFER = "transfer"
 NOTES = "notes.yml"
-_FREE = ("skip_connections", "pooling")
-_LABELS = {
-    "darts": "DARTS, searched anew inside each fold",
-    "random_search": "random search, at least the cost of that search",
-    "random_sampling": "random sampling, one uniform draw",
-    "cnn": "CNN, hand-designed",
-    "rnn": "RNN, hand-designed",
-    "lstm": "LSTM, hand-designed",
-    "cnn_lstm": "CNN-LSTM, hand-designed",
-    "cnn_lstm_attention": "CNN-LSTM with attention, hand-designed",
-    "egemaps_svm": "eGeMAPSv02 + linear SVM",
-    "compare_svm": "ComParE_2016 + linear SVM",
-}
 
 
 def write_document(docs: Path) -> None:
@@ -40,7 +29,7 @@ def write_document(docs: Path) -> None:
     evidence = read_evidence(docs / "results")
     parts = ["# Results on EMO-DB and RAVDESS (acted speech)", _preface(evidence)]
     for table in evidence.tables:
-        parts += [f"## {table['title']}", *_main_section(table, _notes_on(evidence, table, "about"))]
+        parts += [f"## {table['title']}", *main_section.paragraphs(table, _notes_on(evidence, table, "about"))]
     parts += ["## Ablations", *_ablation_section(evidence.ablations)]
     parts += ["## Transfer", *_transfer_section(evidence.transfer)]
     parts += ["## The recipe", *_recipe_section(evidence)]
@@ -90,7 +79,7 @@ def _notes_on(evidence: Evidence, table: Table, what: str) -> str:
 
 def _verdict(table: Table) -> str:
     """How far the searched network is from its goal, and what it stands above."""
-    ours = _method(table, "darts")
+    ours = find_method(table, "darts")
     if ours is None:
         return f"{table['name']}: the search is not computed yet, so that this page shows nothing of it."
     gap = ours["uar_mean"] - table["goal"]
@@ -98,12 +87,14 @@ def _verdict(table: Table) -> str:
     below = [row for row in table["comparisons"] if row["reference"] == "darts"]
     sentences = [_standing(row) for row in below]
     against = f" Against the others: {'; '.join(sentences)}." if sentences else ""
-    return f"{table['name']}: DARTS {_uar(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
+    return f"{table['name']}: DARTS {uar_text(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
 
 
 def _standing(row: Mapping[str, Any]) -> str:
     how = "above" if row["difference"] < 0 else "below"
-    return f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (adjusted p {_p(row['p_holm'])})"
+    return (
+        f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (adjusted p {p_text(row['p_holm'])})"
+    )
 
 
 def _sureness(row: Mapping[str, Any]) -> str:
@@ -113,146 +104,9 @@ def _sureness(row: Mapping[str, Any]) -> str:
     return "significant" if row["p_folds_holm"] < 0.05 else "significant over speakers, not over folds"
 
 
-def _main_section(table: Table, about: str) -> list[str]:
-    manifest, classes = table["manifest"], table["manifest"]["classes"]
-    speakers = table["methods"][0]["speakers"] if table["methods"] else 0
-    head = (
-        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(classes)} (UAR of chance: "
-        f"{1 / len(classes):.3f}); protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. "
-        "No speaker is in two of train, validation and test. A search happens anew inside each fold and sees its "
-        f"training and validation speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test "
-        "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features, "
-        f"dropout and retrain recipe, which was tuned mostly on networks of the space. {about}"
-    ).rstrip()
-    if not table["methods"]:
-        return [head, _missing(table)]
-    return [
-        head,
-        _figures(table["methods"]),
-        _missing(table),
-        _differences(table["comparisons"]),
-        _ensembles(table["methods"]),
-        _by_fold(table["methods"]),
-        _recalls(table["methods"]),
-        _confusion(table),
-        _operations(table["parameter_free"]),
-    ]
-
-
-def _epoch(recipe: Mapping[str, Any]) -> str:
-    """Which epoch's weights are scored, and on whom they were trained."""
-    chosen = "validation chooses the epoch" if recipe["keep"] == "best" else "the last epoch is taken"
-    return f"{chosen}, of a training on validation speakers too" if recipe["refit"] else chosen
-
-
 def _validation(method: Table) -> str:
     """Validation UAR, where networks were validated."""
     return "" if method["val_uar"] is None else f"{method['val_uar']:.3f}"
-
-
-def _figures(methods: Sequence[Table]) -> str:
-    rows = []
-    for method in methods:
-        low, high = method["uar_interval"]
-        rows.append(
-            [
-                _label(method),
-                _uar(method),
-                f"{low:.3f} to {high:.3f}",
-                f"{method['wa_mean']:.3f}",
-                f"{method['fold_mean_uar']:.3f}",
-                f"{method['parameters']:,}",
-                "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
-                f"{method['search_cpu_seconds']:,.0f}",
-                f"{method['cpu_seconds']:,.0f}",
-                f"{method['candidates']:.1f}" if "candidates" in method else "",
-                ", ".join(map(str, method["seeds"])),
-            ]
-        )
-    head = "method|UAR|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|all, CPU s|candidates|seeds"
-    return markdown_table(head.split("|"), rows)
-
-
-def _differences(comparisons: Sequence[Table]) -> str:
-    if not comparisons:
-        return ""
-    rows = [
-        [
-            f"`{row['method']}`",
-            f"{row['difference']:+.3f}",
-            f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
-            _p(row["p"]),
-            _p(row["p_holm"]),
-            _p(row["p_folds"]),
-            _p(row["p_folds_holm"]),
-        ]
-        for row in comparisons
-    ]
-    intro = f"Paired comparisons with `{comparisons[0]['reference']}`; a negative difference says that it is better:"
-    head = ["method", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "p over folds (Holm)"]
-    return f"{intro}\n\n" + markdown_table(head, rows)
-
-
-def _ensembles(methods: Sequence[Table]) -> str:
-    """The networks of a method's seeds asked together: a figure beside the table's, since it takes several networks."""
-    rows = []
-    for method in (each for each in methods if "ensemble" in each):
-        joint = method["ensemble"]
-        low, high = joint["uar_interval"]
-        rows.append(
-            [f"`{method['name']}`", f"{len(method['seeds'])}", f"{joint['uar']:.3f}", f"{low:.3f} to {high:.3f}"]
-        )
-    if not rows:
-        return ""
-    intro = "Ensembles, the mean of the probabilities of a method's seeds (not what the table above compares):"
-    return f"{intro}\n\n" + markdown_table(["", "networks", "UAR", "95 % interval"], rows)
-
-
-def _by_fold(methods: Sequence[Table]) -> str:
-    folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
-    rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
-    return "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
-
-
-def _recalls(methods: Sequence[Table]) -> str:
-    labels = list(methods[0]["recall"])
-    rows = [[f"`{m['name']}`", *(f"{m['recall'][label]:.2f}" for label in labels)] for m in methods]
-    return "Recall of each class:\n\n" + markdown_table(["", *labels], rows)
-
-
-def _confusion(table: Table) -> str:
-    """Where the searched networks' answers go."""
-    ours = _method(table, "darts")
-    if ours is None:
-        return ""
-    labels = list(ours["recall"])
-    rows = [
-        [label, *(f"{count / max(sum(counts), 1):.2f}" for count in counts)]
-        for label, counts in zip(labels, ours["confusion"], strict=True)
-    ]
-    return "What `darts` answers (columns) to each class (rows), as shares:\n\n" + markdown_table(["", *labels], rows)
-
-
-def _operations(parameter_free: Mapping[str, Any]) -> str:
-    """How far searches went for operations that learn nothing, beside uniform draws."""
-    rows = [
-        [f"`{name}`", f"{counts['operations']}", *(f"{counts[key] / counts['operations']:.0%}" for key in _FREE)]
-        for name, counts in parameter_free["found"].items()
-    ]
-    if not rows:
-        return ""
-    rows.append(["expected of uniform draws", "", *(f"{parameter_free['expected'][key]:.0%}" for key in _FREE)])
-    intro = (
-        "Operations without parameters, which a collapsing search prefers (skip connections of stride 2 are "
-        "convolutions and do not count):"
-    )
-    return f"{intro}\n\n" + markdown_table(["", "operations", "skip connections", "pooling"], rows)
-
-
-def _missing(table: Table) -> str:
-    if not table["missing"]:
-        return ""
-    return "Not complete: " + "; ".join(f"`{row['method']}` ({row['reason']})" for row in table["missing"]) + "."
 
 
 def _ablation_section(table: Table) -> list[str]:
@@ -263,7 +117,7 @@ def _ablation_section(table: Table) -> list[str]:
         f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
         "changes one thing of the configuration as shipped, `as_shipped`, or measures another method; rows of the "
         "recipe retrain the architectures that `as_shipped` found, and cost that alone; the others search anew.",
-        _missing(table),
+        missing_text(table),
     ]
     against = {row["method"]: row for row in table["comparisons"]}
     for group, title in table["groups"].items():
@@ -282,7 +136,7 @@ def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
             [
                 f"`{method['name']}`",
                 ", ".join(f"`{setting}`" for setting in method["settings"]),
-                _uar(method),
+                uar_text(method),
                 "" if found is None else f"{found['difference']:+.3f}",
                 "" if found is None else ", ".join(f"{uar - shipped[k]:+.2f}" for k, uar in method["by_fold"].items()),
                 _validation(method),
@@ -302,17 +156,19 @@ def _transfer_section(table: Table) -> list[str]:
         "the main table, fixed beforehand."
     )
     rows = [f"- `{row['name']}`, scored on {row['scored_on']}: {_carried(row)}" for row in table["methods"]]
-    return [text, "\n".join(rows), _missing(table)]
+    return [text, "\n".join(rows), missing_text(table)]
 
 
 def _carried(row: Table) -> str:
     low, high = row["uar_interval"]
     against = row.get("against_nested")
-    text = f"UAR {_uar(row)} ({low:.3f} to {high:.3f}), architecture [`{row['architecture']}`](results/{row['file']})"
+    text = (
+        f"UAR {uar_text(row)} ({low:.3f} to {high:.3f}), architecture [`{row['architecture']}`](results/{row['file']})"
+    )
     if against is None:
         return text + "."
     beside = f"{against['difference']:+.3f} beside the searches on that corpus itself, with the same seed"
-    return f"{text}; {beside} (p {_p(against['p'])})."
+    return f"{text}; {beside} (p {p_text(against['p'])})."
 
 
 def _recipe_section(evidence: Evidence) -> list[str]:
@@ -418,23 +274,6 @@ def _reading() -> str:
         "fixed beforehand; features are standardised on what they learn from.",
     )
     return "\n".join(f"- {line}" for line in lines)
-
-
-def _label(method: Table) -> str:
-    return _LABELS.get(method["name"], str(method["name"]))
-
-
-def _method(table: Table, name: str) -> Table | None:
-    return next((method for method in table["methods"] if method["name"] == name), None)
-
-
-def _uar(method: Table) -> str:
-    spread = method["uar_std"]
-    return f"{method['uar_mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -31,6 +31,26 @@ def node_label(kind: CellKind, node: int) -> str:
 def edge_label(kind: CellKind, node: int, predecessor: int) -> str:
     """Label of an edge's operation."""
     return f"{kind}_{node}_{predecessor}"
+
+
+class Edge(NamedTuple):
+    """An edge of a cell.
+
+    Attributes:
+        kind: of the cell.
+        node: where it ends.
+        predecessor: the state where it begins.
+    """
+
+    kind: CellKind
+    node: int
+    predecessor: int
+
+
+def read_edge(label: str) -> Edge:
+    """The edge that a label of `edge_label` names."""
+    kind, node, predecessor = label.split("_")
+    return Edge(cast(CellKind, kind), int(node), int(predecessor))
 
 
 def cell_kinds(space: SpaceConfig) -> tuple[CellKind, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture, CellKind, cell_kinds, edge_label
+from nni_emodarts.architecture import Architecture, CellKind, cell_kinds, read_edge
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.run_folder import ALPHAS, RunFolder
 
@@ -111,8 +111,13 @@ def kinds(alphas: Alphas, architecture: Architecture | None = None) -> list[Cell
 def chosen_edges(architecture: Architecture, kind: CellKind) -> dict[str, str]:
     """Edge label -> operation of the edges that a network holds, of one kind of cell."""
     return {
-        edge_label(kind, int(label.split("_")[1]), state): str(architecture.choices[f"{label}_{state}"])
+        label: choice
         for label, choice in architecture.choices.items()
-        if isinstance(choice, tuple) and label.startswith(f"{kind}_")
-        for state in choice
+        if isinstance(choice, str) and read_edge(label).kind == kind
     }
+
+
+def arrow(label: str) -> str:
+    """An edge's states as a reader sees them: `0 → 2` of `normal_2_0`."""
+    edge = read_edge(label)
+    return f"{edge.predecessor} → {edge.node}"

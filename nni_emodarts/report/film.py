@@ -13,8 +13,8 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from nni_emodarts.architecture import Architecture, CellKind
-from nni_emodarts.report.alphas import Alphas, Track, chosen_edges, kinds
+from nni_emodarts.architecture import Architecture, CellKind, read_edge
+from nni_emodarts.report.alphas import Alphas, Track, arrow, chosen_edges, kinds
 from nni_emodarts.report.canvas import new_figure, style
 from nni_emodarts.report.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence
 
@@ -41,8 +41,9 @@ def draw_alphas(alphas: Alphas, kind: CellKind, architecture: Architecture | Non
     """
     tracks = alphas.edges(kind)
     chosen = chosen_edges(architecture, kind) if architecture is not None else {}
-    columns = max(int(track.label.split("_")[2]) for track in tracks) + 1
-    nodes = sorted({int(track.label.split("_")[1]) for track in tracks})
+    edges = [read_edge(track.label) for track in tracks]
+    columns = max(edge.predecessor for edge in edges) + 1
+    nodes = sorted({edge.node for edge in edges})
     choices = max(len(track.choices) for track in tracks)
     width, height = 1.75 + 2.1 * columns, 0.9 + len(nodes) * (0.55 + 0.165 * choices)
     with style():
@@ -54,8 +55,7 @@ def draw_alphas(alphas: Alphas, kind: CellKind, architecture: Architecture | Non
             bottom=0.45 / height, wspace=0.12, hspace=0.36,
         )  # fmt: skip
         bound = ratio_bound(tracks)
-        for track in tracks:
-            node, state = (int(part) for part in track.label.split("_")[1:])
+        for track, (_, node, state) in zip(tracks, edges, strict=True):
             axes = figure.add_subplot(grid[nodes.index(node), state])
             image = _heat(axes, track, alphas.epochs, bound, chosen.get(track.label), names=state == 0)
             axes.set_title(f"{state} → {node}", color=INK if track.label in chosen else QUIET, pad=4,
@@ -212,7 +212,7 @@ def _matrix(axes: Axes, alphas: Alphas, kind: CellKind) -> tuple[Any, Any, Any]:
     image = axes.imshow(values[:, :, 0], aspect="auto", cmap=COLORS, vmin=-bound, vmax=bound)
     names = [readable(name).replace(" + attention", "\n+ att.") for name in tracks[0].choices]
     axes.set_xticks(range(len(names)), names, fontsize=7)
-    axes.set_yticks(range(len(tracks)), [" → ".join(track.label.split("_")[:0:-1]) for track in tracks], fontsize=7)
+    axes.set_yticks(range(len(tracks)), [arrow(track.label) for track in tracks], fontsize=7)
     axes.tick_params(length=0)
     axes.set_title(sentence(CELL_NAMES[kind]))
     for spine in axes.spines.values():

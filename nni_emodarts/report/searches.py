@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.architecture import CellKind, cell_kinds
-from nni_emodarts.report.alphas import Alphas, chosen_edges, kinds
+from nni_emodarts.report.alphas import Alphas, arrow, chosen_edges, kinds
 from nni_emodarts.report.cells import describe_cell, draw_cell
 from nni_emodarts.report.drawing import Subject
 from nni_emodarts.report.families import CELL_NAMES, readable, sentence
@@ -106,7 +106,7 @@ def _film_cell(alphas: Alphas, kind: CellKind, subject: Subject | None) -> dict[
         "bound": round(ratio_bound(tracks), 4),
         "rows": [
             {
-                "edge": " → ".join(track.label.split("_")[:0:-1]),
+                "edge": arrow(track.label),
                 "taken": track.label in chosen,
                 "chosen": track.choices.index(chosen[track.label]) if chosen.get(track.label) in track.choices else -1,
                 "values": np.round(np.nan_to_num(track.values), 4).tolist(),

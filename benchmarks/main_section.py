@@ -1,0 +1,163 @@
+"""The section of docs/RESULTS.md about a main table: figures, comparisons, folds, classes and what was searched."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.markdown import markdown_table
+from benchmarks.nas_checklist import Table
+from benchmarks.wording import find_method, missing_text, p_text, uar_text
+
+_FREE = ("skip_connections", "pooling")
+_LABELS = {
+    "darts": "DARTS, searched anew inside each fold",
+    "random_search": "random search, at least the cost of that search",
+    "random_sampling": "random sampling, one uniform draw",
+    "cnn": "CNN, hand-designed",
+    "rnn": "RNN, hand-designed",
+    "lstm": "LSTM, hand-designed",
+    "cnn_lstm": "CNN-LSTM, hand-designed",
+    "cnn_lstm_attention": "CNN-LSTM with attention, hand-designed",
+    "egemaps_svm": "eGeMAPSv02 + linear SVM",
+    "compare_svm": "ComParE_2016 + linear SVM",
+}
+
+
+def paragraphs(table: Table, about: str) -> list[str]:
+    """The section.
+
+    Args:
+        table: the main table.
+        about: what the notes say of its corpus.
+    """
+    manifest, classes = table["manifest"], table["manifest"]["classes"]
+    speakers = table["methods"][0]["speakers"] if table["methods"] else 0
+    head = (
+        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(classes)} (UAR of chance: "
+        f"{1 / len(classes):.3f}); protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. "
+        "No speaker is in two of train, validation and test. A search happens anew inside each fold and sees its "
+        f"training and validation speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test "
+        "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features, "
+        f"dropout and retrain recipe, which was tuned mostly on networks of the space. {about}"
+    ).rstrip()
+    if not table["methods"]:
+        return [head, missing_text(table)]
+    return [
+        head,
+        _figures(table["methods"]),
+        missing_text(table),
+        _differences(table["comparisons"]),
+        _ensembles(table["methods"]),
+        _by_fold(table["methods"]),
+        _recalls(table["methods"]),
+        _confusion(table),
+        _operations(table["parameter_free"]),
+    ]
+
+
+def _epoch(recipe: Mapping[str, Any]) -> str:
+    """Which epoch's weights are scored, and on whom they were trained."""
+    chosen = "validation chooses the epoch" if recipe["keep"] == "best" else "the last epoch is taken"
+    return f"{chosen}, of a training on validation speakers too" if recipe["refit"] else chosen
+
+
+def _figures(methods: Sequence[Table]) -> str:
+    rows = []
+    for method in methods:
+        low, high = method["uar_interval"]
+        rows.append(
+            [
+                _label(method),
+                uar_text(method),
+                f"{low:.3f} to {high:.3f}",
+                f"{method['wa_mean']:.3f}",
+                f"{method['fold_mean_uar']:.3f}",
+                f"{method['parameters']:,}",
+                "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
+                f"{method['search_cpu_seconds']:,.0f}",
+                f"{method['cpu_seconds']:,.0f}",
+                f"{method['candidates']:.1f}" if "candidates" in method else "",
+                ", ".join(map(str, method["seeds"])),
+            ]
+        )
+    head = "method|UAR|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|all, CPU s|candidates|seeds"
+    return markdown_table(head.split("|"), rows)
+
+
+def _differences(comparisons: Sequence[Table]) -> str:
+    if not comparisons:
+        return ""
+    rows = [
+        [
+            f"`{row['method']}`",
+            f"{row['difference']:+.3f}",
+            f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
+            p_text(row["p"]),
+            p_text(row["p_holm"]),
+            p_text(row["p_folds"]),
+            p_text(row["p_folds_holm"]),
+        ]
+        for row in comparisons
+    ]
+    intro = f"Paired comparisons with `{comparisons[0]['reference']}`; a negative difference says that it is better:"
+    head = ["method", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "p over folds (Holm)"]
+    return f"{intro}\n\n" + markdown_table(head, rows)
+
+
+def _ensembles(methods: Sequence[Table]) -> str:
+    """The networks of a method's seeds asked together: a figure beside the table's, since it takes several networks."""
+    rows = []
+    for method in (each for each in methods if "ensemble" in each):
+        joint = method["ensemble"]
+        low, high = joint["uar_interval"]
+        rows.append(
+            [f"`{method['name']}`", f"{len(method['seeds'])}", f"{joint['uar']:.3f}", f"{low:.3f} to {high:.3f}"]
+        )
+    if not rows:
+        return ""
+    intro = "Ensembles, the mean of the probabilities of a method's seeds (not what the table above compares):"
+    return f"{intro}\n\n" + markdown_table(["", "networks", "UAR", "95 % interval"], rows)
+
+
+def _by_fold(methods: Sequence[Table]) -> str:
+    folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
+    rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
+    return "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
+
+
+def _recalls(methods: Sequence[Table]) -> str:
+    labels = list(methods[0]["recall"])
+    rows = [[f"`{m['name']}`", *(f"{m['recall'][label]:.2f}" for label in labels)] for m in methods]
+    return "Recall of each class:\n\n" + markdown_table(["", *labels], rows)
+
+
+def _confusion(table: Table) -> str:
+    """Where the searched networks' answers go."""
+    ours = find_method(table, "darts")
+    if ours is None:
+        return ""
+    labels = list(ours["recall"])
+    rows = [
+        [label, *(f"{count / max(sum(counts), 1):.2f}" for count in counts)]
+        for label, counts in zip(labels, ours["confusion"], strict=True)
+    ]
+    return "What `darts` answers (columns) to each class (rows), as shares:\n\n" + markdown_table(["", *labels], rows)
+
+
+def _operations(parameter_free: Mapping[str, Any]) -> str:
+    """How far searches went for operations that learn nothing, beside uniform draws."""
+    rows = [
+        [f"`{name}`", f"{counts['operations']}", *(f"{counts[key] / counts['operations']:.0%}" for key in _FREE)]
+        for name, counts in parameter_free["found"].items()
+    ]
+    if not rows:
+        return ""
+    rows.append(["expected of uniform draws", "", *(f"{parameter_free['expected'][key]:.0%}" for key in _FREE)])
+    intro = (
+        "Operations without parameters, which a collapsing search prefers (skip connections of stride 2 are "
+        "convolutions and do not count):"
+    )
+    return f"{intro}\n\n" + markdown_table(["", "operations", "skip connections", "pooling"], rows)
+
+
+def _label(method: Table) -> str:
+    return _LABELS.get(method["name"], str(method["name"]))
