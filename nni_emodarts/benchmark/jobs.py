@@ -1,9 +1,8 @@
 """Cells side by side, in processes of their own."""
 
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import Corpus, prepare
+from nni_emodarts.processes import start_pool
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import RunFolder, write_json_file
 from nni_emodarts.summaries import read_cell
@@ -48,7 +48,7 @@ def _compute_batch(
         yield from (_compute_job(*job, progress) for job in jobs)
         return
     with _threads(threads_each(workers)):
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+        pool = start_pool(workers)
         try:
             for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
                 yield done.result()

@@ -1,11 +1,9 @@
 """Manifest + extractor -> feature store: only what is missing is computed, over all cores where that pays."""
 
-import multiprocessing
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from nni_emodarts.features.audio import read_audio
 from nni_emodarts.features.extractor import Extractor
 from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
 from nni_emodarts.manifest import TIMES, Manifest
+from nni_emodarts.processes import start_pool
 from nni_emodarts.progress import Progress, silent
 
 CHUNK = 16
@@ -216,9 +215,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def _in_processes(chunks: Iterator[Sequence[Recording]], work: Work, workers: int) -> Iterator[Outcome]:
-    """Spawned rather than forked, since torch's threads do not survive a fork; few chunks are in flight at a time."""
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(work,))
+    """Few chunks are in flight at a time."""
+    pool = start_pool(workers, _start_worker, work)
     try:
         pending: set[Future[Outcome]] = set()
         for chunk in chunks:
@@ -244,15 +242,6 @@ def _start_worker(work: Work) -> None:
     global _worker  # the only state that a pool hands from an initialiser to its tasks
     _worker = work
     torch.set_num_threads(1)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """End with the parent: after its SIGKILL a worker would wait for tasks for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work_in_worker(chunk: Sequence[Recording]) -> Outcome:

@@ -5,12 +5,12 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from process_groups import group_lives, wait_until
 
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.features import FeatureExtractor, build_store, building, default_cache, fill_store, read_audio
@@ -61,13 +61,6 @@ def start_builder(tmp_path, cache):
 
 def stored(cache: Path) -> list[Path]:
     return sorted(cache.glob("*/*/*.npy"))
-
-
-def wait_until(condition, seconds=40.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def assert_holds(store, files, extractor):
@@ -163,30 +156,13 @@ def test_killed_builder_leaves_nothing_wrong(cache, recordings, manifest_of, cou
     wait_until(lambda: len(stored(cache)) > 8 * workers)
     os.kill(builder.pid, signal.SIGKILL)
     builder.wait()
-    wait_until(lambda: not _group_lives(builder.pid))  # its workers leave with it
+    wait_until(lambda: not group_lives(builder.pid))  # its workers leave with it
     kept = len(stored(cache))
     assert kept < 60
     extractor = counting()
     store = build_store(manifest_of(files), extractor, cache, workers=1)
     assert extractor.calls == 60 - kept
     assert_holds(store, files, FeatureExtractor(**log_mel))
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return any(_group_and_state(file) == (group, True) for file in Path("/proc").glob("[0-9]*/stat"))
-
-
-def _group_and_state(file: Path) -> tuple[int, bool]:
-    """Process group, and whether the process is more than a zombie that nobody has reaped yet."""
-    try:
-        state, _, group = file.read_text().rpartition(")")[2].split()[:3]
-    except OSError:
-        return 0, False
-    return int(group), state != "Z"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,47 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from process_groups import group_lives, wait_until
+
+from nni_emodarts.processes import start_pool
+
+SCRIPT = """
+import signal, sys, time
+from pathlib import Path
+from nni_emodarts.processes import start_pool
+
+def work(file):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a training handles it, too
+    Path(file).touch()
+    time.sleep(600)
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    with start_pool(2) as pool:
+        list(pool.map(work, [folder / "one", folder / "other"]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_leave_with_the_process_that_they_work_for(how: signal.Signals, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], start_new_session=True)
+    try:
+        wait_until(lambda: (tmp_path / "one").exists() and (tmp_path / "other").exists())
+        parent.send_signal(how)
+        parent.wait()
+        wait_until(lambda: not group_lives(parent.pid), 10)
+    finally:
+        if group_lives(parent.pid):
+            os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_workers_begin_with_what_they_are_sent() -> None:
+    with start_pool(1, os.putenv, "EMODARTS_TEST", "sent") as pool:
+        done = pool.submit(subprocess.check_output, ["sh", "-c", "echo $EMODARTS_TEST"])
+        assert done.result() == b"sent\n"
