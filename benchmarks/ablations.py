@@ -6,10 +6,8 @@ where its search of fold 0 and seed 1 is finished.
 """
 
 import argparse
-import multiprocessing
-import os
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from nni_emodarts.config import ExperimentConfig, lay_over, validate
 from nni_emodarts.console import show_note
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import load_manifest
+from nni_emodarts.processes import start_pool, threads_of_others
 from nni_emodarts.summaries import read_cell
 
 FOLDS = (0, 1, 2)
@@ -131,9 +130,7 @@ def compute(jobs: Sequence[Job], runs: Path, workers: int) -> None:
         for each in work:
             _compute(*each)
         return
-    # Processes inherit the number of threads; two that use all cores spin against each other.
-    os.environ["OMP_NUM_THREADS"] = str(threads_each(workers))
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
         for done in as_completed([pool.submit(_compute, *each) for each in work]):
             done.result()
 

@@ -1,9 +1,7 @@
 """Cells side by side, in processes of their own."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import Corpus, prepare
-from nni_emodarts.processes import start_pool
+from nni_emodarts.processes import start_pool, threads_of_others
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import RunFolder, write_json_file
 from nni_emodarts.summaries import read_cell
@@ -47,7 +45,7 @@ def _compute_batch(
     if workers <= 1:
         yield from (_compute_job(*job, progress) for job in jobs)
         return
-    with _threads(threads_each(workers)):
+    with threads_of_others(threads_each(workers)):
         pool = start_pool(workers)
         try:
             for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
@@ -72,17 +70,3 @@ def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
     """The configuration and its corpus, prepared once in each process."""
     config = validate(yaml.safe_load(text))
     return config, prepare(config.data, config.features)
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Processes started inside use so many threads; two that use all of them spin against each other."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(count)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
