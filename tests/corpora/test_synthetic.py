@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nni_emodarts.corpora import synthetic
-from nni_emodarts.corpora.synthetic import SAMPLING_RATE, draw_speaker, ensure_corpus, make_corpus, say
+from nni_emodarts.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
+from nni_emodarts.corpora.synthetic import ensure_corpus, make_corpus
 from nni_emodarts.errors import ConfigError, RunFolderError
 
 # ensure_corpus in a process of its own, of {utterances} utterances rather than 8 so that the test is quick
