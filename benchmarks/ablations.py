@@ -103,29 +103,26 @@ def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA
     if arguments.discard_stale:
         _discard(place)
     if chosen and not arguments.summarize:
-        compute(place.reference(), place.runs / REFERENCE, arguments.workers)
-        for variant in chosen:
-            compute(place.jobs(variant), place.runs / variant.name, arguments.workers)
+        compute([(job, place.runs / REFERENCE) for job in place.reference()], arguments.workers)
+        compute([(job, place.runs / each.name) for each in chosen for job in place.jobs(each)], arguments.workers)
     write_json(results / f"{ABLATIONS}.json", summary(place))
     if TRANSFER in groups:
         transfer(corpora, data, results, arguments.runs, arguments.workers, arguments.summarize)
     write_document(arguments.out)
 
 
-def compute(jobs: Sequence[Job], runs: Path, workers: int) -> None:
+def compute(jobs: Sequence[tuple[Job, Path]], workers: int) -> None:
     """Compute the cells that are missing, several at once.
 
     Args:
-        jobs: the cells.
-        runs: folder of the run folders behind.
+        jobs: cells, each with the folder of the run folders behind it.
         workers: processes at once.
 
     Raises:
         RunFolderError: a finished cell was computed with other settings.
     """
-    digest = load_manifest(jobs[0].config.data).digest
-    missing = [job for job in jobs if job.read(digest) is None]
-    work = [(job.config.to_yaml(), job.cell, job.cells, runs) for job in missing]
+    digest = load_manifest(jobs[0][0].config.data).digest
+    work = [(job.config.to_yaml(), job.cell, job.cells, runs) for job, runs in jobs if job.read(digest) is None]
     if workers == 1 or len(work) < 2:
         for each in work:
             _compute(*each)
