@@ -24,6 +24,7 @@ from benchmarks.evidence import (
     discard_stale,
     finished_cells,
     jobs_of,
+    seeds_there,
     write_json,
 )
 from benchmarks.results import add_places, data_folder, guarded, pick
@@ -35,7 +36,7 @@ from nni_emodarts.console import show_note
 from nni_emodarts.environment import threads_each
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.processes import start_pool, threads_of_others
-from nni_emodarts.summaries import read_cell
+from nni_emodarts.summaries import read_cell, summarize
 
 FOLDS = (0, 1, 2)
 SEEDS = (1,)
@@ -67,9 +68,9 @@ class Ablations:
         """Folder of the main table's cells."""
         return self.results / "cells" / self.corpus.name
 
-    def reference(self) -> list[Job]:
+    def reference(self, seeds: Sequence[int] = SEEDS) -> list[Job]:
         """The cells as shipped: those of the main table."""
-        return jobs_of(self.shipped, Method("darts"), FOLDS, SEEDS, self.main_cells)
+        return jobs_of(self.shipped, Method("darts"), FOLDS, seeds, self.main_cells)
 
     def jobs(self, variant: Variant) -> list[Job]:
         """A variant's cells; of one that only retrains those whose architecture is there."""
@@ -167,10 +168,20 @@ def summary(place: Ablations) -> dict[str, Any]:
         "folds": list(FOLDS),
         "seeds": list(SEEDS),
         "groups": GROUPS,
+        "as_shipped_by_seed": _by_seed(place, digest),
         **compared,
         "methods": rows,
         "comparisons": compared["comparisons"] if REFERENCE in held else [],
         "missing": missing,
+    }
+
+
+def _by_seed(place: Ablations, digest: str) -> dict[str, float]:
+    """UAR as shipped of each seed of the main table whose cells are there: what another seed alone changes."""
+    cells, _ = finished_cells(place.reference(seeds_there(place.main_cells, Method("darts"))), digest)
+    seeds = sorted({cell["seed"] for cell in cells})
+    return {
+        str(seed): summarize(REFERENCE, [cell for cell in cells if cell["seed"] == seed])["uar_mean"] for seed in seeds
     }
 
 

@@ -117,6 +117,7 @@ def _ablation_section(table: Table) -> list[str]:
         f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
         "changes one thing of the configuration as shipped, `as_shipped`, or measures another method; rows of the "
         "recipe retrain the architectures that `as_shipped` found, and cost that alone; the others search anew.",
+        _luck(table["as_shipped_by_seed"]),
         missing_text(table),
     ]
     against = {row["method"]: row for row in table["comparisons"]}
@@ -125,6 +126,18 @@ def _ablation_section(table: Table) -> list[str]:
         if len(methods) > 1:
             parts += [f"### {title}", _variants(methods, against)]
     return parts
+
+
+def _luck(by_seed: Mapping[str, float]) -> str:
+    """What another seed alone changes, so that no difference of one seed is taken for more than that."""
+    if len(by_seed) < 2:
+        return ""
+    figures = ", ".join(f"{uar:.3f} (seed {seed})" for seed, uar in by_seed.items())
+    span = max(by_seed.values()) - min(by_seed.values())
+    return (
+        f"`as_shipped` itself has {figures} on these folds: {span:.3f} lie between two seeds, and a difference of that "
+        "size may be luck, that of all rows together too, since the same seed stands behind each."
+    )
 
 
 def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:

@@ -1,6 +1,7 @@
 """Ablations and transfer, on small corpora with the tiny preset; cells are made up."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,7 @@ def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     assert {row["group"] for row in second["methods"]} == {"reference", "scope", "recipe", "hand_designed"}
     assert all(row["reference"] == "as_shipped" for row in second["comparisons"])
     assert (second["folds"], second["seeds"]) == ([0, 1, 2], [1])
+    assert second["as_shipped_by_seed"] == {"1": second["methods"][0]["uar_mean"]}
     cells = folder / "docs" / "results" / "cells"
     assert len(list((cells / "emodb4-loso").glob("darts-*.json"))) == 3, "as shipped: cells of the main table"
     assert len(list((cells / "emodb4-loso").glob("rnn-*.json"))) == 3, "these, too"
@@ -107,6 +109,21 @@ def test_parts_of_the_recipe_retrain_the_architectures_that_were_found(
     jobs = place.jobs(variant)
     shipped = [json.loads(job.cell.file(job.cells).read_text())["architecture"] for job in place.reference()]
     assert [json.loads(Path(str(job.cell.method.architecture)).read_text()) for job in jobs] == shipped
+
+
+def test_what_another_seed_changes_stands_beside_the_ablations(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(computed[0], tmp_path / "more"))
+    for file in (folder / "docs" / "results" / "cells" / "emodb4-loso").glob("darts-fold_*-seed_1.json"):
+        cell = {**json.loads(file.read_text()), "seed": 2}
+        file.with_name(file.name.replace("seed_1", "seed_2")).write_text(json.dumps(cell))
+    found = run(data, folder, "--summarize")
+    first = found["methods"][0]["uar_mean"]
+    assert found["as_shipped_by_seed"] == {"1": first, "2": first}
+    assert found["seeds"] == [1], "the ablations stay with theirs"
+    page = (folder / "docs" / "RESULTS.md").read_text()
+    assert f"`as_shipped` itself has {first:.3f} (seed 1), {first:.3f} (seed 2) on these folds: 0.000 lie" in page
 
 
 def test_finished_cells_are_kept_and_those_of_other_settings_refused(
