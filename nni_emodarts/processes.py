@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def start_pool(workers: int, begin: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
+@contextmanager
+def start_pool(
+    workers: int, begin: Callable[..., object] | None = None, *arguments: Any
+) -> Iterator[ProcessPoolExecutor]:
     """Processes that are spawned rather than forked, since torch's threads do not survive a fork.
+
+    Where what is done with them fails or is left, tasks that have not begun are dropped.
 
     Args:
         workers: how many.
@@ -18,7 +23,11 @@ def start_pool(workers: int, begin: Callable[..., object] | None = None, *argume
         arguments: of `begin`; sent once.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @contextmanager

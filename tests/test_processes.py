@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,17 @@ def test_workers_begin_with_what_they_are_sent() -> None:
     with start_pool(1, os.putenv, "EMODARTS_TEST", "sent") as pool:
         done = pool.submit(subprocess.check_output, ["sh", "-c", "echo $EMODARTS_TEST"])
         assert done.result() == b"sent\n"
+
+
+def test_tasks_that_have_not_begun_are_dropped_where_one_fails() -> None:
+    waiting: list[Future[None]] = []
+
+    def fail() -> None:
+        with start_pool(1) as pool:
+            failing = pool.submit(divmod, 1, 0)
+            waiting.extend(pool.submit(time.sleep, 0.5) for _ in range(40))
+            failing.result()
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert sum(task.cancelled() for task in waiting) > 30

@@ -45,13 +45,9 @@ def _compute_batch(
     if workers <= 1:
         yield from (_compute_job(*job, progress) for job in jobs)
         return
-    with threads_of_others(threads_each(workers)):
-        pool = start_pool(workers)
-        try:
-            for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
-                yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
+        for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
+            yield done.result()
 
 
 def _compute_job(text: str, cell: Cell, file: Path, runs: Path, progress: Progress = silent) -> dict[str, Any]:

@@ -216,22 +216,20 @@ def _one_thread() -> Iterator[None]:
 
 def _in_processes(chunks: Iterator[Sequence[Recording]], work: Work, workers: int) -> Iterator[Outcome]:
     """Few chunks are in flight at a time."""
-    pool = start_pool(workers, _start_worker, work)
     try:
-        pending: set[Future[Outcome]] = set()
-        for chunk in chunks:
-            pending.add(pool.submit(_work_in_worker, chunk))
-            if len(pending) >= 4 * workers:
-                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in finished)
-        yield from (future.result() for future in as_completed(pending))
+        with start_pool(workers, _start_worker, work) as pool:
+            pending: set[Future[Outcome]] = set()
+            for chunk in chunks:
+                pending.add(pool.submit(_work_in_worker, chunk))
+                if len(pending) >= 4 * workers:
+                    finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in finished)
+            yield from (future.result() for future in as_completed(pending))
     except BrokenProcessPool:
         raise ConfigError(
             f"data.workers: one of {workers} processes died, for lack of memory or because the calling script lacks "
             '`if __name__ == "__main__":`; what they stored is kept, set data.workers=1 to go on in one process'
         ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 _worker: Callable[[Sequence[Recording]], Outcome]
