@@ -6,9 +6,10 @@ where its search of fold 0 and seed 1 is finished.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from benchmarks.evidence import (
     Corpus,
     Job,
     compare_cells,
+    delete,
     describe,
     discard_stale,
     finished_cells,
@@ -29,11 +31,12 @@ from benchmarks.evidence import (
 )
 from benchmarks.results import add_places, data_folder, guarded, pick
 from benchmarks.results_document import ABLATIONS, write_document
-from benchmarks.transfer import TRANSFER, transfer
+from benchmarks.transfer import TRANSFER, discard_stale_transfer, transfer
 from nni_emodarts.benchmark import Cell, Method, benchmark
 from nni_emodarts.config import ExperimentConfig, lay_over, validate
 from nni_emodarts.console import show_note
 from nni_emodarts.environment import threads_each
+from nni_emodarts.errors import CellError
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.processes import start_pool, threads_of_others
 from nni_emodarts.summaries import read_cell, summarize
@@ -68,18 +71,26 @@ class Ablations:
         """Folder of the main table's cells."""
         return self.results / "cells" / self.corpus.name
 
+    @cached_property
+    def manifest(self) -> str:
+        """Digest of the corpus's manifest."""
+        return load_manifest(self.shipped.data).digest
+
     def reference(self, seeds: Sequence[int] = SEEDS) -> list[Job]:
         """The cells as shipped: those of the main table."""
         return jobs_of(self.shipped, Method("darts"), FOLDS, seeds, self.main_cells)
 
+    def own_cells(self, variant: Variant) -> Path:
+        """Folder of a variant's cells, where they are none of the main table."""
+        return self.results / "cells" / ABLATIONS / variant.name
+
     def jobs(self, variant: Variant) -> list[Job]:
-        """A variant's cells; of one that only retrains those whose architecture is there."""
+        """A variant's cells; of one that only retrains those whose architecture was found by the search as shipped."""
         config = lay_over(self.shipped, variant.settings)
-        own = self.results / "cells" / ABLATIONS / variant.name
-        cells = self.main_cells if variant.in_main_table else own
+        cells = self.main_cells if variant.in_main_table else self.own_cells(variant)
         if not variant.retrained:
             return jobs_of(config, Method(variant.method), FOLDS, SEEDS, cells)
-        carried = [(job.cell, self._architecture(job)) for job in self.reference() if job.cell.file(job.cells).exists()]
+        carried = [(job.cell, self._architecture(job)) for job in self.reference() if job.read(self.manifest)]
         return [Job(config, Cell(Method("darts", file), cell.fold, cell.seed), cells) for cell, file in carried]
 
     def _architecture(self, job: Job) -> str:
@@ -102,7 +113,7 @@ def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA
     place = Ablations(corpora[0], data, results, arguments.runs / ABLATIONS)
     chosen = list(variants(place.shipped, groups))
     if arguments.discard_stale:
-        _discard(place)
+        _discard(place, corpora)
     if chosen and not arguments.summarize:
         compute([(job, place.runs / REFERENCE) for job in place.reference()], arguments.workers)
         compute([(job, place.runs / each.name) for each in chosen for job in place.jobs(each)], arguments.workers)
@@ -121,36 +132,41 @@ def compute(jobs: Sequence[tuple[Job, Path]], workers: int) -> None:
 
     Raises:
         RunFolderError: a finished cell was computed with other settings.
+        CellError: some cells failed; the others are finished.
     """
     digest = load_manifest(jobs[0][0].config.data).digest
     work = [(job.config.to_yaml(), job.cell, job.cells, runs) for job, runs in jobs if job.read(digest) is None]
     if workers == 1 or len(work) < 2:
-        for each in work:
-            _compute(*each)
-        return
-    with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
-        for done in as_completed([pool.submit(_compute, *each) for each in work]):
-            done.result()
+        failures = [_compute(*each) for each in work]
+    else:
+        with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
+            failures = [done.result() for done in as_completed([pool.submit(_compute, *each) for each in work])]
+    if any(failures):
+        raise CellError("\n".join(failure for failure in failures if failure))
 
 
-def _compute(text: str, cell: Cell, cells: Path, runs: Path) -> None:
+def _compute(text: str, cell: Cell, cells: Path, runs: Path) -> str:
+    """Compute a cell; why that failed, where it did."""
     config = validate(yaml.safe_load(text))
 
     def tell(number: int, count: int, figures: dict[str, Any]) -> None:
         where = f"{cells.name}: {figures['method']} fold {figures['fold']} seed {figures['seed']}"
         show_note(f"{where}: {figures['cpu_seconds']:.0f} CPU seconds")
 
-    benchmark(config, [cell.method], [cell.fold], [cell.seed], cells, runs, tell=tell)
+    try:
+        benchmark(config, [cell.method], [cell.fold], [cell.seed], cells, runs, tell=tell)
+    except CellError as error:
+        return f"{cells.name}: {error}"
+    return ""
 
 
 def summary(place: Ablations) -> dict[str, Any]:
     """The finished variants of all groups beside the configuration as shipped; the others are said to be missing."""
-    digest = load_manifest(place.shipped.data).digest
     every = [Variant(REFERENCE, "reference"), *variants(place.shipped, list(GROUPS))]
     held, missing = {}, []
     for variant in every:
         jobs = place.reference() if variant.name == REFERENCE else place.jobs(variant)
-        found, reason = finished_cells(jobs, digest)
+        found, reason = finished_cells(jobs, place.manifest)
         if len(found) == len(FOLDS) * len(SEEDS):
             held[variant.name] = found
         else:
@@ -168,7 +184,7 @@ def summary(place: Ablations) -> dict[str, Any]:
         "folds": list(FOLDS),
         "seeds": list(SEEDS),
         "groups": GROUPS,
-        "as_shipped_by_seed": _by_seed(place, digest),
+        "as_shipped_by_seed": _by_seed(place),
         **compared,
         "methods": rows,
         "comparisons": compared["comparisons"] if REFERENCE in held else [],
@@ -176,25 +192,27 @@ def summary(place: Ablations) -> dict[str, Any]:
     }
 
 
-def _by_seed(place: Ablations, digest: str) -> dict[str, float]:
+def _by_seed(place: Ablations) -> dict[str, float]:
     """UAR as shipped of each seed of the main table whose cells are there: what another seed alone changes."""
-    cells, _ = finished_cells(place.reference(seeds_there(place.main_cells, Method("darts"))), digest)
-    seeds = sorted({cell["seed"] for cell in cells})
-    return {
-        str(seed): summarize(REFERENCE, [cell for cell in cells if cell["seed"] == seed])["uar_mean"] for seed in seeds
-    }
+    cells, _ = finished_cells(place.reference(seeds_there(place.main_cells, Method("darts"))), place.manifest)
+    return dict(summarize(REFERENCE, cells)["uar_by_seed"]) if cells else {}
 
 
 def _settings(variant: Variant) -> list[str]:
     return list(variant.settings) or ([f"method {variant.method}"] if variant.name != REFERENCE else [])
 
 
-def _discard(place: Ablations) -> None:
-    digest = load_manifest(place.shipped.data).digest
-    every: Iterable[list[Job]] = map(place.jobs, variants(place.shipped, list(GROUPS)))
-    for jobs in (place.reference(), *every):
-        for file in discard_stale(jobs, digest):
-            show_note(f"deleted {file}, which was computed with other settings")
+def _discard(place: Ablations, corpora: Sequence[Corpus]) -> None:
+    """Delete what other settings gave: with a search as shipped also what retrained its architecture."""
+    gone = discard_stale(place.reference(), place.manifest)
+    for variant in variants(place.shipped, list(GROUPS)):
+        jobs = place.jobs(variant)
+        gone += discard_stale(jobs, place.manifest)
+        current = {job.cell.file(job.cells) for job in jobs}
+        gone += delete(set(place.own_cells(variant).glob("*.json")) - current)
+    gone += discard_stale_transfer(corpora, place.data, place.results)
+    for file in gone:
+        show_note(f"deleted {file}, which was computed with other settings")
 
 
 def _parser() -> argparse.ArgumentParser:

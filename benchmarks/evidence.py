@@ -141,8 +141,12 @@ def finished_cells(jobs: Sequence[Job], manifest: str) -> tuple[list[dict[str, A
 
 def discard_stale(jobs: Iterable[Job], manifest: str) -> list[Path]:
     """Delete the cells that were computed with other settings; their files are returned."""
-    stale = [job.cell.file(job.cells) for job in jobs if job.read(manifest) is None]
-    gone = [file for file in stale if file.exists()]
+    return delete(job.cell.file(job.cells) for job in jobs if job.read(manifest) is None)
+
+
+def delete(files: Iterable[Path]) -> list[Path]:
+    """Delete those of the files that are there, and return them."""
+    gone = [file for file in sorted(files) if file.exists()]
     for file in gone:
         file.unlink()
     return gone

@@ -70,8 +70,10 @@ def _ablations(evidence: Evidence) -> str:
     if len(rows) < 2:
         return "Not yet: `python -m benchmarks.ablations`."
     groups = [title for key, title in evidence.ablations["groups"].items() if any(r["group"] == key for r in rows)]
-    count = len(rows) - 1
-    return f"Yes, {count} variants on {len(evidence.ablations['folds'])} folds and one seed: {'; '.join(groups)}."
+    missing = len(evidence.ablations["missing"])
+    answer = f"In part ({missing} more are not computed yet)" if missing else "Yes"
+    folds = len(evidence.ablations["folds"])
+    return f"{answer}: {len(rows) - 1} variants on {folds} folds and one seed: {'; '.join(groups)}."
 
 
 def _runs(evidence: Evidence) -> str:

@@ -104,19 +104,15 @@ def _sureness(row: Mapping[str, Any]) -> str:
     return "significant" if row["p_folds_holm"] < 0.05 else "significant over speakers, not over folds"
 
 
-def _validation(method: Table) -> str:
-    """Validation UAR, where networks were validated."""
-    return "" if method["val_uar"] is None else f"{method['val_uar']:.3f}"
-
-
 def _ablation_section(table: Table) -> list[str]:
     if not table:
         return ["Not computed yet: `python -m benchmarks.ablations`."]
     folds, seeds = ", ".join(map(str, table["folds"])), ", ".join(map(str, table["seeds"]))
     parts = [
-        f"On {table['corpus']}, **folds {folds} and seed {seeds} only**: they show directions, not sizes. Each row "
-        "changes one thing of the configuration as shipped, `as_shipped`, or measures another method; rows of the "
-        "recipe retrain the architectures that `as_shipped` found, and cost that alone; the others search anew.",
+        f"On {table['corpus']}, **folds {folds} and seed {seeds} only**. Each row changes one thing of the "
+        "configuration as shipped, `as_shipped`, with what must follow from it, or measures another method. Rows of "
+        "the recipe retrain the architectures that `as_shipped` found, and cost that alone; hand-designed networks are "
+        "trained; the others search anew.",
         _luck(table["as_shipped_by_seed"]),
         missing_text(table),
     ]
@@ -133,15 +129,19 @@ def _luck(by_seed: Mapping[str, float]) -> str:
     if len(by_seed) < 2:
         return ""
     figures = ", ".join(f"{uar:.3f} (seed {seed})" for seed, uar in by_seed.items())
-    span = max(by_seed.values()) - min(by_seed.values())
     return (
-        f"`as_shipped` itself has {figures} on these folds: {span:.3f} lie between two seeds, and a difference of that "
-        "size may be luck, that of all rows together too, since the same seed stands behind each."
+        f"`as_shipped` itself has {figures} on these folds: {_span(by_seed):.3f} lie between two seeds, and a "
+        "difference of that size may be luck, that of all rows together too, since the same seed stands behind each."
     )
 
 
+def _span(by_seed: Mapping[str, float]) -> float:
+    """How far the seeds lie apart; 0 of one seed, of which nothing is known."""
+    return max(by_seed.values()) - min(by_seed.values()) if by_seed else 0.0
+
+
 def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
-    shipped = next(method for method in methods if method["group"] == "reference")["by_fold"]
+    shipped: Mapping[str, float] = next((method["by_fold"] for method in methods if method["group"] == "reference"), {})
     rows = []
     for method in methods:
         found = against.get(method["name"])
@@ -152,7 +152,7 @@ def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
                 uar_text(method),
                 "" if found is None else f"{found['difference']:+.3f}",
                 "" if found is None else ", ".join(f"{uar - shipped[k]:+.2f}" for k, uar in method["by_fold"].items()),
-                _validation(method),
+                _figure(method["val_uar"]),  # where networks were validated
                 f"{method['parameters']:,}",
                 f"{method['cpu_seconds']:,.0f}",
             ]
@@ -191,7 +191,7 @@ def _recipe_section(evidence: Evidence) -> list[str]:
         f"Variants of recipe, space and search that were tried before they were fixed: {', '.join(counts)}.",
         str(evidence.notes.get("recipe") or "").strip(),
     ]
-    parts.append(_earlier(evidence.notes.get("earlier") or {}))
+    parts.append(_earlier(evidence))
     shown: list[Any] = []
     for table in evidence.tables:
         settings = {key: table["configuration"][key] for key in ("features", "space", "search", "retrain")}
@@ -202,17 +202,26 @@ def _recipe_section(evidence: Evidence) -> list[str]:
     return parts
 
 
-def _earlier(figures: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
-    """Test figures that were read before the recipe was fixed: table -> method -> UAR, oldest first, then now."""
+def _earlier(evidence: Evidence) -> str:
+    """Test figures that were read before the recipe was fixed, oldest first, beside those of today."""
+    now = {
+        (table["name"], method["name"]): method["uar_by_seed"].get("1")
+        for table in evidence.tables
+        for method in table["methods"]
+    }
     rows = [
-        [name, f"`{method}`", ", ".join(f"{uar:.3f}" for uar in uars)]
-        for name, methods in figures.items()
+        [name, f"`{method}`", ", ".join(f"{uar:.3f}" for uar in uars), _figure(now.get((name, method)))]
+        for name, methods in (evidence.notes.get("earlier") or {}).items()
         for method, uars in methods.items()
     ]
     if not rows:
         return ""
     intro = "Test UAR of seed 1 over all folds as it was read under the recipes and searches before, oldest first:"
-    return f"{intro}\n\n" + markdown_table(["table", "method", "UAR before"], rows)
+    return f"{intro}\n\n" + markdown_table(["table", "method", "UAR before", "UAR now"], rows)
+
+
+def _figure(uar: float | None) -> str:
+    return "" if uar is None else f"{uar:.3f}"
 
 
 def _failures(evidence: Evidence) -> str:
@@ -221,6 +230,7 @@ def _failures(evidence: Evidence) -> str:
         lines.insert(0, "Trials made on the way, one or a few trainings each; no command repeats them:\n")
     table = evidence.ablations
     against = {row["method"]: row for row in table.get("comparisons", [])}
+    luck = _span(table.get("as_shipped_by_seed", {}))
     changes = [
         against[row["name"]]
         for row in table.get("methods", [])
@@ -229,7 +239,7 @@ def _failures(evidence: Evidence) -> str:
     lines += [
         f"- No gain seen: ablation `{row['method']}`, {row['difference']:+.3f} UAR on its folds."
         for row in sorted(changes, key=lambda row: float(row["difference"]))
-        if _failed(row)
+        if _failed(row) and abs(row["difference"]) >= luck
     ]
     for found in evidence.tables:
         lines += [

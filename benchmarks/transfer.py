@@ -1,12 +1,13 @@
 """An architecture that was searched on one corpus, scored on another: its folds, trained from scratch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence import (
     Corpus,
+    delete,
     describe,
     environments,
     finished_cells,
@@ -40,8 +41,7 @@ def transfer(
         summarize_only: compute nothing.
     """
     rows, missing, cells = [], [], []
-    for source, target in ((a, b) for a in corpora for b in corpora if a is not b):
-        name = f"darts_from_{source.key}"
+    for source, target, name in _carried(corpora):
         file = carried_architecture(source, data, results)
         if file is None:
             reason = f"the search on {source.name}, fold 0 and seed 1, is not finished yet"
@@ -68,6 +68,27 @@ def transfer(
     }
     write_json(results / f"{TRANSFER}.json", summary)
     return summary
+
+
+def discard_stale_transfer(corpora: Sequence[Corpus], data: Path, results: Path) -> list[Path]:
+    """Delete the cells of other settings, or of another architecture than would be carried; return their files."""
+    gone = []
+    for source, target, name in _carried(corpora):
+        cells = results / "cells" / target.name
+        held = set(cells.glob(f"{name}-*.json"))
+        file = carried_architecture(source, data, results) if held else None
+        if file is not None:
+            config = target.config(data)
+            jobs = jobs_of(config, Method(name, str(file)), target.folds(data), SEEDS, cells)
+            digest = load_manifest(config.data).digest
+            held -= {job.cell.file(cells) for job in jobs if job.read(digest)}
+        gone += delete(held)
+    return gone
+
+
+def _carried(corpora: Sequence[Corpus]) -> Iterator[tuple[Corpus, Corpus, str]]:
+    """Where each architecture comes from, where it goes, and the name of its row."""
+    return ((a, b, f"darts_from_{a.key}") for a in corpora for b in corpora if a is not b)
 
 
 def carried_architecture(source: Corpus, data: Path, results: Path) -> Path | None:

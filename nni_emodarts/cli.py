@@ -243,9 +243,12 @@ def benchmark(
     chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.benchmark import Method, compare
     from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.run_folder import RunFolder
 
     _folds(folds, load_manifest(chosen.data), chosen.data.protocol)  # faults are told before anything is computed
     listed = [Method(method.strip()) for method in methods.split(",")]
+    for folder in (out, runs):
+        RunFolder.check(folder, resume=True)
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, progress=progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
@@ -253,6 +256,7 @@ def benchmark(
             name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers,
             console.Cells(progress), reference, progress,
         )  # fmt: skip
+    console.show_skipped(len(corpus.skipped), "each network's folder")
     console.show_comparison(summary)
 
 

@@ -83,7 +83,7 @@ def stacked_folds(cells: Cells) -> npt.NDArray[np.int64]:
     """
     seeds = sorted({cell["seed"] for cell in cells})
     return stack_speakers(
-        [{str(cell["fold"]): _all_speakers(cell) for cell in cells if cell["seed"] == seed} for seed in seeds]
+        [{f"{cell['fold']:06d}": _all_speakers(cell) for cell in cells if cell["seed"] == seed} for seed in seeds]
     )
 
 

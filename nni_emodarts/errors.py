@@ -61,6 +61,10 @@ class DivergenceError(EmodartsError):
     """Training whose loss is no number any more."""
 
 
+class CellError(EmodartsError):
+    """Cells of a benchmark that failed, while the others were computed."""
+
+
 class OverlapError(EmodartsError):
     """A network would be scored on speakers that chose its architecture."""
 

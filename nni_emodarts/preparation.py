@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,11 @@ class Corpus:
     input_shape: tuple[int, int]
     skipped: pd.DataFrame
     coarsening: Coarsening | None = None
+
+    @property
+    def recordings(self) -> str:
+        """A short digest of what was recorded, row by row; that of the manifest knows the files' names alone."""
+        return sha256("".join(self.store.digests).encode()).hexdigest()[:12]
 
     @property
     def num_classes(self) -> int:

@@ -17,13 +17,13 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
 
     Returns:
-        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_interval` (bootstrap over speakers), `wa_mean`,
-        `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `confusion` (rows true, columns
-        predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds` (of one
-        seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell has
-        none). Where a search has candidates, their mean number; where networks were searched or drawn, `operations`:
-        how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`, `uar_interval` and
-        `wa` of the mean of their probabilities.
+        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over speakers),
+        `wa_mean`, `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `confusion` (rows true,
+        columns predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds`
+        (of one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell
+        has none). Where a search has candidates, their mean number; where networks were searched or drawn,
+        `operations`: how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`,
+        `uar_interval` and `wa` of the mean of their probabilities.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
@@ -36,6 +36,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "name": name,
         "uar_mean": mean(uars),
         "uar_std": stdev(uars) if len(uars) > 1 else None,
+        "uar_by_seed": {str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
         "uar_interval": list(bootstrap_uar(confusions)),
         "wa_mean": float(wa_of_confusion(pooled).mean()),
         "fold_mean_uar": mean(cell["test_uar"] for cell in cells),

@@ -12,10 +12,10 @@ from made_up_cells import make_up_cell
 from benchmarks import ablations, results_document
 from benchmarks.ablation_table import GROUPS, PARTS, VARIANTS, variants
 from benchmarks.evidence import Corpus, main_table
-from nni_emodarts.benchmark import Method, benchmark, jobs
+from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import CellError, RunFolderError
 
 CORPORA = (
     Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny"),
@@ -97,7 +97,7 @@ def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     assert len(list((cells / "emodb4-loso").glob("rnn-*.json"))) == 3, "these, too"
     page = (folder / "docs" / "RESULTS.md").read_text()
     assert "**folds 0, 1, 2 and seed 1 only**" in page
-    assert "`with_mixup`" in page or "`without_mixup`" in page
+    assert "| `with_mixup` | " in page or "| `without_mixup` | " in page
 
 
 def test_parts_of_the_recipe_retrain_the_architectures_that_were_found(
@@ -135,6 +135,41 @@ def test_finished_cells_are_kept_and_those_of_other_settings_refused(
     changed = (Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", ("retrain.epochs=3",)),)
     with pytest.raises(RunFolderError, match="other settings"):
         run(data, folder, "--groups", "scope", corpora=changed)
+
+
+def test_what_a_changed_search_had_found_is_deleted_with_it(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(computed[0], tmp_path / "changed"))
+    cells = folder / "docs" / "results" / "cells"
+    changed = (
+        Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", ("search.epochs=3",)),
+        CORPORA[1],
+    )
+    assert list(cells.glob("emodb4-ablations/*mixup/*.json"))
+    assert list(cells.glob("*/darts_from_small-*.json"))
+    found = run(data, folder, "--summarize", "--discard-stale", "--groups", "scope", corpora=changed)
+    left = {file.relative_to(cells).parts[-2:] for file in cells.rglob("*.json")}
+    assert {name.partition("-")[0] for _, name in left} == {"cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention"}
+    assert [row["name"] for row in found["methods"]] == ["cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention"]
+    run(data, folder, "--groups", "recipe,transfer", corpora=changed)
+    assert list(cells.glob("emodb4-ablations/*mixup/*.json"))
+    assert list(cells.glob("*/darts_from_small-*.json"))
+
+
+def test_a_cell_that_fails_keeps_no_other_from_being_computed(
+    computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(computed[0], tmp_path / "failing"))
+    cells = folder / "docs" / "results" / "cells" / "emodb4-ablations"
+    for file in cells.glob("scope_*/*.json"):
+        file.unlink()
+    monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
+    with pytest.raises(
+        CellError, match=r"scope_lstm: 1 of 1 cells failed:\n  darts, fold 1, seed 1: planted\nscope_rnn: "
+    ):
+        run(data, folder, "--groups", "scope")
+    assert len(list(cells.glob("scope_*/*.json"))) == 8
 
 
 def test_transfer_goes_both_ways_where_the_searches_are_there(

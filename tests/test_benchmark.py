@@ -1,20 +1,27 @@
 import json
+import os
+import shutil
+import signal
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
+from made_up_cells import make_up_cell
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
-from nni_emodarts import random_search
+from nni_emodarts import one_shot, random_search
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.benchmark import Cell, Method, benchmark, compare, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.errors import ConfigError, DivergenceError, OverlapError, RunFolderError
+from nni_emodarts.errors import CellError, ConfigError, DivergenceError, OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.random_search import search_at_random
@@ -133,6 +140,102 @@ def test_cells_of_other_settings_are_refused(
         benchmark(config, [Method("cnn_lstm")], [0], [1], tmp_path, tmp_path)
 
 
+def test_a_method_is_named_once(config: ExperimentConfig, tmp_path: Path) -> None:
+    methods = [Method("cnn"), Method("cnn_lstm"), Method("cnn")]
+    with pytest.raises(ConfigError, match="methods name cnn twice"):
+        compare("small", config, methods, [0], [1], tmp_path / "out", tmp_path / "runs")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
+    config: ExperimentConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunFolderError, match="is a file"):
+        benchmark(config, [Method("cnn")], [0], [1], tmp_path / "cells", tmp_path / "file")
+    with pytest.raises(RunFolderError, match="file/cells"):
+        benchmark(config, [Method("cnn")], [0], [1], tmp_path / "file" / "cells", tmp_path / "runs")
+
+
+def test_cells_of_other_recordings_are_not_mixed(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    cells = Path(shutil.copytree(compared[0] / "out" / "cells" / "small", tmp_path / "cells"))
+    old = cells / "darts-fold_00-seed_1.json"
+    old.write_text(json.dumps({**read_cell(old), "recordings": "others"}))
+    both = [Method("darts"), Method("cnn_lstm")]
+    with pytest.raises(RunFolderError, match="computed from other recordings"):
+        benchmark(config, both, [0, 1], [1], cells, tmp_path / "runs")
+    for file in cells.glob("*fold_01*"):
+        file.unlink()
+    with pytest.raises(RunFolderError, match=r"darts-fold_00-seed_1\.json was computed from other recordings"):
+        benchmark(config, [Method("darts")], [0, 1], [1], cells, tmp_path / "runs")
+    assert not list(cells.glob("*fold_01*"))
+
+
+def test_what_was_recorded_is_known_by_content(small_corpus: Corpus) -> None:
+    digests = small_corpus.store.digests
+    assert small_corpus.recordings == sha256("".join(digests).encode()).hexdigest()[:12]
+    fewer = replace(small_corpus, store=small_corpus.store.pick(np.arange(1, len(digests))))
+    assert fewer.recordings != small_corpus.recordings
+
+
+def test_a_search_goes_on_where_its_corpus_lies_now(
+    config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validate = one_shot.Recorder.on_train_epoch_end
+    epochs = []
+
+    def stop(self: Any, trainer: Any, module: Any) -> None:
+        validate(self, trainer, module)
+        epochs.append(trainer.current_epoch)
+        if len(epochs) == 1:
+            raise KeyboardInterrupt
+
+    def run(**changed: Any) -> None:
+        data = config.model_dump(mode="json")
+        data["search"]["epochs"] = 2
+        data["data"] |= changed
+        benchmark(
+            ExperimentConfig.model_validate(data), [Method("darts")], [0], [1], tmp_path / "cells", tmp_path / "runs"
+        )
+
+    monkeypatch.setattr(one_shot.Recorder, "on_train_epoch_end", stop)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run()
+    run(workers=1, cache=str(tmp_path / "cache"))
+    assert epochs == [0, 1], "the first epoch is not trained again"
+
+
+def test_a_cell_that_fails_keeps_no_other_from_being_computed(
+    config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "compute_cell", make_up_cell)
+    monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
+    methods = [Method("darts"), Method("random_search"), Method("cnn")]
+    cells = tmp_path / "cells"
+    with pytest.raises(CellError) as told:
+        benchmark(config, methods, [0, 1], [1], cells, tmp_path / "runs")
+    assert str(told.value).splitlines() == [
+        "2 of 6 cells failed, the others are finished:",
+        "  darts, fold 1, seed 1: planted",
+        "  random_search, fold 1, seed 1: the search that pays for it failed",
+    ]
+    assert len(list(cells.glob("*.json"))) == 4
+    monkeypatch.setattr("made_up_cells.FAILING", set())
+    benchmark(config, methods, [0, 1], [1], cells, tmp_path / "runs")
+    assert len(list(cells.glob("*.json"))) == 6
+
+
+def test_a_process_that_dies_is_told(config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "_compute_job", die)
+    with pytest.raises(ConfigError, match="one of 2 processes died"):
+        benchmark(config, [Method("cnn")], [0, 1], [1], tmp_path / "cells", tmp_path / "runs", workers=2)
+
+
+def die(*words: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def test_what_a_digest_covers(config: ExperimentConfig) -> None:
     def digest(method: str, **changed: Any) -> str:
         data = config.model_dump(mode="json")
@@ -213,19 +316,31 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     (one,) = (folder / "candidates").glob("*/metrics.json")
     cost = json.loads(one.read_text())["cpu_seconds"]
     assert cell["search_cpu_seconds"] == pytest.approx(cost, abs=0.06)
-    # Twice the budget: the finished candidate is kept, and others are drawn until the budget is used up.
-    stamp = one.stat().st_mtime_ns
-    for file in (cells / "random_search-fold_00-seed_1.json", folder / "metrics.json"):
-        file.unlink()
-    paid = set_cost(compared, cells, cost + 1e-3)
+    # Of a search that cost more it buys more; what was found for less stays as it is, and is not mistaken for it.
+    kept = {file: file.read_bytes() for file in folder.parent.rglob("metrics.json")}
+    paid = set_cost(compared, cells, 1.5 * cost)
+    with pytest.raises(RunFolderError, match=r"was given 0\.001 CPU seconds to spend, but the search of darts"):
+        benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
+    file = cells / "random_search-fold_00-seed_1.json"
+    file.unlink()
     (summary,) = benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
-    held = [json.loads(file.read_text()) for file in (folder / "candidates").glob("*/metrics.json")]
-    found = json.loads((folder / "metrics.json").read_text())
-    assert one.stat().st_mtime_ns == stamp
-    assert summary["candidates"] == len(held) == 2
-    assert found["cpu_seconds"] > paid
+    assert {file: file.read_bytes() for file in kept} == kept
+    (more,) = {*(tmp_path / "runs").rglob("search")} - {folder}
+    candidates = sorted((more / "candidates").glob("*/metrics.json"), key=lambda each: each.stat().st_mtime_ns)
+    held = [json.loads(each.read_text()) for each in candidates]
+    found = json.loads((more / "metrics.json").read_text())
+    assert summary["candidates"] == len(held)
+    assert found["cpu_seconds"] - held[-1]["cpu_seconds"] < paid <= found["cpu_seconds"], (
+        "one is begun till it is spent"
+    )
     assert found["val_uar"] == max(each["val_uar"] for each in held)
     assert {each["epochs"] for each in held} == {config.search.epochs}
+    # Cut off before it had said what it found, it goes on with the candidates that are finished.
+    stamps = [each.stat().st_mtime_ns for each in candidates]
+    for each in (file, more / "metrics.json"):
+        each.unlink()
+    assert benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")[0] == summary
+    assert [each.stat().st_mtime_ns for each in candidates] == stamps
 
 
 def test_random_search_draws_others_than_random_sampling(

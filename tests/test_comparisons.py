@@ -9,12 +9,12 @@ from nni_emodarts.paired import compare_systems, holm
 SPEAKERS = 8
 
 
-def cells(skill: float, seeds: int = 2) -> list[dict[str, Any]]:
-    """Four folds of two speakers each; 10 utterances of each of 3 classes a speaker."""
+def cells(skill: float, seeds: int = 2, folds: int = 4) -> list[dict[str, Any]]:
+    """Folds of two speakers each; 10 utterances of each of 3 classes a speaker."""
     generator = np.random.default_rng(int(skill * 100))
     made = []
     for seed in range(1, seeds + 1):
-        for fold in range(4):
+        for fold in range(folds):
             speakers = {}
             for speaker in (2 * fold, 2 * fold + 1):
                 right = generator.binomial(10, skill, 3)
@@ -48,15 +48,18 @@ def test_whole_folds_are_swapped_too() -> None:
     assert stacked_folds(cells(0.5)).sum() == stacked(cells(0.5)).sum()
 
 
-def test_folds_of_one_speaker_each_are_speakers() -> None:
+@pytest.mark.parametrize("folds", [4, 15])
+def test_folds_of_one_speaker_each_are_speakers(folds: int) -> None:
     def alone(made: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [
             {**cell, "fold": int(name), "speakers": {name: counts}}
             for cell in made for name, counts in cell["speakers"].items()
         ]  # fmt: skip
 
-    (found,) = compare_with("darts", {"darts": alone(cells(0.55)), "other": alone(cells(0.5))})
-    assert found["p"] == found["p_folds"]
+    (found,) = compare_with(
+        "darts", {"darts": alone(cells(0.55, folds=folds)), "other": alone(cells(0.5, folds=folds))}
+    )
+    assert found["p"] == found["p_folds"], "also where swaps are drawn: they are the same ones"
 
 
 def test_the_speakers_of_all_folds_count_together() -> None:

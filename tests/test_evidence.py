@@ -1,6 +1,7 @@
 """The main tables and the page made of them, on a small corpus with the tiny preset."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,7 +88,7 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     page = (folder / "docs" / "RESULTS.md").read_text()
     for method in summary["methods"]:
         assert f"{method['uar_mean']:.3f}" in page
-        assert f"{method['cpu_seconds']:,.0f}" in page
+        assert f"| {method['cpu_seconds']:,.0f} |" in page
     ensembles = [method for method in summary["methods"] if "ensemble" in method]
     assert [method["name"] for method in ensembles] == ["cnn_lstm"], "one seed is no ensemble"
     assert f"| `cnn_lstm` | 2 | {ensembles[0]['ensemble']['uar']:.3f} |" in page
@@ -98,6 +99,13 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     before = page
     results_document.main(["--out", str(folder / "docs")])
     assert (folder / "docs" / "RESULTS.md").read_text() == before
+
+
+def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    shutil.copytree(docs / "results", tmp_path / "results", ignore=shutil.ignore_patterns("cells"))
+    results_document.write_document(tmp_path)
+    assert (tmp_path / "RESULTS.md").read_text() == (docs / "RESULTS.md").read_text()
 
 
 def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
@@ -118,6 +126,17 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
             {"name": "random_search", "seeds": seeds, "candidates": candidates},
         ]
         return CHECKLIST[10].answer(Evidence([{"name": "emodb4-loso", "methods": methods}]))
+
+    ablations = {
+        "methods": [{"group": "reference"}, {"group": "scope"}],
+        "groups": {"scope": "Scopes"},
+        "folds": [0, 1],
+        "missing": [{"method": "mfcc", "reason": "not computed"}],
+    }
+    assert CHECKLIST[7].answer(Evidence(ablations=ablations)).startswith("In part (1 more")
+    assert (
+        CHECKLIST[7].answer(Evidence(ablations={**ablations, "missing": []})).startswith("Yes: 1 variants on 2 folds")
+    )
 
     assert answer(12.5, [1]).startswith("Yes: 12.5 candidates")
     assert answer(12.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
@@ -151,7 +170,8 @@ def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[
     (verdict,) = (line for line in page.splitlines() if line.startswith("- emodb4-loso: DARTS"))
     assert verdict.endswith(" Beware.")
     assert "Made up.\n" in page
-    assert "| emodb4-loso | `darts` | 0.500, 0.625 |" in page
+    now = sliced[1][1]["methods"][2]["uar_by_seed"]["1"]
+    assert f"| emodb4-loso | `darts` | 0.500, 0.625 | {now:.3f} |" in page
 
 
 def test_what_searched_networks_answer_is_shown(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -183,6 +203,10 @@ def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
     told = results_document._failures(Evidence(ablations=ablations))
     assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
     assert "cnn" not in told, "another method is no part"
+    ablations["as_shipped_by_seed"] = {"1": 0.75, "2": 0.735}
+    told = results_document._failures(Evidence(ablations=ablations))
+    assert "with_c" in told
+    assert "without_a" not in told, "no more than another seed changes"
 
 
 def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(

@@ -24,6 +24,9 @@ class Cell:
     fold: int
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.method.name}, fold {self.fold}, seed {self.seed}"
+
     def file(self, folder: Path) -> Path:
         """Where its figures go."""
         return folder / f"{self.method.name}-fold_{self.fold:02d}-seed_{self.seed}.json"

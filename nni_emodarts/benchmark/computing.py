@@ -17,7 +17,7 @@ from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.random_search import search_at_random
 from nni_emodarts.retrain import Design, retrain_fold
-from nni_emodarts.run_folder import ARCHITECTURE, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.search import search, search_cost
 from nni_emodarts.statistics import speaker_confusions
 from nni_emodarts.svm import measure_svm
@@ -59,6 +59,7 @@ def compute_cell(
         "fold": cell.fold,
         "seed": cell.seed,
         "settings": settings_digest(config, cell.method, corpus.manifest.digest),
+        "recordings": corpus.recordings,
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
         "speakers": speaker_confusions(predictions, figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
@@ -105,8 +106,12 @@ def _search(
     progress: Progress,
     budget: float,
 ) -> tuple[Architecture, dict[str, Any]]:
-    """What a search found in a fold, and what that cost."""
+    """What a search found in a fold, and what that cost.
+
+    The folder's name says the settings, so that a search goes on wherever its corpus lies now.
+    """
     if not folder.has(METRICS):
+        folder.write_text(CONFIG, config.to_yaml())
         if cell.method.bought:
             search_at_random(config, corpus, fold, cell.seed, budget, folder, progress)
         else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
+from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
 from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.processes import start_pool, threads_of_others
 from nni_emodarts.progress import Progress, silent
@@ -24,6 +26,8 @@ def compute_all(
 ) -> Iterator[dict[str, Any]]:
     """Figures of each missing cell, in the order in which they finish; those that spend after those that pay.
 
+    A cell that fails by itself keeps none of the others from being computed.
+
     Args:
         config: the whole configuration.
         missing: the cells.
@@ -31,34 +35,62 @@ def compute_all(
         runs: folder of the run folders behind them.
         workers: cells at once.
         progress: told of the steps of a cell where it is computed in this process, one after the other.
+
+    Raises:
+        CellError: some failed; raised when all others are finished.
+        ConfigError: a process died.
     """
+    failures: list[str] = []
     for bought in (False, True):
         batch = [cell for cell in missing if cell.method.bought == bought]
-        yield from _compute_batch(config, batch, cells, runs, workers, progress)
+        payable = [cell for cell in batch if not bought or cell.payer.file(cells).exists()]
+        failures += [f"{cell}: the search that pays for it failed" for cell in batch if cell not in payable]
+        for data, failure in _compute_batch(config, payable, cells, runs, workers, progress):
+            if failure:
+                failures.append(failure)
+            else:
+                yield data
+    if failures:
+        told = "\n".join(f"  {failure}" for failure in failures)
+        others = ", the others are finished" if len(failures) < len(missing) else ""
+        raise CellError(f"{len(failures)} of {len(missing)} cells failed{others}:\n{told}")
 
 
 def _compute_batch(
     config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[tuple[dict[str, Any], str]]:
     jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
     workers = min(workers, len(jobs))
     if workers <= 1:
         yield from (_compute_job(*job, progress) for job in jobs)
         return
-    with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
-        for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
-            yield done.result()
+    try:
+        with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
+            for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
+                yield done.result()
+    except BrokenProcessPool:
+        raise ConfigError(
+            f"workers: one of {workers} processes died, most likely for lack of memory; finished cells are kept, "
+            f"compute the others with fewer workers"
+        ) from None
 
 
-def _compute_job(text: str, cell: Cell, file: Path, runs: Path, progress: Progress = silent) -> dict[str, Any]:
+def _compute_job(
+    text: str, cell: Cell, file: Path, runs: Path, progress: Progress = silent
+) -> tuple[dict[str, Any], str]:
+    """A cell's figures, or none and why it failed."""
     config, corpus = prepared(text)
-    # Each setting has a folder of its own, so that no run goes on with another's.
-    names = cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)
-    folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
     budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
-    data = compute_cell(config, corpus, cell, folder, progress, budget)
+    # Settings have a folder of their own, and so has a budget, so that no run goes on with another's.
+    names = [cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)]
+    names += [f"budget_{budget}"] if cell.method.bought else []
+    folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
+    try:
+        data = compute_cell(config, corpus, cell, folder, progress, budget)
+    except (DivergenceError, ExperimentError) as error:
+        return {}, f"{cell}: {error}"
     write_json_file(file, data)
-    return data
+    return data, ""
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.random_search import RANDOM_SEARCH
-from nni_emodarts.run_folder import write_json_file
+from nni_emodarts.run_folder import RunFolder, write_json_file
 from nni_emodarts.summaries import read_cell, summarize
 from nni_emodarts.svm import prepare_functionals
 
@@ -41,12 +41,16 @@ def compare(
     `comparisons` holds each method against the method `reference`: `darts`, or the last, where it is absent.
 
     Raises:
-        ConfigError: `reference` is not among the methods, or `name` holds a path.
+        ConfigError: `reference` is not among the methods, one of them is named twice, or `name` holds a path.
     """
+    names = [method.name for method in methods]
+    twice = sorted({each for each in names if names.count(each) > 1})
+    if twice:
+        raise ConfigError(f"methods name {', '.join(twice)} twice; name each once")
     if Path(name).name != name:
         raise ConfigError(f"name {name!r} must be a single word, such as emodb4-loso; name the folder by --out")
     try:
-        chosen = pick_reference([method.name for method in methods], reference)
+        chosen = pick_reference(names, reference)
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     folder = out / "cells" / name
@@ -93,15 +97,20 @@ def benchmark(
         A summary of each method, as `summarize` gives it.
 
     Raises:
-        RunFolderError: a finished cell was computed with other settings.
+        RunFolderError: a finished cell was computed with other settings, from other recordings, or at the cost of
+            another search; or a folder cannot be made.
+        CellError: cells failed; the others are finished.
     """
-    cells.mkdir(parents=True, exist_ok=True)
+    for folder in (cells, runs):
+        RunFolder.claim(folder, resume=True)
     wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
     manifest = load_manifest(config.data).digest
     _refuse_without_payer(wanted, cells)
     for cell in (*wanted, *_payers(wanted)):
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
+    _refuse_other_cost(wanted, cells)
+    _refuse_other_recordings(wanted, cells, prepared(config.to_yaml())[1].recordings if missing else None)
     _prepare_functionals(config, missing, progress)
     if missing:
         progress("cells", 0, len(missing))
@@ -131,6 +140,37 @@ def _refuse_other_settings(file: Path, digest: str) -> None:
         raise RunFolderError(
             f"cell {file} was computed with other settings or of another manifest; name another folder, or delete "
             f"it to compute it again"
+        )
+
+
+def _refuse_other_cost(wanted: Sequence[Cell], cells: Path) -> None:
+    """Random search that is finished had the cost of the search whose cell is there."""
+    for cell in wanted:
+        file, payer = cell.file(cells), cell.payer.file(cells)
+        if not cell.method.bought or not file.exists():
+            continue
+        paid = read_cell(file)["architecture"]["origin"]["options"]["budget_cpu_seconds"]
+        cost = read_cell(payer)["search_cpu_seconds"] if payer.exists() else "unknown"
+        if paid != cost:
+            raise RunFolderError(
+                f"cell {file} was given {paid} CPU seconds to spend, but the search of {payer.name} costs {cost}; "
+                f"delete it to compute it again"
+            )
+
+
+def _refuse_other_recordings(wanted: Sequence[Cell], cells: Path, found: str | None) -> None:
+    """All finished cells are of the same recordings: of those that are `found`, where any are to join them.
+
+    Cells that say nothing of their recordings are taken for what they are called.
+    """
+    held = {file: read_cell(file).get("recordings") for cell in wanted if (file := cell.file(cells)).exists()}
+    known = {file: recordings for file, recordings in held.items() if recordings is not None}
+    expected = found or next(iter(known.values()), None)
+    odd = [file for file, recordings in known.items() if recordings != expected]
+    if odd:
+        raise RunFolderError(
+            f"cell {odd[0]} was computed from other recordings ({len(odd)} in all): files were replaced, mended or "
+            f"skipped since; name another folder, or delete it to compute it again"
         )
 
 
