@@ -40,6 +40,7 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in th
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
 Fold = Annotated[int | None, typer.Option(min=0, help="The network of this fold instead of the final one.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
+_LARGEST_SEED = 2**32 - 1  # that numpy takes
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
 Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search, or its folder.")]
 
@@ -67,7 +68,7 @@ def search(
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=_LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -76,6 +77,7 @@ def search(
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
     from nni_emodarts.run_folder import (
+        BEGUN,
         CANDIDATE_FOLDERS,
         CHECKPOINT,
         METRICS,
@@ -90,7 +92,9 @@ def search(
     if resume and not overwrite:
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
-        refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
+        begun = RunFolder(out).read_json(BEGUN) if RunFolder(out).has(BEGUN) else {"manifest": table.digest}
+        held = {**RunFolder(out).read_json(METRICS), "manifest": begun["manifest"]}
+        refuse_other("search", RunFolder(out), held, {"fold": fold, "seed": seed, "manifest": table.digest})
         console.show_line(f"{out} holds a finished search; nothing to do")
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
@@ -143,7 +147,7 @@ def retrain(
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.overlap import unheard
+    from nni_emodarts.overlap import find_overlap, refuse_overlap, unheard
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.retrain import retrain as run_retrain
     from nni_emodarts.retrain import settle_space
@@ -158,6 +162,8 @@ def retrain(
         wanted = _folds(folds or "all", corpus.manifest, chosen.data.protocol)
         if folds is None and not allow_overlap:
             wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
+        if not allow_overlap:  # before a run that is there gives way
+            refuse_overlap({index: find_overlap(arch.origin, corpus, corpus.fold(index).test) for index in wanted})
         folder = RunFolder.claim(out, resume, overwrite)
         pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
     console.show_skipped(len(corpus.skipped), out)
@@ -661,6 +667,8 @@ def _numbers(name: str, text: str, count: int | None = None) -> list[int]:
             numbers += range(int(first), int(last or first) + 1)
     except ValueError:
         raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
+    if count is None and (large := [number for number in numbers if number > _LARGEST_SEED]):
+        raise ConfigError(f"{name}: {large[0]} is larger than {_LARGEST_SEED}; name a smaller one")
     if count is not None and (outside := [number for number in numbers if not 0 <= number < count]):
         raise ConfigError(f"{name}: {outside[0]} is out of range; this protocol has folds 0 to {count - 1}")
     if not numbers or len(set(numbers)) < len(numbers):

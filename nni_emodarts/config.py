@@ -378,7 +378,7 @@ def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, A
     """The preset without those options that the strategy named on top of it does not take."""
     searched = own.get("search")
     strategy = searched.get("strategy") if isinstance(searched, Mapping) else None
-    if strategy not in STRATEGY_OPTIONS:
+    if not isinstance(strategy, str) or strategy not in STRATEGY_OPTIONS:
         return preset
     options = options_for(strategy, preset["search"]["options"])
     return {**preset, "search": {**preset["search"], "options": options}}

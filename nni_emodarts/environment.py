@@ -34,8 +34,11 @@ class Stopwatch:
 
 
 def threads_each(processes: int) -> int:
-    """Threads of each of several processes at once; two that use every core spin against each other."""
-    return max(1, (os.cpu_count() or 1) // processes)
+    """Threads of each of several processes at once; two that use every core spin against each other.
+
+    Cores are those that this process may use, which on a cluster are a few of the machine's.
+    """
+    return max(1, len(os.sched_getaffinity(0)) // processes)
 
 
 def describe_environment(device: str, threads: int) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def describe_environment(device: str, threads: int) -> dict[str, Any]:
         "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
         "platform": platform.platform(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "device": device,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

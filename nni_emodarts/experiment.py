@@ -250,6 +250,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
 
     runs = [RunFolder(folder) for folder in folders]
     scored = [run for run in runs if run.has(PREDICTIONS) and run.has(METRICS)]
+    scored = [run for run in scored if {"fold", "seed", "classes"} <= set(run.read_json(METRICS))]  # of one network
     if not scored:
         raise ExperimentError(
             "no trial has test predictions; trials whose architecture a tuner chose are chosen by validation alone: "

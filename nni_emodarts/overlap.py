@@ -47,14 +47,16 @@ def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
 def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) -> Overlap:
     """Compare the utterances that a network is to be scored on with those that its search saw.
 
-    Names are compared within one manifest. Between manifests names mean little (many corpora have a speaker `03`), so
-    that recordings are compared, whatever their file is called. A corpus that was encoded anew escapes this.
+    Within one manifest names are compared, since several people may speak in one recording. Between manifests names
+    mean little (many corpora have a speaker `03`), so that recordings are compared, whatever their file is called. A
+    corpus that was encoded anew escapes this.
     """
     names = set(corpus.speakers(rows)) & set(origin.get("speakers", ()))
     recordings = set(origin.get("recordings", ()))
-    found = {speaker or "?" for speaker, digests in _recordings(corpus, rows).items() if digests & recordings}
+    found = {speaker for speaker, digests in _recordings(corpus, rows).items() if digests & recordings}
     if origin.get("manifest") == corpus.manifest.digest:
-        found |= names
+        found = names | (found & {""})
+    found = {speaker or "?" for speaker in found}
     return Overlap(tuple(sorted(found)), tuple(sorted(names - found)))
 
 

@@ -16,7 +16,7 @@ from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, de
 from nni_emodarts.manifest import Manifest, read_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, make_fold
-from nni_emodarts.run_folder import SKIPPED, RunFolder
+from nni_emodarts.run_folder import CORPUS, SKIPPED, RunFolder
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,21 @@ def prepare(
     return Corpus(manifest, store, data.protocol, features.input_shape, skipped)
 
 
-def note_skipped(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
-    """Write which recordings a run goes without, where it may; a run that goes on must go without the same.
+def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
+    """Write what a run is computed from, and which recordings it goes without where it may; as it goes on, the same.
 
     Raises:
-        RunFolderError: the folder's run left out others, so that its folds are others.
+        RunFolderError: the folder's run is of another manifest, whose folds are others, or of other recordings.
     """
-    if bad_audio != "skip":
-        return
-    if folder.has(SKIPPED) and folder.read_csv(SKIPPED)["file"].tolist() != corpus.skipped["file"].tolist():
+    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings}
+    if folder.has(CORPUS) and folder.read_json(CORPUS) != identity:
         raise RunFolderError(
-            f"output folder {folder.path} holds a run that skipped other recordings ({SKIPPED}), so that its folds "
-            f"differ; name another folder, or --overwrite that run"
+            f"output folder {folder.path} holds a run of another manifest, or of recordings that were replaced, mended "
+            f"or skipped since ({CORPUS}); name another folder, or --overwrite that run"
         )
-    folder.write_csv(SKIPPED, corpus.skipped)
+    folder.write_json(CORPUS, identity)
+    if bad_audio == "skip":
+        folder.write_csv(SKIPPED, corpus.skipped)
 
 
 def _skipped(manifest: Manifest, reasons: Mapping[int, str]) -> pd.DataFrame:

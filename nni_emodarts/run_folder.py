@@ -24,6 +24,8 @@ NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 SKIPPED = "skipped.csv"
+CORPUS = "corpus.json"
+"""Digests of the manifest and the recordings that a run is computed from."""
 CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
@@ -35,7 +37,7 @@ DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, STUDY, NETWORKS, CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, STUDY, NETWORKS, CARD, DRAWING,
 )  # fmt: skip
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"
@@ -87,7 +89,9 @@ class RunFolder:
             )
 
     def clear(self) -> None:
-        """Delete the files of a run, and nothing else."""
+        """Delete the run in this folder, and nothing else: no run beside it, no folder that only has such a name."""
+        if not self._holds_run:
+            return
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
         for child in [
@@ -98,8 +102,12 @@ class RunFolder:
             self.path / "searched",
             *self.path.glob("sample_[0-9]*"),
         ]:
-            if child.is_dir():
+            if any(RunFolder(each)._holds_run for each in (child, *child.glob("*"))):
                 shutil.rmtree(child)
+
+    @property
+    def _holds_run(self) -> bool:
+        return any(self.has(name) for name in FILES)
 
     def child(self, *names: str) -> "RunFolder":
         """A run inside this one."""

@@ -11,7 +11,7 @@ from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.origin import search_origin
-from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import (
@@ -64,10 +64,10 @@ def search(
     if config.search.strategy in MULTI_TRIAL:
         return search_by_trials(config, corpus, fold, seed, folder, progress, report)
     earlier = start_search(folder, config, corpus.manifest.digest, fold, seed)
+    note_corpus(corpus, config.data.bad_audio, folder)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
     watch = Stopwatch()
-    note_skipped(corpus, config.data.bad_audio, folder)
 
     def on_epoch(epochs: int, val_uar: float | None) -> None:
         progress("search", epochs, config.search.epochs, **({} if val_uar is None else {"val_uar": val_uar}))

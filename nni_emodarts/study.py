@@ -12,7 +12,8 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.origin import search_origin
-from nni_emodarts.preparation import Corpus
+from nni_emodarts.overlap import find_overlap, refuse_overlap
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
@@ -92,13 +93,16 @@ def study(
         What the folder's study.json holds.
 
     Raises:
-        RunFolderError: the folder holds a study of another search, or with other settings.
+        OverlapError: the search saw test speakers of what is this fold now.
+        RunFolderError: the folder holds a study of another search or corpus, or with other settings.
     """
     refuse_other_settings(folder, config.to_yaml())
     if folder.child(_SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
         refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
     fold = corpus.fold(searched.fold)
+    refuse_overlap({fold.index: find_overlap(searched.architecture.origin, corpus, fold.test)})
+    note_corpus(corpus, config.data.bad_audio, folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = {**search_origin(config, corpus, fold, searched.seed), "strategy": "random"}
     draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [searched.seed], origin)

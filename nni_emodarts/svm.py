@@ -10,7 +10,7 @@ from nni_emodarts.environment import Stopwatch, describe_environment
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.metrics import uar
-from nni_emodarts.preparation import Corpus, cache_root, note_skipped
+from nni_emodarts.preparation import Corpus, cache_root, note_corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import describe_rows, score_predictions
@@ -60,7 +60,7 @@ def measure_svm(
     Returns:
         What the folder's metrics.json holds.
     """
-    note_skipped(corpus, config.data.bad_audio, folder)
+    note_corpus(corpus, config.data.bad_audio, folder)
     store = prepare_functionals(config, corpus, design, progress)
     watch = Stopwatch()
     labels = corpus.manifest.labels

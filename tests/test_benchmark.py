@@ -25,6 +25,7 @@ from nni_emodarts.errors import CellError, ConfigError, DivergenceError, Overlap
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.random_search import search_at_random
+from nni_emodarts.retrain import fitting
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import build_model
 from nni_emodarts.summaries import read_cell
@@ -362,6 +363,22 @@ def test_random_search_draws_others_than_random_sampling(
     assert found.input_shape == small_corpus.input_shape, "the network that is retrained hears all"
     sampled = next(draw_architectures(config.space, 4, small_corpus.input_shape, [1, 0], {}))
     assert found.id != sampled.id
+
+
+def test_candidates_at_half_the_resolution_are_augmented_before_it_is_lowered(
+    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def augment(recipe: Any, bins: int) -> Any:
+        return lambda features: heard.append((bins, len(features))) or features
+
+    monkeypatch.setattr(fitting, "make_augment", augment)
+    data = config.model_dump(mode="json")
+    data["search"] |= {"coarseness": 2, "epochs": 1}
+    coarse = ExperimentConfig.model_validate(data)
+    search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 0.0, RunFolder.claim(tmp_path / "run"))
+    assert set(heard) == {(small_corpus.frequency_bins, small_corpus.frequency_bins)}
 
 
 def test_random_search_goes_on_past_a_candidate_that_diverges(

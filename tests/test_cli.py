@@ -63,6 +63,10 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
     # The search saw every speaker but that of fold 0.
     other = [*words[:-3], "0,1", "--seeds", "1"]
     refused(*other, "--out", tmp_path / "no", says=("fold 1", "--allow-overlap"))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "metrics.json").write_text("{}")
+    refused(*other, "--out", tmp_path / "there", "--overwrite", says=("--allow-overlap",))
+    assert (tmp_path / "there" / "metrics.json").exists(), "a run that is there outlives a refusal"
     allowed = emodarts(*other, "--out", tmp_path / "marked", "--allow-overlap", "--final")
     assert allowed.returncode == 0, allowed.stderr
     assert "NOT HONEST" in allowed.stdout

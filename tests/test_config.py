@@ -68,6 +68,7 @@ def test_every_fault_in_one_message() -> None:
     ("setting", "words"),
     [
         ("search.strategy=dart", "did you mean darts"),
+        ("search.strategy=[darts, enas]", "search.strategy"),
         ("search.options.alpha=3", "alpha"),
         ("space.reduction_cells=[9]", "9 is out of range"),
         ("features.f_max=9000", "8000"),

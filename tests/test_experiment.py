@@ -96,6 +96,10 @@ def test_what_cannot_be_pooled(tmp_path: Path) -> None:
     (tmp_path / "a" / "metrics.json").write_text("{}")
     with pytest.raises(ExperimentError, match="chosen by validation alone"):
         pool_trials(trial_folders(tmp_path))
+    (tmp_path / "a" / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\n0,1,x,s,a,b\n")
+    (tmp_path / "a" / "metrics.json").write_text('{"folds": [0], "seeds": [1]}')
+    with pytest.raises(ExperimentError, match="no trial has test predictions"):  # pooled ones, of several networks
+        pool_trials(trial_folders(tmp_path))
     with pytest.raises(ExperimentError, match="no finished trial"):
         trial_folders(tmp_path / "b")
     for name in ("a", "b"):

@@ -170,6 +170,9 @@ def test_a_folder_of_another_run_is_not_mixed(
     with pytest.raises(RunFolderError, match="another architecture"):
         retrain(fast_config, small_corpus, other, [0], [1], RunFolder(finished))
     changed = load_config("tiny", options={"data.protocol": "loso"})
+    more = replace(small_corpus, manifest=replace(small_corpus.manifest, digest="of another list"))
+    with pytest.raises(RunFolderError, match="a run of another manifest"):
+        retrain(fast_config, more, drawn(fast_config, small_corpus), [0], [1], RunFolder(finished))
     with pytest.raises(RunFolderError, match="other settings"):
         retrain(changed, small_corpus, drawn(fast_config, small_corpus), [0], [1], RunFolder(finished))
 
@@ -188,6 +191,17 @@ def test_speakers_that_the_search_saw_are_refused(
     pooled = retrain(fast_config, small_corpus, architecture, [1], [1], folder, allow_overlap=True)
     assert pooled["overlap"] == ["02"]
     assert json.loads((folder.path / "fold_01/seed_1/metrics.json").read_text())["overlap"] == ["02"]
+
+
+def test_people_who_speak_in_one_recording_are_told_apart_within_a_manifest(small_corpus: Corpus) -> None:
+    fold = small_corpus.fold(0)
+    one = small_corpus.store.pick(np.zeros(len(small_corpus.manifest), dtype=int))
+    dialogue = replace(small_corpus, store=one)
+    origin = fingerprint(dialogue, fold.train)
+    assert find_overlap(origin, dialogue, fold.test).speakers == ()
+    assert find_overlap(origin, dialogue, fold.train[:1]).speakers
+    elsewhere = replace(dialogue, manifest=replace(dialogue.manifest, digest="of another list"))
+    assert find_overlap(origin, elsewhere, fold.test).speakers, "another list may call the same person otherwise"
 
 
 def test_overlap_between_manifests_goes_by_recordings(

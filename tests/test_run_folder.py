@@ -28,6 +28,19 @@ def test_overwrite_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fold_notes", "thesis.tex"]
 
 
+def test_overwrite_deletes_no_run_beside_it_and_no_folder_of_such_a_name(tmp_path: Path) -> None:
+    RunFolder(tmp_path).child("search").write_text("metrics.json", "{}")
+    RunFolder.claim(tmp_path, overwrite=True)
+    assert RunFolder(tmp_path / "search").has("metrics.json"), "this folder holds no run, but one that does"
+    RunFolder(tmp_path).write_text("config.yml", "")
+    package = RunFolder(tmp_path).child("candidates")
+    package.write_text("code.py", "")
+    RunFolder.claim(tmp_path, overwrite=True)
+    assert not (tmp_path / "config.yml").exists()
+    assert not (tmp_path / "search").exists(), "here it is the run's"
+    assert package.has("code.py")
+
+
 def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
     with pytest.raises(RunFolderError, match="is a file"):

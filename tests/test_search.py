@@ -89,7 +89,7 @@ def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
     names = {path.name for path in searched.iterdir()}
     assert names == {
         "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "environment.json",
-        "search.json",
+        "search.json", "corpus.json",
     }  # fmt: skip
     metrics = json.loads((searched / "metrics.json").read_text())
     assert metrics["val_uar"] == pd.read_csv(searched / "history.csv")["val_uar"].iloc[-1]
@@ -117,7 +117,6 @@ def test_a_search_uses_both_halves(small_corpus: Corpus, fast_config: Experiment
     for_weights, for_alphas = halves(small_corpus.manifest, fold.train, seed=1)
     assert sorted([*for_weights, *for_alphas]) == sorted(fold.train)
     assert not set(small_corpus.speakers(for_weights)) & set(small_corpus.speakers(for_alphas))
-    assert torch.is_grad_enabled()
 
 
 def test_cures_and_records_in_a_real_search(
@@ -145,7 +144,7 @@ def test_cures_and_records_in_a_real_search(
     # a cell with a skip connection ends the search, at the first epoch that derives one
     assert (history["skips"].iloc[:-1] == 0).all()
     assert len(history) == 2 or history["skips"].iloc[-1] >= 1
-    assert set(architecture.choices.values()) & {"max_pool_3x3", "skip_connect"}
+    assert not set(architecture.choices.values()) & {"none"}
 
 
 def test_a_loss_that_is_no_number_stops_the_search_and_names_the_step(

@@ -2,12 +2,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from nni_emodarts import study as room
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
@@ -48,6 +49,14 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     more = study(fast_config, small_corpus, finished, 3, folder)
     assert more["random_sampling"]["samples"] == 3
     assert all(file.stat().st_mtime_ns == time for file, time in times.items()), "a finished network ran again"
+    seen = replace(
+        architecture, origin={**architecture.origin, "speakers": small_corpus.speakers(small_corpus.fold(2).test)}
+    )
+    with pytest.raises(OverlapError):
+        study(fast_config, small_corpus, replace(finished, architecture=seen), 2, folder)
+    fewer = replace(small_corpus, store=small_corpus.store.pick(np.arange(len(small_corpus.manifest))[::-1]))
+    with pytest.raises(RunFolderError, match=r"of recordings that were replaced, mended or skipped since"):
+        study(fast_config, fewer, finished, 2, folder)
     for other, says in ((replace(finished, fold=1), "another fold"), (replace(finished, seed=2), "another seed")):
         with pytest.raises(RunFolderError, match=says):
             study(fast_config, small_corpus, other, 2, folder)

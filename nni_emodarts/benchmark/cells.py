@@ -14,6 +14,8 @@ from nni_emodarts.strategy_options import options_for
 
 REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""
+RANDOM_SEARCH_REVISION = 2
+"""Likewise of random search alone."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         del data[key]
     for key in ("manifest", "cache", "workers"):
         del data["data"][key]
-    data |= {"manifest": manifest, "revision": REVISION}
+    data |= {"manifest": manifest, "revision": [REVISION, RANDOM_SEARCH_REVISION] if method.bought else REVISION}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy is None:

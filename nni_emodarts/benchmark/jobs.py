@@ -81,10 +81,10 @@ def _compute_job(
     """A cell's figures, or none and why it failed."""
     config, corpus = prepared(text)
     budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
-    # Settings have a folder of their own, and so has a budget, so that no run goes on with another's.
-    names = [cell.method.name, settings_digest(config, cell.method, corpus.manifest.digest)]
-    names += [f"budget_{budget}"] if cell.method.bought else []
-    folder = RunFolder(runs).child(*names).cell(cell.fold, cell.seed)
+    # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
+    decisive = [settings_digest(config, cell.method, corpus.manifest.digest), corpus.recordings]
+    decisive += [f"budget_{budget}"] if cell.method.bought else []
+    folder = RunFolder(runs).child(cell.method.name, "-".join(decisive)).cell(cell.fold, cell.seed)
     try:
         data = compute_cell(config, corpus, cell, folder, progress, budget)
     except (DivergenceError, ExperimentError) as error:

@@ -22,7 +22,7 @@ from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial
 from nni_emodarts.nni_nas import Strategy
 from nni_emodarts.origin import search_origin
-from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
@@ -71,7 +71,7 @@ def search_by_trials(
     check_searchable(config.search.strategy, options, config.space)
     pick_device(config.device)  # a device that is not there is told before any trial fails for it
     accepts = accepts or _within(config, corpus.num_classes)
-    note_skipped(corpus, config.data.bad_audio, folder)
+    note_corpus(corpus, config.data.bad_audio, folder)
     search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)

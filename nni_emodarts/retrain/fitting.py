@@ -66,7 +66,7 @@ def train(
     device = pick_device(config.device)
     pl.seed_everything(seed, verbose=False)
     normalizer = Normalizer.fit(corpus.store, train_rows)
-    utterances = corpus.utterances(train_rows, normalizer, make_augment(recipe, corpus.frequency_bins))
+    utterances = corpus.utterances(train_rows, normalizer, make_augment(recipe, config.features.frequency_bins))
     loader = training_loader(utterances, corpus.frequency_bins, recipe.batch_size, seed, recipe.epoch_steps)
     task = make_task(
         recipe.optimizer,

@@ -9,7 +9,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
 from nni_emodarts.overlap import Overlap
-from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold, Rows
 from nni_emodarts.retrain.designs import Design, widen
@@ -53,7 +53,7 @@ def retrain_fold(
         What the folder's metrics.json holds; `val_uar` is None without validation.
     """
     watch = Stopwatch()
-    note_skipped(corpus, config.data.bad_audio, folder)
+    note_corpus(corpus, config.data.bad_audio, folder)
     what, epochs = f"retrain fold {fold.index} seed {seed}", config.retrain.epochs
     history: list[dict[str, float]] = []
 

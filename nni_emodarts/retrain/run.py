@@ -11,7 +11,7 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics import pool as pool_predictions
 from nni_emodarts.metrics import pooled_table
 from nni_emodarts.overlap import find_overlap, refuse_overlap
-from nni_emodarts.preparation import Corpus, note_skipped
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.retrain.final import renew_estimate, train_final
 from nni_emodarts.retrain.fold import retrain_fold
@@ -65,7 +65,7 @@ def retrain(
     if not allow_overlap:
         refuse_overlap(overlaps)
     start_run(folder, config, architecture)
-    note_skipped(corpus, config.data.bad_audio, folder)
+    note_corpus(corpus, config.data.bad_audio, folder)
     wanted = [(index, seed) for index in folds for seed in seeds if not folder.cell(index, seed).has(METRICS)]
     for done, (index, seed) in enumerate(wanted):
         progress("networks", done, len(wanted))
