@@ -77,9 +77,9 @@ def search(
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
     from nni_emodarts.run_folder import (
-        BEGUN,
         CANDIDATE_FOLDERS,
         CHECKPOINT,
+        CORPUS,
         METRICS,
         RunFolder,
         refuse_other,
@@ -92,9 +92,9 @@ def search(
     if resume and not overwrite:
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
     if not overwrite and RunFolder(out).has(METRICS):
-        begun = RunFolder(out).read_json(BEGUN) if RunFolder(out).has(BEGUN) else {"manifest": table.digest}
-        held = {**RunFolder(out).read_json(METRICS), "manifest": begun["manifest"]}
-        refuse_other("search", RunFolder(out), held, {"fold": fold, "seed": seed, "manifest": table.digest})
+        refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
+        if RunFolder(out).has(CORPUS):
+            refuse_other("search", RunFolder(out), RunFolder(out).read_json(CORPUS), {"manifest": table.digest})
         console.show_line(f"{out} holds a finished search; nothing to do")
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):

@@ -249,8 +249,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     from nni_emodarts.metrics import pool, pooled_table
 
     runs = [RunFolder(folder) for folder in folders]
-    scored = [run for run in runs if run.has(PREDICTIONS) and run.has(METRICS)]
-    scored = [run for run in scored if {"fold", "seed", "classes"} <= set(run.read_json(METRICS))]  # of one network
+    scored = [run for run in runs if run.has(PREDICTIONS) and run.holds_network()]
     if not scored:
         raise ExperimentError(
             "no trial has test predictions; trials whose architecture a tuner chose are chosen by validation alone: "

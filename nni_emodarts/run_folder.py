@@ -132,6 +132,10 @@ class RunFolder:
         """Whether a file is there; each is written whole, so that it is complete."""
         return (self.path / name).exists()
 
+    def holds_network(self) -> bool:
+        """Whether this is one trained network and its figures, and not a search or figures of several networks."""
+        return self.has(METRICS) and {"classes", "fold", "seed"} <= set(self.read_json(METRICS))
+
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Write data as JSON; numbers that are not finite become null."""
         self.write_bytes(name, (json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n").encode())

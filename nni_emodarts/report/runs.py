@@ -270,23 +270,15 @@ def _read_folder(name: str, path: Path) -> Run:
 
 def _network_folders(path: Path) -> Iterator[RunFolder]:
     """Folders of the networks that a run's figures are pooled of."""
-    if _is_network(RunFolder(path)):
+    if RunFolder(path).holds_network():
         yield RunFolder(path)
         return
     for place in _PLACES:
         found = [RunFolder(file.parent) for file in sorted(path.glob(f"{place}/{METRICS}"))]
-        found = [folder for folder in found if folder.path.name not in _APART and _is_network(folder)]
+        found = [folder for folder in found if folder.path.name not in _APART and folder.holds_network()]
         yield from found
         if found:
             return
-
-
-def _is_network(folder: RunFolder) -> bool:
-    """Whether a folder holds one trained network, and not a search or pooled figures."""
-    if not folder.has(METRICS):
-        return False
-    metrics = folder.read_json(METRICS)
-    return {"classes", "fold", "seed"} <= set(metrics)
 
 
 def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
