@@ -73,7 +73,7 @@ def _figures(methods: Sequence[Table]) -> str:
                 f"{method['fold_mean_uar']:.3f}",
                 f"{method['parameters']:,}",
                 "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
-                f"{method['search_cpu_seconds']:,.0f}",
+                _search_cost(method),
                 f"{method['cpu_seconds']:,.0f}",
                 f"{method['candidates']:.1f}" if "candidates" in method else "",
                 ", ".join(map(str, method["seeds"])),
@@ -81,6 +81,11 @@ def _figures(methods: Sequence[Table]) -> str:
         )
     head = "method|UAR|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|all, CPU s|candidates|seeds"
     return markdown_table(head.split("|"), rows)
+
+
+def _search_cost(method: Table) -> str:
+    budget = method.get("budget_cpu_seconds")
+    return f"{method['search_cpu_seconds']:,.0f}" + ("" if budget is None else f" (budget {budget:,.0f})")
 
 
 def _differences(comparisons: Sequence[Table]) -> str:

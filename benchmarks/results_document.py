@@ -289,7 +289,9 @@ def _reading() -> str:
         "p over folds swaps whole folds, whose speakers one network answers. With six folds it cannot be less than "
         "0.0312, and after correction for several comparisons not less than 0.05.",
         "CPU seconds are those of one seed over all folds, search and retraining. Random search begins another "
-        "candidate as long as it has spent less than DARTS on that fold and seed; candidates are the mean of a search.",
+        "candidate as long as it has spent less than its budget, what the search of DARTS on that fold and seed costs "
+        "on the machine at hand: where DARTS had been computed on another kind, its search was done again for its cost "
+        "alone. Candidates are the mean of a search.",
         "Random sampling draws by seed and fold, so that both corpora get the same architectures.",
         "FLOPs are those of one network for one second of audio, 2 for a multiply-add; those of openSMILE's features "
         "are not counted.",

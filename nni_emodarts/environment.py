@@ -68,9 +68,12 @@ def _version(name: str) -> str | None:
 
 
 def _processor() -> str:
+    """The processor's name, with family and model where the name is that of several generations."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
-            names = (line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-            return next(names, platform.processor())
+            first = file.read().partition("\n\n")[0]
     except OSError:
         return platform.processor()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+    name = facts.get("model name", platform.processor())
+    return f"{name} (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else name

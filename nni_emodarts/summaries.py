@@ -21,7 +21,8 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         `wa_mean`, `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `confusion` (rows true,
         columns predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds`
         (of one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell
-        has none). Where a search has candidates, their mean number; where networks were searched or drawn,
+        has none). Where a search has candidates, their mean number; of random search `budget_cpu_seconds`, what it was
+        given to spend (of one seed, all folds); where networks were searched or drawn,
         `operations`: how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`,
         `uar_interval` and `wa` of the mean of their probabilities.
     """
@@ -62,6 +63,8 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         summary["ensemble"] = _ask_together(cells)
     if all("candidates" in cell for cell in cells):
         summary["candidates"] = mean(cell["candidates"] for cell in cells)
+    if all("budget_cpu_seconds" in cell for cell in cells):
+        summary["budget_cpu_seconds"] = round(sum(cell["budget_cpu_seconds"] for cell in cells) / len(seeds), 1)
     if all("architecture" in cell for cell in cells):
         summary["operations"] = _count_operations(cells)
     return summary

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_cells import make_up_cell
+from made_up_cells import make_up_cell, noted_price
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
@@ -211,6 +211,7 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "compute_cell", make_up_cell)
+    monkeypatch.setattr(jobs, "price_here", noted_price)
     monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
     methods = [Method("darts"), Method("random_search"), Method("cnn")]
     cells = tmp_path / "cells"
@@ -320,7 +321,7 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     # Of a search that cost more it buys more; what was found for less stays as it is, and is not mistaken for it.
     kept = {file: file.read_bytes() for file in folder.parent.rglob("metrics.json")}
     paid = set_cost(compared, cells, 1.5 * cost)
-    with pytest.raises(RunFolderError, match=r"was given 0\.001 CPU seconds to spend, but the search of darts"):
+    with pytest.raises(RunFolderError, match=r"a search of 0\.001 CPU seconds, but that of darts"):
         benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
     file = cells / "random_search-fold_00-seed_1.json"
     file.unlink()
@@ -408,6 +409,25 @@ def test_random_search_goes_on_past_a_candidate_that_diverges(
         search_at_random(config, small_corpus, fold, 1, -1.0, RunFolder.claim(tmp_path / "all"))
 
 
+def test_random_search_spends_what_that_search_costs_on_its_own_machine(
+    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+) -> None:
+    cells = tmp_path / "cells"
+    set_cost(compared, cells, 1e6)
+    file = cells / "darts-fold_00-seed_1.json"
+    cell = read_cell(file)
+    file.write_text(json.dumps({**cell, "environment": {**cell["environment"], "processor": "another"}}))
+    (summary,) = benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
+    again = next((tmp_path / "runs").glob("random_search/*-payer/fold_00/seed_1"))
+    cost = json.loads((again / "metrics.json").read_text())["cpu_seconds"]
+    assert summary["budget_cpu_seconds"] == pytest.approx(cost, abs=0.06)
+    found = read_cell(cells / "random_search-fold_00-seed_1.json")
+    assert found["payer_cpu_seconds"] == 1e6
+    assert found["budget_cpu_seconds"] == summary["budget_cpu_seconds"]
+    assert Architecture.load(again / "architecture.json").id == cell["architecture"]["id"], "the same search"
+    assert not {*(again.parents[2]).glob("*-payer/fold_00/seed_1/weights.safetensors")}, "and no retraining"
+
+
 def set_cost(compared: tuple[Path, dict[str, Any]], cells: Path, cost: float) -> float:
     """Give a copied cell of DARTS this cost."""
     name = "darts-fold_00-seed_1.json"
@@ -428,12 +448,13 @@ def test_random_search_is_computed_after_the_search_that_pays_for_it(
     pattern = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
     told = []
 
-    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, progress: Any, budget: float) -> dict[str, Any]:
+    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, progress: Any, budget: float = 0) -> dict[str, Any]:
         told.append((cell.method.name, budget))
         digest = settings_digest(config, cell.method, corpus.manifest.digest)
         return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}
 
     monkeypatch.setattr(jobs, "compute_cell", compute)
+    monkeypatch.setattr(jobs, "price_here", noted_price)
     methods = [Method("random_search"), Method("darts")]
     benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
     assert told == [("darts", 0.0), ("random_search", 7.5)]

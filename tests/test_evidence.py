@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_cells import make_up_cell
+from made_up_cells import make_up_cell, noted_price
 
 from benchmarks import results, results_document
 from benchmarks.evidence import PLANNED, Corpus
@@ -24,6 +24,7 @@ def untrained() -> Iterator[None]:
     """Cells are made up: what they hold is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "compute_cell", make_up_cell)
+        patch.setattr(jobs, "price_here", noted_price)
         yield
 
 

@@ -47,7 +47,7 @@ def compute_cell(
     fold = corpus.fold(cell.fold)
     design, cost = _given(config, corpus, cell, fold), _NO_COST
     if design is None:
-        design, cost = _search(config, corpus, cell, fold, folder.child("search"), progress, budget)
+        design, cost = run_search(config, corpus, cell, fold, folder.child("search"), progress, budget)
     if not folder.has(METRICS):
         if isinstance(design, SvmDesign):
             measure_svm(config, corpus, design, fold, cell.seed, folder, progress)
@@ -97,16 +97,16 @@ def _given(config: ExperimentConfig, corpus: Corpus, cell: Cell, fold: Fold) -> 
     return None
 
 
-def _search(
+def run_search(
     config: ExperimentConfig,
     corpus: Corpus,
     cell: Cell,
     fold: Fold,
     folder: RunFolder,
-    progress: Progress,
-    budget: float,
+    progress: Progress = silent,
+    budget: float = 0.0,
 ) -> tuple[Architecture, dict[str, Any]]:
-    """What a search found in a fold, and what that cost.
+    """What a cell's search finds in its fold, and what that costs; arguments as for `compute_cell`.
 
     The folder's name says the settings, so that a search goes on wherever its corpus lies now.
     """

@@ -11,6 +11,7 @@ import yaml
 
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.computing import compute_cell
+from nni_emodarts.benchmark.price import price_here
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
@@ -80,13 +81,21 @@ def _compute_job(
 ) -> tuple[dict[str, Any], str]:
     """A cell's figures, or none and why it failed."""
     config, corpus = prepared(text)
-    budget = read_cell(cell.payer.file(file.parent))["search_cpu_seconds"] if cell.method.bought else 0.0
-    # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
-    decisive = [settings_digest(config, cell.method, corpus.manifest.digest), corpus.recordings]
-    decisive += [f"budget_{budget}"] if cell.method.bought else []
-    folder = RunFolder(runs).child(cell.method.name, "-".join(decisive)).cell(cell.fold, cell.seed)
+    digest = settings_digest(config, cell.method, corpus.manifest.digest)
+
+    def run_folder(*more: str) -> RunFolder:
+        # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
+        name = "-".join([digest, corpus.recordings, *more])
+        return RunFolder(runs).child(cell.method.name, name).cell(cell.fold, cell.seed)
+
     try:
-        data = compute_cell(config, corpus, cell, folder, progress, budget)
+        if cell.method.bought:
+            paid = read_cell(cell.payer.file(file.parent))
+            budget = price_here(config, corpus, cell.payer, paid, run_folder("payer"), progress)
+            data = compute_cell(config, corpus, cell, run_folder(f"budget_{budget}"), progress, budget)
+            data |= {"budget_cpu_seconds": budget, "payer_cpu_seconds": paid["search_cpu_seconds"]}
+        else:
+            data = compute_cell(config, corpus, cell, run_folder(), progress)
     except (DivergenceError, ExperimentError) as error:
         return {}, f"{cell}: {error}"
     write_json_file(file, data)

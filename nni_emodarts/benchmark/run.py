@@ -144,17 +144,17 @@ def _refuse_other_settings(file: Path, digest: str) -> None:
 
 
 def _refuse_other_cost(wanted: Sequence[Cell], cells: Path) -> None:
-    """Random search that is finished had the cost of the search whose cell is there."""
+    """Random search that is finished was given the cost of the search whose cell is there."""
     for cell in wanted:
         file, payer = cell.file(cells), cell.payer.file(cells)
         if not cell.method.bought or not file.exists():
             continue
-        paid = read_cell(file)["architecture"]["origin"]["options"]["budget_cpu_seconds"]
+        paid = read_cell(file)["payer_cpu_seconds"]
         cost = read_cell(payer)["search_cpu_seconds"] if payer.exists() else "unknown"
         if paid != cost:
             raise RunFolderError(
-                f"cell {file} was given {paid} CPU seconds to spend, but the search of {payer.name} costs {cost}; "
-                f"delete it to compute it again"
+                f"cell {file} was given the cost of a search of {paid} CPU seconds, but that of {payer.name} took "
+                f"{cost}; delete it to compute it again"
             )
 
 
