@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts import console
-from nni_emodarts.errors import ConfigError, EmodartsError
+from nni_emodarts.errors import ConfigError, EmodartsError, machine_fault
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
@@ -52,9 +52,12 @@ def main() -> None:
     except EmodartsError as error:
         console.show_error(str(error))
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        console.show_error("interrupted")
-        raise SystemExit(130) from None
+    except Exception as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        console.show_error(fault)
+        raise SystemExit(2) from None
 
 
 @app.command()
@@ -147,7 +150,7 @@ def retrain(
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.overlap import find_overlap, refuse_overlap, unheard
+    from nni_emodarts.overlap import unheard
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.retrain import retrain as run_retrain
     from nni_emodarts.retrain import settle_space
@@ -162,8 +165,6 @@ def retrain(
         wanted = _folds(folds or "all", corpus.manifest, chosen.data.protocol)
         if folds is None and not allow_overlap:
             wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
-        if not allow_overlap:  # before a run that is there gives way
-            refuse_overlap({index: find_overlap(arch.origin, corpus, corpus.fold(index).test) for index in wanted})
         folder = RunFolder.claim(out, resume, overwrite)
         pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
     console.show_skipped(len(corpus.skipped), out)
@@ -555,10 +556,13 @@ def prepare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the manifest.")] = False,
 ) -> None:
     """Write the manifest of a corpus as it is distributed; no audio is copied."""
+    from nni_emodarts.corpora import load_corpus
     from nni_emodarts.corpora import prepare as run_prepare
 
     picked = None if emotions is None else [emotion.strip() for emotion in emotions.split(",")]
     options = _pairs("option", option)
+    for key, value in options.items():  # before one that is called like a parameter of the function is taken for it
+        load_corpus(name).CARD.check_option(key, value)
     manifest = run_prepare(name, root, out, picked, _pairs("merge", merge), overwrite, **options)
     speakers = len(set(manifest.table["speaker"]) - {""})
     console.show_line(f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")

@@ -5,13 +5,14 @@ reported in one message. Classes below this room take plain arguments, never a c
 """
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
@@ -74,6 +75,11 @@ class DataConfig(Section):
     """Processes that extract features; one a core where absent."""
     bad_audio: Literal["refuse", "skip"] = "refuse"
     """Where recordings cannot be used: all are told and nothing runs, or the run goes on without them."""
+
+    @field_validator("manifest", "cache")
+    @classmethod
+    def _expand(cls, path: str | None) -> str | None:
+        return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
 class FeatureConfig(Section):

@@ -1,9 +1,11 @@
 """The errors that a person can cause and mend.
 
 Every one of them carries a message that names the value, the bound and the remedy. The command line prints the message
-and leaves with exit code 2; anything else that is raised is a defect of the program.
+and leaves with exit code 2, as it does where the machine is at its limits (`machine_fault`); anything else that is
+raised is a defect of the program.
 """
 
+import errno
 from collections.abc import Mapping
 
 
@@ -71,3 +73,31 @@ class OverlapError(EmodartsError):
 
 class ExperimentError(EmodartsError):
     """An NNI experiment that cannot be started or did not finish."""
+
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some space there",
+    errno.EROFS: "name a folder that can be written to",
+    errno.EACCES: "change its permissions, or name another",
+    errno.EPERM: "change its permissions, or name another",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+}
+_SMALLER = "set a smaller search.batch_size or retrain.batch_size"
+
+
+def machine_fault(error: Exception) -> str | None:
+    """What a person is told where the machine is at its limits; None where the error is a defect of the program.
+
+    Args:
+        error: of a full or protected disk, or of memory, the accelerator's too.
+    """
+    if isinstance(error, MemoryError):
+        return f"memory is used up; {_SMALLER}"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for its name
+        return f"the accelerator's memory is used up; {_SMALLER}, or device=cpu"
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    again = "run the command again, with --resume where it has that"
+    return f"{where}{error.strerror}; {_REMEDIES[error.errno]}, and {again}"

@@ -21,6 +21,7 @@ import yaml
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.node_options import node_options
+from nni_emodarts.processes import ended_in_order, uninterrupted
 from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, write_atomically
 
 _POLL = 2.0  # seconds
@@ -144,7 +145,7 @@ def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) 
 
 @contextmanager
 def started(config: Path, port: int | None = None, keep: bool = False) -> Iterator[Manager]:
-    """Run `nnictl create --config FILE` on a free port, and stop the experiment in the end.
+    """Run `nnictl create --config FILE` on a free port, and stop the experiment in the end; after SIGTERM, too.
 
     Args:
         config: the experiment's YAML file.
@@ -156,16 +157,18 @@ def started(config: Path, port: int | None = None, keep: bool = False) -> Iterat
     """
     if not config.is_file():
         raise ExperimentError(f"experiment {config} does not exist; name the YAML file of an NNI experiment")
-    port = port or free_port()
+    port = free_port(port)
     manager = Manager(port)
-    _nnictl("create", "--config", str(config), "--port", str(port), problem=f"NNI does not start {config}")
     finished = False
-    try:
-        yield manager
-        finished = True
-    finally:
-        if not (keep and finished):
-            stop(manager)
+    with ended_in_order():
+        try:
+            with uninterrupted():  # half started, it could not be asked to stop
+                _nnictl("create", "--config", str(config), "--port", str(port), problem=f"NNI does not start {config}")
+            yield manager
+            finished = True
+        finally:
+            if not (keep and finished):
+                stop(manager)
 
 
 def stop(manager: Manager) -> None:
@@ -275,10 +278,18 @@ def _refuse_different_skips(scored: Sequence[RunFolder]) -> None:
         )
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
+def free_port(wanted: int | None = None) -> int:
+    """A port that nobody listens on; the wanted one, where one is.
+
+    Raises:
+        ExperimentError: somebody listens on it.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger do not count
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as error:
+            raise ExperimentError(f"port {wanted} cannot be used ({error}); name another, or none") from None
         port: int = probe.getsockname()[1]
         return port
 
@@ -304,8 +315,9 @@ def _nnictl(*words: str, problem: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path, "NODE_OPTIONS": node_options()}
     done = subprocess.run(  # noqa: S603
-        [command, *words], capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL
-    )
+        [command, *words], capture_output=True, text=True, env=environment, check=False, stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl+C is for this process, which stops what nnictl started
+    )  # fmt: skip
     if done.returncode != 0 or "ERROR" in done.stderr:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
         raise ExperimentError(f"{problem}:\n{tail}")

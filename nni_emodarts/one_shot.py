@@ -25,7 +25,7 @@ from nni_emodarts.preparation import Corpus
 from nni_emodarts.protocols import Fold, halves
 from nni_emodarts.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.space import EmoDartsSpace
-from nni_emodarts.strategies import InlineEngine, check_space, make_strategy
+from nni_emodarts.strategies import InlineEngine, make_strategy
 from nni_emodarts.strategies.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
@@ -119,11 +119,9 @@ def search_one_shot(
         on_epoch: told of each epoch, and before the first one.
 
     Raises:
-        ConfigError: the strategy cannot search this space.
         DivergenceError: the loss is no number any more.
     """
     device = pick_device(config.device)
-    check_space(config.search, config.space)
     seed_epoch(seed, -1)
     normalizer = Normalizer.fit(corpus.store, fold.train)
     terms = _terms(config, corpus)

@@ -1,9 +1,10 @@
-"""Processes that work for this one, and end with it."""
+"""Processes that work for this one, and end with it; signals that end this one."""
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,43 @@ def threads_of_others(count: int) -> Iterator[None]:
             del os.environ["OMP_NUM_THREADS"]
         else:
             os.environ["OMP_NUM_THREADS"] = before
+
+
+_ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def ended_in_order() -> Iterator[None]:
+    """SIGTERM and SIGHUP end what is inside as an error would, so that it puts away what it began; in the main thread.
+
+    A signal that this process was told to ignore (nohup) stays ignored.
+    """
+    with _handling(_leave, [number for number in _ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]):
+        yield
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Signals that end this process, Ctrl+C too, have their effect once what is inside is done."""
+    came: list[int] = []
+    with _handling(lambda number, frame: came.append(number), [signal.SIGINT, *_ENDINGS]):
+        yield
+    if came:
+        signal.raise_signal(came[0])
+
+
+@contextmanager
+def _handling(handler: Callable[[int, Any], Any], numbers: Iterable[int]) -> Iterator[None]:
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)
+
+
+def _leave(number: int, frame: Any) -> None:
+    raise SystemExit(128 + number)
 
 
 def _begin(begin: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:

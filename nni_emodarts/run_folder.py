@@ -49,6 +49,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._replaces = False
 
     @classmethod
     def claim(cls, path: str | Path, resume: bool = False, overwrite: bool = False) -> Self:
@@ -57,15 +58,14 @@ class RunFolder:
         Args:
             path: the folder; made where absent.
             resume: go on with what an earlier run left there.
-            overwrite: delete the files of an earlier run; others in the folder stay.
+            overwrite: let an earlier run give way, as soon as the new one begins (`begin`).
 
         Raises:
             RunFolderError: it is taken, and neither `resume` nor `overwrite` is set.
         """
         cls.check(path, resume, overwrite)
         folder = cls(path)
-        if overwrite:
-            folder.clear()
+        folder._replaces = overwrite
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -88,10 +88,15 @@ class RunFolder:
                 f"--overwrite to replace that run"
             )
 
-    def clear(self) -> None:
-        """Delete the run in this folder, and nothing else: no run beside it, no folder that only has such a name."""
-        if not self._holds_run:
+    def begin(self) -> None:
+        """Delete the run that this one replaces, and no run beside it, nor a folder that only has such a name.
+
+        Called once nothing can be refused any more, and before anything is read: nobody loses a run to one that never
+        begins. Without `overwrite` nothing happens.
+        """
+        if not self._replaces or not self._holds_run:
             return
+        self._replaces = False
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
         for child in [
@@ -243,9 +248,11 @@ def write_atomically(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a write that fails names no file
         raise
 
 

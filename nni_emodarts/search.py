@@ -25,6 +25,7 @@ from nni_emodarts.run_folder import (
     refuse_other,
     refuse_other_settings,
 )
+from nni_emodarts.strategies import check_space
 from nni_emodarts.strategy_options import MULTI_TRIAL
 from nni_emodarts.training.trainer import pick_device
 
@@ -63,6 +64,9 @@ def search(
     """
     if config.search.strategy in MULTI_TRIAL:
         return search_by_trials(config, corpus, fold, seed, folder, progress, report)
+    device = pick_device(config.device)
+    check_space(config.search, config.space)
+    folder.begin()
     earlier = start_search(folder, config, corpus.manifest.digest, fold, seed)
     note_corpus(corpus, config.data.bad_audio, folder)
     if folder.has(METRICS):
@@ -83,7 +87,6 @@ def search(
     )
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
         progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)
-    device = pick_device(config.device)
     folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
     metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": fold.index, "seed": seed}

@@ -30,6 +30,7 @@ from nni_emodarts.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.search import search_cost
+from nni_emodarts.training.trainer import pick_device
 
 _SEARCHED = "searched"
 
@@ -96,12 +97,14 @@ def study(
         OverlapError: the search saw test speakers of what is this fold now.
         RunFolderError: the folder holds a study of another search or corpus, or with other settings.
     """
+    fold = corpus.fold(searched.fold)
+    refuse_overlap({fold.index: find_overlap(searched.architecture.origin, corpus, fold.test)})
+    pick_device(config.device)  # a device that is not there is told while an earlier study is still there
+    folder.begin()
     refuse_other_settings(folder, config.to_yaml())
     if folder.child(_SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
         refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
-    fold = corpus.fold(searched.fold)
-    refuse_overlap({fold.index: find_overlap(searched.architecture.origin, corpus, fold.test)})
     note_corpus(corpus, config.data.bad_audio, folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = {**search_origin(config, corpus, fold, searched.seed), "strategy": "random"}

@@ -11,6 +11,7 @@ import torch
 from nni_emodarts import cli
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
+from nni_emodarts.experiment import experiment_yaml
 from nni_emodarts.preparation import Corpus, prepare
 
 FAST = ("search.epochs=1", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8")
@@ -63,6 +64,16 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("HOME", str(folder))
         patch.setenv("NNI_HOME", str(folder / ".nni"))
         yield folder
+
+
+@pytest.fixture
+def idle(small_manifest: Path, home: Path) -> Path:
+    """An experiment whose one trial only waits."""
+    file = home / "idle.yml"
+    text = experiment_yaml("test", ["--manifest", str(small_manifest)], [0], [1], concurrency=1)
+    lines = ["trialCommand: sleep 60" if line.startswith("trialCommand") else line for line in text.splitlines()]
+    file.write_text("\n".join(line for line in lines if not line.startswith("  ---")) + "\n")
+    return file
 
 
 @pytest.fixture

@@ -113,6 +113,8 @@ def test_bad_input_is_one_message_and_leaves_nothing(small_manifest: Path, searc
     table = pd.read_csv(small_manifest).drop(columns="emotion")
     table.to_csv(tmp_path / "lame.csv", index=False)
     refused("search", "--manifest", tmp_path / "lame.csv", "--out", out, says=("lame.csv", "emotion"))
+    prepared = ["prepare", "csv", small_manifest, "--out", out]
+    refused(*prepared, "--option", "emotions=x", says=("no option 'emotions'",))
     retrain = ["retrain", "--manifest", small_manifest, "--out", out]
     refused(*retrain, "--architecture", tmp_path / "absent.json", says=("absent.json",))
     architecture = searched / "architecture.json"

@@ -92,6 +92,13 @@ def test_bands_are_not_shifted_where_there_are_none() -> None:
     assert load_config("compact", settings=["features.kind=mfcc", "retrain.perturbation.pitch=0"])
 
 
+def test_paths_may_begin_at_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    data = load_config("tiny", settings=["data.cache=~/cache", "data.manifest=~/corpus/manifest.csv"]).data
+    assert (data.cache, data.manifest) == ("/home/me/cache", "/home/me/corpus/manifest.csv")
+    assert load_config("tiny", settings=["data.cache=~nobody-of-this-name/x"]).data.cache == "~nobody-of-this-name/x"
+
+
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"absent\.yml"):
         load_config(file=tmp_path / "absent.yml")

@@ -1,6 +1,8 @@
 """A real experiment: nnictl, its manager, two trials at once, REST, and the pooled table."""
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import pandas as pd
 import pytest
 import requests
 import yaml
+from process_groups import wait_until
 from sklearn.metrics import recall_score
 
 from nni_emodarts.console import show_pooled
@@ -128,6 +131,40 @@ def test_an_experiment_that_nni_refuses(tmp_path: Path) -> None:
     file.write_text("trialCommand: x\nmaxTrialNumber: 1\n")
     with pytest.raises(ExperimentError, match=r"bad\.yml"), started(file):
         pytest.fail("started")
+
+
+def test_a_port_that_is_taken_is_nobody_elses_experiment(tmp_path: Path) -> None:
+    file = tmp_path / "some.yml"
+    file.write_text("maxTrialNumber: 1\n")
+    with socket.create_server(("", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(ExperimentError, match=rf"port {port} cannot be used .* name another"), started(file, port):
+            pytest.fail("started")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["while it starts", "while it runs"])
+def test_a_command_that_is_terminated_stops_its_experiment(moment: str, idle: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "nni_emodarts", "run", str(idle), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    if moment == "while it runs":
+        assert "web UI" in process.stdout.readline()
+    else:
+        wait_until(lambda: _starting(process.pid))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(requests.RequestException):
+        Manager(port).status()
+    free_port(port)
+
+
+def _starting(pid: int) -> bool:
+    """Whether nnictl is at work."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return any(b"nnictl" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
 
 
 def test_the_shipped_experiment_is_whole() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from nni_emodarts.experiment import Manager, experiment_yaml, free_port, started
+from nni_emodarts.experiment import Manager, free_port, started
 from nni_emodarts.node_options import guard_script, manager_protected, node_options
 
 _CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
@@ -49,16 +49,6 @@ def test_a_folder_whose_name_has_a_space(tmp_path: Path, monkeypatch: pytest.Mon
     environment = {**os.environ, "NODE_OPTIONS": node_options("")}
     done = subprocess.run([node, "-e", "0"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "loaded\n"
-
-
-@pytest.fixture
-def idle(small_manifest: Path, home: Path) -> Path:
-    """An experiment whose one trial only waits."""
-    file = home / "idle.yml"
-    text = experiment_yaml("test", ["--manifest", str(small_manifest)], [0], [1], concurrency=1)
-    lines = ["trialCommand: sleep 60" if line.startswith("trialCommand") else line for line in text.splitlines()]
-    file.write_text("\n".join(line for line in lines if not line.startswith("  ---")) + "\n")
-    return file
 
 
 @contextmanager

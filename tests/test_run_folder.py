@@ -1,3 +1,4 @@
+import errno
 import json
 import math
 from pathlib import Path
@@ -24,18 +25,29 @@ def test_overwrite_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
     folder.write_text("metrics.json", "{}")
     (tmp_path / "thesis.tex").write_text("years of work")
     (tmp_path / "fold_notes").mkdir()
-    RunFolder.claim(tmp_path, overwrite=True)
+    RunFolder.claim(tmp_path, overwrite=True).begin()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fold_notes", "thesis.tex"]
+
+
+def test_a_run_that_is_replaced_stays_until_the_new_one_begins(tmp_path: Path) -> None:
+    RunFolder(tmp_path).write_text("metrics.json", "{}")
+    folder = RunFolder.claim(tmp_path, overwrite=True)
+    assert folder.has("metrics.json")
+    folder.begin()
+    assert not folder.has("metrics.json")
+    folder.write_text("metrics.json", "{}")
+    folder.begin()
+    assert folder.has("metrics.json"), "what began is its own"
 
 
 def test_overwrite_deletes_no_run_beside_it_and_no_folder_of_such_a_name(tmp_path: Path) -> None:
     RunFolder(tmp_path).child("search").write_text("metrics.json", "{}")
-    RunFolder.claim(tmp_path, overwrite=True)
+    RunFolder.claim(tmp_path, overwrite=True).begin()
     assert RunFolder(tmp_path / "search").has("metrics.json"), "this folder holds no run, but one that does"
     RunFolder(tmp_path).write_text("config.yml", "")
     package = RunFolder(tmp_path).child("candidates")
     package.write_text("code.py", "")
-    RunFolder.claim(tmp_path, overwrite=True)
+    RunFolder.claim(tmp_path, overwrite=True).begin()
     assert not (tmp_path / "config.yml").exists()
     assert not (tmp_path / "search").exists(), "here it is the run's"
     assert package.has("code.py")
@@ -54,11 +66,12 @@ def test_writes_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write_atomically(path, b"old")
 
     def fail(handle: int) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match="disk full") as caught:
         write_atomically(path, b"new")
+    assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
 

@@ -279,5 +279,5 @@ def test_overwriting_a_search_removes_its_candidates(tmp_path: Path) -> None:
     folder.child("candidates", "0123").write_text("metrics.json", "{}")
     folder.write_text("candidates.csv", "id\n")
     folder.write_text("mine.txt", "stays")
-    RunFolder.claim(tmp_path, overwrite=True)
+    RunFolder.claim(tmp_path, overwrite=True).begin()
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

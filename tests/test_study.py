@@ -57,7 +57,8 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     fewer = replace(small_corpus, store=small_corpus.store.pick(np.arange(len(small_corpus.manifest))[::-1]))
     with pytest.raises(RunFolderError, match=r"of recordings that were replaced, mended or skipped since"):
         study(fast_config, fewer, finished, 2, folder)
-    for other, says in ((replace(finished, fold=1), "another fold"), (replace(finished, seed=2), "another seed")):
+    elsewhere = replace(finished, fold=1, architecture=replace(architecture, origin={}))
+    for other, says in ((elsewhere, "another fold"), (replace(finished, seed=2), "another seed")):
         with pytest.raises(RunFolderError, match=says):
             study(fast_config, small_corpus, other, 2, folder)
 

@@ -155,12 +155,13 @@ def read_table(path: Path, separator: str = ",", quoted: bool = True) -> pd.Data
         raise ManifestError(f"{path} is empty; its first line must name the columns") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise ManifestError(f"{path} is no table in UTF-8: {' '.join(str(error).split())}") from None
-    names = cells.iloc[0].str.strip()
+    cells = cells.map(str.strip)
+    cells = cells.loc[:, (cells != "").any()]  # spreadsheets leave empty columns behind
+    names = cells.iloc[0]
     if names.duplicated().any():
         raise ManifestError(f"{path} names columns twice: {enumerate_some(names[names.duplicated()])}; rename them")
     cells.columns = pd.Index(names)
-    table: pd.DataFrame = cells.iloc[1:].map(str.strip)
-    return table.reset_index(drop=True)
+    return cells.iloc[1:].reset_index(drop=True)
 
 
 def read_lines(path: Path) -> list[str]:

@@ -168,8 +168,9 @@ class Source:
             yield Survey(_checked_rate(self.sampling_rate), ceiling), (_as_float(block) for block in blocks)
             return
         path = Path(self.recording)
-        if not path.is_file():
-            raise AudioError(f"{path}: {_absence(path)}")
+        absence = _absence(path)
+        if absence is not None:
+            raise AudioError(f"{path}: {absence}")
         if self.sampling_rate is not None:
             raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
         with open_stretch(path) as stretch:
@@ -237,10 +238,16 @@ def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _absence(path: Path) -> str:
-    if path.is_dir():
-        return "is a folder; name its files"
-    return "is no regular file; save it first" if path.exists() else "no such file"
+def _absence(path: Path) -> str | None:
+    """Why there is no file to open; None where there is one."""
+    try:
+        if path.is_file():
+            return None
+        if path.is_dir():
+            return "is a folder; name its files"
+        return "is no regular file; save it first" if path.exists() else "no such file"
+    except OSError as error:  # of a folder that may not be entered, say
+        return f"cannot be reached ({error.strerror}); correct its name or its folder's permissions"
 
 
 def _checked_rate(rate: int | None) -> int:

@@ -1,15 +1,12 @@
 """What an exported file loses against the network that it comes from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nni_emodarts.metrics import uar
-
-Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
-"""N waveforms (S,) -> probabilities (N, K)."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +56,19 @@ class Shipped:
     failures: tuple[str, ...]
 
 
-def measure_loss(
-    network: Recognise, other: Recognise, waveforms: Iterable[np.ndarray], true: Sequence[int] | None = None
-) -> Loss | None:
-    """Compare two networks on recordings.
+def measure_loss(own: np.ndarray, other: np.ndarray, true: Sequence[int] | None = None) -> Loss:
+    """Compare two networks by their answers to the same recordings.
 
     Args:
-        network: the one that is judged.
-        other: what it is compared with.
-        waveforms: (S,) each, at their sampling rate.
-        true: (n,) the true class of each, where known.
-
-    Returns:
-        None where there are no recordings.
+        own: probabilities (N, K) of the one that is judged.
+        other: those of what it is compared with.
+        true: (N,) the true class of each, where known.
     """
-    pairs = [(other([waveform])[0], network([waveform])[0]) for waveform in waveforms]
-    if not pairs:
-        return None
-    of_other, own = (np.array(rows) for rows in zip(*pairs, strict=True))
-    classes = own.shape[1]
-    figures = None if true is None else tuple(uar(true, rows.argmax(1), classes) for rows in (of_other, own))
-    return Loss(
-        len(pairs),
-        float((of_other.argmax(1) == own.argmax(1)).mean()),
-        float(np.abs(of_other - own).max()),
-        float(np.abs(of_other - own).mean()),
-        None if figures is None else (figures[0], figures[1]),
-    )
+    apart = np.abs(other - own)
+    same = float((other.argmax(1) == own.argmax(1)).mean())
+    figures = None if true is None else (_uar(true, other), _uar(true, own))
+    return Loss(len(own), same, float(apart.max()), float(apart.mean()), figures)
+
+
+def _uar(true: Sequence[int], answers: np.ndarray) -> float:
+    return uar(true, answers.argmax(1), answers.shape[1])

@@ -1,7 +1,8 @@
 """Everything that `emodarts export` writes: the file, its int8 variant, the model card, and what they lose."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +26,21 @@ from nni_emodarts.features import read_audio
 from nni_emodarts.manifest import read_manifest
 from nni_emodarts.progress import Progress, silent, told
 
+Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
+"""N waveforms (S,) -> probabilities (N, K)."""
+
 
 @dataclass(frozen=True)
-class Recordings:
-    """Recordings to measure losses on.
+class _Recording:
+    """A recording to measure losses on.
 
     Attributes:
-        waveforms: (S,) each.
-        true: class of each, where all are known.
-        failures: why others could not be used.
+        read: gives its waveform (S,).
+        emotion: its class, where it is known.
     """
 
-    waveforms: list[np.ndarray]
-    true: list[int] | None
-    failures: tuple[str, ...]
+    read: Callable[[], np.ndarray]
+    emotion: int | None
 
 
 def ship(
@@ -72,30 +74,21 @@ def ship(
     model = export_network(reference, network.labels)
     difference = check_export(model, reference, progress)
     made = {"float": model, **({"int8": quantise(model)} if int8 else {})}
-    recordings = _read(network, files, manifest)
-    losses: dict[str, Loss] = {}
-    for name, data in made.items():
-        waveforms = told(recordings.waveforms, f"losses of {name}", progress)
-        loss = measure_loss(OnnxNetwork(data), reference, waveforms, recordings.true)
-        losses |= {} if loss is None else {name: loss}
+    networks: dict[str, Recognise] = {"PyTorch": reference, **{name: OnnxNetwork(data) for name, data in made.items()}}
+    losses, failures = _measure(networks, _recordings(network, files, manifest), progress)
     contents = [*made.values(), (model_card(network) + _about(out, network, losses)).encode()]
     for target, content in zip(targets, contents, strict=True):
         write_model(target, content)
     written = {target: len(content) for target, content in zip(targets, contents, strict=True)}
     rate = network.config.features.sampling_rate
-    return Shipped(written, network.labels, rate, difference, losses, recordings.failures)
+    return Shipped(written, network.labels, rate, difference, losses, failures)
 
 
-def _read(network: NetworkFolder, files: Sequence[str], manifest: str | None) -> Recordings:
+def _recordings(network: NetworkFolder, files: Sequence[str], manifest: str | None) -> list[_Recording]:
     rate = network.config.features.sampling_rate
-    waveforms, true, failures = [], [], []
-    for file in files:
-        try:
-            waveforms.append(hear(Source(file, file), rate).waveform)
-        except AudioError as error:
-            failures.append(str(error))
+    found = [_Recording(partial(_hear, file, rate), None) for file in files]
     if manifest is None:
-        return Recordings(waveforms, None, tuple(failures))
+        return found
     table = read_manifest(manifest).table
     table = table.assign(emotion=table["emotion"].replace(network.config.data.merge))
     table = table[table["emotion"].isin(network.labels)]
@@ -104,12 +97,35 @@ def _read(network: NetworkFolder, files: Sequence[str], manifest: str | None) ->
         raise ManifestError(f"manifest {manifest} holds none of the network's classes {known}; name another, or files")
     for file, start, end, emotion in table[["file", "start", "end", "emotion"]].itertuples(index=False):
         bounds = [None if np.isnan(value) else float(value) for value in (start, end)]
+        found.append(_Recording(partial(read_audio, file, rate, *bounds), network.labels.index(emotion)))
+    return found
+
+
+def _hear(file: str, rate: int) -> np.ndarray:
+    return hear(Source(file, file), rate).waveform
+
+
+def _measure(
+    networks: Mapping[str, Recognise], recordings: Sequence[_Recording], progress: Progress
+) -> tuple[dict[str, Loss], tuple[str, ...]]:
+    """What each network loses against the first, and why recordings cannot be used; one at a time lies in memory."""
+    answers: dict[str, list[np.ndarray]] = {name: [] for name in networks}
+    true, failures = [], []
+    for recording in told(recordings, "losses", progress):
         try:
-            waveforms.append(read_audio(file, rate, *bounds))
-            true.append(network.labels.index(emotion))
+            waveform = recording.read()
         except AudioError as error:
             failures.append(str(error))
-    return Recordings(waveforms, None if files else true, tuple(failures))
+            continue
+        true.append(recording.emotion)
+        for name, recognise in networks.items():
+            answers[name].append(recognise([waveform])[0])
+    if not true:
+        return {}, tuple(failures)
+    known = [emotion for emotion in true if emotion is not None]
+    reference, *others = ((name, np.array(rows)) for name, rows in answers.items())
+    judged = known if len(known) == len(true) else None
+    return {name: measure_loss(rows, reference[1], judged) for name, rows in others}, tuple(failures)
 
 
 def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss]) -> str:

@@ -71,6 +71,7 @@ def search_by_trials(
     check_searchable(config.search.strategy, options, config.space)
     pick_device(config.device)  # a device that is not there is told before any trial fails for it
     accepts = accepts or _within(config, corpus.num_classes)
+    folder.begin()
     note_corpus(corpus, config.data.bad_audio, folder)
     search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
     if folder.has(METRICS):

@@ -24,6 +24,7 @@ from nni_emodarts.run_folder import (
     RunFolder,
     refuse_other_settings,
 )
+from nni_emodarts.training.trainer import pick_device
 
 
 def retrain(
@@ -64,6 +65,8 @@ def retrain(
     overlaps = {index: find_overlap(architecture.origin, corpus, fold.test) for index, fold in parts.items()}
     if not allow_overlap:
         refuse_overlap(overlaps)
+    pick_device(config.device)  # a device that is not there is told while an earlier run is still there
+    folder.begin()
     start_run(folder, config, architecture)
     note_corpus(corpus, config.data.bad_audio, folder)
     wanted = [(index, seed) for index in folds for seed in seeds if not folder.cell(index, seed).has(METRICS)]

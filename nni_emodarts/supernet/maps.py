@@ -152,9 +152,6 @@ class _Bundle:
         for name, weights in self._weights.items():
             if name != NONE:
                 self._add(name, weights)
-        if not self._terms:  # none alone
-            zero = self._source.maps[:, :, :: self._source.stride, :: self._source.stride] * 0.0
-            return tuple(zero for _ in self._edges)
         out = self._extent.masked(linear_sum(self._terms, self._shift))
         return tuple(out.split(self._width, 1))
 

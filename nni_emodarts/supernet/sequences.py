@@ -81,12 +81,10 @@ def _operate(read: Mapping[MixedOperation, Tensor], frames: Frames, shares: Sequ
     for (edge, sequence), share in zip(read.items(), shares, strict=True):
         chances = (share * edge.probabilities()).unbind()
         audible = [position for position, name in enumerate(edge.names) if not isinstance(edge[name], Zero)]
-        weights.append(torch.stack([chances[position] for position in audible]) if audible else share.new_zeros(0))
+        weights.append(torch.stack([chances[position] for position in audible]))
         for name in (edge.names[position] for position in audible):
             part = edge[name]
             rows.append(results[part] if part in results else edge.operate(name, sequence, frames.lengths))
-    if not rows:
-        return [torch.zeros_like(sequence) for sequence in read.values()]
     mixed: Tensor = torch.block_diag(*weights) @ torch.stack(rows).flatten(1)
     sums: tuple[Tensor, ...] = mixed.unflatten(1, rows[0].shape).masked_fill(frames.padding, 0.0).unbind()
     return sums

@@ -279,6 +279,15 @@ def test_own_names_of_columns(tmp_path):
         prepare("csv", table, tmp_path / "other.csv", colour="red")
 
 
+def test_empty_columns_of_a_spreadsheet_are_nobodys(tmp_path):
+    record_all(tmp_path, "a.wav b.wav")
+    table = tmp_path / "table.csv"
+    table.write_text("file,emotion,speaker,,\na.wav,calm,1,,\nb.wav,upset,2,,\n")
+    assert prepare("csv", table, tmp_path / "manifest.csv").classes == ("calm", "upset")
+    table.write_text("file,emotion,speaker,,\na.wav,calm,1,x,\nb.wav,upset,2,,y\n")
+    assert "names columns twice" in message("csv", table, tmp_path / "other.csv"), "these hold something"
+
+
 def test_times_of_a_table_are_kept(tmp_path):
     table = prepare("csv", make_csv(tmp_path), tmp_path / "manifest.csv").table
     assert table["end"].tolist()[0] == 1.5

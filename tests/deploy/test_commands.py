@@ -43,8 +43,9 @@ def test_json_is_a_list_of_answers(command: Command, run: Path, clips: list[Path
     assert json.loads(printed) == [
         {"file": each.file, "emotion": each.emotion, "probabilities": each.probabilities} for each in expected
     ]
-    code, printed, _ = command("predict", run, "/no/such.wav", "--format", "json")
+    code, printed, errors = command("predict", run, "/no/such.wav", "a" * 300, "--format", "json")
     assert (code, json.loads(printed)) == (1, [])
+    assert "cannot be reached (File name too long)" in errors
 
 
 def test_many_files_say_how_far_they_are_where_answers_go_elsewhere(
