@@ -60,9 +60,15 @@ def ended_in_order() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Signals that end this process, Ctrl+C too, have their effect once what is inside is done."""
+    """Signals that end this process, Ctrl+C too, wait until what is inside is done; a second one does not."""
     came: list[int] = []
-    with _handling(lambda number, frame: came.append(number), [signal.SIGINT, *_ENDINGS]):
+
+    def note(number: int, frame: Any) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+
+    with _handling(note, [signal.SIGINT, *_ENDINGS]):
         yield
     if came:
         signal.raise_signal(came[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.processes import start_pool
+from nni_emodarts.processes import ended_in_order, start_pool, uninterrupted
 
 SCRIPT = """
 import signal, sys, time
@@ -61,3 +61,44 @@ def test_tasks_that_have_not_begun_are_dropped_where_one_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         fail()
     assert sum(task.cancelled() for task in waiting) > 30
+
+
+def test_a_signal_waits_for_what_must_be_whole_and_then_ends_in_order() -> None:
+    done = []
+
+    def work() -> None:
+        with ended_in_order():
+            try:
+                with uninterrupted():
+                    signal.raise_signal(signal.SIGTERM)
+                    done.append("whole")
+                done.append("never")
+            finally:
+                done.append("put away")
+
+    with pytest.raises(SystemExit) as left:
+        work()
+    assert left.value.code == 128 + signal.SIGTERM
+    assert done == ["whole", "put away"]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_who_insists_is_not_kept_waiting() -> None:
+    def work() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup leaves it
+    try:
+        with ended_in_order():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
