@@ -207,7 +207,7 @@ class ThreadedTraining(ExecutionEngine):  # type: ignore[misc]
             threading.Thread(target=self._train, args=(model,)).start()
 
     def _train(self, model: ChoiceSpace) -> None:
-        time.sleep(0.002 * (1 + int(model.architecture.id, 16) % 4))
+        time.sleep(0.03 * (1 + int(model.architecture.id, 16) % 4))  # longer than a strategy takes to choose
         with self._lock:
             self._busy -= 1
             self.dispatch_model_event(FinalMetricEvent(model, {"default": goodness(model.architecture), "more": 1.0}))
