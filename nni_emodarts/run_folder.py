@@ -94,9 +94,9 @@ class RunFolder:
         Called once nothing can be refused any more, and before anything is read: nobody loses a run to one that never
         begins. Without `overwrite` nothing happens.
         """
-        if not self._replaces or not self._holds_run:
+        replaces, self._replaces = self._replaces, False  # even where there is nothing: what comes now is its own
+        if not replaces or not self._holds_run:
             return
-        self._replaces = False
         for name in FILES:
             (self.path / name).unlink(missing_ok=True)
         for child in [

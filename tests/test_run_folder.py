@@ -38,6 +38,11 @@ def test_a_run_that_is_replaced_stays_until_the_new_one_begins(tmp_path: Path) -
     folder.write_text("metrics.json", "{}")
     folder.begin()
     assert folder.has("metrics.json"), "what began is its own"
+    empty = RunFolder.claim(tmp_path / "empty", overwrite=True)
+    empty.begin()
+    empty.write_text("metrics.json", "{}")
+    empty.begin()
+    assert empty.has("metrics.json"), "here, too"
 
 
 def test_overwrite_deletes_no_run_beside_it_and_no_folder_of_such_a_name(tmp_path: Path) -> None:
