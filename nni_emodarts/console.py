@@ -184,6 +184,11 @@ def show_study(found: Mapping[str, Any]) -> None:
         f"The searched network beats {shares['val_uar']:.0%} of the samples on validation, {shares['test_uar']:.0%} on "
         f"the test part."
     )
+    if not found["equal_cost"]:
+        show_line(
+            "The search was computed on another processor or device, or with other threads: its CPU seconds are not "
+            "those of the samples, and random search had more or less than its cost."
+        )
 
 
 def _count(number: int, what: str) -> str:

@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -39,6 +40,11 @@ def threads_each(processes: int) -> int:
     Cores are those that this process may use, which on a cluster are a few of the machine's.
     """
     return max(1, len(os.sched_getaffinity(0)) // processes)
+
+
+def same_speed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether CPU seconds of two environments compare: the same processor, threads and device."""
+    return all(one.get(key) == other.get(key) for key in ("processor", "threads", "device"))
 
 
 def describe_environment(device: str, threads: int) -> dict[str, Any]:

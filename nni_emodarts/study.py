@@ -1,15 +1,17 @@
 """Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
+import torch
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.environment import describe_environment, same_speed
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.origin import search_origin
 from nni_emodarts.overlap import find_overlap, refuse_overlap
@@ -22,6 +24,7 @@ from nni_emodarts.run_folder import (
     ARCHITECTURE,
     BEGUN,
     CONFIG,
+    ENVIRONMENT,
     METRICS,
     NETWORKS,
     STUDY,
@@ -44,12 +47,14 @@ class Finished:
         fold: the fold that it searched on.
         seed: its seed.
         cpu_seconds: what it cost.
+        environment: where it was computed.
     """
 
     architecture: Architecture
     fold: int
     seed: int
     cpu_seconds: float
+    environment: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_search(folder: RunFolder) -> Finished:
@@ -64,7 +69,8 @@ def read_search(folder: RunFolder) -> Finished:
     if "fold" not in metrics or not (folder.has(BEGUN) or "candidates" in metrics):
         raise RunFolderError(f"{folder.path} holds a run that is no search; name the --out folder of emodarts search")
     architecture = Architecture.load(folder.path / ARCHITECTURE)
-    return Finished(architecture, metrics["fold"], metrics["seed"], search_cost(metrics))
+    environment = folder.read_json(ENVIRONMENT) if folder.has(ENVIRONMENT) else {}
+    return Finished(architecture, metrics["fold"], metrics["seed"], search_cost(metrics), environment)
 
 
 def study(
@@ -91,7 +97,8 @@ def study(
         progress: told of each network.
 
     Returns:
-        What the folder's study.json holds.
+        What the folder's study.json holds: what `judge` says, and `equal_cost`, whether the search was computed on
+        the kind of machine that trains the samples, so that its CPU seconds are theirs.
 
     Raises:
         OverlapError: the search saw test speakers of what is this fold now.
@@ -99,7 +106,7 @@ def study(
     """
     fold = corpus.fold(searched.fold)
     refuse_overlap({fold.index: find_overlap(searched.architecture.origin, corpus, fold.test)})
-    pick_device(config.device)  # a device that is not there is told while an earlier study is still there
+    device = pick_device(config.device)  # one that is not there is told while an earlier study is still there
     folder.begin()
     refuse_other_settings(folder, config.to_yaml())
     if folder.child(_SEARCHED).has(METRICS):
@@ -125,6 +132,7 @@ def study(
             break
     folder.write_csv(NETWORKS, pd.DataFrame(rows))
     found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
+    found["equal_cost"] = same_speed(searched.environment, describe_environment(str(device), torch.get_num_threads()))
     folder.write_json(STUDY, found)
     return found
 

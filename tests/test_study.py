@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nni_emodarts import console
 from nni_emodarts import study as room
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import OverlapError, RunFolderError
@@ -39,14 +40,18 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     finished = replace(read_search(searched), cpu_seconds=-1e9)  # so that no cost asks for more samples
     assert (finished.architecture.id, finished.fold, finished.seed) == (architecture.id, 2, 1)
     assert read_search(searched).cpu_seconds > 0
+    assert finished.environment == searched.read_json("environment.json")
     folder = RunFolder.claim(tmp_path / "study")
     found = study(fast_config, small_corpus, finished, 2, folder)
     networks = pd.read_csv(folder.path / "networks.csv")
     assert networks["name"].tolist() == ["searched", "sample_001", "sample_002"]
     assert networks["architecture"].nunique() >= 2
     assert found["random_sampling"]["test_uar"] == pytest.approx(networks["test_uar"][1:].mean(), abs=1e-6)
+    assert found["equal_cost"] is True
     times = {file: file.stat().st_mtime_ns for file in folder.path.glob("*/metrics.json")}
-    more = study(fast_config, small_corpus, finished, 3, folder)
+    slower = {**finished.environment, "processor": "another"}
+    more = study(fast_config, small_corpus, replace(finished, environment=slower), 3, folder)
+    assert more["equal_cost"] is False
     assert more["random_sampling"]["samples"] == 3
     assert all(file.stat().st_mtime_ns == time for file, time in times.items()), "a finished network ran again"
     seen = replace(
@@ -82,6 +87,15 @@ def test_samples_are_drawn_until_the_cost_is_spent(
     made = random_architecture(config.space, small_corpus.num_classes, small_corpus.input_shape, 0)
     found = study(config, small_corpus, Finished(made, 0, 1, 25.0), 2, RunFolder.claim(tmp_path / "small"))
     assert found["random_sampling"]["samples"] == 1, "the space holds one architecture"
+
+
+def test_a_study_says_that_its_costs_are_not_equal(capsys: pytest.CaptureFixture[str]) -> None:
+    row_of_search = {**row(0.7), "architecture": "a"}
+    found = {"fold": 0, "seed": 1, **judge(row_of_search, [row_of_search, row_of_search], search_cost=25.0)}
+    console.show_study({**found, "equal_cost": True})
+    assert "another processor" not in capsys.readouterr().out
+    console.show_study({**found, "equal_cost": False})
+    assert "another processor" in capsys.readouterr().out
 
 
 def test_a_folder_without_a_search_is_refused(tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ import torch
 from nni_emodarts.benchmark.cells import Cell, settled
 from nni_emodarts.benchmark.computing import run_search
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import describe_environment
+from nni_emodarts.environment import describe_environment, same_speed
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.training.trainer import pick_device
-
-_SPEED = ("processor", "threads", "device")
 
 
 def price_here(
@@ -39,7 +37,7 @@ def price_here(
         progress: told of that search.
     """
     here = describe_environment(str(pick_device(config.device)), torch.get_num_threads())
-    if all(figures["environment"][key] == here[key] for key in _SPEED):
+    if same_speed(figures["environment"], here):
         return float(figures["search_cpu_seconds"])
     fold = corpus.fold(payer.fold)
     _, cost = run_search(settled(config, payer.method), corpus, payer, fold, folder, progress)

@@ -14,35 +14,18 @@ from made_up_cells import make_up_cell, noted_price
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
-from nni_emodarts import one_shot, random_search
+from nni_emodarts import one_shot
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.benchmark import Cell, Method, benchmark, compare, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.errors import CellError, ConfigError, DivergenceError, OverlapError, RunFolderError
+from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
-from nni_emodarts.random_search import search_at_random
-from nni_emodarts.retrain import fitting
-from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import build_model
 from nni_emodarts.summaries import read_cell
-
-
-@pytest.fixture(scope="module")
-def config(fast_config: ExperimentConfig) -> ExperimentConfig:
-    data = fast_config.model_dump(mode="json")
-    data["retrain"]["epochs"] = 1
-    return ExperimentConfig.model_validate(data)
-
-
-@pytest.fixture(scope="module")
-def compared(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("benchmark")
-    methods = [Method("darts"), Method("cnn_lstm")]
-    return folder, compare("small", config, methods, [0, 1], [1], folder / "out", folder / "runs")
 
 
 def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:
@@ -302,171 +285,6 @@ def test_random_sampling_retrains_an_even_draw_of_each_fold_and_seed(config: Exp
     for fold, made in enumerate(drawn):
         again = next(draw_architectures(config.space, 4, config.features.input_shape, [1, fold], {}))
         assert made.id == again.id
-
-
-def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
-) -> None:
-    cells = tmp_path / "cells"
-    paid = set_cost(compared, cells, 1e-3)
-    benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
-    cell = read_cell(cells / "random_search-fold_00-seed_1.json")
-    (folder,) = (tmp_path / "runs").rglob("search")
-    assert cell["candidates"] == 1, "there is always one"
-    assert not set(cell["speakers"]) & set(cell["architecture"]["origin"]["speakers"])
-    assert json.loads((folder / "metrics.json").read_text())["budget_cpu_seconds"] == paid
-    (one,) = (folder / "candidates").glob("*/metrics.json")
-    cost = json.loads(one.read_text())["cpu_seconds"]
-    assert cell["search_cpu_seconds"] == pytest.approx(cost, abs=0.06)
-    # Of a search that cost more it buys more; what was found for less stays as it is, and is not mistaken for it.
-    kept = {file: file.read_bytes() for file in folder.parent.rglob("metrics.json")}
-    paid = set_cost(compared, cells, 1.5 * cost)
-    with pytest.raises(RunFolderError, match=r"a search of 0\.001 CPU seconds, but that of darts"):
-        benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
-    file = cells / "random_search-fold_00-seed_1.json"
-    file.unlink()
-    (summary,) = benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
-    assert {file: file.read_bytes() for file in kept} == kept
-    (more,) = {*(tmp_path / "runs").rglob("search")} - {folder}
-    candidates = sorted((more / "candidates").glob("*/metrics.json"), key=lambda each: each.stat().st_mtime_ns)
-    held = [json.loads(each.read_text()) for each in candidates]
-    found = json.loads((more / "metrics.json").read_text())
-    assert summary["candidates"] == len(held)
-    assert found["cpu_seconds"] - held[-1]["cpu_seconds"] < paid <= found["cpu_seconds"], (
-        "one is begun till it is spent"
-    )
-    assert found["val_uar"] == max(each["val_uar"] for each in held)
-    assert {each["epochs"] for each in held} == {config.search.epochs}
-    # Cut off before it had said what it found, it goes on with the candidates that are finished.
-    stamps = [each.stat().st_mtime_ns for each in candidates]
-    for each in (file, more / "metrics.json"):
-        each.unlink()
-    assert benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")[0] == summary
-    assert [each.stat().st_mtime_ns for each in candidates] == stamps
-
-
-def test_random_search_draws_others_than_random_sampling(
-    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard = []
-
-    def cheap(config: Any, corpus: Corpus, *given: Any) -> dict[str, Any]:
-        heard.append(corpus.input_shape)
-        return {"val_uar": 0.5, "seconds": 1.0, "cpu_seconds": 1.0}
-
-    monkeypatch.setattr(random_search, "evaluate_candidate", cheap)
-    data = config.model_dump(mode="json")
-    data["search"]["coarseness"] = 2
-    coarse = ExperimentConfig.model_validate(data)
-    found = search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 2.5, RunFolder.claim(tmp_path / "run"))
-    channels, bins = small_corpus.input_shape
-    assert heard == [(channels, bins // 2)] * 3, "as the supernet hears them"
-    assert found.input_shape == small_corpus.input_shape, "the network that is retrained hears all"
-    sampled = next(draw_architectures(config.space, 4, small_corpus.input_shape, [1, 0], {}))
-    assert found.id != sampled.id
-
-
-def test_candidates_at_half_the_resolution_are_augmented_before_it_is_lowered(
-    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    heard = []
-
-    def augment(recipe: Any, bins: int) -> Any:
-        return lambda features: heard.append((bins, len(features))) or features
-
-    monkeypatch.setattr(fitting, "make_augment", augment)
-    data = config.model_dump(mode="json")
-    data["search"] |= {"coarseness": 2, "epochs": 1}
-    coarse = ExperimentConfig.model_validate(data)
-    search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 0.0, RunFolder.claim(tmp_path / "run"))
-    assert set(heard) == {(small_corpus.frequency_bins, small_corpus.frequency_bins)}
-
-
-def test_random_search_goes_on_past_a_candidate_that_diverges(
-    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    evaluate, tried = random_search.evaluate_candidate, []
-
-    def diverging(*given: Any) -> dict[str, Any]:
-        tried.append(given[4].id)
-        if len(tried) == 1:
-            raise DivergenceError("planted")
-        return {**evaluate(*given), "cpu_seconds": 10.0}
-
-    monkeypatch.setattr(random_search, "evaluate_candidate", diverging)
-    folder, fold = RunFolder.claim(tmp_path / "some"), small_corpus.fold(0)
-    found = search_at_random(config, small_corpus, fold, 1, 9.0, folder)
-    metrics = folder.read_json("metrics.json")
-    assert [found.id] == tried[1:]
-    assert (metrics["candidates"], metrics["failed"]) == (2, 1)
-    assert metrics["cpu_seconds"] >= 10.0
-
-    def always(*given: Any) -> dict[str, Any]:
-        raise DivergenceError("planted")
-
-    monkeypatch.setattr(random_search, "evaluate_candidate", always)
-    with pytest.raises(DivergenceError, match="all 1 candidates of the random search diverged; the last: planted"):
-        search_at_random(config, small_corpus, fold, 1, -1.0, RunFolder.claim(tmp_path / "all"))
-
-
-def test_random_search_spends_what_that_search_costs_on_its_own_machine(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
-) -> None:
-    cells = tmp_path / "cells"
-    set_cost(compared, cells, 1e6)
-    file = cells / "darts-fold_00-seed_1.json"
-    cell = read_cell(file)
-    file.write_text(json.dumps({**cell, "environment": {**cell["environment"], "processor": "another"}}))
-    (summary,) = benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
-    again = next((tmp_path / "runs").glob("random_search/*-payer/fold_00/seed_1"))
-    cost = json.loads((again / "metrics.json").read_text())["cpu_seconds"]
-    assert summary["budget_cpu_seconds"] == pytest.approx(cost, abs=0.06)
-    found = read_cell(cells / "random_search-fold_00-seed_1.json")
-    assert found["payer_cpu_seconds"] == 1e6
-    assert found["budget_cpu_seconds"] == summary["budget_cpu_seconds"]
-    assert Architecture.load(again / "architecture.json").id == cell["architecture"]["id"], "the same search"
-    assert not {*(again.parents[2]).glob("*-payer/fold_00/seed_1/weights.safetensors")}, "and no retraining"
-
-
-def set_cost(compared: tuple[Path, dict[str, Any]], cells: Path, cost: float) -> float:
-    """Give a copied cell of DARTS this cost."""
-    name = "darts-fold_00-seed_1.json"
-    cell = read_cell(compared[0] / "out" / "cells" / "small" / name)
-    cells.mkdir(exist_ok=True)
-    (cells / name).write_text(json.dumps({**cell, "search_cpu_seconds": cost}))
-    return cost
-
-
-def test_random_search_is_computed_after_the_search_that_pays_for_it(
-    compared: tuple[Path, dict[str, Any]],
-    config: ExperimentConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with pytest.raises(ConfigError, match=r"add darts to the methods"):
-        benchmark(config, [Method("random_search")], [0], [1], tmp_path / "cells", tmp_path / "runs")
-    pattern = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
-    told = []
-
-    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, progress: Any, budget: float = 0) -> dict[str, Any]:
-        told.append((cell.method.name, budget))
-        digest = settings_digest(config, cell.method, corpus.manifest.digest)
-        return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}
-
-    monkeypatch.setattr(jobs, "compute_cell", compute)
-    monkeypatch.setattr(jobs, "price_here", noted_price)
-    methods = [Method("random_search"), Method("darts")]
-    benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
-    assert told == [("darts", 0.0), ("random_search", 7.5)]
-
-
-def test_random_search_follows_the_settings_of_the_search_that_pays_for_it(config: ExperimentConfig) -> None:
-    data = config.model_dump(mode="json")
-    data["search"]["epochs"] = 7
-    other = ExperimentConfig.model_validate(data)
-    for name, same in (("random_search", False), ("random_sampling", True)):
-        digests = {settings_digest(each, Method(name), "corpus") for each in (config, other)}
-        assert (len(digests) == 1) is same
 
 
 def test_flops_of_a_widened_network_are_those_of_what_was_trained(
