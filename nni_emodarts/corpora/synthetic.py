@@ -14,9 +14,11 @@ Card
 """
 
 import fcntl
+import io
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import soundfile
 
@@ -90,10 +92,17 @@ def make_corpus(
             for utterance in range(utterances):
                 file, text = f"{speaker.name}_{emotion}_{utterance + 1:02d}.flac", f"{utterance + 1:02d}"
                 samples = say(number, emotion, utterance, seed)
-                soundfile.write(folder / file, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+                (folder / file).write_bytes(_as_flac(samples))
                 rows.append((file, emotion, speaker.name, speaker.gender, text))
         progress("clips", len(rows), speakers * len(EMOTIONS) * utterances)
     manifest = folder / "manifest.csv"
     columns = ["file", "emotion", "speaker", "gender", "text"]
     pd.DataFrame(rows, columns=columns).to_csv(manifest, index=False, lineterminator="\n")
     return manifest
+
+
+def _as_flac(samples: np.ndarray) -> bytes:
+    """Encoded in memory: a disk that is full is then an `OSError`, which libsndfile does not tell."""
+    file = io.BytesIO()
+    soundfile.write(file, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+    return file.getvalue()
