@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import Table
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
+from nni_emodarts.report.charts import draw_figures
 
 _FREE = ("skip_connections", "pooling")
 _LABELS = {
@@ -43,6 +46,7 @@ def paragraphs(table: Table, about: str) -> list[str]:
         return [head, missing_text(table)]
     return [
         head,
+        _chart(table),
         _figures(table["methods"]),
         missing_text(table),
         _differences(table["comparisons"]),
@@ -52,6 +56,21 @@ def paragraphs(table: Table, about: str) -> list[str]:
         _confusion(table),
         _operations(table["parameter_free"]),
     ]
+
+
+def chart_path(table: Table) -> str:
+    """Where the page's folder holds the picture of the table's figures."""
+    return f"images/{table['name']}.svg"
+
+
+def draw_chart(table: Table) -> Figure:
+    """UAR of each method with its interval."""
+    rows = [(_label(method), method["uar_mean"], tuple(method["uar_interval"])) for method in table["methods"]]
+    return draw_figures(rows)
+
+
+def _chart(table: Table) -> str:
+    return f"![Test UAR of each method with its 95 % interval, as in the table below]({chart_path(table)})"
 
 
 def _epoch(recipe: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
+from nni_emodarts.report.canvas import svg
 from nni_emodarts.run_folder import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
@@ -37,7 +38,17 @@ def write_document(docs: Path) -> None:
     parts += ["## The checklist", _checklist(evidence)]
     parts += ["## Cost, hardware, versions", _cost_table(evidence)]
     parts += ["## How to read this", _reading()]
+    for table in evidence.tables:
+        if table["methods"]:
+            _write_chart(docs, table)
     write_atomically(docs / "RESULTS.md", ("\n\n".join(part for part in parts if part) + "\n").encode())
+
+
+def _write_chart(docs: Path, table: Table) -> None:
+    """The picture that the table's section shows."""
+    file = docs / main_section.chart_path(table)
+    file.parent.mkdir(exist_ok=True)
+    write_atomically(file, svg(main_section.draw_chart(table)).encode())
 
 
 def read_evidence(results: Path) -> Evidence:

@@ -1,6 +1,7 @@
 """The main tables and the page made of them, on a small corpus with the tiny preset."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -106,7 +107,11 @@ def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> N
     docs = Path(__file__).parents[1] / "docs"
     shutil.copytree(docs / "results", tmp_path / "results", ignore=shutil.ignore_patterns("cells"))
     results_document.write_document(tmp_path)
-    assert (tmp_path / "RESULTS.md").read_text() == (docs / "RESULTS.md").read_text()
+    page = (docs / "RESULTS.md").read_text()
+    assert (tmp_path / "RESULTS.md").read_text() == page
+    charts = re.findall(r"!\[.*?\]\((.*?)\)", page)
+    assert len(charts) == 2
+    assert all((folder / chart).read_text().count("<path") > 50 for folder in (docs, tmp_path) for chart in charts)
 
 
 def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:
