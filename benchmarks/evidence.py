@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.parameter_free import count_parameter_free, expected_parameter_free
 from nni_emodarts.baselines import BASELINES
+from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark import Cell, Method, settings_digest
 from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, load_config
@@ -213,11 +214,12 @@ def compare_cells(
         among: the methods that are compared, so that p is adjusted for those that were planned; all where absent.
     """
     compared = {name: found for name, found in held.items() if among is None or name in among}
+    deterministic = [name for name in compared if name in SVMS]
     chosen = pick_reference(list(compared), reference)
     cells = [cell for each in held.values() for cell in each]
     return {
         "methods": [summarize(name, each) for name, each in held.items()],
-        "comparisons": [] if chosen is None else compare_with(chosen, compared),
+        "comparisons": [] if chosen is None else compare_with(chosen, compared, deterministic),
         "cpu_hours": round(sum(cell["cpu_seconds"] for cell in cells) / 3600, 3),
         "environments": environments(cells),
     }

@@ -10,6 +10,8 @@ from benchmarks.nas_checklist import Table
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
 from nni_emodarts.report.charts import draw_figures
 
+_SAME_COST = 0.01
+"""Costs that differ by less are those of one machine, rounded."""
 _FREE = ("skip_connections", "pooling")
 _LABELS = {
     "darts": "DARTS, searched anew inside each fold",
@@ -49,6 +51,7 @@ def paragraphs(table: Table, about: str) -> list[str]:
         _chart(table),
         _figures(table["methods"]),
         missing_text(table),
+        _prices(table["methods"]),
         _differences(table["comparisons"]),
         _ensembles(table["methods"]),
         _by_fold(table["methods"]),
@@ -75,8 +78,10 @@ def _chart(table: Table) -> str:
 
 def _epoch(recipe: Mapping[str, Any]) -> str:
     """Which epoch's weights are scored, and on whom they were trained."""
-    chosen = "validation chooses the epoch" if recipe["keep"] == "best" else "the last epoch is taken"
-    return f"{chosen}, of a training on validation speakers too" if recipe["refit"] else chosen
+    chosen = "epoch that is best on validation" if recipe["keep"] == "best" else "last epoch"
+    return (
+        f"the {chosen} is scored, and networks are trained on validation speakers, too" if recipe["refit"] else chosen
+    )
 
 
 def _figures(methods: Sequence[Table]) -> str:
@@ -107,6 +112,25 @@ def _search_cost(method: Table) -> str:
     return f"{method['search_cpu_seconds']:,.0f}" + ("" if budget is None else f" (budget {budget:,.0f})")
 
 
+def _prices(methods: Sequence[Table]) -> str:
+    """What became of the budget of random search, whose last candidate goes beyond it."""
+    method = next((each for each in methods if "payer_cpu_seconds" in each), None)
+    if method is None:
+        return ""
+    spent, budget, noted = (method[key] for key in ("search_cpu_seconds", "budget_cpu_seconds", "payer_cpu_seconds"))
+    text = (
+        f"Random search spent {spent / budget - 1:.0%} more than its budget, since its last candidate is trained to "
+        "the end."
+    )
+    if abs(budget / noted - 1) > _SAME_COST:
+        text += (
+            f" Its budget is the cost of the same searches by DARTS on the machine that computed it: {budget:,.0f} CPU "
+            f"seconds, {budget / noted:.2f} times the {noted:,.0f} that those had cost on theirs. So its CPU seconds "
+            "do not compare with those of other rows."
+        )
+    return text
+
+
 def _differences(comparisons: Sequence[Table]) -> str:
     if not comparisons:
         return ""
@@ -119,12 +143,21 @@ def _differences(comparisons: Sequence[Table]) -> str:
             p_text(row["p_holm"]),
             p_text(row["p_folds"]),
             p_text(row["p_folds_holm"]),
+            ", ".join(map(str, row["seeds"])),
         ]
         for row in comparisons
     ]
-    intro = f"Paired comparisons with `{comparisons[0]['reference']}`; a negative difference says that it is better:"
-    head = ["method", "difference of UAR", "95 % interval", "p", "p (Holm)", "p over folds", "p over folds (Holm)"]
-    return f"{intro}\n\n" + markdown_table(head, rows)
+    intro = (
+        f"Paired comparisons with `{comparisons[0]['reference']}`, on the seeds that both have; a negative difference "
+        "says that it is better:"
+    )
+    head = "method|difference of UAR|95 % interval|p|p (Holm)|p over folds|p over folds (Holm)|seeds"
+    widths = [(row["interval"][1] - row["interval"][0]) / 2 for row in comparisons]
+    resolution = (
+        f"These intervals reach {min(widths):.3f} to {max(widths):.3f} to either side: a smaller difference cannot be "
+        "told with so few speakers."
+    )
+    return f"{intro}\n\n" + markdown_table(head.split("|"), rows) + f"\n\n{resolution}"
 
 
 def _ensembles(methods: Sequence[Table]) -> str:

@@ -112,7 +112,7 @@ def _random_search(evidence: Evidence) -> str:
     bought = [row["candidates"] for _, row in evidence.rows("random_search")]
     answer = "Yes" if min(bought) >= _ENOUGH_CANDIDATES else "In part"
     means = ", ".join(f"{mean:.1f}" for mean in bought)
-    text = f"{means} candidates a search, trained shortly, are what the CPU seconds of DARTS on each fold and seed buy"
+    text = f"{means} candidates a search, trained shortly, the last of them beyond the CPU seconds of DARTS on its fold"
     return f"{answer}: {text}; uniform draws besides. Computed on: {', '.join(names)}."
 
 
@@ -152,7 +152,7 @@ CHECKLIST = (
     ),
     Item(
         "Performance over time compared?",
-        _always("No: methods are compared at one budget, the cost of the DARTS search, and not along the way."),
+        _always("No: random search is given one budget, the cost of the DARTS search; nothing is compared on the way."),
     ),
     Item("Compared with random search?", _random_search),
     Item("Several runs, seeds reported?", _runs),

@@ -6,7 +6,9 @@ A table, or a row of it, that is not computed yet is left out, and the page says
 import argparse
 import json
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import yaml
@@ -96,23 +98,38 @@ def _verdict(table: Table) -> str:
     gap = ours["uar_mean"] - table["goal"]
     reached = "reaches" if gap >= 0 else f"is {-gap:.3f} below"
     below = [row for row in table["comparisons"] if row["reference"] == "darts"]
-    sentences = [_standing(row) for row in below]
+    sentences = [_standing(row, ours["seeds"], _least_p_folds(table)) for row in below]
     against = f" Against the others: {'; '.join(sentences)}." if sentences else ""
     return f"{table['name']}: DARTS {uar_text(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
 
 
-def _standing(row: Mapping[str, Any]) -> str:
+def _least_p_folds(table: Table) -> float:
+    """The smallest p over folds that the first of a table's comparisons can have after Holm's correction."""
+    folds: int = table["folds"]
+    return min(1.0, len(table["comparisons"]) * 2 / 2.0**folds)
+
+
+def _standing(row: Mapping[str, Any], seeds: Sequence[int], least: float) -> str:
+    """A comparison in words.
+
+    Args:
+        row: the comparison.
+        seeds: all seeds of the searched network.
+        least: the smallest p over folds that there can be.
+    """
     how = "above" if row["difference"] < 0 else "below"
-    return (
-        f"{abs(row['difference']):.3f} {how} `{row['method']}`, {_sureness(row)} (adjusted p {p_text(row['p_holm'])})"
-    )
+    where = f" on seeds {', '.join(map(str, row['seeds']))}" if set(row["seeds"]) < set(seeds) else ""
+    sure = f"{_sureness(row, least)} (adjusted p {p_text(row['p_holm'])})"
+    return f"{abs(row['difference']):.3f} {how} `{row['method']}`{where}, {sure}"
 
 
-def _sureness(row: Mapping[str, Any]) -> str:
+def _sureness(row: Mapping[str, Any], least: float) -> str:
     """Speakers of a fold share a network: what holds over speakers alone may be the luck of its training."""
     if row["p_holm"] >= 0.05:
         return "not significant"
-    return "significant" if row["p_folds_holm"] < 0.05 else "significant over speakers, not over folds"
+    if row["p_folds_holm"] < 0.05:
+        return "significant"
+    return "significant over speakers, " + ("not over folds" if least < 0.05 else "which so few folds cannot confirm")
 
 
 def _ablation_section(table: Table) -> list[str]:
@@ -141,14 +158,15 @@ def _luck(by_seed: Mapping[str, float]) -> str:
         return ""
     figures = ", ".join(f"{uar:.3f} (seed {seed})" for seed, uar in by_seed.items())
     return (
-        f"`as_shipped` itself has {figures} on these folds: {_span(by_seed):.3f} lie between two seeds, and a "
-        "difference of that size may be luck, that of all rows together too, since the same seed stands behind each."
+        f"`as_shipped` itself has {figures} on these folds. So the difference of two figures, of one seed each, has a "
+        f"standard deviation of about {_deviation(by_seed):.3f} by luck alone; the largest of as many rows as there "
+        "are here is easily twice that, and all rows may lie to one side, since they share one `as_shipped`."
     )
 
 
-def _span(by_seed: Mapping[str, float]) -> float:
-    """How far the seeds lie apart; 0 of one seed, of which nothing is known."""
-    return max(by_seed.values()) - min(by_seed.values()) if by_seed else 0.0
+def _deviation(by_seed: Mapping[str, float]) -> float:
+    """Standard deviation of a difference of two figures of one seed each; 0 where nothing is known of it."""
+    return sqrt(2) * stdev(by_seed.values()) if len(by_seed) > 1 else 0.0
 
 
 def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
@@ -199,7 +217,7 @@ def _recipe_section(evidence: Evidence) -> list[str]:
     tried = evidence.notes.get("recipe_variants") or {}
     counts = [f"{tried[name] if tried.get(name) is not None else 'not stated yet'} on {name}" for name in TABLES]
     parts = [
-        f"Variants of recipe, space and search that were tried before they were fixed: {', '.join(counts)}.",
+        f"Variants of recipe, space and search that were tried in all: {', '.join(counts)}.",
         str(evidence.notes.get("recipe") or "").strip(),
     ]
     parts.append(_earlier(evidence))
@@ -241,14 +259,14 @@ def _failures(evidence: Evidence) -> str:
         lines.insert(0, "Trials made on the way, one or a few trainings each; no command repeats them:\n")
     table = evidence.ablations
     against = {row["method"]: row for row in table.get("comparisons", [])}
-    luck = _span(table.get("as_shipped_by_seed", {}))
+    luck = 2 * _deviation(table.get("as_shipped_by_seed", {}))
     changes = [
         against[row["name"]]
         for row in table.get("methods", [])
         if row["name"] in against and row.get("group") != HAND_DESIGNED  # another method is no part that failed
     ]
     lines += [
-        f"- No gain seen: ablation `{row['method']}`, {row['difference']:+.3f} UAR on its folds."
+        f"- Ablation `{row['method']}`: {row['difference']:+.3f} UAR on its folds, against what the recipe does."
         for row in sorted(changes, key=lambda row: float(row["difference"]))
         if _failed(row) and abs(row["difference"]) >= luck
     ]
@@ -276,7 +294,10 @@ def _checklist(evidence: Evidence) -> str:
 def _cost_table(evidence: Evidence) -> str:
     held = [*evidence.tables, *(table for table in (evidence.ablations, evidence.transfer) if table)]
     rows = [[table["name"], f"{table['cpu_hours']:.2f}", _machines(table)] for table in held]
-    text = "CPU hours of all cells of a table: search and retraining, or fitting; without the extraction of features."
+    text = (
+        "CPU hours of the cells that a table is made of: search and retraining, or fitting; without the extraction of "
+        "features, and without searches that were done again for their cost alone."
+    )
     return text + "\n\n" + markdown_table(["table", "CPU hours", "computed on"], rows)
 
 
@@ -298,7 +319,9 @@ def _reading() -> str:
         "swaps counted up to 24 speakers. Holm's correction is over the comparisons of its table, which are those of "
         "the planned methods; whatever else stands in a table is not compared.",
         "p over folds swaps whole folds, whose speakers one network answers. With six folds it cannot be less than "
-        "0.0312, and after correction for several comparisons not less than 0.05.",
+        "0.0312, and the least of several, corrected, not less than as many times that: six folds are too few to "
+        "confirm any of several differences.",
+        "p of transfer is corrected for nothing.",
         "CPU seconds are those of one seed over all folds, search and retraining. Random search begins another "
         "candidate as long as it has spent less than its budget, what the search of DARTS on that fold and seed costs "
         "on the machine at hand: where DARTS had been computed on another kind, its search was done again for its cost "

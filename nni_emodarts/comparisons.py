@@ -1,6 +1,6 @@
 """Methods of a benchmark against one of them: is the difference real?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,27 +34,37 @@ def pick_reference(names: Sequence[str], wanted: str | None) -> str | None:
     return wanted or (FIRST_CHOICE if FIRST_CHOICE in names else names[-1])
 
 
-def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, Any]]:
-    """Each other method against the reference, on the same utterances.
+def compare_with(
+    reference: str, cells: Mapping[str, Cells], deterministic: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Each other method against the reference, on the same utterances and with the same seeds.
 
     Args:
         reference: name of a method.
         cells: name -> cells of each method, the reference among them.
+        deterministic: methods that every seed gives the same, so that one of theirs stands against all of another's.
 
     Returns:
-        For each: `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
+        For each: `seeds` (those that both have, or of the one that is not deterministic; all of both where they share
+        none), `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
         the paired test that swaps whole speakers, `exact` (whether all swaps were counted), `p_folds` of the test that
         swaps whole folds, and `p_holm` and `p_folds_holm`, both adjusted for the number of comparisons.
     """
-    ours, our_folds = stacked(cells[reference]), stacked_folds(cells[reference])
     names = [name for name in cells if name != reference]
-    found = [compare_systems(stacked(cells[name]), ours) for name in names]
-    p_folds = [swap_test(stacked_folds(cells[name]), our_folds)[0] for name in names]
+    pairs = [
+        (cells[name], cells[reference])
+        if {name, reference} & {*deterministic}
+        else _with_shared_seeds(cells[name], cells[reference])
+        for name in names
+    ]
+    found = [compare_systems(stacked(theirs), stacked(ours)) for theirs, ours in pairs]
+    p_folds = [swap_test(stacked_folds(theirs), stacked_folds(ours))[0] for theirs, ours in pairs]
     adjusted = zip(holm([each.p for each in found]), holm(p_folds), strict=True)
     return [
         {
             "method": name,
             "reference": reference,
+            "seeds": sorted({cell["seed"] for cells in pair for cell in cells}),
             "difference": each.value,
             "interval": list(each.interval),
             "p": each.p,
@@ -63,8 +73,18 @@ def compare_with(reference: str, cells: Mapping[str, Cells]) -> list[dict[str, A
             "p_folds_holm": p_folds_holm,
             "exact": each.exact,
         }
-        for name, each, of_folds, (p_holm, p_folds_holm) in zip(names, found, p_folds, adjusted, strict=True)
+        for name, pair, each, of_folds, (p_holm, p_folds_holm) in zip(
+            names, pairs, found, p_folds, adjusted, strict=True
+        )
     ]
+
+
+def _with_shared_seeds(theirs: Cells, ours: Cells) -> tuple[Cells, Cells]:
+    """Luck of a seed on one side alone would be taken for a difference of the methods."""
+    shared = {cell["seed"] for cell in theirs} & {cell["seed"] for cell in ours}
+    if not shared:
+        return theirs, ours
+    return [cell for cell in theirs if cell["seed"] in shared], [cell for cell in ours if cell["seed"] in shared]
 
 
 def stacked(cells: Cells) -> npt.NDArray[np.int64]:

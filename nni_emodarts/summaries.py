@@ -22,7 +22,8 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         columns predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds`
         (of one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell
         has none). Where a search has candidates, their mean number; of random search `budget_cpu_seconds`, what it was
-        given to spend (of one seed, all folds); where networks were searched or drawn,
+        given to spend, and `payer_cpu_seconds`, what the searches that it is compared with had cost where they were
+        computed (of one seed, all folds); where networks were searched or drawn,
         `operations`: how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`,
         `uar_interval` and `wa` of the mean of their probabilities.
     """
@@ -63,8 +64,9 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         summary["ensemble"] = _ask_together(cells)
     if all("candidates" in cell for cell in cells):
         summary["candidates"] = mean(cell["candidates"] for cell in cells)
-    if all("budget_cpu_seconds" in cell for cell in cells):
-        summary["budget_cpu_seconds"] = round(sum(cell["budget_cpu_seconds"] for cell in cells) / len(seeds), 1)
+    for key in ("budget_cpu_seconds", "payer_cpu_seconds"):
+        if all(key in cell for cell in cells):
+            summary[key] = round(sum(cell[key] for cell in cells) / len(seeds), 1)
     if all("architecture" in cell for cell in cells):
         summary["operations"] = _count_operations(cells)
     return summary

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nni_emodarts.comparisons import compare_with, pick_reference, stacked, stacked_folds
-from nni_emodarts.paired import compare_systems, holm
+from nni_emodarts.paired import compare_systems, holm, swap_test
 
 SPEAKERS = 8
 
@@ -26,7 +26,7 @@ def cells(skill: float, seeds: int = 2, folds: int = 4) -> list[dict[str, Any]]:
 
 def test_every_method_is_compared_with_the_reference() -> None:
     table = {"good": cells(0.8), "darts": cells(0.75), "bad": cells(0.3), "one seed": cells(0.5, seeds=1)}
-    found = compare_with("darts", table)
+    found = compare_with("darts", table, deterministic=["one seed"])
     assert [each["method"] for each in found] == ["good", "bad", "one seed"]
     for each in found:
         expected = compare_systems(stacked(table[each["method"]]), stacked(table["darts"]))
@@ -39,6 +39,18 @@ def test_every_method_is_compared_with_the_reference() -> None:
         assert [each[f"{p}_holm"] for each in found] == holm([each[p] for each in found])
     assert found[1]["difference"] < -0.3
     assert found[1]["p"] == 2 / 2**SPEAKERS
+
+
+def test_networks_are_compared_on_the_seeds_that_both_have() -> None:
+    ours, theirs = cells(0.75, seeds=3), cells(0.6, seeds=4)
+    later = [cell for cell in theirs if cell["seed"] > 1]
+    (found,) = compare_with("darts", {"darts": ours, "other": later})
+    both = [[cell for cell in each if cell["seed"] in (2, 3)] for each in (theirs, ours)]
+    assert found["seeds"] == [2, 3]
+    assert found["difference"] == compare_systems(*map(stacked, both)).value
+    assert found["p_folds"] == swap_test(*map(stacked_folds, both))[0]
+    (apart,) = compare_with("darts", {"darts": cells(0.75, seeds=1), "other": later})
+    assert apart["seeds"] == [1, 2, 3, 4], "they share none"
 
 
 def test_whole_folds_are_swapped_too() -> None:

@@ -151,16 +151,26 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("p_holm", "p_folds_holm", "said"),
+    ("p_holm", "p_folds_holm", "least", "said"),
     [
-        (0.051, 0.2, "not significant"),
-        (0.049, 0.2, "significant over speakers, not over folds"),
-        (0.049, 0.04, "significant"),
+        (0.051, 0.2, 0.01, "not significant"),
+        (0.049, 0.2, 0.01, "significant over speakers, not over folds"),
+        (0.049, 0.2, 0.12, "significant over speakers, which so few folds cannot confirm"),
+        (0.049, 0.04, 0.01, "significant"),
     ],
 )
-def test_a_difference_is_said_to_be_as_sure_as_it_is(p_holm: float, p_folds_holm: float, said: str) -> None:
-    row = {"method": "cnn", "difference": -0.1, "p_holm": p_holm, "p_folds": 0.001, "p_folds_holm": p_folds_holm}
-    assert results_document._standing(row) == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
+def test_a_difference_is_said_to_be_as_sure_as_it_is(
+    p_holm: float, p_folds_holm: float, least: float, said: str
+) -> None:
+    row = {"method": "cnn", "difference": -0.1, "p_holm": p_holm, "p_folds_holm": p_folds_holm, "seeds": [1, 2]}
+    told = results_document._standing(row, [1, 2], least)
+    assert told == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
+    assert "above `cnn` on seeds 1, 2, " in results_document._standing(row, [1, 2, 3], least)
+
+
+def test_what_p_over_folds_can_be() -> None:
+    assert results_document._least_p_folds({"folds": 6, "comparisons": [{}] * 4}) == 0.125
+    assert results_document._least_p_folds({"folds": 10, "comparisons": [{}]}) == 2 / 2**10
 
 
 def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -209,7 +219,7 @@ def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
     told = results_document._failures(Evidence(ablations=ablations))
     assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
     assert "cnn" not in told, "another method is no part"
-    ablations["as_shipped_by_seed"] = {"1": 0.75, "2": 0.735}
+    ablations["as_shipped_by_seed"] = {"1": 0.75, "2": 0.742}
     told = results_document._failures(Evidence(ablations=ablations))
     assert "with_c" in told
     assert "without_a" not in told, "no more than another seed changes"
