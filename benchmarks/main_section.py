@@ -12,6 +12,10 @@ from nni_emodarts.report.charts import draw_figures
 
 _SAME_COST = 0.01
 """Costs that differ by less are those of one machine, rounded."""
+_DRAWN = {
+    "cnn_lstm": " (the same architecture each time)",
+    "random_sampling": " (another architecture each time)",
+}
 _FREE = ("skip_connections", "pooling")
 _LABELS = {
     "darts": "DARTS, searched anew inside each fold",
@@ -178,7 +182,13 @@ def _ensembles(methods: Sequence[Table]) -> str:
 def _by_fold(methods: Sequence[Table]) -> str:
     folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
     rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
-    return "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
+    text = "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
+    lucks = [
+        f"{m['fold_uar_std']:.3f} with `{m['name']}`{_DRAWN.get(m['name'], '')}"
+        for m in methods
+        if m["fold_uar_std"] is not None
+    ]
+    return f"{text}\n\nFrom seed to seed a fold's UAR deviates by {', '.join(lucks)}." if lucks else text
 
 
 def _recalls(methods: Sequence[Table]) -> str:

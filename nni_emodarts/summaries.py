@@ -3,8 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, stdev, variance
 from typing import Any
 
 from nni_emodarts.comparisons import stacked
@@ -17,15 +18,16 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
 
     Returns:
-        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over speakers),
-        `wa_mean`, `fold_mean_uar`, `val_uar` (None where a cell has none), `recall` by class, `confusion` (rows true,
-        columns predicted, all seeds together), `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds`
-        (of one seed, all folds), `parameters` and `flops` (of one network; for one second of audio, None where a cell
-        has none). Where a search has candidates, their mean number; of random search `budget_cpu_seconds`, what it was
-        given to spend, and `payer_cpu_seconds`, what the searches that it is compared with had cost where they were
-        computed (of one seed, all folds); where networks were searched or drawn,
-        `operations`: how often each was chosen; where several seeds say what they answered, `ensemble`: `uar`,
-        `uar_interval` and `wa` of the mean of their probabilities.
+        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over
+        speakers), `wa_mean`, `fold_mean_uar`, `fold_uar_std` (deviation of one fold's UAR over the seeds, root
+        mean square over the folds; None for one seed), `val_uar` (None where a cell has none), `recall` by
+        class, `confusion` (rows true, columns predicted, all seeds together), `seeds`, `folds`, and the means
+        of `cpu_seconds`, `search_cpu_seconds` (of one seed, all folds), `parameters` and `flops` (of one
+        network; for one second of audio, None where a cell has none). Where a search has candidates, their mean
+        number; of random search `budget_cpu_seconds`, what it was given to spend, and `payer_cpu_seconds`, what
+        the searches that it is compared with had cost where they were computed (of one seed, all folds); where
+        networks were searched or drawn, `operations`: how often each was chosen; where several seeds say what
+        they answered, `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
@@ -42,6 +44,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "uar_interval": list(bootstrap_uar(confusions)),
         "wa_mean": float(wa_of_confusion(pooled).mean()),
         "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
+        "fold_uar_std": _deviation_within_folds(cells) if len(seeds) > 1 else None,
         "val_uar": mean(validated) if len(validated) == len(cells) else None,
         "recall": {
             label: float(row[number] / max(row.sum(), 1))
@@ -70,6 +73,11 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     if all("architecture" in cell for cell in cells):
         summary["operations"] = _count_operations(cells)
     return summary
+
+
+def _deviation_within_folds(cells: Sequence[dict[str, Any]]) -> float:
+    folds = {cell["fold"] for cell in cells}
+    return sqrt(mean(variance(cell["test_uar"] for cell in cells if cell["fold"] == fold) for fold in folds))
 
 
 def _ask_together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
