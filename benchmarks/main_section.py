@@ -8,14 +8,12 @@ from matplotlib.figure import Figure
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import Table
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
+from nni_emodarts.baselines import BASELINES
 from nni_emodarts.report.charts import draw_figures
 
 _SAME_COST = 0.01
 """Costs that differ by less are those of one machine, rounded."""
-_DRAWN = {
-    "cnn_lstm": " (the same architecture each time)",
-    "random_sampling": " (another architecture each time)",
-}
+_KINDS = {**dict.fromkeys(BASELINES, " (one architecture)"), "random_sampling": " (another architecture each time)"}
 _FREE = ("skip_connections", "pooling")
 _LABELS = {
     "darts": "DARTS, searched anew inside each fold",
@@ -183,12 +181,17 @@ def _by_fold(methods: Sequence[Table]) -> str:
     folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
     rows = [[f"`{m['name']}`", *(f"{m['by_fold'][fold]:.2f}" for fold in folds)] for m in methods]
     text = "UAR of each fold, mean over the seeds:\n\n" + markdown_table(["fold", *folds], rows)
+    return f"{text}\n\n{_luck(methods)}".rstrip()
+
+
+def _luck(methods: Sequence[Table]) -> str:
+    """How far another seed alone moves a fold's figure."""
     lucks = [
-        f"{m['fold_uar_std']:.3f} with `{m['name']}`{_DRAWN.get(m['name'], '')}"
-        for m in methods
-        if m["fold_uar_std"] is not None
+        f"{method['fold_uar_std']:.3f} with `{method['name']}`{_KINDS.get(method['name'], '')}"
+        for method in methods
+        if method["fold_uar_std"] is not None
     ]
-    return f"{text}\n\nFrom seed to seed a fold's UAR deviates by {', '.join(lucks)}." if lucks else text
+    return f"From seed to seed a fold's UAR deviates by {'; '.join(lucks)}." if lucks else ""
 
 
 def _recalls(methods: Sequence[Table]) -> str:
