@@ -81,9 +81,8 @@ def _chart(table: Table) -> str:
 def _epoch(recipe: Mapping[str, Any]) -> str:
     """Which epoch's weights are scored, and on whom they were trained."""
     chosen = "epoch that is best on validation" if recipe["keep"] == "best" else "last epoch"
-    return (
-        f"the {chosen} is scored, and networks are trained on validation speakers, too" if recipe["refit"] else chosen
-    )
+    more = ", and networks are trained on validation speakers, too" if recipe["refit"] else ""
+    return f"the {chosen} is scored{more}"
 
 
 def _figures(methods: Sequence[Table]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from made_up_cells import make_up_cell, noted_price
 
-from benchmarks import results, results_document
+from benchmarks import main_section, results, results_document
 from benchmarks.evidence import PLANNED, Corpus
 from benchmarks.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.baselines import BASELINES
@@ -166,6 +166,17 @@ def test_a_difference_is_said_to_be_as_sure_as_it_is(
     told = results_document._standing(row, [1, 2], least)
     assert told == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
     assert "above `cnn` on seeds 1, 2, " in results_document._standing(row, [1, 2, 3], least)
+
+
+@pytest.mark.parametrize(
+    ("keep", "refit", "said"),
+    [
+        ("last", True, "the last epoch is scored, and networks are trained on validation speakers, too"),
+        ("best", False, "the epoch that is best on validation is scored"),
+    ],
+)
+def test_what_is_scored_is_said_in_a_sentence(keep: str, refit: bool, said: str) -> None:
+    assert main_section._epoch({"keep": keep, "refit": refit}) == said
 
 
 def test_what_p_over_folds_can_be() -> None:
