@@ -167,11 +167,11 @@ class GatedNode(Gate, SampledNode):  # type: ignore[misc]
         self._arch_alpha = alpha
         self.names = ["+".join(map(str, option)) for option in self.options]
 
-    def marginals(self) -> Tensor:
-        """Chance that a chosen input is this one (I,), one in sum."""
+    def taken_probabilities(self) -> Tensor:
+        """Chance that each input is among the chosen (I,), as many in sum as are chosen."""
         holds = torch.zeros(len(self.options), self.n_candidates, device=self._arch_alpha.device)
         for row, option in zip(holds, self.options, strict=True):
-            row[list(option)] = 1 / self.n_chosen
+            row[list(option)] = 1
         return self.probabilities() @ holds
 
     def take(self, option: Sequence[int], rival: Sequence[int] | None = None) -> dict[str, Any]:

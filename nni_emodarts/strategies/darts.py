@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nni_emodarts.costs import taken_probabilities
 from nni_emodarts.nni_nas import DARTS, DartsLightningModule, GumbelSoftmax
 from nni_emodarts.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
 from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
@@ -87,9 +88,10 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         """Softmax (O,) over each edge's operations, by label."""
         return {label: torch.softmax(found[0]._arch_alpha, 0) for label, found in self.by_label(MixedOperation).items()}
 
-    def input_probabilities(self) -> dict[str, Tensor]:
-        """Softmax (I,) over each node's inputs, by label."""
-        return {label: torch.softmax(found[0]._arch_alpha, 0) for label, found in self.by_label(MixedNode).items()}
+    def taken_probabilities(self) -> dict[str, Tensor]:
+        """Chance (I,) that a node takes each input, by label: two drawn one after the other by softmax(alpha)."""
+        nodes = self.by_label(MixedNode).items()
+        return {label: taken_probabilities(torch.softmax(found[0]._arch_alpha, 0)) for label, found in nodes}
 
     def progress(self) -> float:
         """Share of the epochs that the current one completes, in (0, 1]."""

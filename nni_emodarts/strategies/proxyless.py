@@ -61,9 +61,9 @@ class ProxylessSearch(DartsSearch):
                 gate.take(chosen[label])
         return evaluate()
 
-    def input_probabilities(self) -> dict[str, Tensor]:
-        """Chance (I,) that a chosen input of a node is this one, by label; one in sum."""
-        return {label: found[0].marginals() for label, found in self.by_label(MixedNode).items()}
+    def taken_probabilities(self) -> dict[str, Tensor]:
+        """Chance (I,) that a node takes each input, by label: that of the sets that hold it."""
+        return {label: found[0].taken_probabilities() for label, found in self.by_label(MixedNode).items()}
 
     def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, list[Any]]:
         """Supernet modules of a kind, by label; here their gated versions."""

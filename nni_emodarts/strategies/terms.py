@@ -6,8 +6,6 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nni_emodarts.costs import taken_probabilities
-
 
 class Supernet(Protocol):
     """What a term needs to know of a search."""
@@ -18,8 +16,8 @@ class Supernet(Protocol):
     def edge_probabilities(self) -> Mapping[str, Tensor]:
         """Softmax (O,) over each edge's operations, by label."""
 
-    def input_probabilities(self) -> Mapping[str, Tensor]:
-        """Softmax (I,) over each node's inputs, by label."""
+    def taken_probabilities(self) -> Mapping[str, Tensor]:
+        """Chance (I,) that a node takes each input, by label."""
 
     def progress(self) -> float:
         """Share of the epochs that the current one completes, in (0, 1]."""
@@ -65,8 +63,7 @@ class CostTerm:
 
     def __call__(self, supernet: Supernet) -> Tensor:
         """The penalty."""
-        taken = {label: taken_probabilities(shares) for label, shares in supernet.input_probabilities().items()}
-        expected: Tensor = self._expected(supernet.edge_probabilities(), taken)
+        expected: Tensor = self._expected(supernet.edge_probabilities(), supernet.taken_probabilities())
         return self._weight * expected / self._mean
 
 

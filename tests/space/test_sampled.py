@@ -10,10 +10,12 @@ from torch import nn
 
 from nni_emodarts import EmoDartsSpace, build_model, load_preset
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.config import NONE
+from nni_emodarts.config import NONE, load_config
+from nni_emodarts.costs import ExpectedCost, operation_costs
 from nni_emodarts.space.cells import Node
 from nni_emodarts.space.sampled import GatedNode, GatedOperation, SampledNode, SampledOperation
 from nni_emodarts.strategies import make_strategy
+from nni_emodarts.strategies.terms import CostTerm
 from nni_emodarts.strategy_options import ONE_SHOT
 
 LENGTHS = torch.tensor([20, 11])
@@ -146,11 +148,41 @@ def test_a_gate_compares_two_pairs_of_inputs() -> None:
     assert (node.taken, node.rival) == ([0, 2], None)
 
 
-def test_marginals_are_the_chances_of_inputs() -> None:
-    """Pairs 01, 02, 12 with chances 1/7, 2/7, 4/7: input 0 is half of the first two."""
+def test_chances_of_inputs_are_those_of_the_sets_that_hold_them() -> None:
+    """Pairs 01, 02, 12 with chances 1/7, 2/7, 4/7: input 0 is in the first two."""
     with frozen_context():
         node = GatedNode(3, 2, nn.Parameter(torch.log(torch.tensor([1.0, 2.0, 4.0]))), "node")
-    torch.testing.assert_close(node.marginals(), torch.tensor([3.0, 5.0, 6.0]) / 14)
+    torch.testing.assert_close(node.taken_probabilities(), torch.tensor([3.0, 5.0, 6.0]) / 7)
+
+
+def test_the_price_of_gated_paths_is_the_mean_over_the_paths() -> None:
+    """Every set of inputs of every node counted, with the chance that its alphas give it, and so is the gradient."""
+    space, search = supernet("proxyless")
+    config = load_config("tiny")
+    costs = operation_costs(config.space, config.features.input_shape, 4, "parameters", 50)
+    for alpha in search.arch_parameters():
+        nn.init.normal_(alpha, std=1.5)
+
+    def price_of_edge(label: str) -> torch.Tensor:
+        table = costs.edges[label]
+        alpha = search.edge_alphas()[label]
+        kept = [position for position, name in enumerate(table) if name != NONE]
+        priced = torch.tensor([table[name] for name in table if name != NONE], dtype=torch.float32)
+        return torch.softmax(alpha[kept], 0) @ priced
+
+    nodes = {part.label: part for part in space.modules() if isinstance(part, GatedNode)}
+    expected = sum(
+        chance * sum(price_of_edge(f"{label}_{state}") for state in option)
+        for label, node in nodes.items()
+        for option, chance in zip(node.options, node.probabilities(), strict=True)
+    )
+    priced = CostTerm(1.0, ExpectedCost(costs), costs.mean)(search)
+    torch.testing.assert_close(priced * costs.mean, costs.fixed + expected)
+    alphas = search.arch_parameters()
+    for found, wanted in zip(
+        torch.autograd.grad(priced * costs.mean, alphas), torch.autograd.grad(expected, alphas), strict=True
+    ):
+        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-2)
 
 
 def test_gates_export_the_strongest_without_none() -> None:
