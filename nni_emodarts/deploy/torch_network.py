@@ -67,7 +67,8 @@ def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
     classes, shape = len(network.labels), network.config.features.input_shape
     if network.folder.has(ARCHITECTURE):
-        return build_model(Architecture.load(network.folder.path / ARCHITECTURE), classes, shape)
+        architecture = Architecture.load(network.folder.path / ARCHITECTURE)
+        return build_model(architecture.widened(network.config.retrain.width), classes, shape)
     return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
 
 

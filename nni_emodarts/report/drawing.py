@@ -18,7 +18,18 @@ from nni_emodarts.report.canvas import png, svg
 from nni_emodarts.report.cells import draw_cell
 from nni_emodarts.report.film import animate, draw_alphas, draw_candidates, draw_search
 from nni_emodarts.report.network import draw_network
-from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, CONFIG, HISTORY, RunFolder, write_atomically
+from nni_emodarts.run_folder import (
+    ALPHAS,
+    ARCHITECTURE,
+    BEGUN,
+    CANDIDATES,
+    CONFIG,
+    HISTORY,
+    PREDICTIONS,
+    WEIGHTS,
+    RunFolder,
+    write_atomically,
+)
 
 _SECONDS = 3
 _FRAMES = 300  # where no configuration says how many frames a second has
@@ -33,11 +44,18 @@ class Subject:
         architecture: the architecture.
         search: folder of the search that found it, where it is known.
         config: the configuration that it was searched or trained with, where it is known.
+        width: of the network, as a multiple of the architecture's.
     """
 
     architecture: Architecture
     search: RunFolder | None = None
     config: ExperimentConfig | None = None
+    width: float = 1.0
+
+    @property
+    def network(self) -> Architecture:
+        """The architecture as wide as it was trained."""
+        return self.architecture.widened(self.width)
 
     @property
     def alphas(self) -> Alphas | None:
@@ -75,15 +93,19 @@ def find_subject(path: str | Path) -> Subject:
         architecture = Architecture.load(path)
         folder = RunFolder(path.parent)
         beside = folder.has(ARCHITECTURE) and Architecture.load(folder.path / ARCHITECTURE).id == architecture.id
-        return _subject(architecture, folder) if beside else Subject(architecture)
+        return read_subject(folder, architecture) if beside else Subject(architecture)
     folder = RunFolder(path)
     if not folder.has(ARCHITECTURE):
         _refuse_folder(path)
-    return _subject(Architecture.load(path / ARCHITECTURE), folder)
+    return read_subject(folder, Architecture.load(path / ARCHITECTURE))
 
 
-def _subject(architecture: Architecture, folder: RunFolder) -> Subject:
-    return Subject(architecture, find_search(folder, architecture), read_config(folder))
+def read_subject(folder: RunFolder, architecture: Architecture) -> Subject:
+    """What a run folder knows of its architecture."""
+    config = read_config(folder)
+    trained = folder.has(WEIGHTS) or folder.has(PREDICTIONS)  # a folder over folds has predictions alone
+    width = config.retrain.width if config is not None and trained else 1.0
+    return Subject(architecture, find_search(folder, architecture), config, width)
 
 
 def find_search(folder: RunFolder, architecture: Architecture | None = None) -> RunFolder | None:
@@ -98,9 +120,7 @@ def find_search(folder: RunFolder, architecture: Architecture | None = None) -> 
 
 
 def is_search(folder: RunFolder) -> bool:
-    """Whether a folder holds a search, and no trained network."""
-    from nni_emodarts.run_folder import ALPHAS, BEGUN
-
+    """Whether a folder holds what a search leaves."""
     return any(folder.has(name) for name in (ALPHAS, BEGUN, CANDIDATES))
 
 
@@ -126,7 +146,7 @@ def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
     architecture, alphas, history = subject.architecture, subject.alphas, subject.history
     for kind in cell_kinds(architecture.space):
         yield kind, draw_cell(architecture, kind, subject.strengths)
-    yield "network", draw_network(architecture, *subject.length)
+    yield "network", draw_network(subject.network, *subject.length)
     if alphas is not None:
         for kind in kinds(alphas, architecture):
             yield f"alphas_{kind}", draw_alphas(alphas, kind, architecture)

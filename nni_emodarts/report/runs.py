@@ -15,7 +15,7 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics import pool, pooled_table
-from nni_emodarts.report.drawing import Subject, is_search, read_config
+from nni_emodarts.report.drawing import Subject, is_search, read_config, read_subject
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
     CONFIG,
@@ -301,12 +301,9 @@ def _read_network(folder: RunFolder) -> Network:
 
 
 def _subject(folder: RunFolder) -> Subject | None:
-    from nni_emodarts.report.drawing import find_search
-
     if not folder.has(ARCHITECTURE):
         return None
-    architecture = Architecture.load(folder.path / ARCHITECTURE)
-    return Subject(architecture, find_search(folder, architecture), read_config(folder))
+    return read_subject(folder, Architecture.load(folder.path / ARCHITECTURE))
 
 
 def _search_folders(path: Path, networks: Sequence[RunFolder]) -> Iterator[RunFolder]:

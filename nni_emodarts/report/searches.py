@@ -37,8 +37,8 @@ def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
         for kind in cell_kinds(architecture.space)
     ]
     network = {
-        "figure": draw_network(architecture, *subject.length),
-        "alt": describe_network(architecture, *subject.length),
+        "figure": draw_network(subject.network, *subject.length),
+        "alt": describe_network(subject.network, *subject.length),
         "caption": "",
     }
     origin = {key: value for key, value in architecture.origin.items() if key in ("strategy", "seed", "fold", "preset")}

@@ -40,7 +40,7 @@ def train_final(
     network = widen(architecture, config.retrain)
     trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch=on_epoch)
     final = folder.child(FINAL)
-    write_model(final, config, corpus, network, trained)
+    write_model(final, config, corpus, architecture, trained)
     metrics = {
         "epochs": epochs,
         "best_epochs_of_folds": best,

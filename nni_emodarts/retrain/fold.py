@@ -90,7 +90,7 @@ def retrain_fold(
         table = predictions(config, corpus, trained, fold.test, fold.index, seed)
         folder.write_csv(PREDICTIONS, table)
         metrics |= score_predictions(table, corpus.manifest.classes)
-    write_model(folder, config, corpus, network, trained)
+    write_model(folder, config, corpus, design, trained)
     folder.write_json(METRICS, {**metrics, **watch.read()})
     return metrics
 

@@ -24,7 +24,11 @@ from nni_emodarts.training.graph import onnx_graph
 
 
 def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, design: Design, trained: Trained) -> None:
-    """Write what is needed to use a network, and what it was made with."""
+    """Write what is needed to use a network, and what it was made with.
+
+    The design is written as it was searched: `retrain.width` of the configuration beside it says how wide the network
+    is, so that whoever retrains from the folder widens it once.
+    """
     folder.write_text(CONFIG, config.to_yaml())
     if isinstance(design, Architecture):
         folder.write_json(ARCHITECTURE, design.to_dict())

@@ -11,14 +11,17 @@ from torch import nn
 from torch.nn import functional as F
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.config import ExperimentConfig, load_config, validate
 from nni_emodarts.data import Batch, Excerpt, Perturbation
+from nni_emodarts.deploy.folder import open_network
+from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.preparation import Corpus
+from nni_emodarts.report.drawing import find_subject
 from nni_emodarts.retrain import build_network, retrain_fold, train
 from nni_emodarts.retrain import fold as module
 from nni_emodarts.run_folder import RunFolder
-from nni_emodarts.space import random_architecture
+from nni_emodarts.space import build_model, random_architecture
 from nni_emodarts.training.loss import EmotionLoss
 from nni_emodarts.training.task import EmotionTask
 
@@ -249,6 +252,31 @@ def test_where_validation_decides_nothing_it_can_be_left_out(
     assert full["best_epoch"] == short["best_epoch"] == 2
     pd.testing.assert_frame_equal(of_full, of_short)
     assert run("choosing", False, keep="best")[0]["val_uar"] is not None
+
+
+def test_what_is_retrained_from_a_retrained_network_s_folder_is_widened_once(
+    fast_config, small_corpus: Corpus, architecture, tmp_path: Path
+) -> None:
+    """The folder holds the architecture that was searched; whatever builds its network widens it."""
+    fold = small_corpus.fold(0)
+    config = changed(fast_config, width=2, epochs=1)
+    first, again = (RunFolder.claim(tmp_path / name) for name in ("first", "again"))
+    metrics = retrain_fold(config, small_corpus, architecture, fold, 1, first)
+    found = Architecture.load(first.path / "architecture.json")
+    assert found.id == metrics["architecture"] == architecture.id
+    assert (
+        retrain_fold(load_config(None, first.path / "config.yml"), small_corpus, found, fold, 1, again)["parameters"]
+        == metrics["parameters"]
+    )
+    assert metrics["parameters"] == sum(
+        part.numel() for part in build_model(architecture.widened(2), small_corpus.num_classes).parameters()
+    )
+    assert find_subject(first.path).network == architecture.widened(2)
+    network = read_network(open_network(first.path))
+    maps, lengths = torch.randn(1, *architecture.input_shape, 20), torch.tensor([20])
+    torch.testing.assert_close(
+        network.model(maps, lengths), read_network(open_network(again.path)).model(maps, lengths)
+    )
 
 
 def test_a_network_that_would_vanish_is_refused(architecture) -> None:
