@@ -8,6 +8,7 @@ import typer
 
 from nni_emodarts import console
 from nni_emodarts.errors import ConfigError, EmodartsError, machine_fault
+from nni_emodarts.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
@@ -40,7 +41,6 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in th
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
 Fold = Annotated[int | None, typer.Option(min=0, help="The network of this fold instead of the final one.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
-_LARGEST_SEED = 2**32 - 1  # that numpy takes
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
 Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search, or its folder.")]
 
@@ -71,7 +71,7 @@ def search(
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, max=_LARGEST_SEED, help="Seed of everything random.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -195,8 +195,9 @@ def experiment(
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.corpora.synthetic import SYNTHETIC
-    from nni_emodarts.experiment import experiment_yaml, write_experiment
+    from nni_emodarts.experiment import experiment_yaml
     from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.run_folder import write_new
 
     table = load_manifest(chosen.data)
     wanted = _folds(folds, table, chosen.data.protocol)
@@ -220,7 +221,7 @@ def experiment(
         f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
         words, wanted, _numbers("seeds", seeds), concurrency,
     )  # fmt: skip
-    write_experiment(out, text, overwrite)
+    write_new(out, text, overwrite)
     console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")
 
 
@@ -671,8 +672,8 @@ def _numbers(name: str, text: str, count: int | None = None) -> list[int]:
             numbers += range(int(first), int(last or first) + 1)
     except ValueError:
         raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
-    if count is None and (large := [number for number in numbers if number > _LARGEST_SEED]):
-        raise ConfigError(f"{name}: {large[0]} is larger than {_LARGEST_SEED}; name a smaller one")
+    if count is None and (large := [number for number in numbers if number > LARGEST_SEED]):
+        raise ConfigError(f"{name}: {large[0]} is larger than {LARGEST_SEED}; name a smaller one")
     if count is not None and (outside := [number for number in numbers if not 0 <= number < count]):
         raise ConfigError(f"{name}: {outside[0]} is out of range; this protocol has folds 0 to {count - 1}")
     if not numbers or len(set(numbers)) < len(numbers):

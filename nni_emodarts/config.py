@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
@@ -156,6 +156,14 @@ class SpaceConfig(Section):
     N_CHOSEN: ClassVar[int] = 2
     """Inputs that each node sums."""
 
+    @field_validator("cnn_primitives", "seqnn_primitives")
+    @classmethod
+    def _order(cls, names: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
+        """In the paper's order, so that the order of a file makes no other space."""
+        known = CNN_PRIMITIVES if info.field_name == "cnn_primitives" else SEQNN_PRIMITIVES
+        places = {name: place for place, name in enumerate(known)}
+        return names and tuple(sorted(names, key=lambda name: places.get(name, len(places))))
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         scope = SCOPES[self.seqnn_scope]
@@ -177,7 +185,7 @@ class SpaceConfig(Section):
     @property
     def sequence_operations(self) -> tuple[str, ...]:
         """Operations of the SeqNN edges, in the paper's order."""
-        return self.seqnn_primitives or SCOPES[self.seqnn_scope]
+        return SCOPES[self.seqnn_scope] if self.seqnn_primitives is None else self.seqnn_primitives
 
     @property
     def reductions(self) -> tuple[int, ...]:
@@ -220,8 +228,8 @@ class SearchConfig(Section):
     """Steps of an epoch at most; of a larger corpus each epoch then sees another part. No bound where absent."""
     batch_size: Annotated[int, Field(ge=2)] = 16
     coarseness: PositiveInt = 1
-    """So many neighbouring frames and bins become their mean before a supernet hears them; networks are retrained on
-    all. Trials of a multi-trial search are trained on all as well."""
+    """So many neighbouring frames and bins, of MFCCs coefficients, become their mean before a supernet hears them;
+    networks are retrained on all. Trials of a multi-trial search are trained on all as well."""
     optimizer: OptimizerConfig = OptimizerConfig()
 
     @model_validator(mode="after")
@@ -231,7 +239,7 @@ class SearchConfig(Section):
         try:
             self.strategy_options()
         except ValidationError as error:
-            faults = [_describe(fault, STRATEGY_OPTIONS[self.strategy]) for fault in error.errors()]
+            faults = [describe_fault(fault, STRATEGY_OPTIONS[self.strategy]) for fault in error.errors()]
             raise ValueError(f"options of {self.strategy}: {'; '.join(faults)}") from None
         return self
 
@@ -319,12 +327,16 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        pitch = self.retrain.perturbation.pitch
-        if pitch and self.features.kind == "mfcc":
-            raise ValueError(
-                f"retrain.perturbation.pitch: {pitch} shifts along the frequency axis, which MFCCs do not have; "
-                "set it to 0, or features.kind to log_mel"
-            )
+        if self.features.kind == "mfcc":
+            voice = self.retrain.perturbation
+            for name, value, does in (
+                ("pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
+                ("level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
+            ):
+                if value:
+                    raise ValueError(
+                        f"retrain.perturbation.{name}: {value} {does}; set it to 0, or features.kind to log_mel"
+                    )
         return self
 
     def to_yaml(self) -> str:
@@ -395,7 +407,7 @@ def validate(data: Mapping[str, Any]) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate(data)
     except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()]
+        faults = [describe_fault(fault) for fault in error.errors()]
         head = "the configuration has a fault" if len(faults) == 1 else f"the configuration has {len(faults)} faults"
         raise ConfigError("\n".join([f"{head}:", *(f"  {fault}" for fault in faults)])) from None
 
@@ -457,7 +469,13 @@ def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _describe(fault: Any, root: type[Section] | None = None) -> str:
+def describe_fault(fault: Any, root: type[Section] | None = None) -> str:
+    """A fault of a `ValidationError` in words: where, what, what is allowed.
+
+    Args:
+        fault: of the error's `errors()`.
+        root: the section that was validated; the whole configuration where absent.
+    """
     location = [str(part) for part in fault["loc"]]
     name = ".".join(location)
     if fault["type"] == "extra_forbidden":

@@ -22,7 +22,7 @@ from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.node_options import node_options
 from nni_emodarts.processes import ended_in_order, uninterrupted
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, write_atomically
+from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder
 
 _POLL = 2.0  # seconds
 _TIMEOUT = 10.0  # seconds
@@ -292,18 +292,6 @@ def free_port(wanted: int | None = None) -> int:
             raise ExperimentError(f"port {wanted} cannot be used ({error}); name another, or none") from None
         port: int = probe.getsockname()[1]
         return port
-
-
-def write_experiment(path: Path, text: str, overwrite: bool = False) -> None:
-    """Write an experiment's YAML; never over another file unasked.
-
-    Raises:
-        ExperimentError: the file exists.
-    """
-    if path.exists() and not overwrite:
-        raise ExperimentError(f"{path} exists; name another file, or add --overwrite")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, text.encode())
 
 
 def _nnictl(*words: str, problem: str) -> str:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -256,7 +256,7 @@ def _tuner(module: Any, loader: Any, config: ExperimentConfig, device: torch.dev
     optimizer = module.postprocess_weight_optimizers(task.configure_optimizers()["optimizer"])
     for group in optimizer.param_groups:
         group["lr"] = config.search.optimizer.learning_rate
-    batches = _endless(loader)
+    batches = chain.from_iterable(repeat(loader))  # without end
 
     def tune(steps: int) -> None:
         task.model.train()
@@ -269,11 +269,6 @@ def _tuner(module: Any, loader: Any, config: ExperimentConfig, device: torch.dev
             optimizer.step()
 
     return tune
-
-
-def _endless(loader: Any) -> Iterator[Any]:
-    while True:
-        yield from loader
 
 
 class _Batches:

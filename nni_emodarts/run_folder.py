@@ -30,6 +30,8 @@ CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
 CANDIDATES = "candidates.csv"
+FAILURE = "failure.json"
+"""What the training of a candidate cost that failed."""
 STUDY = "study.json"
 NETWORKS = "networks.csv"
 CARD = "model_card.md"
@@ -37,7 +39,7 @@ DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, STUDY, NETWORKS, CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, STUDY, NETWORKS, CARD, DRAWING,
 )  # fmt: skip
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"

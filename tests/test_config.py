@@ -89,7 +89,10 @@ def test_faults_name_value_and_remedy(setting: str, words: str) -> None:
 def test_bands_are_not_shifted_where_there_are_none() -> None:
     with pytest.raises(ConfigError, match=r"pitch: 0\.06 shifts .* set it to 0"):
         load_config("compact", settings=["features.kind=mfcc"])
-    assert load_config("compact", settings=["features.kind=mfcc", "retrain.perturbation.pitch=0"])
+    mfcc = ["features.kind=mfcc", "retrain.perturbation.pitch=0"]
+    assert load_config("compact", settings=mfcc)
+    with pytest.raises(ConfigError, match=r"level: 0\.5 moves all bins alike.*set it to 0"):
+        load_config("compact", settings=[*mfcc, "retrain.perturbation.level=0.5"])
 
 
 def test_paths_may_begin_at_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +137,21 @@ def test_a_spaces_identity_resolves_defaults() -> None:
     assert SpaceConfig.model_validate(SpaceConfig(seqnn_scope="lstm").identity()).identity() == (
         SpaceConfig(seqnn_scope="lstm").identity()
     )
+
+
+def test_the_order_of_operations_makes_no_other_space() -> None:
+    one, other = (
+        SpaceConfig(cnn_primitives=cnn, seqnn_primitives=seqnn)
+        for cnn, seqnn in (
+            (("none", "sep_conv_3x3", "max_pool_3x3"), ("skip_connect", "rnn_1", "lstm_1")),
+            (("max_pool_3x3", "sep_conv_3x3", "none"), ("lstm_1", "rnn_1", "skip_connect")),
+        )
+    )
+    assert one == other
+    assert one.cnn_primitives == ("max_pool_3x3", "sep_conv_3x3", "none")
+    assert one.sequence_operations == ("lstm_1", "rnn_1", "skip_connect")
+    with pytest.raises(ConfigError, match="at least one operation"):
+        load_config("tiny", settings=["space.seqnn_primitives=[]"])
 
 
 def test_an_option_that_came_later_means_something_only_where_it_is_on() -> None:

@@ -17,7 +17,7 @@ from nni_emodarts.multi_trial.engines import InlineTraining
 from nni_emodarts.multi_trial.ledger import PATIENCE, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
-from nni_emodarts.nni_nas import ExecutionEngine, FinalMetricEvent, ModelStatus, TrainingEndEvent
+from nni_emodarts.nni_nas import ExecutionEngine, FinalMetricEvent, ModelEventType, ModelStatus, TrainingEndEvent
 from nni_emodarts.strategy_options import MULTI_TRIAL, TrialOptions
 
 STRATEGIES = [
@@ -272,6 +272,50 @@ def test_a_fault_in_the_engine_s_thread_is_raised_in_the_strategy_s() -> None:
     ledger = Ledger(engine, 5, on_end=on_end)
     with pytest.raises(FullError):
         make_multi_trial("random", options_of("random"), 0)(ChoiceSpace(PLANTED, 4, (1, 40)), ledger)
+
+
+class ByHand(ExecutionEngine):  # type: ignore[misc]
+    """Ends a training when it is told to."""
+
+    def submit_models(self, *models: ChoiceSpace) -> None:
+        self.model = models[0]
+
+    def end(self) -> None:
+        self.dispatch_model_event(FinalMetricEvent(self.model, 0.5))
+        self.dispatch_model_event(TrainingEndEvent(self.model, ModelStatus.Trained))
+
+
+class EndsBehind:
+    """A lock behind whose first release another thread ends the training."""
+
+    def __init__(self, lock: Any, end: Callable[[], None]) -> None:
+        self._lock, self._ends = lock, [end]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: Any) -> None:
+        self._lock.release()
+        if self._ends:
+            thread = threading.Thread(target=self._ends.pop())
+            thread.start()
+            thread.join()
+
+
+def test_a_candidate_that_ends_while_it_is_proposed_again_is_answered_once() -> None:
+    """NNI's TPE forgets a model at its first answer, and fails at a second one."""
+    engine, ended = ByHand(), []
+    ledger = Ledger(engine, 8, 2)
+    ledger.register_model_event_callback(ModelEventType.TrainingEnd, lambda event: ended.append(event.model))
+    space = ChoiceSpace(PLANTED, 4, (1, 40))
+    first, again = (space.freeze(architecture_at(PLANTED, 5)) for _ in range(2))
+    ledger.submit_models(first)
+    ledger._lock = EndsBehind(ledger._lock, engine.end)  # type: ignore[assignment]
+    ledger.submit_models(again)
+    assert sorted(map(id, ended)) == sorted(map(id, (first, again)))
+    later = space.freeze(architecture_at(PLANTED, 5))
+    ledger.submit_models(later)
+    assert ended[-1] is later
 
 
 def silenced(call: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -151,7 +151,12 @@ def test_more_seeds_join_those_that_are_there(
     both = retrain(fast_config, small_corpus, architecture, [3], [2], folder)
     assert (list(both["seeds"]), list(both["folds"])) == ([1, 2], [0, 3])
     assert both["test_uar"] == pytest.approx(json.loads((finished / "metrics.json").read_text())["test_uar"])
-    assert folder.read_json("final/metrics.json")["estimate"]["test_uar"] == pytest.approx(both["test_uar"])
+    final = folder.read_json("final/metrics.json")
+    assert final["estimate"]["test_uar"] == pytest.approx(both["test_uar"])
+    shutil.rmtree(folder.path / "final")
+    retrain(fast_config, small_corpus, architecture, [3], [2], folder, final=True)
+    again = folder.read_json("final/metrics.json")
+    assert again["best_epochs_of_folds"] == final["best_epochs_of_folds"], "of all that are there, not of this call's"
 
 
 def test_an_architecture_of_unknown_speakers_keeps_all_recordings(small_corpus: Corpus) -> None:

@@ -143,6 +143,7 @@ def test_failed_candidates_are_noted(
 
     def failing(*given: Any, **more: Any) -> Any:
         if next(count) == 0:
+            sum(range(3_000_000))  # costs something
             raise RuntimeError("planted")
         return train(*given, **more)
 
@@ -152,7 +153,16 @@ def test_failed_candidates_are_noted(
     table = pd.read_csv(folder.path / "candidates.csv")
     assert table["status"].tolist() == ["failed", "trained"]
     assert "planted" in (folder.path / "candidates" / table["id"][0] / "error.txt").read_text()
-    assert json.loads((folder.path / "metrics.json").read_text())["failed"] == 1
+    metrics = folder.read_json("metrics.json")
+    assert metrics["failed"] == 1
+    files = [
+        folder.path / "candidates" / name
+        for name in (f"{table['id'][0]}/failure.json", f"{table['id'][1]}/metrics.json")
+    ]
+    costs = [json.loads(file.read_text()) for file in files]
+    assert metrics["candidate_cpu_seconds"] == pytest.approx(sum(cost["cpu_seconds"] for cost in costs), abs=0.002)
+    assert table["seconds"].tolist() == [cost["seconds"] for cost in costs]
+    assert costs[0]["cpu_seconds"] > 0
     monkeypatch.setattr(evaluation, "train", None)
     folder = RunFolder.claim(tmp_path / "all")
     with pytest.raises(ExperimentError, match=r"all 2 candidates failed.*--resume(.|\n)*NoneType"):

@@ -144,6 +144,17 @@ def test_hyperband_s_budget_is_the_number_of_epochs(
     assert seen[0].choices == flat_sample(drawn)
 
 
+@pytest.mark.parametrize("seed", [2**32, float("inf"), float("nan"), -1, 1.5, "1"])
+def test_a_seed_that_no_generator_takes_is_refused(
+    manager: dict[str, Any], seed: object, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    noted = {"parameter_id": 0, "parameters": {"seed": seed}}
+    manager["/api/v1/nni/trial-jobs/Tr1al"] = {"hyperParameters": [json.dumps(noted)]}
+    with pytest.raises(SystemExit):
+        arguments.run("", lambda trial: None, ["--manifest", "synthetic", "--out", str(tmp_path / "out")])
+    assert f"seed: {seed!r} must be a whole number from 0 to 4294967295" in capsys.readouterr().err
+
+
 def test_nni_s_hyperband_is_mended() -> None:
     """Its ids are texts such as 0_0_1_xyz; NNI compares them with a number."""
     from nni.algorithms.hpo.hyperband_advisor import Hyperband as Broken

@@ -4,6 +4,7 @@ Nothing heavy is imported before the number of threads is set: OpenMP reads it o
 """
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.run_folder import RunFolder, architecture_file, config_beside
+from nni_emodarts.seeds import LARGEST_SEED
 
 _BUDGET = "TRIAL_BUDGET"  # the name that NNI's Hyperband and BOHB give the epochs of a trial
 _OWN = ("fold", "seed", _BUDGET)
@@ -95,7 +97,7 @@ def _assemble(arguments: argparse.Namespace) -> Trial:
     return Trial(
         _budgeted(config, parameters),
         _number("fold", parameters, arguments.fold, 0),
-        _number("seed", parameters, arguments.seed, 1),
+        _number("seed", parameters, arguments.seed, 1, most=LARGEST_SEED),
         {label: choice for label, choice in parameters.items() if label not in _OWN},
         _folder(arguments.out),
         arguments,
@@ -110,10 +112,11 @@ def _budgeted(config: ExperimentConfig, parameters: dict[str, Any]) -> Experimen
     return config.model_copy(update={"retrain": config.retrain.model_copy(update={"epochs": epochs})})
 
 
-def _number(name: str, parameters: dict[str, Any], argument: int | None, default: int) -> int:
+def _number(name: str, parameters: dict[str, Any], argument: int | None, default: int, most: float = math.inf) -> int:
     value = parameters.get(name, default if argument is None else argument)
-    if not isinstance(value, int | float) or value != int(value) or value < 0:
-        raise ConfigError(f"{name}: {value!r} must be a whole number from 0")
+    if not isinstance(value, int | float) or not float(value).is_integer() or not 0 <= value <= most:
+        bounds = "from 0" if math.isinf(most) else f"from 0 to {most:.0f}"
+        raise ConfigError(f"{name}: {value!r} must be a whole number {bounds}")
     return int(value)
 
 

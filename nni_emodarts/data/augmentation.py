@@ -81,7 +81,7 @@ class Perturbation:
         if self._pitch:
             features = self._shifted(features)
         if self._noise:
-            features = features + float(torch.rand(())) * self._noise * torch.randn_like(features)
+            features = self._noisier(features)
         return features
 
     def _stretched(self, features: Tensor) -> Tensor:
@@ -101,6 +101,11 @@ class Perturbation:
         share = (places - below)[:, None]
         maps = features[below] * (1 - share) + features[(below + 1).clamp(max=self._bins - 1)] * share
         return torch.cat([maps, features[self._bins :]])
+
+    def _noisier(self, features: Tensor) -> Tensor:
+        deviation = float(torch.rand(())) * self._noise
+        maps = features[: self._bins]
+        return torch.cat([maps + deviation * torch.randn_like(maps), features[self._bins :]])
 
 
 def _between_minus_one_and_one() -> float:

@@ -11,7 +11,7 @@ from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Report
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import train
-from nni_emodarts.run_folder import HISTORY, METRICS, RunFolder
+from nni_emodarts.run_folder import FAILURE, HISTORY, METRICS, RunFolder
 from nni_emodarts.strategy_options import TrialOptions
 
 _SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
@@ -36,7 +36,7 @@ def evaluate_candidate(
 ) -> dict[str, Any]:
     """Train a candidate on a fold's training part; the test part's recordings are never read.
 
-    A candidate whose folder holds its figures is not trained again.
+    A candidate whose folder holds its figures is not trained again. Of one that fails the folder holds what it cost.
 
     Args:
         config: the whole configuration.
@@ -59,9 +59,12 @@ def evaluate_candidate(
         if report is not None:
             report(row["val_uar"])
 
-    trained = train(
-        _shortened(config, epochs), corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch
-    )
+    recipe = _shortened(config, epochs)
+    try:
+        trained = train(recipe, corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+    except Exception:
+        folder.write_json(FAILURE, watch.read())
+        raise
     metrics: dict[str, Any] = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,

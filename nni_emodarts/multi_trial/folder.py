@@ -15,6 +15,7 @@ from nni_emodarts.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
     CONFIG,
+    FAILURE,
     METRICS,
     RunFolder,
     refuse_other,
@@ -100,15 +101,19 @@ class SearchFolder:
         return pd.DataFrame(rows, columns=[*_COLUMNS, *flat_choices(entries[0].architecture.space)])
 
     def cost(self, entries: Sequence[Entry]) -> dict[str, float]:
-        """Seconds that training the candidates took, in this run and in those that were cut off."""
-        trained = [self.candidate(entry.architecture.id) for entry in entries if entry.val_uar is not None]
-        held = [folder.read_json(METRICS) for folder in trained]
+        """Seconds that training the candidates took, failed ones too, in this run and in those that were cut off."""
+        held = [each for entry in entries for each in self._told(entry)]
         return {f"candidate_{name}": round(sum(each[name] for each in held), 3) for name in ("seconds", "cpu_seconds")}
+
+    def _told(self, entry: Entry) -> list[dict[str, Any]]:
+        """What the trainings of a candidate left; one that was killed left nothing."""
+        folder = self.candidate(entry.architecture.id)
+        return [folder.read_json(name) for name in (FAILURE, METRICS) if folder.has(name)]
 
     def _row(self, number: int, entry: Entry) -> dict[str, Any]:
         row: dict[str, Any] = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
         if entry.val_uar is None:
-            return {**row, "status": "failed", "seconds": 0.0}
+            return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._told(entry))}
         metrics = self.candidate(entry.architecture.id).read_json(METRICS)
         return {**row, "status": "trained", **{name: metrics[name] for name in ("val_uar", "parameters", "seconds")}}
 

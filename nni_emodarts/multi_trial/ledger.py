@@ -37,7 +37,7 @@ class Entry:
     """A candidate that was accepted.
 
     Attributes:
-        number: the how-manieth that the strategy proposed, from 0; None before it did, where an earlier run trained it.
+        number: its place among the strategy's proposals, from 0; None before it came, where an earlier run trained it.
         architecture: what is trained.
         val_uar: its validation UAR; None while it trains, and where it failed.
         error: why it failed.
@@ -162,13 +162,14 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         with self._lock:
             entry = self._book(model, architecture)
             new = entry is not None and self._running.get(model) == architecture.id
+            known = entry is not None and entry.ended  # one that ends from here on answers its waiting models itself
             self._in_vain = 0 if new else self._in_vain + 1
         if entry is None:
             self._end(model, ModelStatus.Invalid)
         elif new:
             self._on_start(entry)
             self._engine.submit_models(model)
-        elif entry.ended:
+        elif known:
             self._answer(model, entry)
 
     def _book(self, model: ChoiceSpace, architecture: Architecture) -> Entry | None:

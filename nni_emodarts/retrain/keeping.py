@@ -57,7 +57,7 @@ class EpochKeeper(pl.Callback):
         self._losses = []
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, *args: Any) -> None:
-        """Follow the weights, and remember the loss where it is: reading it would make a GPU wait."""
+        """Follow the weights, and remember the loss."""
         self._losses.append(outputs["loss"].detach())
         if self._average is not None:
             self._average.update_parameters(pl_module.model)

@@ -76,11 +76,12 @@ def retrain(
         retrain_fold(config, corpus, architecture, parts[index], seed, cell, overlap=overlap, progress=progress)
     if wanted:
         progress("networks", len(wanted), len(wanted))
-    pooled = pool(folder, *_together(folder, folds, seeds))
+    complete = _together(folder, folds, seeds)
+    pooled = pool(folder, *complete)
     if folder.has(f"{FINAL}/{METRICS}"):
         renew_estimate(folder)
     elif final:
-        train_final(config, corpus, architecture, folder, folds, seeds, progress)
+        train_final(config, corpus, architecture, folder, *complete, progress)
     return pooled
 
 

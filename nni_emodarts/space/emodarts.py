@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from nni_emodarts.architecture import Architecture, derivable, edge_label, node_label, nodes
-from nni_emodarts.config import SpaceConfig
+from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import Stem
@@ -39,12 +39,16 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
             **options: the fields of `SpaceConfig`; the paper's values where absent.
 
         Raises:
-            ConfigError: an option that is unknown or out of bounds.
+            ConfigError: an option that is unknown, or anything that is out of bounds.
         """
         super().__init__()
         self.description = _describe(options)
         self.num_classes = num_classes
         self.input_shape = (int(input_shape[0]), int(input_shape[1]))
+        if num_classes < 2:
+            raise ConfigError(f"num_classes: {num_classes} must be at least 2")
+        if min(self.input_shape) < 1:
+            raise ConfigError(f"input_shape: {self.input_shape} must be at least one channel and one frequency bin")
         space = self.description
         frozen = current_model() is not None
         channels, bins = self.input_shape
@@ -159,5 +163,5 @@ def _describe(options: Mapping[str, Any]) -> SpaceConfig:
     try:
         return SpaceConfig.model_validate(dict(options))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        faults = "; ".join(describe_fault(item, SpaceConfig) for item in error.errors())
         raise ConfigError(f"options of the space: {faults}") from None

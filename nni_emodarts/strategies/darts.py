@@ -153,9 +153,12 @@ class CuredDartsSearch(DartsSearch):
         """Dropout on skip connections falls linearly to zero."""
         super().on_train_epoch_start()
         left = 1 - self.trainer.current_epoch / max(self.trainer.max_epochs - 1, 1)
+        self._drop_skips(self._options.skip_dropout * left)
+
+    def _drop_skips(self, rate: float) -> None:
         for found in self.by_label(MixedOperation).values():
             for edge in found:
-                edge.skip_dropout = self._options.skip_dropout * left
+                edge.skip_dropout = rate
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """A step; the last validation batch is kept for the eigenvalue."""
@@ -190,7 +193,11 @@ class CuredDartsSearch(DartsSearch):
         return limit is not None and self.is_warm and max(self.count_skips().values()) >= limit
 
     def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
-        """The derived architecture, by alpha or by perturbation."""
+        """The derived architecture, by alpha or by perturbation, which trains the supernet further.
+
+        No skip connection is dropped then, also where the search stopped before the dropout had fallen to zero.
+        """
+        self._drop_skips(0.0)
         if self._options.selection == "alpha":
             return super().choose(evaluate, tune, seed)
         modules = {**self.by_label(MixedOperation), **self.by_label(MixedNode)}

@@ -50,7 +50,12 @@ def choose_by_perturbation(
 
 
 def _without_each(modules: list[Any], eligible: list[bool], evaluate: Callable[[], float]) -> list[float]:
-    """The validation figure without each of the eligible weights; infinite for the others."""
+    """The validation figure without each of the eligible weights; infinite for the others.
+
+    Without the only one of an edge nothing is left to be measured.
+    """
+    if len(eligible) == 1:
+        return [0.0]
     figures = []
     for position, may in enumerate(eligible):
         if not may:

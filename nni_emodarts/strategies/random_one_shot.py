@@ -1,7 +1,7 @@
 """Single path one-shot (SPOS, Guo et al. 2020): weights trained on uniformly drawn paths, then the best of many."""
 
 from collections.abc import Callable, Iterator
-from itertools import cycle
+from itertools import chain, cycle, repeat
 from typing import Any
 
 import torch
@@ -87,14 +87,9 @@ class Alternating:
         return max(len(loader) for loader in self._loaders)
 
     def __iter__(self) -> Iterator[Any]:
-        streams = [_endless(loader) for loader in self._loaders]
+        streams = [chain.from_iterable(repeat(loader)) for loader in self._loaders]
         for _, stream in zip(range(len(self)), cycle(streams), strict=False):
             yield next(stream)
-
-
-def _endless(loader: Any) -> Iterator[Any]:
-    while True:
-        yield from loader
 
 
 class RandomOneShot(NniRandomOneShot):  # type: ignore[misc]

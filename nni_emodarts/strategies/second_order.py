@@ -50,7 +50,7 @@ def unrolled_gradients(
 
 @contextmanager
 def same_surroundings(model: nn.Module) -> Iterator[Callable[[Loss], Loss]]:
-    """Makes losses see the same random numbers and buffers each time, and puts both back as one pass leaves them.
+    """Makes losses see the same random numbers and buffers each time, and leaves the buffers as they were.
 
     The four passes of an unrolled step differ in their weights alone: not in what dropout drops, nor in running means.
     """

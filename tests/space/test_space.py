@@ -112,10 +112,14 @@ def test_freeze_takes_a_full_sample() -> None:
 
 
 def test_options_out_of_bounds() -> None:
-    with pytest.raises(ConfigError, match="cnn_cells"):
+    with pytest.raises(ConfigError, match="cnn_cells: 0 is not allowed"):
         EmoDartsSpace(4, (1, 40), cnn_cells=0)
-    with pytest.raises(ConfigError, match="cnn_cels"):
+    with pytest.raises(ConfigError, match="cnn_cels: unknown key; did you mean cnn_cells"):
         EmoDartsSpace(4, (1, 40), cnn_cels=2)
+    with pytest.raises(ConfigError, match="num_classes: 1 must be at least 2"):
+        EmoDartsSpace(1, (1, 40))
+    with pytest.raises(ConfigError, match=r"input_shape: \(1, 0\) must be"):
+        EmoDartsSpace(4, (1, 0))
 
 
 @pytest.mark.parametrize("scope", ["all", "lstm", "rnn", "lstm_att", "rnn_att"])

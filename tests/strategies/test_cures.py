@@ -123,6 +123,9 @@ def test_skip_dropout_falls_to_zero_and_touches_skips_only() -> None:
         rates.append(edge.skip_dropout)
     assert rates == pytest.approx([0.4, 0.3, 0.2, 0.1, 0.0])
     edge.skip_dropout = 0.4
+    search_of(space, 2, skip_dropout=0.4).choose(lambda: 0.0, lambda steps: None, seed=1)
+    assert edge.skip_dropout == 0, "none is dropped while operations are judged, also of a search that stopped early"
+    edge.skip_dropout = 0.4
     sequence = torch.ones(2, 20, 32)
     assert (edge.train().operate("skip_connect", sequence, LENGTHS) == 0).float().mean() == pytest.approx(0.4, abs=0.1)
     assert not (edge.operate("lstm_1", sequence, torch.tensor([20, 20])) == 0).any()
@@ -207,6 +210,23 @@ def test_perturbation_keeps_what_hurts_most_when_it_goes() -> None:
     decided = modules["normal_2_0"][0]
     torch.testing.assert_close(decided.probabilities().sum(), torch.tensor(1.0))
     assert space(data(space), LENGTHS).isfinite().all()
+
+
+def test_an_edge_of_one_operation_is_not_judged_without_it() -> None:
+    options = {**load_preset("tiny"), "cnn_primitives": ("sep_conv_3x3",), "seqnn_primitives": ("lstm_1", "rnn_1")}
+    space = Darts(DartsOptions(), 5.0, []).mutate_model(EmoDartsSpace(**options, num_classes=4))
+    search = search_of(space)
+    modules = {**search.by_label(MixedOperation), **search.by_label(MixedNode)}
+    sums = []
+
+    def evaluate() -> float:
+        sums.extend(float(found[0].probabilities().detach().sum()) for found in modules.values())
+        return 0.5
+
+    choices = choose_by_perturbation(modules, evaluate, lambda: None, seed=0)
+    assert choices["normal_2_0"] == "sep_conv_3x3"
+    assert np.isfinite(sums).all()
+    assert min(sums) > 0
 
 
 def test_between_equals_perturbation_listens_to_alpha() -> None:

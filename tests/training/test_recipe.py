@@ -92,6 +92,9 @@ def test_noise_is_as_loud_as_allowed() -> None:
     deviations = [float(Perturbation(BINS, noise=0.5)(torch.zeros(BINS, 500)).std()) for _ in range(100)]
     assert max(deviations) < 0.52
     assert np.mean(deviations) == pytest.approx(0.25, abs=0.05)
+    heard = Perturbation(BINS, noise=0.5)(torch.zeros(BINS + 2, 50))
+    assert heard[:BINS].all()
+    assert not heard[BINS:].any(), "contours have no noise"
 
 
 def test_without_focus_the_loss_is_cross_entropy() -> None:
