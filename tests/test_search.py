@@ -13,8 +13,10 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import FeatureStore
 from nni_emodarts.preparation import Corpus
+from nni_emodarts.protocols import halves
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
+from nni_emodarts.strategies.darts import CuredDartsSearch
 from nni_emodarts.training.task import EmotionTask
 
 
@@ -34,15 +36,30 @@ def read_rows() -> set[int]:
 
 
 @pytest.fixture(scope="module")
+def learnt_rows() -> dict[str, set[int]]:
+    """Rows that the weights (`train`) and the alphas (`val`) learn from."""
+    return {"train": set(), "val": set()}
+
+
+@pytest.fixture(scope="module")
 def searched(
-    fast_config: ExperimentConfig, small_corpus: Corpus, read_rows: set[int], tmp_path_factory: pytest.TempPathFactory
+    fast_config: ExperimentConfig,
+    small_corpus: Corpus,
+    read_rows: set[int],
+    learnt_rows: dict[str, set[int]],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
-    """A search of two epochs that notes every utterance that it reads."""
-    read = FeatureStore.__getitem__
+    """A search of two epochs that notes every utterance that it reads, and what it learns of each."""
+    read, step = FeatureStore.__getitem__, CuredDartsSearch.training_step
 
     def noting(store: FeatureStore, row: int) -> np.ndarray:
         read_rows.add(int(row))
         return read(store, row)
+
+    def noting_step(search: CuredDartsSearch, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
+        for part, rows in learnt_rows.items():
+            rows.update(batch[part].rows.tolist())
+        return step(search, batch, batch_idx)
 
     data = fast_config.model_dump()
     data["search"]["epochs"] = 2
@@ -59,6 +76,7 @@ def searched(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FeatureStore, "__getitem__", noting)
+        patch.setattr(CuredDartsSearch, "training_step", noting_step)
         search(config, small_corpus, small_corpus.fold(2), 1, folder, progress, reports.append)
     assert told == [(0, 2), (1, 2), (2, 2)]
     history = pd.read_csv(folder.path / "history.csv")
@@ -109,14 +127,16 @@ def test_same_seed_same_architecture(searched: Path, small_corpus: Corpus, tmp_p
         assert (tmp_path / "again" / name).read_bytes() == (searched / name).read_bytes()
 
 
-def test_a_search_uses_both_halves(small_corpus: Corpus, fast_config: ExperimentConfig) -> None:
-    """Weights and alphas come from different speakers, as far as the corpus lets them."""
-    from nni_emodarts.protocols import halves
-
-    fold = small_corpus.fold(0)
-    for_weights, for_alphas = halves(small_corpus.manifest, fold.train, seed=1)
-    assert sorted([*for_weights, *for_alphas]) == sorted(fold.train)
-    assert not set(small_corpus.speakers(for_weights)) & set(small_corpus.speakers(for_alphas))
+@pytest.mark.usefixtures("searched")
+def test_weights_and_alphas_learn_from_different_speakers_of_the_training_part(
+    learnt_rows: dict[str, set[int]], small_corpus: Corpus
+) -> None:
+    fold = small_corpus.fold(2)
+    assert learnt_rows["train"] | learnt_rows["val"] == set(fold.train.tolist())
+    speakers = [set(small_corpus.speakers(np.array(sorted(rows)))) for rows in learnt_rows.values()]
+    assert not speakers[0] & speakers[1]
+    expected = halves(small_corpus.manifest, fold.train, seed=1)
+    assert list(learnt_rows.values()) == [set(rows.tolist()) for rows in expected]
 
 
 def test_cures_and_records_in_a_real_search(

@@ -99,7 +99,7 @@ def test_predictions_are_those_of_train_and_validation_speakers(
     assert table["predicted"].tolist() == [small_corpus.manifest.classes[number] for number in expected]
 
 
-def test_nothing_is_learnt_from_test_speakers() -> None:
+def test_features_are_standardised_on_what_is_learnt_from() -> None:
     generator = np.random.default_rng(0)
     features, labels = generator.normal(size=(40, 5)), np.arange(40) % 3
     fitted = fit_svm(DESIGN, features, labels)

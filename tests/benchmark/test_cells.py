@@ -17,13 +17,16 @@ from sklearn.metrics import recall_score
 from nni_emodarts import one_shot
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
-from nni_emodarts.benchmark import Cell, Method, benchmark, compare, flops, jobs, settings_digest
+from nni_emodarts.benchmark import Cell, Method, benchmark, compare, computing, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
+from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
+from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import build_model
 from nni_emodarts.summaries import read_cell
 
@@ -56,9 +59,13 @@ def test_the_search_of_a_cell_never_saw_its_test_speakers(compared: tuple[Path, 
 
 
 def test_finished_cells_are_kept_and_missing_ones_computed(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch
+    compared: tuple[Path, dict[str, Any]],
+    config: ExperimentConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder, summary = compared
+    summary = compared[1]
+    folder = shutil.copytree(compared[0], tmp_path / "copy")
     lost = Cell(Method("cnn_lstm"), 1, 1).file(folder / "out" / "cells" / "small")
     lost.unlink()
     computed = []
@@ -99,15 +106,49 @@ def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
     assert more == count_flops(network, config.features.input_shape, 51) > cell["flops"]
 
 
-@pytest.mark.parametrize("name", ["cnn", "rnn", "lstm", "cnn_lstm_attention"])
-def test_every_hand_designed_network_is_trained_by_the_recipe(
-    name: str, config: ExperimentConfig, tmp_path: Path
+def test_hand_designed_networks_are_trained_side_by_side(config: ExperimentConfig, tmp_path: Path) -> None:
+    """Two processes with half of the threads each compute the cells, each of which holds its own network."""
+    methods = [Method(name) for name in ("cnn", "rnn", "lstm", "cnn_lstm_attention")]
+    told: list[str] = []
+    found = benchmark(
+        config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs", workers=2,
+        tell=lambda number, count, figures: told.append(f"{number} of {count}: {figures['method']}"),
+    )  # fmt: skip
+    assert [line.split(":")[0] for line in told] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    assert {line.split(": ")[1] for line in told} == {method.name for method in methods}
+    for method, summary in zip(methods, found, strict=True):
+        cell = read_cell(Cell(method, 0, 1).file(tmp_path / "cells"))
+        assert cell["environment"]["threads"] == threads_each(2)
+        (weights,) = (tmp_path / "runs" / method.name).rglob("weights.safetensors")
+        network = build_baseline(Baseline(method.name), 4, config.features.input_shape)
+        network.load_state_dict(load_file(weights))
+        assert summary["parameters"] == cell["parameters"] == sum(part.numel() for part in network.parameters())
+        assert summary["flops"] == count_flops(network, config.features.input_shape, 51)
+
+
+def test_a_hand_designed_network_has_the_dropout_and_the_speakers_of_the_others(
+    config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (summary,) = benchmark(config, [Method(name)], [0], [1], tmp_path / "cells", tmp_path / "runs")
-    assert summary["parameters"] > 0 < summary["flops"]
-    (weights,) = (tmp_path / "runs").rglob("weights.safetensors")
-    network = build_baseline(Baseline(name), 4, config.features.input_shape)
-    network.load_state_dict(load_file(weights))
+    seen: list[Any] = []
+
+    class EnoughError(Exception):
+        pass
+
+    def retrain_fold(config: ExperimentConfig, corpus: Corpus, design: Baseline, fold: Any, *_: Any, **__: Any) -> None:
+        seen.extend((design, fold, config.retrain))
+        raise EnoughError
+
+    monkeypatch.setattr(computing, "retrain_fold", retrain_fold)
+    data = config.model_dump(mode="json")
+    data["space"]["dropout"] = 0.37
+    changed = ExperimentConfig.model_validate(data)
+    with pytest.raises(EnoughError):
+        compute_cell(changed, small_corpus, Cell(Method("lstm"), 2, 1), RunFolder(tmp_path))
+    design, fold, recipe = seen
+    assert design == Baseline("lstm", 0.37)
+    assert recipe == config.retrain
+    for part in ("train", "validation", "test"):
+        assert getattr(fold, part).tolist() == getattr(small_corpus.fold(2), part).tolist()
 
 
 def test_cells_of_other_settings_are_refused(

@@ -165,9 +165,7 @@ def test_a_change_of_the_sound_raises_the_version():
 
 def test_an_existing_corpus_is_taken_as_it_is(corpus):
     before = corpus.stat().st_mtime_ns
-    began = time.perf_counter()
     assert ensure_corpus(corpus.parent.parent) == corpus
-    assert time.perf_counter() - began < 0.5
     assert corpus.stat().st_mtime_ns == before
 
 

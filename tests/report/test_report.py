@@ -7,7 +7,6 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +16,6 @@ from nni_emodarts.report.charts import draw_training
 from nni_emodarts.report.page import render, report
 from nni_emodarts.report.runs import read_runs
 from nni_emodarts.report.utterances import _rank, most_confused
-from nni_emodarts.statistics import bootstrap_recalls
 
 Run = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parents[2]
@@ -256,14 +254,3 @@ def test_report_command(emodarts: Run, search_run: Path, tmp_path: Path) -> None
     assert "--overwrite" in said
     with pytest.raises(RunFolderError, match="exists"):
         report([str(search_run)], out)
-
-
-def test_intervals_of_recalls_hold_the_recalls() -> None:
-    confusions = np.random.default_rng(0).integers(1, 9, size=(2, 12, 3, 3))
-    confusions[:, :, 2] = 0  # a class that does not occur
-    found = bootstrap_recalls(confusions, resamples=2000)
-    pooled = confusions.sum(1)
-    recalls = (pooled[:, [0, 1], [0, 1]] / pooled[:, :2].sum(-1)).mean(0)
-    assert (found[:2, 0] < recalls).all()
-    assert (recalls < found[:2, 1]).all()
-    assert np.isnan(found[2]).all()
