@@ -2,9 +2,8 @@
 
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +31,8 @@ BEGUN = "search.json"
 CANDIDATES = "candidates.csv"
 FAILURE = "failure.json"
 """What the training of a candidate cost that failed."""
+ERROR = "error.txt"
+"""Why it failed."""
 STUDY = "study.json"
 NETWORKS = "networks.csv"
 CARD = "model_card.md"
@@ -39,11 +40,16 @@ DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, STUDY, NETWORKS, CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, CARD, DRAWING,
 )  # fmt: skip
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
+SEARCH = "search"
+_CHILDREN = ("fold_[0-9][0-9]*", "seed_[0-9]*", FINAL, SEARCH, CANDIDATE_FOLDERS, "searched", "sample_[0-9]*")
+"""Folders of the runs inside a run."""
+_GIVEN = (CONFIG, ARCHITECTURE)
+"""Files that a person may have put there: either alone is no sign of a run."""
 
 
 class RunFolder:
@@ -84,6 +90,13 @@ class RunFolder:
         path = Path(path)
         if path.exists() and not path.is_dir():
             raise RunFolderError(f"output {path} is a file; name a folder")
+        folder = RunFolder(path)
+        given = [name for name in _GIVEN if folder.has(name)]
+        if given and not folder._holds_run:
+            raise RunFolderError(
+                f"output folder {path} holds no run, but a file {given[0]}, which a run would replace; name another "
+                f"folder, or move that file"
+            )
         if path.exists() and any(path.iterdir()) and not (overwrite or resume):
             raise RunFolderError(
                 f"output folder {path} is not empty; name another, or add --resume to go on with the run in it, or "
@@ -91,7 +104,7 @@ class RunFolder:
             )
 
     def begin(self) -> None:
-        """Delete the run that this one replaces, and no run beside it, nor a folder that only has such a name.
+        """Delete the files of the run that this one replaces, and no others; no run beside it either.
 
         Called once nothing can be refused any more, and before anything is read: nobody loses a run to one that never
         begins. Without `overwrite` nothing happens.
@@ -99,22 +112,30 @@ class RunFolder:
         replaces, self._replaces = self._replaces, False  # even where there is nothing: what comes now is its own
         if not replaces or not self._holds_run:
             return
+        runs = [run for run in self._inside() if any(each._holds_run for each in (run, *run._inside()))]
+        self._clear(runs)
+
+    def _clear(self, runs: Iterable["RunFolder"]) -> None:
+        """Delete a run's files here and in runs inside it; a folder that then holds something else stays."""
         for name in FILES:
-            (self.path / name).unlink(missing_ok=True)
-        for child in [
-            *self.path.glob("fold_[0-9][0-9]*"),
-            self.path / FINAL,
-            self.path / "search",
-            self.path / CANDIDATE_FOLDERS,
-            self.path / "searched",
-            *self.path.glob("sample_[0-9]*"),
-        ]:
-            if any(RunFolder(each)._holds_run for each in (child, *child.glob("*"))):
-                shutil.rmtree(child)
+            for file in (self.path / name, *self.path.glob(f".{name}.*")):  # what a kill left half written, too
+                file.unlink(missing_ok=True)
+        for run in runs:
+            run._clear(run._inside())
+            with suppress(OSError):
+                run.path.rmdir()
+
+    def _inside(self) -> list["RunFolder"]:
+        """Folders inside that have a run's names; those of candidates are named by their architectures."""
+        patterns = ("*",) if self.path.name == CANDIDATE_FOLDERS else _CHILDREN
+        found = [child for pattern in patterns for child in self.path.glob(pattern)]
+        return [RunFolder(child) for child in found if child.is_dir() and not child.is_symlink()]
 
     @property
     def _holds_run(self) -> bool:
-        return any(self.has(name) for name in FILES)
+        """Whether there are files that only a run writes."""
+        there = {name for name in FILES if self.has(name)}
+        return bool(there - {*_GIVEN}) or there == {*_GIVEN}
 
     def child(self, *names: str) -> "RunFolder":
         """A run inside this one."""

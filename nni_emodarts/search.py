@@ -118,8 +118,8 @@ def start_search(folder: RunFolder, config: ExperimentConfig, digest: str, fold:
         refuse_other_settings(folder, config.to_yaml())
         note = folder.read_json(BEGUN)
         refuse_other("search", folder, note, asked)
+    folder.write_json(BEGUN, note)  # first, since it is the sign of a run
     folder.write_text(CONFIG, config.to_yaml())
-    folder.write_json(BEGUN, note)
     return note
 
 

@@ -45,6 +45,7 @@ def test_a_run_outlives_one_that_cannot_begin(
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     RunFolder(tmp_path).cell(0, 1).write_text("weights.safetensors", "hours of work")
     RunFolder(tmp_path).write_text("config.yml", "other: settings\n")
+    RunFolder(tmp_path).write_text("corpus.json", "{}")
     folder = RunFolder.claim(tmp_path, overwrite=True)
     with pytest.raises(ConfigError, match="torch finds none"):
         work(fast_config.model_copy(update={"device": "gpu"}), small_corpus, folder)
@@ -56,6 +57,7 @@ def test_a_run_replaces_another_once_it_begins(
 ) -> None:
     RunFolder(tmp_path).cell(3, 9).write_text("weights.safetensors", "hours of work")
     RunFolder(tmp_path).write_text("config.yml", "other: settings\n")
+    RunFolder(tmp_path).write_text("corpus.json", "{}")
     retrain_one(fast_config, small_corpus, RunFolder.claim(tmp_path, overwrite=True))
     assert not (tmp_path / "fold_03" / "seed_9" / "weights.safetensors").exists()
     assert (tmp_path / "fold_00" / "seed_1" / "weights.safetensors").exists()

@@ -22,11 +22,30 @@ def test_overwrite_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.cell(0, 1).write_text("metrics.json", "{}")
     folder.child("final").write_text("weights.safetensors", "")
+    (tmp_path / "final" / "ship.onnx").write_text("what was exported")
+    folder.child("candidates", "0123456789ab").write_text("error.txt", "why")
+    (tmp_path / "candidates" / ".search.json.x1y2").write_text("half")
     folder.write_text("metrics.json", "{}")
     (tmp_path / "thesis.tex").write_text("years of work")
-    (tmp_path / "fold_notes").mkdir()
+    (tmp_path / "fold_00_notes").mkdir()
+    (tmp_path / "fold_00_notes" / "config.yml").write_text("mine")
     RunFolder.claim(tmp_path, overwrite=True).begin()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["fold_notes", "thesis.tex"]
+    left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+    assert left == ["final", "final/ship.onnx", "fold_00_notes", "fold_00_notes/config.yml", "thesis.tex"]
+
+
+@pytest.mark.parametrize("name", ["config.yml", "architecture.json"])
+@pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
+def test_a_file_of_one_s_own_is_no_run(name: str, how: dict[str, bool], tmp_path: Path) -> None:
+    """Such as the settings that a search is given, in the folder that it is told to write to."""
+    (tmp_path / name).write_text("mine")
+    RunFolder(tmp_path).child("final").write_text("weights.safetensors", "")
+    with pytest.raises(RunFolderError, match=rf"holds no run, but a file {name}, .*move that file"):
+        RunFolder.claim(tmp_path, **how)
+    assert (tmp_path / name).read_text() == "mine"
+    RunFolder(tmp_path).write_text("corpus.json", "{}")
+    RunFolder.claim(tmp_path, overwrite=True).begin()
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_run_that_is_replaced_stays_until_the_new_one_begins(tmp_path: Path) -> None:
@@ -49,11 +68,11 @@ def test_overwrite_deletes_no_run_beside_it_and_no_folder_of_such_a_name(tmp_pat
     RunFolder(tmp_path).child("search").write_text("metrics.json", "{}")
     RunFolder.claim(tmp_path, overwrite=True).begin()
     assert RunFolder(tmp_path / "search").has("metrics.json"), "this folder holds no run, but one that does"
-    RunFolder(tmp_path).write_text("config.yml", "")
+    RunFolder(tmp_path).write_text("corpus.json", "")
     package = RunFolder(tmp_path).child("candidates")
     package.write_text("code.py", "")
     RunFolder.claim(tmp_path, overwrite=True).begin()
-    assert not (tmp_path / "config.yml").exists()
+    assert not (tmp_path / "corpus.json").exists()
     assert not (tmp_path / "search").exists(), "here it is the run's"
     assert package.has("code.py")
 

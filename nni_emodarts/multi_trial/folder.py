@@ -15,6 +15,7 @@ from nni_emodarts.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
     CONFIG,
+    ERROR,
     FAILURE,
     METRICS,
     RunFolder,
@@ -23,7 +24,6 @@ from nni_emodarts.run_folder import (
 )
 
 _STATE = "search.json"
-_ERROR = "error.txt"
 _COLUMNS = ("candidate", "id", "status", "val_uar", "parameters", "seconds")
 
 
@@ -93,7 +93,7 @@ class SearchFolder:
 
     def note_failure(self, entry: Entry) -> None:
         """Keep why a candidate failed beside its architecture."""
-        self.candidate(entry.architecture.id).write_text(_ERROR, f"{entry.error}\n")
+        self.candidate(entry.architecture.id).write_text(ERROR, f"{entry.error}\n")
 
     def table(self, entries: Sequence[Entry]) -> pd.DataFrame:
         """A row for each candidate, in the order of the search: figures, then its choice at every label."""
