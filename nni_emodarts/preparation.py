@@ -10,6 +10,7 @@ import pandas as pd
 
 from nni_emodarts.config import DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
+from nni_emodarts.corpus_facts import CorpusFacts
 from nni_emodarts.data import Augment, Coarsening, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
@@ -122,16 +123,19 @@ def prepare(
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
     """Write what a run is computed from, and which recordings it goes without where it may; as it goes on, the same.
 
+    What its networks' cards tell of the corpus is kept, too: they may be written where the recordings are not.
+
     Raises:
         RunFolderError: the folder's run is of another manifest, whose folds are others, or of other recordings.
     """
     identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings}
-    if folder.has(CORPUS) and folder.read_json(CORPUS) != identity:
+    held = folder.read_json(CORPUS) if folder.has(CORPUS) else identity
+    if any(held.get(name) != value for name, value in identity.items()):
         raise RunFolderError(
             f"output folder {folder.path} holds a run of another manifest, or of recordings that were replaced, mended "
             f"or skipped since ({CORPUS}); name another folder, or --overwrite that run"
         )
-    folder.write_json(CORPUS, identity)
+    folder.write_json(CORPUS, {**identity, **CorpusFacts.of(corpus.manifest).to_dict()})
     if bad_audio == "skip":
         folder.write_csv(SKIPPED, corpus.skipped)
 

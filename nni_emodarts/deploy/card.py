@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.architecture import Architecture
+from nni_emodarts.corpus_facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
-from nni_emodarts.manifest import Manifest
 from nni_emodarts.metrics import recalls
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.run_folder import (
     ARCHITECTURE,
     CARD,
     CONFIG,
+    CORPUS,
     ENVIRONMENT,
     GRAPH,
     HISTORY,
@@ -30,9 +31,9 @@ from nni_emodarts.run_folder import (
 )
 from nni_emodarts.statistics import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 
-_LICENCE_FILES = ("source", "licence", "license", "copying")
-_LICENCE_LINES = 12
 _SPEAKERS = 40  # named before they are only counted
+
+_NOT_FOUND = "the run is of an earlier version, and its manifest was not found when this card was made"
 
 _SPEAKERS_OF_INTERVAL = 5
 """Fewest speakers that an interval is drawn from; of fewer it would look certain."""
@@ -62,6 +63,7 @@ _FILES = {
     METRICS: "its labels (`classes`, in the order of the outputs), training and figures",
     HISTORY: "the training, epoch by epoch",
     GRAPH: "the network without its features, for viewers; `emodarts export` writes the one to use",
+    CORPUS: "digests of the recordings, their number by class, their speakers' genders, their licence",
     ENVIRONMENT: "versions and hardware",
 }
 """What the files beside a card are."""
@@ -86,17 +88,17 @@ def model_card(network: NetworkFolder) -> str:
     Raises:
         RunFolderError: the run's files are broken.
     """
-    manifest = _manifest(network)
+    corpus = _facts_of_corpus(network)
     run = network.run
     figures = run.read_json(METRICS)
-    scored = _scored(run, network.labels, manifest)
+    scored = _scored(run, network.labels, corpus)
     parts = [
         f"# Emotion recogniser {figures_id(network)}",
         "\n".join(_facts(network, figures)),
         "## Intended use\n\n" + _USE,
         "## Limits\n\n" + _LIMITS,
-        "## Data\n\n" + "\n".join(_data(network, manifest)),
-        "## Results\n\n" + "\n".join(_results(network, figures, scored)),
+        "## Data\n\n" + "\n".join(_data(network, corpus)),
+        "## Results\n\n" + "\n".join(_results(network, figures, scored, corpus)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -141,15 +143,18 @@ def _facts(network: NetworkFolder, figures: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _manifest(network: NetworkFolder) -> Manifest | None:
-    """The manifest as it is now, where it can be read; a card is made of the run's files without it."""
+def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
+    """What the run kept of its corpus; of a run that kept nothing what its manifest says, where it is to be found."""
+    for folder in (network.folder, network.run):
+        if folder.has(CORPUS) and (kept := CorpusFacts.from_dict(folder.read_json(CORPUS))) is not None:
+            return kept
     try:
-        return load_manifest(network.config.data)
+        return CorpusFacts.of(load_manifest(network.config.data))
     except EmodartsError:
         return None
 
 
-def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
+def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
     yield f"- Recordings: `{Path(*Path(str(data.manifest)).parts[-2:])}`"
@@ -157,54 +162,34 @@ def _data(network: NetworkFolder, manifest: Manifest | None) -> Iterator[str]:
         yield "- Merged emotions: " + ", ".join(f"{name} counts as {target}" for name, target in data.merge.items())
     if speakers := metrics.get("speakers"):
         named = f": {', '.join(speakers)}" if len(speakers) <= _SPEAKERS else ""
-        yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, manifest)}{named}"
+        yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, corpus)}{named}"
     else:
         yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
-    if manifest is not None:
-        counts = manifest.table["emotion"].value_counts()
-        yield "- Utterances: " + ", ".join(f"{counts.get(label, 0)} {label}" for label in network.labels)
-    licence = None if manifest is None else find_licence(manifest)
-    if licence is None:
+    if corpus is None:
+        yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
+        return
+    yield "- Utterances: " + ", ".join(f"{corpus.utterances.get(label, 0)} {label}" for label in network.labels)
+    if corpus.licence is None:
         yield "- Licence of the data: not stated beside the recordings. A network may fall under it; find out."
         return
-    yield f"- Licence of the data, from `{licence.name}` beside the recordings:\n"
-    lines = licence.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    yield from (f"  > {line.strip()}" for line in lines[:_LICENCE_LINES])
+    yield f"- Licence of the data, from `{corpus.licence.file}` beside the recordings:\n"
+    yield from (f"  > {line}" for line in corpus.licence.lines)
 
 
-def _by_gender(speakers: Sequence[str], manifest: Manifest | None) -> str:
+def _by_gender(speakers: Sequence[str], corpus: CorpusFacts | None) -> str:
     """How many of speakers are of each gender, where the manifest states it."""
-    genders = {} if manifest is None else _genders(manifest.table)
+    genders = {} if corpus is None else corpus.genders
     counts = Counter(genders.get(speaker) or "unknown" for speaker in speakers)
     return "" if set(counts) <= {"unknown"} else f" ({', '.join(f'{counts[name]} {name}' for name in sorted(counts))})"
 
 
-def find_licence(manifest: Manifest) -> Path | None:
-    """The file that says where recordings come from and under what terms, beside their manifest or beside them."""
-    folders = dict.fromkeys([manifest.folder, *(Path(file).parent for file in manifest.table["file"].unique()[:100])])
-    found = [
-        path
-        for folder in folders
-        if Path(folder).is_dir()
-        for path in sorted(Path(folder).iterdir())
-        if path.stem.lower() in _LICENCE_FILES and path.suffix.lower() in ("", ".txt", ".md") and path.is_file()
-    ]
-    return found[0] if found else None
-
-
-def _scored(run: RunFolder, labels: tuple[str, ...], manifest: Manifest | None) -> Scored | None:
+def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Scored | None:
     if not run.has(PREDICTIONS):
         return None
     table = run.read_csv(PREDICTIONS)
-    genders = {} if manifest is None else _genders(manifest.table)
+    genders = {} if corpus is None else corpus.genders
     table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
     return Scored(table, _interval(table, labels))
-
-
-def _genders(table: pd.DataFrame) -> dict[str, str]:
-    """Gender of each speaker of whom the manifest says one only."""
-    by_speaker = table.groupby("speaker")["gender"].unique()
-    return {str(speaker): found[0] for speaker, found in by_speaker.items() if len(found) == 1}
 
 
 def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
@@ -220,7 +205,9 @@ def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, floa
         return None
 
 
-def _results(network: NetworkFolder, figures: Mapping[str, Any], scored: Scored | None) -> Iterator[str]:
+def _results(
+    network: NetworkFolder, figures: Mapping[str, Any], scored: Scored | None, corpus: CorpusFacts | None
+) -> Iterator[str]:
     if scored is None or "test_uar" not in figures:
         yield "Not measured on speakers that it was not trained on. Do so before using it."
         return
@@ -250,6 +237,9 @@ def _results(network: NetworkFolder, figures: Mapping[str, Any], scored: Scored 
         )
     yield ""
     yield from _recall_table(table, network.labels)
+    if not table["gender"].any():
+        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
+        yield f"\nRecall by gender is not known: {reason}."
 
 
 def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:
@@ -261,8 +251,6 @@ def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]
     for number, label in enumerate(labels):
         yield f"| {label} | " + " | ".join(_number(found[number]) for found in columns.values()) + " |"
     yield "| **UAR** | " + " | ".join(_number(_mean(found)) for found in columns.values()) + " |"
-    if len(columns) == 1:
-        yield "\nRecall by gender is not known: the manifest does not state it."
 
 
 def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:

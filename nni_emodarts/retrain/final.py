@@ -10,7 +10,7 @@ import numpy as np
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
-from nni_emodarts.preparation import Corpus
+from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.retrain.designs import widen
 from nni_emodarts.retrain.fitting import train
@@ -40,6 +40,7 @@ def train_final(
     network = widen(architecture, config.retrain)
     trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch=on_epoch)
     final = folder.child(FINAL)
+    note_corpus(corpus, config.data.bad_audio, final)
     write_model(final, config, corpus, architecture, trained)
     metrics = {
         "epochs": epochs,

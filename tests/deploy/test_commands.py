@@ -12,7 +12,8 @@ import soundfile
 from rich.console import Console
 
 from nni_emodarts import EmotionRecognizer, cli, console
-from nni_emodarts.deploy.card import find_licence, model_card, write_card
+from nni_emodarts.corpus_facts import CorpusFacts, Licence, find_licence
+from nni_emodarts.deploy.card import model_card, write_card
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.manifest import read_manifest
 
@@ -172,8 +173,15 @@ def test_a_card_without_its_recordings(run: Path, small_manifest: Path, tmp_path
     shutil.copytree(run, tmp_path / "run")
     config = tmp_path / "run/final/config.yml"
     config.write_text(config.read_text().replace(str(small_manifest), "/gone/manifest.csv"))
+    assert model_card(open_network(tmp_path / "run")) == model_card(open_network(run)).replace(
+        "/".join(small_manifest.parts[-2:]), "gone/manifest.csv"
+    ), "the run keeps what a card tells"
+    for file in (tmp_path / "run").rglob("corpus.json"):  # an earlier version kept nothing
+        kept = json.loads(file.read_text())
+        file.write_text(json.dumps({name: kept[name] for name in ("manifest", "recordings")}))
     card = model_card(open_network(tmp_path / "run"))
-    assert "Recall by gender is not known" in card
+    assert "Recall by gender is not known: the run is of an earlier version, and its manifest was not found" in card
+    assert "Licence of the data: not known, since" in card
     shutil.rmtree(tmp_path / "run/fold_00")
     (tmp_path / "run/predictions.csv").unlink()
     assert "Not measured" in model_card(open_network(tmp_path / "run"))
@@ -204,6 +212,9 @@ def test_the_licence_beside_the_recordings(small_manifest: Path, tmp_path: Path)
     (tmp_path / "corpus" / "sourcecode.txt").write_text("no")
     (tmp_path / "corpus" / "SOURCE.txt").write_text("Licence: CC BY 4.0")
     assert find_licence(manifest) == tmp_path / "corpus" / "SOURCE.txt"
+    facts = CorpusFacts.of(manifest)
+    assert facts.licence == Licence("SOURCE.txt", ["Licence: CC BY 4.0"])
+    assert CorpusFacts.from_dict(json.loads(json.dumps(facts.to_dict()))) == facts
 
 
 def test_the_card_command(command: Command, run: Path) -> None:
