@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.run_folder import write_atomically
 
 _PAUSE = 0.01

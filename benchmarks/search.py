@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Step, corpus_name, measure, write_figures
-from nni_emodarts.config import load_config
-from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.preparation import prepare as prepare_corpus
 from nni_emodarts.run_folder import METRICS, RunFolder
 from nni_emodarts.search import search

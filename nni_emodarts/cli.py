@@ -1,6 +1,7 @@
 """The command `emodarts`: a thin command for each arrow of the pipeline, which imports its room only when called."""
 
-import os
+import io
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,9 @@ Architecture = Annotated[Path, typer.Option(help="The architecture.json of a sea
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one message and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no figure is lost for a sign that an encoding lacks
     try:
         app()
     except EmodartsError as error:
@@ -194,7 +198,7 @@ def experiment(
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
-    from nni_emodarts.corpora.synthetic import SYNTHETIC
+    from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.experiment import experiment_yaml
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.run_folder import write_new
@@ -207,16 +211,14 @@ def experiment(
             corpus = prepare(chosen.data, chosen.features, table, progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
         console.show_skipped(len(corpus.skipped), "each trial's folder")
-    # A trial starts in a folder of NNI's: paths must be absolute. A link stays one: recordings lie relative to it.
-    given = str(chosen.data.manifest)
-    where = SYNTHETIC if given == SYNTHETIC else str(Path(given).absolute())
+    where = str(chosen.data.manifest)  # absolute, since a trial starts in a folder of NNI's
     words = ["--manifest", where, "--protocol", chosen.data.protocol]
     words += ["--preset", preset] if preset else []
     words += ["--config", str(config.resolve())] if config else []
     words += ["--strategy", strategy] if strategy else []
     words += ["--bad-audio", bad_audio] if bad_audio else []
     words += [word for setting in settings or () for word in ("--set", setting)]
-    words += ["--set", f"data.cache={Path(chosen.data.cache).absolute()}"] if chosen.data.cache else []
+    words += ["--set", f"data.cache={chosen.data.cache}"] if chosen.data.cache else []
     text = experiment_yaml(
         f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
         words, wanted, _numbers("seeds", seeds), concurrency,
@@ -467,7 +469,6 @@ def tensorboard(
     import webbrowser
     from contextlib import suppress
 
-    from nni_emodarts.experiment import free_port
     from nni_emodarts.report.board import shown
     from nni_emodarts.report.events import write_events
 
@@ -475,7 +476,7 @@ def tensorboard(
         folders = write_events(runs, out, overwrite)
         console.show_line(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}")
         return
-    with suppress(KeyboardInterrupt), shown(runs, port or free_port()) as board:
+    with suppress(KeyboardInterrupt), shown(runs, port) as board:
         console.show_line(f"TensorBoard: {board.address}; Ctrl+C ends it")
         if board.empty:
             console.show_note(f"nothing is recorded in {', '.join(runs)} yet; it appears once an epoch is over")
@@ -566,6 +567,8 @@ def prepare(
         load_corpus(name).CARD.check_option(key, value)
     manifest = run_prepare(name, root, out, picked, _pairs("merge", merge), overwrite, **options)
     speakers = len(set(manifest.table["speaker"]) - {""})
+    for note in manifest.notes:
+        console.show_note(note)
     console.show_line(f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")
 
 
@@ -576,7 +579,8 @@ def describe(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
-    from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
+    from nni_emodarts.config import SYNTHETIC
+    from nni_emodarts.corpora.synthetic import ensure_corpus
     from nni_emodarts.describe import check_output, write_findings
     from nni_emodarts.describe import describe as run_describe
     from nni_emodarts.features.store import default_cache
@@ -621,10 +625,7 @@ def _load(
     bad_audio: str | None = None,
 ) -> "ExperimentConfig":
     from nni_emodarts.config import load_config
-    from nni_emodarts.corpora.synthetic import SYNTHETIC
 
-    if manifest not in (None, SYNTHETIC):
-        manifest = os.path.abspath(manifest)  # noqa: PTH100 - a run is gone on with from any folder; links stay
     options = {
         "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
     }  # fmt: skip
@@ -633,11 +634,10 @@ def _load(
 
 def _folds(text: str, manifest: "Table", protocol: str) -> list[int]:
     """The wanted folds; each can be made."""
-    from nni_emodarts.protocols import count_folds, make_fold
+    from nni_emodarts.protocols import count_folds, make_folds
 
     wanted = _numbers("folds", text, count_folds(manifest, protocol))
-    for index in wanted:
-        make_fold(manifest, protocol, index)
+    make_folds(manifest, protocol, wanted)
     return wanted
 
 
@@ -669,7 +669,10 @@ def _numbers(name: str, text: str, count: int | None = None) -> list[int]:
     try:
         for part in text.split(","):
             first, _, last = part.partition("-")
-            numbers += range(int(first), int(last or first) + 1)
+            stretch = range(int(first), int(last or first) + 1)
+            if not stretch:
+                raise ConfigError(f"{name}: {part} runs backwards; write {last}-{first}")
+            numbers += stretch
     except ValueError:
         raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
     if count is None and (large := [number for number in numbers if number > LARGEST_SEED]):

@@ -51,6 +51,8 @@ SCOPES = {
 """Scopes of the sequential part: which family of operations a search may choose from."""
 
 PRESETS = ("paper", "compact", "tiny")
+SYNTHETIC = "synthetic"
+"""The manifest that stands for the embedded corpus."""
 NONE = "none"
 """The operation that exists in the supernet only: no derived network holds it."""
 
@@ -358,7 +360,7 @@ def load_config(
     settings: Sequence[str] = (),
     options: Mapping[str, Any] | None = None,
 ) -> ExperimentConfig:
-    """Assemble and validate a configuration.
+    """Assemble and validate a configuration; its paths are relative to the current folder, and become absolute.
 
     Args:
         preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
@@ -377,7 +379,18 @@ def load_config(
     for key, value in (options or {}).items():
         if value is not None:
             own = _merge(own, _nest(key.split("."), value))
-    return validate(_merge(_fit_strategy(read_preset(name), own), own))
+    return located(validate(_merge(_fit_strategy(read_preset(name), own), own)))
+
+
+def located(config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with absolute paths, so that a run can be gone on with, and its corpus found, from anywhere.
+
+    A link stays one, since recordings are named relative to it.
+    """
+    data = config.data
+    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
+    cache = data.cache and str(Path(data.cache).absolute())
+    return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})
 
 
 def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentConfig:
@@ -389,7 +402,7 @@ def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentCon
     data: dict[str, Any] = config.model_dump(mode="json")
     for setting in settings:
         data = _merge(data, _parse_setting(setting))
-    return validate(data)
+    return located(validate(data))
 
 
 def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,8 +26,17 @@ _QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers
 _FINDINGS = 20  # recordings named for each fault
 
-out = Console()
-err = Console(stderr=True)
+_PIPED = 160  # columns where there is no terminal, so that a log or a file holds whole names
+
+
+def _console(stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED)
+    return console
+
+
+out, err = _console(), _console(stderr=True)
 
 
 class Trials:
@@ -121,7 +130,7 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
 def show_comparison(summary: Mapping[str, Any]) -> None:
     """Print a benchmark: a row for each method."""
     seeds = max(len(method["seeds"]) for method in summary["methods"])
-    table = Table(title=f"{summary['name']}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
+    table = Table(title=f"{escape(summary['name'])}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
     for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in summary["methods"]:

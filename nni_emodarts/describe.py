@@ -153,7 +153,7 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     sounds = pd.DataFrame(columns)
     return Description(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
-        tuple(_notes(table)), table["file"].nunique(),
+        (*manifest.notes, *_notes(table)), table["file"].nunique(),
     )  # fmt: skip
 
 
@@ -238,14 +238,15 @@ class _Sums:
             self.high = float(np.maximum(self.high, mono.max()))
             if not np.abs([block.min(), block.max()]).max() < self._full_scale:
                 self.at_full_scale += int(np.count_nonzero(np.abs(block) >= self._full_scale))
-            whole = len(block) // self._window * self._window
-            windows = block[:whole].reshape(-1, self._window * block.shape[1])
+            # As loud as a network hears it: channels of opposite phase are silence.
+            whole = len(mono) // self._window * self._window
+            windows = mono[:whole].reshape(-1, self._window)
             power = np.einsum("ij,ij->i", windows, windows).astype(np.float64)
-            rest = float(np.square(block[whole:]).sum())
-            self.power += (float(power.sum()) + rest) / block.shape[1]
-            levels = power / windows.shape[1]
-            if whole < len(block):
-                levels = np.append(levels, rest / block[whole:].size)
+            rest = float(np.square(mono[whole:]).sum())
+            self.power += float(power.sum()) + rest
+            levels = power / self._window
+            if whole < len(mono):
+                levels = np.append(levels, rest / (len(mono) - whole))
             self.silent_windows += int((levels < 10 ** (QUIET_DBFS / 10)).sum())
         self.windows += len(levels)
         self.samples += len(block)

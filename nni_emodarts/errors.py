@@ -81,6 +81,10 @@ _REMEDIES = {
     errno.EROFS: "name a folder that can be written to",
     errno.EACCES: "change its permissions, or name another",
     errno.EPERM: "change its permissions, or name another",
+    errno.EEXIST: "name another",
+    errno.ENOTDIR: "name another",
+    errno.EISDIR: "name another",
+    errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
 }
 _SMALLER = "set a smaller search.batch_size or retrain.batch_size"

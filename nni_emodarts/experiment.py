@@ -5,7 +5,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ import yaml
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.node_options import node_options
+from nni_emodarts.ports import free_port
 from nni_emodarts.processes import ended_in_order, uninterrupted
 from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder
 
@@ -276,22 +276,6 @@ def _refuse_different_skips(scored: Sequence[RunFolder]) -> None:
             f"not all trials skipped {odd[0]} ({SKIPPED} in their folders), so that their folds differ; run them again "
             "now that the recordings stay as they are"
         )
-
-
-def free_port(wanted: int | None = None) -> int:
-    """A port that nobody listens on; the wanted one, where one is.
-
-    Raises:
-        ExperimentError: somebody listens on it.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that linger do not count
-        try:
-            probe.bind(("127.0.0.1", wanted or 0))
-        except (OSError, OverflowError) as error:
-            raise ExperimentError(f"port {wanted} cannot be used ({error}); name another, or none") from None
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _nnictl(*words: str, problem: str) -> str:

@@ -30,7 +30,7 @@ TIMES = ("start", "end")
 COLUMNS = ("file", *LABELS, *TIMES)
 """Columns of `Manifest.table`; any others of a CSV file are ignored."""
 
-GENDERS = {"m": "male", "male": "male", "f": "female", "female": "female"}
+GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
 _PIECE = 4096
 """Lines that are hashed at a time."""
 SHOWN = 10
@@ -47,12 +47,14 @@ class Manifest:
         digest: hash of the file's rows, before emotions are merged or picked: it stands for the corpus. It does not
             change when recordings and CSV file move together.
         folder: the CSV file's folder.
+        notes: what of the file was not understood, and does no harm.
     """
 
     table: pd.DataFrame
     classes: tuple[str, ...]
     digest: str
     folder: Path = Path()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -96,7 +98,7 @@ def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge
         head = "has a fault" if len(faults) == 1 else f"has {len(faults)} faults"
         raise ManifestError("\n".join([f"manifest {path} {head}:", *(f"  {fault}" for fault in faults)]))
     table = table.reset_index(drop=True)
-    return Manifest(table, classes, digest, path.parent)
+    return Manifest(table, classes, digest, path.parent, tuple(_gender_notes(source)))
 
 
 def enumerate_some(items: Iterable[Any]) -> str:
@@ -125,7 +127,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise ManifestError(f"manifest {path} is empty; its first line must name {', '.join(REQUIRED)}") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
-        raise ManifestError(f"manifest {path} is no comma-separated file in UTF-8: {reason}") from None
+        remedy = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "put cells that hold commas in quotes"
+        raise ManifestError(f"manifest {path} is no comma-separated file in UTF-8: {reason}; {remedy}") from None
     cells.index = pd.RangeIndex(1, len(cells) + 1)
     cells.columns = pd.Index(cells.iloc[0].str.strip())
     lines = cells.iloc[1:]
@@ -144,6 +147,16 @@ def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
     for name in TIMES:
         table[name] = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
     return table
+
+
+def _gender_notes(source: pd.DataFrame) -> Iterator[str]:
+    if list(source.columns).count("gender") != 1:
+        return
+    words = source["gender"].str.strip()
+    counts = words[~words.str.lower().isin([*GENDERS, "", "unknown"])].value_counts()
+    if len(counts):
+        told = enumerate_some(f"{word!r} ({number} line{'s' if number > 1 else ''})" for word, number in counts.items())
+        yield f"gender: {told} count as unknown; male, man or m and female, woman or f are understood"
 
 
 def _column_faults(source: pd.DataFrame) -> Iterator[str]:

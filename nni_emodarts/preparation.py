@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import DataConfig, FeatureConfig
-from nni_emodarts.corpora.synthetic import SYNTHETIC, ensure_corpus
+from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
+from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.corpus_facts import CorpusFacts
 from nni_emodarts.data import Augment, Coarsening, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError

@@ -95,10 +95,10 @@ def make_fold(manifest: Manifest, protocol: str, index: int) -> Fold:
     return plan.fold(index)
 
 
-def make_folds(manifest: Manifest, protocol: str) -> list[Fold]:
-    """All folds of a protocol; see `make_fold`."""
+def make_folds(manifest: Manifest, protocol: str, indices: Sequence[int] | None = None) -> list[Fold]:
+    """Folds of a protocol, all of them where none are named; see `make_fold`."""
     plan = _Plan(manifest, protocol)
-    return [plan.fold(index) for index in range(plan.count)]
+    return [plan.fold(index) for index in (range(plan.count) if indices is None else indices)]
 
 
 def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:

@@ -12,6 +12,7 @@ from nni_emodarts.config import (
     PerturbationConfig,
     RetrainConfig,
     SpaceConfig,
+    lay_over,
     load_config,
     load_preset,
     validate,
@@ -99,7 +100,23 @@ def test_paths_may_begin_at_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", "/home/me")
     data = load_config("tiny", settings=["data.cache=~/cache", "data.manifest=~/corpus/manifest.csv"]).data
     assert (data.cache, data.manifest) == ("/home/me/cache", "/home/me/corpus/manifest.csv")
-    assert load_config("tiny", settings=["data.cache=~nobody-of-this-name/x"]).data.cache == "~nobody-of-this-name/x"
+    unknown = load_config("tiny", settings=["data.cache=~nobody-of-this-name/x"]).data.cache
+    assert unknown == str(Path.cwd() / "~nobody-of-this-name/x")
+
+
+def test_paths_become_absolute_wherever_they_come_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is gone on with from other folders; a link stays one, since recordings are named relative to it."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    (tmp_path / "own.yml").write_text("data: {manifest: link/m.csv, cache: ../c}\n")
+    monkeypatch.chdir(tmp_path)
+    for data in (
+        load_config("tiny", "own.yml").data,
+        load_config("tiny", settings=["data.manifest=link/m.csv", "data.cache=../c"]).data,
+        lay_over(load_config("tiny"), ["data.manifest=link/m.csv", "data.cache=../c"]).data,
+    ):
+        assert (data.manifest, data.cache) == (str(tmp_path / "link" / "m.csv"), str(tmp_path / ".." / "c"))
+    assert load_config("tiny", settings=["data.manifest=synthetic"]).data.manifest == "synthetic"
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from sklearn.metrics import recall_score
 
 from nni_emodarts.console import show_pooled
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.experiment import Manager, experiment_yaml, free_port, pool_trials, started, trial_folders, wait
+from nni_emodarts.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
 from nni_emodarts.metrics import pooled_table
+from nni_emodarts.ports import free_port
 
 
 @pytest.fixture(scope="module")

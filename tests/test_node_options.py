@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from nni_emodarts.experiment import Manager, free_port, started
+from nni_emodarts.experiment import Manager, started
 from nni_emodarts.node_options import guard_script, manager_protected, node_options
+from nni_emodarts.ports import free_port
 
 _CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
 

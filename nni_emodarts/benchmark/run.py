@@ -47,7 +47,7 @@ def compare(
     twice = sorted({each for each in names if names.count(each) > 1})
     if twice:
         raise ConfigError(f"methods name {', '.join(twice)} twice; name each once")
-    if Path(name).name != name:
+    if Path(name).name != name or name == "..":
         raise ConfigError(f"name {name!r} must be a single word, such as emodb4-loso; name the folder by --out")
     try:
         chosen = pick_reference(names, reference)

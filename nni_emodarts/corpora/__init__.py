@@ -91,7 +91,7 @@ def prepare(
         write_atomically(out, _encode(table))
     except OSError as error:
         raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
-    return read_manifest(out, emotions)
+    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
 
 
 def _check_out(root: Path, out: Path, overwrite: bool) -> None:

@@ -109,11 +109,20 @@ def find_files(root: Path) -> Iterator[Path]:
     """
     visited = set()
     for folder, children, names in os.walk(root, onerror=_refuse_folder, followlinks=True):
+        _refuse_names(folder, names)
         real = os.path.realpath(folder)
         children[:] = [] if real in visited else sorted(name for name in children if not name.startswith("."))
         if real not in visited:  # a link to a folder above would never end
             yield from (Path(folder, name) for name in names if not name.startswith("."))
         visited.add(real)
+
+
+def _refuse_names(folder: str, names: Sequence[str]) -> None:
+    """A manifest is UTF-8, so that it cannot name what is named otherwise."""
+    for name in (folder, *names):
+        if not name.isascii() and any("\udc80" <= letter <= "\udcff" for letter in name):
+            path = os.fsencode(folder if name is folder else Path(folder, name))
+            raise ManifestError(f"the name {path!r} is no UTF-8; rename it, such as by convmv")
 
 
 def find_file(root: Path, *names: str) -> Path | None:

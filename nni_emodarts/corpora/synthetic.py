@@ -26,9 +26,6 @@ from nni_emodarts.corpora.synthesis import EMOTIONS, SAMPLING_RATE, draw_speaker
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.progress import Progress, silent
 
-SYNTHETIC = "synthetic"
-"""What stands for the embedded corpus in place of a manifest's path."""
-
 VERSION = 1
 """Raised with every change of the sound, so that no cache serves an older corpus."""
 
@@ -47,7 +44,13 @@ def ensure_corpus(cache: Path) -> Path:
     """
     folder = cache / f"synthetic-{VERSION}"
     if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
+        try:
+            cache.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"cache {cache} cannot be made ({error.strerror or error}); set data.cache or $EMODARTS_CACHE to a "
+                f"folder that can be written to"
+            ) from None
         with (cache / f".{folder.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not folder.exists():

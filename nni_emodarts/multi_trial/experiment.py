@@ -12,13 +12,14 @@ import requests
 
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.experiment import Manager, free_port, stop
+from nni_emodarts.experiment import Manager, stop
 from nni_emodarts.multi_trial.engines import TrialTraining
 from nni_emodarts.multi_trial.ledger import Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_nas import NasExperiment, NasExperimentConfig, Strategy
 from nni_emodarts.node_options import manager_protected
+from nni_emodarts.ports import free_port
 
 OpenLedger = Callable[[Any], Ledger]
 

@@ -7,8 +7,7 @@ from typing import Any, Self
 import pandas as pd
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.corpora.synthetic import SYNTHETIC
+from nni_emodarts.config import ExperimentConfig, located
 from nni_emodarts.flat_space import flat_choices, flat_sample
 from nni_emodarts.multi_trial.ledger import Entry
 from nni_emodarts.run_folder import (
@@ -56,7 +55,7 @@ class SearchFolder:
         else:
             folder._all.write_json(_STATE, {**asked, "experiments": []})
         run.write_text(CONFIG, config.to_yaml())
-        folder._all.write_text(CONFIG, _absolute(config).to_yaml())
+        folder._all.write_text(CONFIG, located(config).to_yaml())
         return folder
 
     @property
@@ -116,11 +115,3 @@ class SearchFolder:
             return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._told(entry))}
         metrics = self.candidate(entry.architecture.id).read_json(METRICS)
         return {**row, "status": "trained", **{name: metrics[name] for name in ("val_uar", "parameters", "seconds")}}
-
-
-def _absolute(config: ExperimentConfig) -> ExperimentConfig:
-    """The configuration with absolute paths; a link stays one, since recordings are named relative to it."""
-    data = config.data
-    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
-    cache = data.cache and str(Path(data.cache).absolute())
-    return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})

@@ -12,6 +12,7 @@ from pathlib import Path
 import requests
 
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.ports import free_port
 from nni_emodarts.report.events import Events
 
 _RELOAD = 5
@@ -53,17 +54,19 @@ class Board:
 
 
 @contextmanager
-def shown(names: Sequence[str], port: int) -> Iterator[Board]:
+def shown(names: Sequence[str], port: int | None = None) -> Iterator[Board]:
     """TensorBoard on runs; its event files lie in a temporary folder.
 
     Args:
         names: runs, as `write_events` takes them.
-        port: of its pages.
+        port: of its pages; a free one where absent.
 
     Raises:
         ConfigError: it is not installed, or does not start.
+        ExperimentError: the port is taken.
         RunFolderError: there is no such run.
     """
+    port = free_port(port)  # whoever listens there already would be taken for TensorBoard
     with tempfile.TemporaryDirectory(prefix="emodarts-") as folder:
         events = Events(names, Path(folder))
         events.update()

@@ -13,6 +13,7 @@ from nni_emodarts.report.families import INK, LANE, PAPER, QUIET
 _STYLE: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that drawings are alike everywhere
     "font.size": 9.0,
+    "text.parse_math": False,  # a class may be called anything
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": LANE,

@@ -26,6 +26,7 @@ from nni_emodarts.run_folder import (
     RunFolder,
 )  # fmt: skip
 from nni_emodarts.statistics import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
+from nni_emodarts.summaries import read_cell
 
 _EXPERIMENTS = "nni-experiments"
 _PLACES = ("environments/*/trials/*", "fold_*/seed_*", "*")
@@ -249,6 +250,7 @@ def _read_folder(name: str, path: Path) -> Run:
     folders = list(_network_folders(path))
     _refuse_twice(path, folders)
     networks = tuple(sorted((_read_network(folder) for folder in folders), key=lambda each: (each.seed, each.fold)))
+    _refuse_different_classes(path, networks)
     searches = tuple(_read_search(folder) for folder in _search_folders(path, folders))
     if not networks and not searches:
         raise RunFolderError(
@@ -266,6 +268,16 @@ def _read_folder(name: str, path: Path) -> Run:
         (told.path / CONFIG).read_text(encoding="utf-8") if told is not None else "",
         read_config(told) if told is not None else None,
     )
+
+
+def _refuse_different_classes(path: Path, networks: Sequence[Network]) -> None:
+    classes = {tuple(network.metrics["classes"]) for network in networks}
+    if len(classes) > 1:
+        told = " and of ".join(", ".join(names) for names in sorted(classes)[:2])
+        raise RunFolderError(
+            f"run {path} holds networks of the classes {told}, which cannot be pooled; name the folder of each by "
+            f"itself"
+        )
 
 
 def _network_folders(path: Path) -> Iterator[RunFolder]:
@@ -330,7 +342,7 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
         raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
     for method, (folds, seeds) in methods.items():
         files = sorted((file.parent / "cells" / name).glob(f"{method}-fold_*-seed_*.json"))
-        cells = [json.loads(each.read_text(encoding="utf-8")) for each in files]
+        cells = [read_cell(each) for each in files]
         cells = [cell for cell in cells if cell["fold"] in folds and cell["seed"] in seeds]  # others are not summed up
         if not cells:
             raise RunFolderError(f"{file}: the cells of {method} are not in {file.parent / 'cells' / name}")

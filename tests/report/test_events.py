@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import requests
 
-from nni_emodarts.experiment import free_port
+from nni_emodarts.ports import free_port
 from nni_emodarts.report.events import Events
 
 Run = Callable[..., tuple[int, str]]

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.experiment import free_port
+from nni_emodarts.ports import free_port
 from nni_emodarts.report.viewer import find_graph
 
 
