@@ -4,30 +4,41 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+Run = Callable[..., tuple[int, str]]
+Refused = Callable[..., None]
 
-def emodarts(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+
+def process(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nni_emodarts", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
 
 
-def refused(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> None:
-    """The command leaves with exit code 2 and one message that holds the words."""
-    done = emodarts(*words, cwd=cwd)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    for word in says:
-        assert word in done.stderr, done.stderr
+@pytest.fixture
+def refused(emodarts: Run, monkeypatch: pytest.MonkeyPatch) -> Refused:
+    """The command, in this process, leaves with exit code 2 and one message that holds the words."""
+
+    def run(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> None:
+        with monkeypatch.context() as patch:
+            if cwd is not None:
+                patch.chdir(cwd)
+            code, said = emodarts(*words)
+        assert code == 2, said
+        for word in says:
+            assert word in said
+
+    return run
 
 
 @pytest.fixture(scope="module")
 def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cli") / "search"
-    done = emodarts("search", "--manifest", small_manifest.name, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
+    done = process("search", "--manifest", small_manifest.name, "--preset", "tiny", "--protocol", "loso", "--fold", 0,
                     "--strategy", "darts", "--seed", 1, "--out", out, *fast_words,
                     cwd=small_manifest.parent)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -38,25 +49,25 @@ def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pyte
 
 
 def test_help_answers_without_torch() -> None:
-    assert emodarts("--help").returncode == 0
+    assert process("--help").returncode == 0
     probe = "import sys; from nni_emodarts import cli; assert 'torch' not in sys.modules and 'nni' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", probe], check=False).returncode == 0
 
 
-def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path) -> None:
+def test_search_and_retrain(refused: Refused, searched: Path, small_manifest: Path, tmp_path: Path) -> None:
     assert 0 <= json.loads((searched / "metrics.json").read_text())["val_uar"] <= 1
     out = tmp_path / "retrain"
     words = ["retrain", "--manifest", small_manifest, "--architecture", searched / "architecture.json", "--protocol",
              "loso", "--folds", "0", "--seeds", "1,2"]  # fmt: skip
-    done = emodarts(*words, "--out", out)
+    done = process(*words, "--out", out)
     assert done.returncode == 0, done.stderr
     metrics = json.loads((out / "metrics.json").read_text())
     assert set(metrics) >= {"test_uar", "test_wa", "test_macro_f1", "recall"}
     assert set(metrics["recall"]) == {"anger", "happiness", "neutral", "sadness"}
     assert f"{metrics['test_uar']:.3f}" in done.stdout
     refused(*words, "--out", out, says=("not empty", "--resume", "--overwrite"))
-    assert emodarts(*words, "--out", out, "--resume").returncode == 0
-    assert emodarts("results", out).returncode == 0
+    assert process(*words, "--out", out, "--resume").returncode == 0
+    assert process("results", out).returncode == 0
     # The search saw every speaker but that of fold 0.
     other = [*words[:-3], "0,1", "--seeds", "1"]
     refused(*other, "--out", tmp_path / "no", says=("fold 1", "--allow-overlap"))
@@ -64,7 +75,7 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
     (tmp_path / "there" / "metrics.json").write_text("{}")
     refused(*other, "--out", tmp_path / "there", "--overwrite", says=("--allow-overlap",))
     assert (tmp_path / "there" / "metrics.json").exists(), "a run that is there outlives a refusal"
-    allowed = emodarts(*other, "--out", tmp_path / "marked", "--allow-overlap", "--final")
+    allowed = process(*other, "--out", tmp_path / "marked", "--allow-overlap", "--final")
     assert allowed.returncode == 0, allowed.stderr
     assert "NOT HONEST" in allowed.stdout
     assert (tmp_path / "marked" / "final" / "weights.safetensors").is_file()
@@ -72,11 +83,11 @@ def test_search_and_retrain(searched: Path, small_manifest: Path, tmp_path: Path
 
 
 def test_a_search_is_retrained_from_any_folder_on_the_folds_that_it_did_not_hear(
-    searched: Path, tmp_path: Path
+    refused: Refused, searched: Path, tmp_path: Path
 ) -> None:
     """Neither the manifest, which the search was given by a relative path, nor the folds are named."""
     words = ["retrain", "--architecture", searched]
-    done = emodarts(*words, "--out", "out", cwd=tmp_path)
+    done = process(*words, "--out", "out", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "fold 0 of 6" in done.stderr
     assert "networks: 0/1" in done.stderr
@@ -84,21 +95,28 @@ def test_a_search_is_retrained_from_any_folder_on_the_folds_that_it_did_not_hear
     refused(*words, "--out", "all", "--folds", "all", cwd=tmp_path, says=("5 of 6 folds", "--folds 0)"))
 
 
-def test_a_finished_search_is_not_repeated(searched: Path, small_manifest: Path, fast_words: list[str]) -> None:
+def test_a_finished_search_is_not_repeated(
+    refused: Refused, searched: Path, small_manifest: Path, fast_words: list[str]
+) -> None:
     stamp = (searched / "metrics.json").stat().st_mtime_ns
     words = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", searched, *fast_words]
     refused(*words, says=("not empty",))
-    assert "finished" in emodarts(*words, "--resume").stdout
+    assert "finished" in process(*words, "--resume").stdout
     refused(*words, "--resume", "--fold", 3, says=("another fold",))
     refused(*words, "--resume", "--seed", 9, says=("another seed",))
     assert (searched / "metrics.json").stat().st_mtime_ns == stamp
 
 
-def test_bad_input_is_one_message_and_leaves_nothing(small_manifest: Path, searched: Path, tmp_path: Path) -> None:
+def test_bad_input_is_one_message_and_leaves_nothing(
+    refused: Refused, small_manifest: Path, searched: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     good = ["search", "--manifest", small_manifest, "--preset", "tiny", "--out", out]
     refused("search", "--manifest", tmp_path / "absent.csv", "--out", out, says=("absent.csv",))
-    refused("search", "--out", out, says=("--manifest",))
+    done = process("search", "--out", out)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--manifest" in done.stderr
+    assert "Traceback" not in done.stderr
     refused(*good, "--protocol", "losso", says=("losso", "loso"))
     refused(*good, "--protocol", "kfold:99", says=("99",))
     refused(*good, "--fold", 6, says=("6", "0 to 5"))
@@ -122,14 +140,19 @@ def test_bad_input_is_one_message_and_leaves_nothing(small_manifest: Path, searc
     data["choices"]["normal_2"] = [0, 9]
     (tmp_path / "broken.json").write_text(json.dumps(data))
     refused(*retrain, "--architecture", tmp_path / "broken.json", says=("normal_2", "broken.json"))
+    refused(*retrain, "--architecture", architecture, "--folds", "0,3-1", says=("3-1 runs backwards; write 1-3",))
+    (tmp_path / "config.yml").write_text("search: {epochs: 3}\n")
+    own = ["--config", tmp_path / "config.yml", "--out", tmp_path, "--overwrite"]
+    refused("search", "--manifest", small_manifest, *own, says=("holds no run, but a file config.yml",))
+    assert (tmp_path / "config.yml").read_text() == "search: {epochs: 3}\n"
     assert not out.exists(), "nothing half-written"
 
 
-def test_an_experiment_of_ones_own(small_manifest: Path, tmp_path: Path) -> None:
+def test_an_experiment_of_ones_own(refused: Refused, small_manifest: Path, tmp_path: Path) -> None:
     import yaml
 
     words = ["experiment", "--manifest", small_manifest.name, "--preset", "compact", "--out", tmp_path / "my.yml"]
-    done = emodarts(*words, "--seeds", "1,2", cwd=small_manifest.parent)
+    done = process(*words, "--seeds", "1,2", cwd=small_manifest.parent)
     assert done.returncode == 0, done.stderr
     data = yaml.safe_load((tmp_path / "my.yml").read_text())
     assert data["maxTrialNumber"] == 12
@@ -141,20 +164,20 @@ def test_an_experiment_of_ones_own(small_manifest: Path, tmp_path: Path) -> None
     (corpus / small_manifest.name).rename(tmp_path / "elsewhere.csv")
     (corpus / "link.csv").symlink_to(tmp_path / "elsewhere.csv")
     linked = ["--manifest", "corpus/link.csv", "--set", "data.cache=store", "--out", "linked.yml"]
-    done = emodarts("experiment", *linked, cwd=tmp_path)
+    done = process("experiment", *linked, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command = yaml.safe_load((tmp_path / "linked.yml").read_text())["trialCommand"]
     assert str(corpus / "link.csv") in command, "recordings lie relative to the link"
     assert f"data.cache={tmp_path / 'store'}" in command
-    emodarts("experiment", "--set", "data.manifest=synthetic", "--out", "made.yml", cwd=tmp_path)
+    process("experiment", "--set", "data.manifest=synthetic", "--out", "made.yml", cwd=tmp_path)
     assert "--manifest synthetic" in yaml.safe_load((tmp_path / "made.yml").read_text())["trialCommand"]
     refused(*words, says=("my.yml", "--overwrite"), cwd=small_manifest.parent)
     refused("run", tmp_path / "none.yml", says=("none.yml",))
     refused("results", "nosuchexperiment", says=("nosuchexperiment",))
 
 
-def test_describe(small_manifest: Path, tmp_path: Path) -> None:
-    done = emodarts("describe", small_manifest, "--out", tmp_path / "found.csv")
+def test_describe(refused: Refused, small_manifest: Path, tmp_path: Path) -> None:
+    done = process("describe", small_manifest, "--out", tmp_path / "found.csv")
     assert done.returncode == 0, done.stderr
     for word in ("happiness", "48 utterances in 48 files", "16000 Hz (48)", "FLAC PCM_16 (48)", "nothing is wrong"):
         assert word in done.stdout
@@ -163,9 +186,9 @@ def test_describe(small_manifest: Path, tmp_path: Path) -> None:
     refused("describe", tmp_path / "absent.csv", says=("absent.csv",))
 
 
-def test_synthesize(tmp_path: Path) -> None:
+def test_synthesize(refused: Refused, tmp_path: Path) -> None:
     folder = tmp_path / "made [bold]"  # no markup, though it looks so
-    done = emodarts("synthesize", "--out", folder, "--speakers", 2, "--utterances", 1)
+    done = process("synthesize", "--out", folder, "--speakers", 2, "--utterances", 1)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"wrote {folder / 'manifest.csv'}\n"
     assert len(pd.read_csv(folder / "manifest.csv")) == 8

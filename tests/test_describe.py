@@ -158,3 +158,17 @@ def test_hours_long_recordings_in_bounded_memory(tmp_path: Path) -> None:
     megabytes, longest = map(float, done.stdout.split())
     assert longest == seconds
     assert megabytes < 80, "some blocks of 4 MB"
+
+
+def test_channels_that_cancel_each_other_are_as_quiet_as_a_network_hears_them(tmp_path: Path) -> None:
+    heard = tone()
+    sounds = {"same": (heard, heard), "opposite": (heard, -heard + 1e-4), "one": (heard, 0 * heard)}
+    for name, channels in sounds.items():
+        soundfile.write(tmp_path / f"{name}.wav", np.stack(channels, 1), RATE, subtype="FLOAT")
+    rows = [(f"{name}.wav", emotion, "s", "f") for name, emotion in zip(sounds, ("a", "b", "a"), strict=True)]
+    description = describe(read_manifest(write_manifest(tmp_path, rows)))
+    level = 20 * np.log10(0.1 / np.sqrt(2))
+    assert description.sounds["level"].tolist() == pytest.approx([level, -86, level - 20 * np.log10(2)], abs=0.1)
+    found = set(zip(description.findings["file"], description.findings["kind"].str.split().str[0], strict=True))
+    assert ("opposite.wav", "quiet") in found
+    assert not {("same.wav", "quiet"), ("one.wav", "quiet")} & found

@@ -200,3 +200,16 @@ def test_real_corpora(corpus, utterances, classes, speakers):
     assert manifest.table["speaker"].nunique() == speakers
     assert "03" in set(manifest.table["speaker"])
     assert set(manifest.table["gender"]) == {"male", "female"}
+
+
+def test_genders_that_are_not_understood_are_noted(tmp_path):
+    path = write(
+        tmp_path,
+        "file,emotion,speaker,gender\n0.wav,a,1,weiblich\n1.wav,b,2,Woman\n2.wav,a,3,weiblich\n3.wav,b,4,x\n4.wav,a,5,\n",
+    )
+    manifest = read_manifest(path)
+    assert manifest.table["gender"].tolist() == ["", "female", "", "", ""]
+    (note,) = manifest.notes
+    assert note.startswith("gender: 'weiblich' (2 lines), 'x' (1 line) count as unknown; male, man or m")
+    assert manifest.pick(np.arange(2)).notes == manifest.notes
+    assert read_manifest(write(tmp_path, "file,emotion,speaker\n0.wav,a,1\n1.wav,b,2\n")).notes == ()

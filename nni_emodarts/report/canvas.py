@@ -1,17 +1,25 @@
 """Figures as files: without a window system, and equal bytes for equal drawings."""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from nni_emodarts.report.families import INK, LANE, PAPER, QUIET
 
+_FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "Noto Sans Arabic",
+          "Noto Sans Devanagari")  # fmt: skip
+"""The first comes with matplotlib, so that drawings are alike everywhere; other letters take what is there."""
+
 _STYLE: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that drawings are alike everywhere
     "font.size": 9.0,
     "text.parse_math": False,  # a class may be called anything
     "text.color": INK,
@@ -33,9 +41,18 @@ _STYLE: Any = {
 DPI = 160
 
 
-def style() -> Any:
-    """Context in which every figure is made and written."""
-    return mpl.rc_context(_STYLE)
+@contextmanager
+def style() -> Iterator[None]:
+    """Context in which every figure is made and written. Letters that no font here has are boxes, and no warning."""
+    with mpl.rc_context({**_STYLE, "font.family": _fonts()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
+
+
+@cache
+def _fonts() -> list[str]:
+    there = {font.name for font in fontManager.ttflist}
+    return [name for name in _FONTS if name in there]
 
 
 def new_figure(width: float, height: float) -> Figure:

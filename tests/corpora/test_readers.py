@@ -368,3 +368,19 @@ def test_real_recordings(pack, name, tmp_path):
     expected = read_manifest(truth).table[columns].sort_values("file", ignore_index=True)
     pd.testing.assert_frame_equal(manifest.table[columns].sort_values("file", ignore_index=True), expected)
     assert manifest.table["text"].tolist() == pd.read_csv(truth, dtype=str)["text_id"].tolist()
+
+
+def test_names_that_a_manifest_cannot_hold_are_refused(tmp_path):
+    folder = tmp_path / os.fsdecode(b"Aufn\xe4hme")
+    folder.mkdir()
+    (folder / "03a01Fa.wav").touch()
+    with pytest.raises(ManifestError, match=r"Aufn\\xe4hme' is no UTF-8; rename it"):
+        prepare("emodb", tmp_path, tmp_path / "m.csv")
+
+
+def test_genders_that_are_not_understood_are_told(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.wav").touch()
+    (tmp_path / "mine.csv").write_text("wav,label,spk,sex\na.wav,x,1,weiblich\nb.wav,y,2,W\n")
+    manifest = prepare("csv", tmp_path / "mine.csv", tmp_path / "m.csv")
+    assert "'weiblich' (1 line), 'W' (1 line) count as unknown" in manifest.notes[0]

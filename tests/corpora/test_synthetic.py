@@ -214,3 +214,9 @@ def test_a_taken_folder_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match="is not empty; name a new folder"):
         make_corpus(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_cache_that_is_no_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cache .*file cannot be made \(File exists\); set data.cache or"):
+        ensure_corpus(tmp_path / "file")

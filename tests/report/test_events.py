@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,9 @@ import pandas as pd
 import pytest
 import requests
 
+from nni_emodarts.errors import ExperimentError
 from nni_emodarts.ports import free_port
+from nni_emodarts.report.board import shown
 from nni_emodarts.report.events import Events
 
 Run = Callable[..., tuple[int, str]]
@@ -115,3 +118,12 @@ def test_without_tensorboard_the_remedy_is_told(
     code, said = emodarts("tensorboard", search_run, "--out", tmp_path / "events")
     assert code == 2
     assert "nni_emodarts[tensorboard]" in said
+
+
+def test_a_port_that_is_taken_is_not_announced(search_run: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ExperimentError, match=f"port {port} cannot be used"), shown([str(search_run)], port):
+            pass

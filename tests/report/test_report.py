@@ -254,3 +254,12 @@ def test_report_command(emodarts: Run, search_run: Path, tmp_path: Path) -> None
     assert "--overwrite" in said
     with pytest.raises(RunFolderError, match="exists"):
         report([str(search_run)], out)
+
+
+def test_networks_of_different_classes_are_no_run(retrain_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(retrain_run, tmp_path / "run")
+    file = tmp_path / "run" / "fold_01" / "seed_2" / "metrics.json"
+    metrics = json.loads(file.read_text())
+    file.write_text(json.dumps({**metrics, "classes": ["calm", *metrics["classes"][1:]]}))
+    with pytest.raises(RunFolderError, match=r"classes anger, .* and of calm, .*which cannot be pooled"):
+        read_runs([str(tmp_path / "run")])
