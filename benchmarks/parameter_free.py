@@ -1,6 +1,7 @@
 """Operations without parameters among those that networks chose: a collapsing search prefers them."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from nni_emodarts.architecture import read_edge
@@ -30,6 +31,7 @@ def count_parameter_free(architectures: Iterable[Mapping[str, Any]]) -> dict[str
     return counts
 
 
+@cache
 def expected_parameter_free(space: SpaceConfig) -> dict[str, float]:
     """Shares of all operations under uniform draws from a space: the mean of 2,000 of them."""
     drawn = (random_architecture(space, 2, (1, 64), [number]) for number in range(_DRAWS))

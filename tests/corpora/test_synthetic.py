@@ -54,8 +54,8 @@ def is_complete(manifest, clips):
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return ensure_corpus(tmp_path_factory.mktemp("cache"))
+def corpus(cache):
+    return ensure_corpus(cache)
 
 
 @pytest.fixture(scope="module")
