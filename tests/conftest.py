@@ -88,3 +88,19 @@ def emodarts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         return int(left.value.code or 0), printed.out + printed.err
 
     return run
+
+
+@pytest.fixture
+def refused(emodarts: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Runs a command that leaves with exit code 2 and one message that holds the words."""
+
+    def run(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> None:
+        with monkeypatch.context() as patch:
+            if cwd is not None:
+                patch.chdir(cwd)
+            code, said = emodarts(*words)
+        assert code == 2, said
+        for word in says:
+            assert word in said
+
+    return run

@@ -175,9 +175,9 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
 
 
 def test_transfer_goes_both_ways_where_the_searches_are_there(
-    computed: tuple[Path, list[dict[str, Any]]], data: Path
+    computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path
 ) -> None:
-    folder, _ = computed
+    folder = Path(shutil.copytree(computed[0], tmp_path / "both"))
     results = folder / "docs" / "results"
     first = read(folder, "transfer")
     # The ablations had computed the searches of three folds, which are all that the small corpus has.

@@ -10,29 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-Run = Callable[..., tuple[int, str]]
 Refused = Callable[..., None]
 
 
 def process(*words: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nni_emodarts", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
-
-
-@pytest.fixture
-def refused(emodarts: Run, monkeypatch: pytest.MonkeyPatch) -> Refused:
-    """The command, in this process, leaves with exit code 2 and one message that holds the words."""
-
-    def run(*words: object, says: tuple[str, ...], cwd: Path | None = None) -> None:
-        with monkeypatch.context() as patch:
-            if cwd is not None:
-                patch.chdir(cwd)
-            code, said = emodarts(*words)
-        assert code == 2, said
-        for word in says:
-            assert word in said
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,10 @@ def test_networks_are_compared_on_the_seeds_that_both_have() -> None:
     assert found["p_folds"] == swap_test(*map(stacked_folds, both))[0]
     (apart,) = compare_with("darts", {"darts": cells(0.75, seeds=1), "other": later})
     assert apart["seeds"] == [1, 2, 3, 4], "they share none"
+    table = {"darts": cells(0.75, seeds=1), "other": theirs}
+    (whole,) = compare_with("darts", table, deterministic=["darts"])
+    assert whole["seeds"] == [1, 2, 3, 4], "the reference is the same with every seed"
+    assert whole["difference"] == compare_systems(stacked(theirs), stacked(table["darts"])).value
 
 
 def test_whole_folds_are_swapped_too() -> None:
@@ -58,6 +62,9 @@ def test_whole_folds_are_swapped_too() -> None:
     assert found["p"] == 2 / 2**SPEAKERS
     assert found["p_folds"] == 2 / 2**4, "four folds of two speakers each, all of one sign"
     assert stacked_folds(cells(0.5)).sum() == stacked(cells(0.5)).sum()
+    assert found["exact"]
+    many = {"darts": cells(0.75, folds=15), "bad": cells(0.3, folds=15)}
+    assert not compare_with("darts", many)[0]["exact"], "of 30 speakers swaps are drawn"
 
 
 @pytest.mark.parametrize("folds", [4, 15])

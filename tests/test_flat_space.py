@@ -2,19 +2,20 @@
 
 import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_cli import emodarts, refused
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import PRESETS, SpaceConfig, load_config
 from nni_emodarts.flat_space import architecture_at, count_architectures, flat_choices, flat_sample, nni_search_space
 from nni_emodarts.space import build_model
 
+Run = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parents[1]
 SMALL = SpaceConfig(
     cnn_cells=2, cnn_nodes=1, reduction_cells=(1,), cnn_primitives=("max_pool_3x3", "none", "skip_connect"),
@@ -52,16 +53,16 @@ def test_a_flat_choice_builds() -> None:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_the_shipped_search_spaces_are_what_the_command_writes(preset: str) -> None:
+def test_the_shipped_search_spaces_are_what_the_command_writes(emodarts: Run, preset: str) -> None:
     shipped = (ROOT / "search_spaces" / f"{preset}.json").read_text()
-    assert emodarts("space", "export", "--preset", preset, "--format", "nni").stdout == shipped
+    assert emodarts("space", "export", "--preset", preset, "--format", "nni") == (0, shipped)
     assert json.loads(shipped) == nni_search_space(load_config(preset).space)
     assert "none" not in shipped
 
 
-def test_the_command_keeps_files(tmp_path: Path) -> None:
+def test_the_command_keeps_files(emodarts: Run, refused: Callable[..., None], tmp_path: Path) -> None:
     file = tmp_path / "new" / "space.json"
-    assert emodarts("space", "export", "--preset", "tiny", "--out", file).returncode == 0
+    assert emodarts("space", "export", "--preset", "tiny", "--out", file)[0] == 0
     refused("space", "export", "--preset", "tiny", "--out", file, says=("exists", "--overwrite"))
     refused("space", "export", "--preset", "tiny", "--format", "onnx", says=("onnx", "known: nni"))
 

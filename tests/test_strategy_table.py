@@ -1,8 +1,7 @@
 """The list of strategies, its command and its document say the same."""
 
+from collections.abc import Callable
 from pathlib import Path
-
-from test_cli import emodarts
 
 from nni_emodarts.strategy_options import STRATEGY_OPTIONS
 from nni_emodarts.strategy_table import CARDS
@@ -25,11 +24,11 @@ def test_the_document_names_every_option() -> None:
             assert f"`{name.partition('.')[0]}`" in text, f"{card.name}: {name}"
 
 
-def test_the_command_lists_every_strategy_with_its_options() -> None:
-    done = emodarts("strategies")
-    assert done.returncode == 0
+def test_the_command_lists_every_strategy_with_its_options(emodarts: Callable[..., tuple[int, str]]) -> None:
+    code, said = emodarts("strategies")
+    assert code == 0
     for card in CARDS:
-        assert f"  {card.name} " in done.stdout
+        assert f"  {card.name} " in said
         for name, default in card.options():
-            assert f"{name}={default}" in done.stdout
-    assert "nni_emodarts[rl]" in done.stdout
+            assert f"{name}={default}" in said
+    assert "nni_emodarts[rl]" in said

@@ -17,7 +17,7 @@ from sklearn.metrics import recall_score
 from nni_emodarts import one_shot
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
-from nni_emodarts.benchmark import Cell, Method, benchmark, compare, computing, flops, jobs, settings_digest
+from nni_emodarts.benchmark import Cell, Method, benchmark, cells, compare, computing, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
@@ -262,7 +262,7 @@ def die(*words: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_what_a_digest_covers(config: ExperimentConfig) -> None:
+def test_what_a_digest_covers(config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     def digest(method: str, **changed: Any) -> str:
         data = config.model_dump(mode="json")
         for section, values in changed.items():
@@ -278,6 +278,9 @@ def test_what_a_digest_covers(config: ExperimentConfig) -> None:
     assert digest("darts") != digest("darts", space={"seqnn_normalization": True})
     assert digest("cnn_lstm") != digest("cnn_lstm", retrain={"perturbation": {"level": 0.1}})
     assert settings_digest(config, Method("darts"), "one") != settings_digest(config, Method("darts"), "another")
+    before = {name: digest(name) for name in ("random_search", "darts", "cnn_lstm")}
+    monkeypatch.setattr(cells, "RANDOM_SEARCH_REVISION", "changed")
+    assert {name for name, value in before.items() if digest(name) != value} == {"random_search"}
 
 
 def test_a_digest_covers_how_networks_are_trained(config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch) -> None:
