@@ -50,7 +50,7 @@ def test_layers_of_a_configuration(tmp_path: Path) -> None:
 
 
 def test_labels_are_not_read_as_yaml() -> None:
-    assert load_config(options={"data.manifest": "03"}).data.manifest == "03"
+    assert load_config(options={"data.manifest": "03"}).data.manifest == str(Path.cwd() / "03")
 
 
 def test_every_fault_in_one_message() -> None:

@@ -67,8 +67,8 @@ def retrain(
         refuse_overlap(overlaps)
     pick_device(config.device)  # a device that is not there is told while an earlier run is still there
     folder.begin()
+    note_corpus(corpus, config.data.bad_audio, folder)  # first, since it is the sign of a run
     start_run(folder, config, architecture)
-    note_corpus(corpus, config.data.bad_audio, folder)
     wanted = [(index, seed) for index in folds for seed in seeds if not folder.cell(index, seed).has(METRICS)]
     for done, (index, seed) in enumerate(wanted):
         progress("networks", done, len(wanted))
