@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -44,6 +45,11 @@ class Corpus:
     def recordings(self) -> str:
         """A short digest of what was recorded, row by row; that of the manifest knows the files' names alone."""
         return sha256("".join(self.store.digests).encode()).hexdigest()[:12]
+
+    @cached_property
+    def facts(self) -> CorpusFacts:
+        """What a model card tells of it; folders of recordings are looked through for it, once for all networks."""
+        return CorpusFacts.of(self.manifest)
 
     @property
     def num_classes(self) -> int:
@@ -135,7 +141,7 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
             f"output folder {folder.path} holds a run of another manifest, or of recordings that were replaced, mended "
             f"or skipped since ({CORPUS}); name another folder, or --overwrite that run"
         )
-    folder.write_json(CORPUS, {**identity, **CorpusFacts.of(corpus.manifest).to_dict()})
+    folder.write_json(CORPUS, {**identity, **corpus.facts.to_dict()})
     if bad_audio == "skip":
         folder.write_csv(SKIPPED, corpus.skipped)
 
