@@ -1,0 +1,54 @@
+"""The whole experiment as typed data, every fault of it reported in one message.
+
+Classes below this room take plain arguments, never a configuration.
+"""
+
+from nni_emodarts.config.faults import describe_fault, nearest
+from nni_emodarts.config.loading import (
+    PRESETS,
+    SYNTHETIC,
+    lay_over,
+    load_config,
+    load_preset,
+    located,
+    read_preset,
+    validate,
+)
+from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES
+from nni_emodarts.config.schema import (
+    DataConfig,
+    ExperimentConfig,
+    FeatureConfig,
+    OptimizerConfig,
+    PerturbationConfig,
+    RetrainConfig,
+    SearchConfig,
+    SpaceConfig,
+    SpecAugmentConfig,
+)
+
+__all__ = [
+    "CNN_PRIMITIVES",
+    "NONE",
+    "PRESETS",
+    "SCOPES",
+    "SEQNN_PRIMITIVES",
+    "SYNTHETIC",
+    "DataConfig",
+    "ExperimentConfig",
+    "FeatureConfig",
+    "OptimizerConfig",
+    "PerturbationConfig",
+    "RetrainConfig",
+    "SearchConfig",
+    "SpaceConfig",
+    "SpecAugmentConfig",
+    "describe_fault",
+    "lay_over",
+    "load_config",
+    "load_preset",
+    "located",
+    "nearest",
+    "read_preset",
+    "validate",
+]
