@@ -11,7 +11,7 @@ from benchmarks import using_section
 from benchmarks.limits import bounds
 from benchmarks.markdown import markdown_table, verdict
 from benchmarks.search_options import preset_settings
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.writing import write_atomically
 
 COMMANDS = {
     "supernet": "benchmarks.supernet --preset paper --batch-size 16",

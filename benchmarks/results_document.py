@@ -19,7 +19,7 @@ from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
 from nni_emodarts.report.canvas import svg
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.writing import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
 ABLATIONS = "emodb4-ablations"

@@ -201,8 +201,9 @@ def experiment(
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.experiment import experiment_yaml
     from nni_emodarts.preparation import load_manifest, prepare
-    from nni_emodarts.run_folder import write_new
+    from nni_emodarts.writing import check_output, write_output
 
+    check_output(out, overwrite, "experiment.yml")
     table = load_manifest(chosen.data)
     wanted = _folds(folds, table, chosen.data.protocol)
     if chosen.data.bad_audio == "skip":
@@ -223,7 +224,7 @@ def experiment(
         f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
         words, wanted, _numbers("seeds", seeds), concurrency,
     )  # fmt: skip
-    write_new(out, text, overwrite)
+    write_output(out, text.encode())
     console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")
 
 
@@ -527,7 +528,7 @@ def export(
     import json
 
     from nni_emodarts.flat_space import nni_search_space
-    from nni_emodarts.run_folder import write_new
+    from nni_emodarts.writing import check_output, write_output
 
     if format != "nni":
         raise ConfigError(f"format: {format!r} is unknown; known: nni")
@@ -535,7 +536,8 @@ def export(
     if out is None:
         typer.echo(text, nl=False)
         return
-    write_new(out, text, overwrite)
+    check_output(out, overwrite, "search_space.json")
+    write_output(out, text.encode())
     console.show_line(f"wrote {out}")
 
 
@@ -579,15 +581,16 @@ def describe(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
+    from nni_emodarts.cache import default_cache
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.corpora.synthetic import ensure_corpus
-    from nni_emodarts.describe import check_output, write_findings
     from nni_emodarts.describe import describe as run_describe
-    from nni_emodarts.features.store import default_cache
+    from nni_emodarts.describe import write_findings
     from nni_emodarts.manifest import read_manifest
+    from nni_emodarts.writing import check_output
 
     if out is not None:
-        check_output(out, overwrite)
+        check_output(out, overwrite, "findings.csv")
     table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
     with console.progress_bars() as progress:
         description = run_describe(table, progress=progress)

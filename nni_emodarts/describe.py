@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from nni_emodarts.errors import AudioError, RunFolderError
+from nni_emodarts.errors import AudioError
 from nni_emodarts.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -29,7 +29,7 @@ from nni_emodarts.features.audio import (
 from nni_emodarts.manifest import Manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import LOSO_SPEAKERS
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.writing import write_output
 
 WINDOWS_PER_SECOND = 50
 """Windows by which silence is measured: 20 ms."""
@@ -157,30 +157,13 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     )  # fmt: skip
 
 
-def check_output(path: Path, overwrite: bool) -> None:
-    """Whether findings may be written to a file.
-
-    Raises:
-        RunFolderError: it exists, or its folder does not.
-    """
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise RunFolderError(
-            f"output {path} exists; name another file{'' if path.is_dir() else ', or add --overwrite'}"
-        )
-    if not path.parent.is_dir():
-        raise RunFolderError(f"output {path}: the folder {path.parent} does not exist; make it or name another")
-
-
-def write_findings(description: Description, path: Path) -> None:
+def write_findings(description: Description, out: Path) -> None:
     """Write what is wrong: kind, file, reason.
 
     Raises:
         RunFolderError: the file cannot be written.
     """
-    try:
-        write_atomically(path, description.findings.to_csv(index=False).encode())
-    except OSError as error:
-        raise RunFolderError(f"output {path}: {error.strerror or error}; name another file") from None
+    write_output(out, description.findings.to_csv(index=False).encode())
 
 
 def _listen(table: pd.DataFrame, threads: int, progress: Progress) -> Iterator[Sound]:

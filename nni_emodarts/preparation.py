@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from nni_emodarts.cache import default_cache
 from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.corpus_facts import CorpusFacts
 from nni_emodarts.data import Augment, Coarsening, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
-from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, default_cache, fill_store
+from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, make_fold
@@ -92,7 +93,7 @@ def load_manifest(data: DataConfig) -> Manifest:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
-    path = ensure_corpus(default_cache()) if data.manifest == SYNTHETIC else data.manifest
+    path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
     return read_manifest(path, data.emotions, data.merge)
 
 

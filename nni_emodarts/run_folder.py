@@ -1,8 +1,6 @@
-"""What a run leaves behind: names, and writes that are whole or absent."""
+"""What a run leaves behind, by name."""
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, Self
 import pandas as pd
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.writing import write_atomically
 
 CONFIG = "config.yml"
 ARCHITECTURE = "architecture.json"
@@ -254,44 +253,6 @@ def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)
     return found if found.is_file() else None
-
-
-def write_json_file(file: Path, data: Mapping[str, Any]) -> None:
-    """Write data as JSON that is whole or absent, a line for each figure."""
-    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file such that it is whole or absent, whatever happens."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException as error:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        if isinstance(error, OSError):
-            error.filename = str(path)  # a write that fails names no file
-        raise
-
-
-def write_new(path: Path, text: str, overwrite: bool = False) -> None:
-    """Write a file of its own; never over another unasked.
-
-    Raises:
-        RunFolderError: the file exists, or its folder cannot be made.
-    """
-    if path.exists() and not overwrite:
-        raise RunFolderError(f"{path} exists; name another file, or add --overwrite")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
-    except OSError as error:
-        raise RunFolderError(f"{path}: {error.strerror or error}; name another file") from None
 
 
 def _finite(data: Any) -> Any:

@@ -39,7 +39,9 @@ def config_of(tmp_path: Path):
 
 
 def test_an_utterance_costs_little_memory(config_of) -> None:
-    peaks = {count: _peak(config_of(count)) for count in (500, 3000)}
+    configs = {count: config_of(count) for count in (500, 3000)}
+    # once in a while a table of Python's own grows meanwhile, by megabytes: not of three times
+    peaks = {count: min(_peak(config) for _ in range(3)) for count, config in configs.items()}
     assert (peaks[3000] - peaks[500]) / 2500 < MOST_BYTES
 
 

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.run_folder import RunFolder, config_beside, write_atomically
+from nni_emodarts.run_folder import RunFolder, config_beside
+from nni_emodarts.writing import write_atomically
 
 
 def test_a_taken_folder_is_refused(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from nni_emodarts.errors import CellError, ConfigError, DivergenceError, Experim
 from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.processes import start_pool, threads_of_others
 from nni_emodarts.progress import Progress, silent
-from nni_emodarts.run_folder import RunFolder, write_json_file
+from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.summaries import read_cell
+from nni_emodarts.writing import write_json_file
 
 
 def compute_all(

@@ -14,7 +14,7 @@ from nni_emodarts.config import nearest
 from nni_emodarts.corpora.card import Card, Reader
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
 from nni_emodarts.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
-from nni_emodarts.run_folder import write_atomically
+from nni_emodarts.writing import check_output, write_output
 
 __all__ = ["Card", "Reader", "corpus_names", "load_corpus", "prepare"]
 
@@ -83,24 +83,12 @@ def prepare(
     for option, value in options.items():
         reader.CARD.check_option(option, value)
     root, out = (Path(os.path.abspath(path)) for path in (root, out))  # noqa: PTH100 - resolve() would follow links
-    _check_out(root, out, overwrite)
-    checked = _check(reader.read(root, **options), root, out, emotions, merge)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        table = checked.table.assign(file=replace(checked, folder=out.parent).names)
-        write_atomically(out, _encode(table))
-    except OSError as error:
-        raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
-    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
-
-
-def _check_out(root: Path, out: Path, overwrite: bool) -> None:
     if out == root or (out.exists() and root.exists() and out.samefile(root)):
         raise RunFolderError(f"output {out} is the corpus itself; name another file")
-    if out.is_dir():
-        raise RunFolderError(f"output {out} is a folder; name a file, such as {out / 'manifest.csv'}")
-    if out.exists() and not overwrite:
-        raise RunFolderError(f"output {out} exists; name another file, or add --overwrite to replace it")
+    check_output(out, overwrite, "manifest.csv")
+    checked = _check(reader.read(root, **options), root, out, emotions, merge)
+    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
+    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
 
 
 def _check(

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from nni_emodarts.cache import usable
 from nni_emodarts.corpora.synthesis import EMOTIONS, SAMPLING_RATE, draw_speaker, say
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.progress import Progress, silent
@@ -41,24 +42,26 @@ def ensure_corpus(cache: Path) -> Path:
 
     Returns:
         Path of the manifest.
+
+    Raises:
+        ConfigError: the folder cannot be used.
     """
     folder = cache / f"synthetic-{VERSION}"
-    if not folder.exists():
-        try:
+    with usable(cache):
+        if not folder.exists():
             cache.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigError(
-                f"cache {cache} cannot be made ({error.strerror or error}); set data.cache or $EMODARTS_CACHE to a "
-                f"folder that can be written to"
-            ) from None
-        with (cache / f".{folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not folder.exists():
-                unfinished = cache / f".{folder.name}.part"
-                shutil.rmtree(unfinished, ignore_errors=True)
-                make_corpus(unfinished)
-                unfinished.rename(folder)
+            _make_once(folder)
     return folder / "manifest.csv"
+
+
+def _make_once(folder: Path) -> None:
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_name(f".{folder.name}.part")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            make_corpus(unfinished)
+            unfinished.rename(folder)
 
 
 def make_corpus(

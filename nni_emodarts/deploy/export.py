@@ -15,7 +15,6 @@ from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.progress import Progress, silent
-from nni_emodarts.run_folder import write_atomically
 
 OPSET = 17
 SUFFIX = ".onnx"
@@ -24,34 +23,6 @@ TOLERANCE = 1e-3
 CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 7.9, 12.0, 20.0)
 """Lengths on which a file is compared with PyTorch, none of them the traced one."""
 TRACED_SECONDS = 0.6
-
-
-def check_outputs(outs: Sequence[Path], overwrite: bool) -> None:
-    """Check that files can be written, before there is anything to write.
-
-    Raises:
-        RunFolderError: one exists, or its name or folder will not do.
-    """
-    for out in outs:
-        if out.is_dir():
-            raise RunFolderError(f"output {out} is a folder; name a file, such as {out / 'model.onnx'}")
-        if out.exists() and not overwrite:
-            raise RunFolderError(f"output {out} exists; name another file, or add --overwrite")
-    if outs and outs[0].suffix != SUFFIX:
-        raise RunFolderError(f"output {outs[0]} must end in {SUFFIX}, by which emodarts predict knows it")
-
-
-def write_model(out: Path, model: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        RunFolderError: it cannot be written.
-    """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, model)
-    except OSError as error:
-        raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
 
 
 def int8_name(out: Path) -> Path:

@@ -8,23 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from nni_emodarts.deploy.card import model_card
-from nni_emodarts.deploy.export import (
-    check_export,
-    check_outputs,
-    export_network,
-    int8_name,
-    write_model,
-)
+from nni_emodarts.deploy.export import SUFFIX, check_export, export_network, int8_name
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
 from nni_emodarts.deploy.loss import Loss, Shipped, measure_loss
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network
-from nni_emodarts.errors import AudioError, ManifestError
+from nni_emodarts.errors import AudioError, ManifestError, RunFolderError
 from nni_emodarts.features import read_audio
 from nni_emodarts.manifest import read_manifest
 from nni_emodarts.progress import Progress, silent, told
+from nni_emodarts.writing import check_output, write_output
 
 Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
 """N waveforms (S,) -> probabilities (N, K)."""
@@ -69,7 +64,10 @@ def ship(
         ManifestError: the manifest cannot be read.
     """
     targets = [out, *([int8_name(out)] if int8 else []), out.with_suffix(".md")]
-    check_outputs(targets, overwrite)
+    for target in targets:
+        check_output(target, overwrite, "model.onnx")
+    if out.suffix != SUFFIX:
+        raise RunFolderError(f"output {out} must end in {SUFFIX}, by which emodarts predict knows it")
     reference = read_network(network)
     model = export_network(reference, network.labels)
     difference = check_export(model, reference, progress)
@@ -78,7 +76,7 @@ def ship(
     losses, failures = _measure(networks, _recordings(network, files, manifest), progress)
     contents = [*made.values(), (model_card(network) + _about(out, network, losses)).encode()]
     for target, content in zip(targets, contents, strict=True):
-        write_model(target, content)
+        write_output(target, content)
     written = {target: len(content) for target, content in zip(targets, contents, strict=True)}
     rate = network.config.features.sampling_rate
     return Shipped(written, network.labels, rate, difference, losses, failures)

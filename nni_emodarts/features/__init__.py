@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nni_emodarts.features.extraction import FeatureExtractor
     from nni_emodarts.features.functionals import Functionals
     from nni_emodarts.features.normalization import Normalizer
-    from nni_emodarts.features.store import FeatureStore, default_cache
+    from nni_emodarts.features.store import FeatureStore
 
 _HOMES = {
     "CONTOURS": "contours",
@@ -22,7 +22,6 @@ _HOMES = {
     "Functionals": "functionals",
     "Normalizer": "normalization",
     "build_store": "building",
-    "default_cache": "store",
     "fill_store": "building",
     "read_audio": "audio",
 }
@@ -33,7 +32,6 @@ __all__ = [
     "Functionals",
     "Normalizer",
     "build_store",
-    "default_cache",
     "fill_store",
     "read_audio",
 ]

@@ -83,7 +83,7 @@ def build_store(
     Args:
         manifest: the utterances.
         extractor: waveform -> map.
-        root: folder of stores, see `default_cache`.
+        root: folder of stores, see `cache.default_cache`.
         workers: processes that extract; 0 or 1 stays in this one, one a core where absent.
         progress: told of recordings hashed and of features extracted.
 

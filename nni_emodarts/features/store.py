@@ -11,8 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,19 +20,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from nni_emodarts.errors import ConfigError
+from nni_emodarts.cache import usable
 
 DIGEST_BYTES = 16
 HEADER_BYTES = 128
 STALE_SECONDS = 24 * 3600.0
 """Age at which a temporary file has lost its writer."""
-
-
-def default_cache() -> Path:
-    """Folder of stores: `$EMODARTS_CACHE`, else `nni_emodarts` in the user's cache folder (XDG)."""
-    if own := os.environ.get("EMODARTS_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "nni_emodarts"
 
 
 class FeatureStore:
@@ -95,7 +87,7 @@ class Shelf:
     def frames(self, key: str) -> int | None:
         """Frames T of a stored map, from its header and size alone; None where it is missing or damaged."""
         try:
-            with _usable(self.folder), self.path(key).open("rb", buffering=0) as stream:
+            with usable(self.folder), self.path(key).open("rb", buffering=0) as stream:
                 header, size = stream.read(HEADER_BYTES), os.fstat(stream.fileno()).st_size
         except FileNotFoundError:
             return None
@@ -112,13 +104,13 @@ class Shelf:
             stream.write(_header(*features.shape))
             stream.write(features.data)
 
-        with _usable(self.folder):
+        with usable(self.folder):
             _write_whole(self.path(key), fill)
 
     def prepare(self, settings: Mapping[str, Any]) -> None:
         """Make the folder, say what it is for, and remove what writers that died long ago have left."""
         text = json.dumps(settings, indent=2) + "\n"
-        with _usable(self.folder):
+        with usable(self.folder):
             if not (self.folder / "settings.json").exists():
                 _write_whole(self.folder / "settings.json", lambda stream: stream.write(text.encode()))
             self._sweep()
@@ -141,20 +133,6 @@ def digest_file(path: str | Path) -> str:
 def digest_text(text: str) -> str:
     """Digest (hex) of a text."""
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
-
-
-@contextmanager
-def _usable(folder: Path) -> Iterator[None]:
-    """Say what to do where a folder cannot be used. A missing file is an answer, not a fault."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ConfigError(
-            f"data.cache: {folder} cannot be used ({error.strerror or error}); set data.cache or $EMODARTS_CACHE to a "
-            "folder that can be written and has room"
-        ) from None
 
 
 @lru_cache(maxsize=4096)

@@ -28,8 +28,8 @@ from nni_emodarts.run_folder import (
     PREDICTIONS,
     WEIGHTS,
     RunFolder,
-    write_atomically,
 )
+from nni_emodarts.writing import write_atomically
 
 _SECONDS = 3
 _FRAMES = 300  # where no configuration says how many frames a second has

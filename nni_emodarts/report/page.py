@@ -15,14 +15,14 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import nni_emodarts
-from nni_emodarts.errors import RunFolderError
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
 from nni_emodarts.report.utterances import most_confused
-from nni_emodarts.run_folder import RunFolder, write_new
+from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.writing import check_output, write_output
 
 _WORST = 10
 _NO_BREAK = "\u00a0"
@@ -52,9 +52,8 @@ def report(
         AudioError: likewise, and one of them cannot be read.
     """
     out = Path(out)
-    if out.exists() and not overwrite:  # before minutes are spent on drawings
-        raise RunFolderError(f"{out} exists; name another file, or add --overwrite")
-    write_new(out, render(read_runs(names), audio, worst, progress), overwrite)
+    check_output(out, overwrite, "report.html")  # before minutes are spent on drawings
+    write_output(out, render(read_runs(names), audio, worst, progress).encode())
     return out
 
 

@@ -16,14 +16,17 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from nni_emodarts.config import load_config
 from nni_emodarts.corpora import synthetic
 from nni_emodarts.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
 from nni_emodarts.corpora.synthetic import ensure_corpus, make_corpus
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.preparation import load_manifest
 
 # ensure_corpus in a process of its own, of {utterances} utterances rather than 8 so that the test is quick
 ENSURE = """
 import sys, pathlib
+from nni_emodarts.config import load_config
 from nni_emodarts.corpora import synthetic
 make = synthetic.make_corpus
 def make_small(folder):
@@ -216,7 +219,14 @@ def test_a_taken_folder_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_a_configuration_says_where_it_is_made(corpus, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EMODARTS_CACHE", str(tmp_path / "file"))  # cannot be used, and need not be
+    options = {"data.manifest": "synthetic", "data.cache": str(corpus.parent.parent)}
+    assert load_manifest(load_config("tiny", options=options).data).folder == corpus.parent
+
+
 def test_a_cache_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigError, match=r"cache .*file cannot be made \(File exists\); set data.cache or"):
+    with pytest.raises(ConfigError, match=r"cache: .*file cannot be used \(File exists\); set data.cache or"):
         ensure_corpus(tmp_path / "file")

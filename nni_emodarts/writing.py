@@ -1,0 +1,64 @@
+"""Files that are whole or absent, and never written over another unasked."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from nni_emodarts.errors import RunFolderError
+
+
+def check_output(out: Path, overwrite: bool, example: str) -> None:
+    """Refuse the name of a file before there is anything to write to it.
+
+    Args:
+        out: the file.
+        overwrite: it may be replaced.
+        example: a file name, for who named a folder.
+
+    Raises:
+        RunFolderError: it is that of a folder, or of a file that is not to be replaced.
+    """
+    if out.is_dir():
+        raise RunFolderError(f"output {out} is a folder; name a file, such as {out / example}")
+    if out.exists() and not overwrite:
+        raise RunFolderError(f"output {out} exists; name another file, or add --overwrite to replace it")
+
+
+def write_output(out: Path, data: bytes) -> None:
+    """Write a file that a person named, and its folder where there is none.
+
+    Raises:
+        RunFolderError: it cannot be written.
+    """
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, data)
+    except OSError as error:
+        raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
+
+
+def write_json_file(file: Path, data: Mapping[str, Any]) -> None:
+    """Write data as JSON that is whole or absent, a line for each figure."""
+    write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file such that it is whole or absent, whatever happens."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException as error:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)  # a write that fails names no file
+        raise
