@@ -129,10 +129,19 @@ def _read_csv(path: Path) -> pd.DataFrame:
         reason = " ".join(str(error).split())
         remedy = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else "put cells that hold commas in quotes"
         raise ManifestError(f"manifest {path} is no comma-separated file in UTF-8: {reason}; {remedy}") from None
-    cells.index = pd.RangeIndex(1, len(cells) + 1)
+    cells.index = _line_numbers(cells, path)
     cells.columns = pd.Index(cells.iloc[0].str.strip())
     lines = cells.iloc[1:]
     return lines[(lines != "").any(axis=1)]
+
+
+def _line_numbers(cells: pd.DataFrame, path: Path) -> pd.Index:
+    """The line of the file on which each row begins: quoted cells may go over several."""
+    numbers = pd.RangeIndex(1, len(cells) + 1)
+    if path.read_bytes().count(b"\n") <= len(cells):
+        return numbers
+    breaks = cells.apply(lambda column: column.str.count("\n")).sum(axis=1)
+    return pd.Index(numbers + breaks.cumsum().shift(fill_value=0))
 
 
 def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:

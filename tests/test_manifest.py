@@ -136,6 +136,17 @@ def test_all_faults_are_told_together(tmp_path):
         assert line.strip().startswith(start)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_are_counted_through_quoted_line_breaks(tmp_path, end):
+    lines = ["file,emotion,speaker,text", '0.wav,joy,a,"one', "", 'three"', "1.wav,anger,a,", "2.wav,,b,x", "3.wav,,b,x"]
+    path = write(tmp_path, "")
+    path.write_bytes(end.join(lines).encode())
+    told = message(path)
+    assert [line.split(":")[0] for line in told.splitlines()[1:]] == ["  lines 6, 7"]
+    path.write_bytes(end.join([*lines[:5], "2.wav,joy,b,x"]).encode())
+    assert read_manifest(path).table["text"].tolist() == [end.join(["one", "", "three"]), "", "x"]
+
+
 def test_missing_recordings_are_counted_and_the_first_ten_named(tmp_path):
     rows = "".join(f"gone_{number:02d}.wav,{'joy' if number % 2 else 'anger'},a\n" for number in range(14))
     told = message(write(tmp_path, "file,emotion,speaker\n" + rows))
