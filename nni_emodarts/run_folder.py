@@ -41,6 +41,14 @@ FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
     CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, CARD, DRAWING,
 )  # fmt: skip
+_COLUMNS = {
+    ALPHAS: ("epoch", "label", "choice", "probability"),
+    CANDIDATES: ("candidate", "val_uar"),
+    HISTORY: ("epoch",),
+    PREDICTIONS: ("fold", "seed", "file", "speaker", "emotion", "predicted"),
+    SKIPPED: ("file",),
+}
+"""What tables hold at least."""
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
@@ -197,13 +205,20 @@ class RunFolder:
         """Read a table of the run; labels stay text.
 
         Raises:
-            RunFolderError: it is missing or broken.
+            RunFolderError: it is missing or broken, or lacks a column.
         """
         texts = dict.fromkeys(("file", "speaker", "emotion", "predicted"), str)
         try:
-            return pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
+            table = pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
         except (OSError, ValueError) as error:
             raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+        missing = [column for column in _COLUMNS.get(name, ()) if column not in table.columns]
+        if missing:
+            raise RunFolderError(
+                f"run folder {self.path}: {name} lacks the columns {', '.join(missing)}; make the run anew with "
+                f"--overwrite"
+            )
+        return table
 
 
 def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

@@ -138,7 +138,15 @@ def test_all_faults_are_told_together(tmp_path):
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_are_counted_through_quoted_line_breaks(tmp_path, end):
-    lines = ["file,emotion,speaker,text", '0.wav,joy,a,"one', "", 'three"', "1.wav,anger,a,", "2.wav,,b,x", "3.wav,,b,x"]
+    lines = [
+        "file,emotion,speaker,text",
+        '0.wav,joy,a,"one',
+        "",
+        'three"',
+        "1.wav,anger,a,",
+        "2.wav,,b,x",
+        "3.wav,,b,x",
+    ]
     path = write(tmp_path, "")
     path.write_bytes(end.join(lines).encode())
     told = message(path)

@@ -108,6 +108,7 @@ def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:
         "test_uar": 0.5, "recall": {"Wut": None}, "seeds": [1, 2],
     }  # fmt: skip
     table = pd.DataFrame({"file": ["03.wav", "NA"], "speaker": ["03", ""], "emotion": ["1", "none"], "p_1": [0.25, 1]})
+    table = table.assign(fold=0, seed=[1, 2], predicted="1")
     folder.write_csv("predictions.csv", table)
     pd.testing.assert_frame_equal(folder.read_csv("predictions.csv"), table, check_dtype=False)
     with pytest.raises(RunFolderError, match=r"environment\.json"):
@@ -115,6 +116,20 @@ def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:
     folder.write_text("metrics.json", "[]")
     with pytest.raises(RunFolderError, match="no object"):
         folder.read_json("metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "lack"),
+    [
+        ("predictions.csv", "fold,seed,file,speaker,emotion\n0,1,a.wav,anna,joy\n", "predicted"),
+        ("alphas.csv", "epoch,label\n0,normal_2_0\n", "choice, probability"),
+        ("history.csv", "<html>\n", "epoch"),
+    ],
+)
+def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path, name: str, text: str, lack: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; make the run anew"):
+        RunFolder(tmp_path).read_csv(name)
 
 
 def test_the_configuration_beside_an_architecture(tmp_path: Path) -> None:

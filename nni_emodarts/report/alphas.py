@@ -15,8 +15,6 @@ from nni_emodarts.run_folder import ALPHAS, RunFolder
 Probabilities = Mapping[str, Mapping[str, float]]
 """Label -> choice -> probability."""
 
-_COLUMNS = ("epoch", "label", "choice", "probability")
-
 
 @dataclass(frozen=True)
 class Track:
@@ -49,10 +47,8 @@ class Alphas:
         if not folder.has(ALPHAS):
             return None
         table = folder.read_csv(ALPHAS)
-        missing = [name for name in _COLUMNS if name not in table.columns]
-        if missing or table.empty:
-            lack = f"lacks the columns {', '.join(missing)}" if missing else "is empty"
-            raise RunFolderError(f"run folder {folder.path}: {ALPHAS} {lack}; search again with --overwrite")
+        if table.empty:
+            raise RunFolderError(f"run folder {folder.path}: {ALPHAS} is empty; search again with --overwrite")
         return cls(table.assign(choice=table["choice"].astype(str)))
 
     @cached_property
