@@ -45,6 +45,8 @@ Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
 Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
 Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search, or its folder.")]
 
+_MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
+
 
 def main() -> None:
     """Run the command line; an error that the user can mend is one message and exit code 2."""
@@ -220,9 +222,15 @@ def experiment(
     words += ["--bad-audio", bad_audio] if bad_audio else []
     words += [word for setting in settings or () for word in ("--set", setting)]
     words += ["--set", f"data.cache={chosen.data.cache}"] if chosen.data.cache else []
+    numbers = _numbers("seeds", seeds)
+    if len(wanted) * len(numbers) > _MANY_TRIALS:
+        console.show_note(
+            f"{len(wanted)} folds x {len(numbers)} seeds are {len(wanted) * len(numbers)} trials, each with a search "
+            f"of its own; --protocol kfold:6 makes six folds, --folds chooses some"
+        )
     text = experiment_yaml(
         f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
-        words, wanted, _numbers("seeds", seeds), concurrency,
+        words, wanted, numbers, concurrency,
     )  # fmt: skip
     write_output(out, text.encode())
     console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")

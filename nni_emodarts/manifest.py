@@ -135,13 +135,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return lines[(lines != "").any(axis=1)]
 
 
-def _line_numbers(cells: pd.DataFrame, path: Path) -> pd.Index:
+def _line_numbers(cells: pd.DataFrame, path: Path) -> npt.NDArray[np.int64]:
     """The line of the file on which each row begins: quoted cells may go over several."""
-    numbers = pd.RangeIndex(1, len(cells) + 1)
+    numbers = np.arange(1, len(cells) + 1)
     if path.read_bytes().count(b"\n") <= len(cells):
         return numbers
-    breaks = cells.apply(lambda column: column.str.count("\n")).sum(axis=1)
-    return pd.Index(numbers + breaks.cumsum().shift(fill_value=0))
+    breaks: npt.NDArray[np.int64] = cells.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy(np.int64)
+    return numbers + np.append(0, np.cumsum(breaks)[:-1])
 
 
 def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:

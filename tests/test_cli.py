@@ -137,6 +137,7 @@ def test_an_experiment_of_ones_own(refused: Refused, small_manifest: Path, tmp_p
     words = ["experiment", "--manifest", small_manifest.name, "--preset", "compact", "--out", tmp_path / "my.yml"]
     done = process(*words, "--seeds", "1,2", cwd=small_manifest.parent)
     assert done.returncode == 0, done.stderr
+    assert "note" not in done.stderr
     data = yaml.safe_load((tmp_path / "my.yml").read_text())
     assert data["maxTrialNumber"] == 12
     assert data["searchSpace"]["fold"]["_value"] == [0, 1, 2, 3, 4, 5]
@@ -152,7 +153,10 @@ def test_an_experiment_of_ones_own(refused: Refused, small_manifest: Path, tmp_p
     command = yaml.safe_load((tmp_path / "linked.yml").read_text())["trialCommand"]
     assert str(corpus / "link.csv") in command, "recordings lie relative to the link"
     assert f"data.cache={tmp_path / 'store'}" in command
-    process("experiment", "--set", "data.manifest=synthetic", "--out", "made.yml", cwd=tmp_path)
+    done = process(
+        "experiment", "--set", "data.manifest=synthetic", "--seeds", "1-20", "--out", "made.yml", cwd=tmp_path
+    )
+    assert "8 folds x 20 seeds are 160 trials" in " ".join(done.stderr.split())
     assert "--manifest synthetic" in yaml.safe_load((tmp_path / "made.yml").read_text())["trialCommand"]
     refused(*words, says=("my.yml", "--overwrite"), cwd=small_manifest.parent)
     refused("run", tmp_path / "none.yml", says=("none.yml",))
