@@ -141,7 +141,8 @@ def _line_numbers(cells: pd.DataFrame, path: Path) -> npt.NDArray[np.int64]:
     if path.read_bytes().count(b"\n") <= len(cells):
         return numbers
     breaks: npt.NDArray[np.int64] = cells.apply(lambda column: column.str.count("\n")).sum(axis=1).to_numpy(np.int64)
-    return numbers + np.append(0, np.cumsum(breaks)[:-1])
+    numbers[1:] += np.cumsum(breaks)[:-1]
+    return numbers
 
 
 def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
