@@ -17,15 +17,13 @@ def default_cache() -> Path:
 
 @contextmanager
 def usable(folder: Path) -> Iterator[None]:
-    """Say what to do where a folder cannot be used. A missing file is an answer, not a fault.
+    """Say what to do where a folder cannot be used.
 
     Raises:
         ConfigError: the system refuses to read, make or fill it.
     """
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         raise ConfigError(
             f"data.cache: {folder} cannot be used ({error.strerror or error}); set data.cache or $EMODARTS_CACHE to a "

@@ -223,10 +223,11 @@ def experiment(
     words += [word for setting in settings or () for word in ("--set", setting)]
     words += ["--set", f"data.cache={chosen.data.cache}"] if chosen.data.cache else []
     numbers = _numbers("seeds", seeds)
-    if len(wanted) * len(numbers) > _MANY_TRIALS:
+    trials = len(wanted) * len(numbers)
+    if trials > _MANY_TRIALS:
         console.show_note(
-            f"{len(wanted)} folds x {len(numbers)} seeds are {len(wanted) * len(numbers)} trials, each with a search "
-            f"of its own; --protocol kfold:6 makes six folds, --folds chooses some"
+            f"{len(wanted)} folds x {len(numbers)} seeds are {trials} trials, each with a search of its own; "
+            f"--protocol kfold:6 makes six folds, --folds chooses some"
         )
     text = experiment_yaml(
         f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",

@@ -86,11 +86,12 @@ class Shelf:
 
     def frames(self, key: str) -> int | None:
         """Frames T of a stored map, from its header and size alone; None where it is missing or damaged."""
-        try:
-            with usable(self.folder), self.path(key).open("rb", buffering=0) as stream:
-                header, size = stream.read(HEADER_BYTES), os.fstat(stream.fileno()).st_size
-        except FileNotFoundError:
-            return None
+        with usable(self.folder):
+            try:
+                with self.path(key).open("rb", buffering=0) as stream:
+                    header, size = stream.read(HEADER_BYTES), os.fstat(stream.fileno()).st_size
+            except FileNotFoundError:
+                return None
         frames, rest = divmod(size - HEADER_BYTES, 4 * self.feature_rows)
         return frames if frames > 0 and not rest and header == _header(self.feature_rows, frames) else None
 

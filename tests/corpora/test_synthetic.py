@@ -26,7 +26,6 @@ from nni_emodarts.preparation import load_manifest
 # ensure_corpus in a process of its own, of {utterances} utterances rather than 8 so that the test is quick
 ENSURE = """
 import sys, pathlib
-from nni_emodarts.config import load_config
 from nni_emodarts.corpora import synthetic
 make = synthetic.make_corpus
 def make_small(folder):
@@ -230,3 +229,9 @@ def test_a_cache_that_is_no_folder_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cache: .*file cannot be used \(File exists\); set data.cache or"):
         ensure_corpus(tmp_path / "file")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder here in which nothing can be made")
+def test_a_cache_that_nobody_can_make_is_named():
+    with pytest.raises(ConfigError, match=r"cache: /proc/cache cannot be used .*; set data.cache or"):
+        ensure_corpus(Path("/proc/cache"))
