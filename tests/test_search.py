@@ -240,5 +240,7 @@ def test_the_accelerated_search_goes_the_same_way(
         search(config, small_corpus, small_corpus.fold(0), 1, folder)
         found.append(folder.read_csv("alphas.csv")["alpha"])
     fast, plain = found
-    assert plain.abs().max() > 1e-3
-    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-6).all()
+    moved = plain.abs().max()
+    assert moved > 1e-3
+    # Adam divides by the gradient's size, so that where that is rounding alone a step is, too: all are compared with the largest
+    assert (fast - plain).abs().max() < 1e-2 * moved
