@@ -23,7 +23,7 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/mypy trials/*.py benchmarks/*.py
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
