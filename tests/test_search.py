@@ -242,5 +242,5 @@ def test_the_accelerated_search_goes_the_same_way(
     fast, plain = found
     moved = plain.abs().max()
     assert moved > 1e-3
-    # Adam divides by the gradient's size; where that is rounding alone a step is, too: compared with the largest
-    assert (fast - plain).abs().max() < 1e-2 * moved
+    # Adam divides by the gradient's size: where that is rounding alone, as of the smallest, a step is, too
+    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-3 * moved).all()
