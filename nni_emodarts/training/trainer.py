@@ -1,6 +1,7 @@
 """Where and how networks are computed."""
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from nni_emodarts.nni_nas import Trainer
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of `auto`, `cpu` or `gpu`.
+    """The device of `auto`, `cpu` or `gpu`; a GPU is made to compute reproducibly.
 
     Raises:
         ConfigError: `gpu`, and torch finds none.
@@ -23,7 +24,24 @@ def pick_device(name: str) -> torch.device:
     if name == "gpu" and not found:
         raise ConfigError("device: gpu is asked for, but torch finds none; set device to auto or cpu")
     accelerator = torch.accelerator.current_accelerator() if found and name != "cpu" else None
-    return torch.device("cpu") if accelerator is None else torch.device(accelerator.type, 0)
+    if accelerator is None:
+        return torch.device("cpu")
+    _compute_reproducibly()
+    return torch.device(accelerator.type, 0)
+
+
+def _compute_reproducibly() -> None:
+    """In this process, a GPU adds in the same order each time, and in float32 rather than TF32.
+
+    So one seed gives one network, a resumed run ends as one never stopped, and answers are those of a CPU but for
+    rounding. Steps of networks this small wait for kernels to start rather than for arithmetic. An operation that
+    knows no fixed order is warned of.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:2")  # read when cuBLAS starts; its recurrences need it
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    deterministic: Any = torch.utils.deterministic  # its types do not know the switch
+    deterministic.fill_uninitialized_memory = False  # else one more kernel for each result
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback], gradient_clip: float | None) -> Any:

@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -46,6 +47,27 @@ def test_a_gpu_that_is_not_there() -> None:
     assert pick_device("auto").type == "cpu"
     with pytest.raises(ConfigError, match="set device to auto or cpu"):
         pick_device("gpu")
+
+
+def test_a_gpu_computes_reproducibly_and_a_cpu_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked of a GPU; that it does so, tests of resumed runs show where there is one."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
+    try:
+        assert pick_device("cpu").type == "cpu"
+        assert torch.backends.cudnn.allow_tf32
+        assert not torch.are_deterministic_algorithms_enabled()
+        assert pick_device("auto") == pick_device("gpu") == torch.device("cuda", 0)
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.is_deterministic_algorithms_warn_only_enabled(), "an operation that knows no order ends no run"
+        assert not torch.backends.cudnn.allow_tf32
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:2"
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 @pytest.mark.parametrize("seed", range(3))
