@@ -303,7 +303,7 @@ def _cost_table(evidence: Evidence) -> str:
 
 def _machines(table: Table) -> str:
     return "; ".join(
-        f"{each['processor']}, {each['device']}, threads a process: {each['threads']} ("
+        f"{each['processor']}, {each.get('accelerator') or each['device']}, threads a process: {each['threads']} ("
         + ", ".join(f"{name} {version}" for name, version in each["packages"].items())
         + f", Python {each['python']}): {each['cells']} cells"
         for each in table["environments"]

@@ -43,12 +43,18 @@ def threads_each(processes: int) -> int:
 
 
 def same_speed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether CPU seconds of two environments compare: the same processor, threads and device."""
-    return all(one.get(key) == other.get(key) for key in ("processor", "threads", "device"))
+    """Whether CPU seconds of two environments compare: the same processor, threads and device, a GPU by its name."""
+    return all(one.get(key) == other.get(key) for key in ("processor", "threads", "device", "accelerator"))
 
 
-def describe_environment(device: str, threads: int) -> dict[str, Any]:
-    """Versions and hardware, as data."""
+def describe_environment(device: str, threads: int, accelerator: str | None = None) -> dict[str, Any]:
+    """Versions and hardware, as data.
+
+    Args:
+        device: torch's word for what computes, such as `cpu` or `cuda:0`.
+        threads: threads of the process.
+        accelerator: the name of a GPU, since all are called `cuda:0`.
+    """
     return {
         "python": platform.python_version(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name)) is not None},
@@ -57,6 +63,7 @@ def describe_environment(device: str, threads: int) -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
         "device": device,
+        **({} if accelerator is None else {"accelerator": accelerator}),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
 

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import torch
-
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.environment import Stopwatch
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.origin import search_origin
@@ -15,7 +13,7 @@ from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT, METRICS, RunFolder
-from nni_emodarts.training.trainer import pick_device
+from nni_emodarts.training.trainer import environment_of, pick_device
 
 RANDOM_SEARCH = "random_search"
 _STREAM = 1
@@ -81,7 +79,7 @@ def search_at_random(
     if not found:
         raise DivergenceError(f"all {len(failures)} candidates of the random search diverged; the last: {failures[-1]}")
     best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one
-    folder.write_json(ENVIRONMENT, describe_environment(str(pick_device(config.device)), torch.get_num_threads()))
+    folder.write_json(ENVIRONMENT, environment_of(pick_device(config.device)))
     folder.write_json(ARCHITECTURE, best.to_dict())
     metrics = {
         "val_uar": figures["val_uar"],

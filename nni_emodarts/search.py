@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.environment import Stopwatch
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.origin import search_origin
@@ -27,7 +25,7 @@ from nni_emodarts.run_folder import (
 )
 from nni_emodarts.strategies import check_space
 from nni_emodarts.strategy_options import MULTI_TRIAL
-from nni_emodarts.training.trainer import pick_device
+from nni_emodarts.training.trainer import environment_of, pick_device
 
 
 def search(
@@ -87,7 +85,7 @@ def search(
     )
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
         progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)
-    folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
+    folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
     metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": fold.index, "seed": seed}
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}

@@ -7,11 +7,10 @@ from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
-import torch
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import describe_environment, same_speed
+from nni_emodarts.environment import same_speed
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.origin import search_origin
 from nni_emodarts.overlap import find_overlap, refuse_overlap
@@ -33,7 +32,7 @@ from nni_emodarts.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.search import search_cost
-from nni_emodarts.training.trainer import pick_device
+from nni_emodarts.training.trainer import environment_of, pick_device
 
 _SEARCHED = "searched"
 
@@ -132,7 +131,7 @@ def study(
             break
     folder.write_csv(NETWORKS, pd.DataFrame(rows))
     found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
-    found["equal_cost"] = same_speed(searched.environment, describe_environment(str(device), torch.get_num_threads()))
+    found["equal_cost"] = same_speed(searched.environment, environment_of(device))
     folder.write_json(STUDY, found)
     return found
 

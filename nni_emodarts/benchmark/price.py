@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from nni_emodarts.benchmark.cells import Cell, settled
 from nni_emodarts.benchmark.computing import run_search
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import describe_environment, same_speed
+from nni_emodarts.environment import same_speed
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.run_folder import RunFolder
-from nni_emodarts.training.trainer import pick_device
+from nni_emodarts.training.trainer import environment_of, pick_device
 
 
 def price_here(
@@ -36,7 +34,7 @@ def price_here(
         folder: where a search that is done again goes; where it is finished there, it is not done a third time.
         progress: told of that search.
     """
-    here = describe_environment(str(pick_device(config.device)), torch.get_num_threads())
+    here = environment_of(pick_device(config.device))
     if same_speed(figures["environment"], here):
         return float(figures["search_cpu_seconds"])
     fold = corpus.fold(payer.fold)

@@ -4,13 +4,12 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pandas as pd
-import torch
 
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import check_limit, within
-from nni_emodarts.environment import Stopwatch, describe_environment
+from nni_emodarts.environment import Stopwatch
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.flat_space import count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
@@ -27,7 +26,7 @@ from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
 from nni_emodarts.strategy_options import GridOptions, TrialOptions
-from nni_emodarts.training.trainer import pick_device, quiet
+from nni_emodarts.training.trainer import environment_of, pick_device, quiet
 
 Accepts = Callable[[Architecture], bool]
 
@@ -155,7 +154,7 @@ class _Search:
         run_folder = self._folder.run
         run_folder.write_csv(CANDIDATES, table)
         run_folder.write_csv(HISTORY, _history(table))
-        environment = describe_environment(str(pick_device(self._config.device)), torch.get_num_threads())
+        environment = environment_of(pick_device(self._config.device))
         run_folder.write_json(ENVIRONMENT, environment)
         architecture = self._with_origin(best.architecture)
         run_folder.write_json(ARCHITECTURE, architecture.to_dict())

@@ -1,12 +1,10 @@
 """The files of a trained network."""
 
 import pandas as pd
-import torch
 from safetensors.torch import save
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import describe_environment
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain.designs import Design
 from nni_emodarts.retrain.fitting import Trained
@@ -21,6 +19,7 @@ from nni_emodarts.run_folder import (
     RunFolder,
 )
 from nni_emodarts.training.graph import onnx_graph
+from nni_emodarts.training.trainer import environment_of
 
 
 def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, design: Design, trained: Trained) -> None:
@@ -34,8 +33,7 @@ def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, des
         folder.write_json(ARCHITECTURE, design.to_dict())
     folder.write_json(NORMALIZATION, trained.normalizer.to_dict())
     folder.write_csv(HISTORY, pd.DataFrame(trained.history))
-    device = next(trained.model.parameters()).device
-    folder.write_json(ENVIRONMENT, describe_environment(str(device), torch.get_num_threads()))
+    folder.write_json(ENVIRONMENT, environment_of(next(trained.model.parameters()).device))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
     folder.write_bytes(GRAPH, onnx_graph(trained.model, corpus.input_shape))

@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from nni_emodarts.environment import describe_environment
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_nas import Trainer
 
@@ -42,6 +43,12 @@ def _compute_reproducibly() -> None:
     deterministic: Any = torch.utils.deterministic  # its types do not know the switch
     deterministic.fill_uninitialized_memory = False  # else one more kernel for each result
     torch.backends.cudnn.allow_tf32 = False
+
+
+def environment_of(device: torch.device) -> dict[str, Any]:
+    """Versions and hardware of what this process computes on a device, as data."""
+    named = None if device.type == "cpu" else getattr(torch.get_device_module(device), "get_device_name", None)
+    return describe_environment(str(device), torch.get_num_threads(), None if named is None else str(named(device)))
 
 
 def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback], gradient_clip: float | None) -> Any:
