@@ -243,4 +243,4 @@ def test_the_accelerated_search_goes_the_same_way(
     moved = plain.abs().max()
     assert moved > 1e-3
     # Adam divides by the gradient's size: where that is rounding alone, as of the smallest, a step is, too
-    assert np.isclose(fast, plain, rtol=1e-2, atol=1e-3 * moved).all()
+    assert np.isclose(fast, plain, rtol=9e-3, atol=1e-3 * moved).all()

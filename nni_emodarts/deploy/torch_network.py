@@ -1,6 +1,7 @@
 """A run's network in PyTorch: waveforms in, probabilities out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -42,9 +43,20 @@ class TorchNetwork:
         """N waveforms (S,) at the network's sampling rate -> probabilities (N, K)."""
         maps = [torch.from_numpy(self.normalizer(self.extractor(waveform))) for waveform in waveforms]
         batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # answers as the run gave them
+        with _float32():
             logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
         return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+
+
+@contextmanager
+def _float32() -> Iterator[None]:
+    """A GPU computes in float32 rather than TF32, as the run did; cuDNN's other settings are the caller's."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:

@@ -154,8 +154,7 @@ class _Search:
         run_folder = self._folder.run
         run_folder.write_csv(CANDIDATES, table)
         run_folder.write_csv(HISTORY, _history(table))
-        environment = environment_of(pick_device(self._config.device))
-        run_folder.write_json(ENVIRONMENT, environment)
+        run_folder.write_json(ENVIRONMENT, environment_of(pick_device(self._config.device)))
         architecture = self._with_origin(best.architecture)
         run_folder.write_json(ARCHITECTURE, architecture.to_dict())
         metrics = {
