@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 
 from nni_emodarts import EmotionRecognizer
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.deploy import Failure, Prediction
+from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.errors import AudioError, ConfigError, RunFolderError
+from nni_emodarts.features import FeatureExtractor, Normalizer
 from nni_emodarts.preparation import Corpus
 
 
@@ -249,3 +252,22 @@ def test_hours_in_bounded_memory(tmp_path: Path) -> None:
     assert len(found) == seconds // 10
     assert heard == found.count("b") == seconds // 30
     assert peak < 60e6, "the waveform alone has 230 MB"
+
+
+def test_a_network_computes_in_float32_and_leaves_settings_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    cudnn = torch.backends.cudnn
+    monkeypatch.setattr(cudnn, "allow_tf32", True)
+    monkeypatch.setattr(cudnn, "deterministic", True)
+    heard: list[tuple[bool, bool]] = []
+
+    class Watching(torch.nn.Module):
+        def forward(self, maps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            heard.append((cudnn.allow_tf32, cudnn.deterministic))
+            return torch.zeros(len(maps), 2)
+
+    extractor = FeatureExtractor(**load_config("tiny").features.model_dump())
+    rows = extractor.feature_rows
+    network = TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), Watching())
+    assert network([np.ones(16000, np.float32)]).tolist() == [[0.5, 0.5]]
+    assert heard == [(False, True)]
+    assert cudnn.allow_tf32
