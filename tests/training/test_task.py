@@ -1,5 +1,6 @@
 import math
 import os
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -49,6 +50,16 @@ def test_a_gpu_that_is_not_there() -> None:
         pick_device("gpu")
 
 
+@pytest.fixture
+def nondeterministic() -> Iterator[None]:
+    """Algorithms as PyTorch has them at first, whatever an earlier test on a GPU has switched on."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(False)
+    yield
+    torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@pytest.mark.usefixtures("nondeterministic")
 def test_a_gpu_computes_reproducibly_and_a_cpu_as_it_did(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked of a GPU; that it does so, tests of resumed runs show where there is one."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back
@@ -57,17 +68,14 @@ def test_a_gpu_computes_reproducibly_and_a_cpu_as_it_did(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
     monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda: torch.device("cuda"))
-    try:
-        assert pick_device("cpu").type == "cpu"
-        assert torch.backends.cudnn.allow_tf32
-        assert not torch.are_deterministic_algorithms_enabled()
-        assert pick_device("auto") == pick_device("gpu") == torch.device("cuda", 0)
-        assert torch.are_deterministic_algorithms_enabled()
-        assert torch.is_deterministic_algorithms_warn_only_enabled(), "an operation that knows no order ends no run"
-        assert not torch.backends.cudnn.allow_tf32
-        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:2"
-    finally:
-        torch.use_deterministic_algorithms(False)
+    assert pick_device("cpu").type == "cpu"
+    assert torch.backends.cudnn.allow_tf32
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert pick_device("auto") == pick_device("gpu") == torch.device("cuda", 0)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled(), "an operation that knows no order ends no run"
+    assert not torch.backends.cudnn.allow_tf32
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:2"
 
 
 @pytest.mark.parametrize("seed", range(3))
