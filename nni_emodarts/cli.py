@@ -135,7 +135,9 @@ def retrain(
     bad_audio: BadAudio = None,
     folds: Annotated[
         str | None,
-        typer.Option(help="Folds such as 0,2 or 0-3, or `all`; those whose test speakers the search did not hear."),
+        typer.Option(
+            help="Folds such as 0,2 or 0-3, or `all`; where absent, those whose test speakers the search never heard."
+        ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
@@ -467,7 +469,9 @@ def report(
 
 @app.command()
 def tensorboard(
-    runs: Annotated[list[str], typer.Argument(help="Folders with runs in them, or ids of NNI experiments.")],
+    runs: Annotated[
+        list[str], typer.Argument(help="Folders with runs in them, or ids of NNI experiments; or NAME=any of them.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Only write event files, to this folder, as far as the runs are.")
     ] = None,
@@ -610,7 +614,12 @@ def describe(
 
 
 @app.command()
-def synthesize(out: Out, speakers: int = 8, utterances: int = 8, seed: int = 0) -> None:
+def synthesize(
+    out: Out,
+    speakers: Annotated[int, typer.Option(help="Number of speakers.")] = 8,
+    utterances: Annotated[int, typer.Option(help="Utterances of each class by each speaker.")] = 8,
+    seed: Annotated[int, typer.Option(help="Other voices and takes.")] = 0,
+) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
     from nni_emodarts.corpora.synthetic import make_corpus
     from nni_emodarts.run_folder import RunFolder

@@ -155,8 +155,7 @@ def started(config: Path, port: int | None = None, keep: bool = False) -> Iterat
     Raises:
         ExperimentError: NNI does not start it.
     """
-    if not config.is_file():
-        raise ExperimentError(f"experiment {config} does not exist; name the YAML file of an NNI experiment")
+    _refuse_absent(config)
     port = free_port(port)
     manager = Manager(port)
     finished = False
@@ -216,13 +215,19 @@ def expected_trials(config: Path) -> int:
     """Number of trials that an experiment's YAML asks for.
 
     Raises:
-        ExperimentError: the file does not say.
+        ExperimentError: the file is not there, or does not say.
     """
+    _refuse_absent(config)
     try:
         data = yaml.safe_load(config.read_text(encoding="utf-8"))
         return int(data["maxTrialNumber"])
     except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
         raise ExperimentError(f"experiment {config}: maxTrialNumber is missing; give the number of trials") from None
+
+
+def _refuse_absent(config: Path) -> None:
+    if not config.is_file():
+        raise ExperimentError(f"experiment {config} does not exist; name the YAML file of an NNI experiment")
 
 
 def trial_folders(name: str | Path) -> list[Path]:

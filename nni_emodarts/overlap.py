@@ -9,10 +9,9 @@ import numpy as np
 from nni_emodarts.errors import OverlapError
 from nni_emodarts.preparation import Corpus
 
-_PER_SPEAKER = (
-    4  # recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file. Of people
-)
-# without a name all are kept, since each may be somebody else.
+# Recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file. Of people without a name
+# all are kept, since each may be somebody else.
+_PER_SPEAKER = 4
 _DIGITS = 16
 
 

@@ -128,6 +128,9 @@ def test_bad_input_is_one_message_and_leaves_nothing(
     own = ["--config", tmp_path / "config.yml", "--out", tmp_path, "--overwrite"]
     refused("search", "--manifest", small_manifest, *own, says=("holds no run, but a file config.yml",))
     assert (tmp_path / "config.yml").read_text() == "search: {epochs: 3}\n"
+    refused("run", tmp_path / "absent.yml", says=("absent.yml", "does not exist"))
+    (tmp_path / "endless.yml").write_text("trialCommand: x\n")
+    refused("run", tmp_path / "endless.yml", says=("endless.yml", "maxTrialNumber is missing"))
     assert not out.exists(), "nothing half-written"
 
 
