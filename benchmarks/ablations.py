@@ -18,6 +18,7 @@ import yaml
 from benchmarks.ablation_table import GROUPS, REFERENCE, Variant, variants
 from benchmarks.evidence import (
     CORPORA,
+    PLANNED,
     Corpus,
     Job,
     compare_cells,
@@ -33,6 +34,7 @@ from benchmarks.results import add_places, data_folder, guarded, pick
 from benchmarks.results_document import ABLATIONS, write_document
 from benchmarks.transfer import TRANSFER, discard_stale_transfer, transfer
 from nni_emodarts.benchmark import Cell, Method, benchmark
+from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import ExperimentConfig, lay_over, validate
 from nni_emodarts.console import show_note
 from nni_emodarts.environment import threads_each
@@ -184,18 +186,38 @@ def summary(place: Ablations) -> dict[str, Any]:
         "folds": list(FOLDS),
         "seeds": list(SEEDS),
         "groups": GROUPS,
-        "as_shipped_by_seed": _by_seed(place),
+        "by_seed": _by_seed(place),
         **compared,
         "methods": rows,
+        "whole": _whole(place, every[1:]),
         "comparisons": compared["comparisons"] if REFERENCE in held else [],
         "missing": missing,
     }
 
 
-def _by_seed(place: Ablations) -> dict[str, float]:
-    """UAR as shipped of each seed of the main table whose cells are there: what another seed alone changes."""
-    cells, _ = finished_cells(place.reference(seeds_there(place.main_cells, Method("darts"))), place.manifest)
-    return dict(summarize(REFERENCE, cells)["uar_by_seed"]) if cells else {}
+def _by_seed(place: Ablations) -> dict[str, dict[str, float]]:
+    """UAR on these folds of the planned networks of the main table, by seed: what another seed alone changes."""
+    found = {}
+    for method in (each for each in map(Method, PLANNED) if not each.svm):
+        seeds = seeds_there(place.main_cells, method)
+        cells, _ = finished_cells(jobs_of(place.shipped, method, FOLDS, seeds, place.main_cells), place.manifest)
+        if cells:
+            found[method.name] = dict(summarize(method.name, cells)["uar_by_seed"])
+    return found
+
+
+def _whole(place: Ablations, chosen: Sequence[Variant]) -> dict[str, list[dict[str, Any]]]:
+    """By group: the variants that the main table has with all folds, compared there with the same seed."""
+    folds = place.corpus.folds(place.data)
+    shipped, _ = finished_cells(jobs_of(place.shipped, Method("darts"), folds, SEEDS, place.main_cells), place.manifest)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for variant in (each for each in chosen if each.in_main_table and shipped):
+        method = Method(variant.method)
+        cells, _ = finished_cells(jobs_of(place.shipped, method, folds, SEEDS, place.main_cells), place.manifest)
+        if cells:
+            rows = compare_with("darts", {"darts": shipped, method.name: cells})
+            found.setdefault(variant.group, []).extend(rows)
+    return found
 
 
 def _settings(variant: Variant) -> list[str]:

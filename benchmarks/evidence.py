@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parameter_free import count_parameter_free, expected_parameter_free
+from benchmarks.further_figures import further_figures
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark import Cell, Method, settings_digest
@@ -43,6 +43,7 @@ class Corpus:
         goal: pooled UAR that the search is to reach.
         preset: name of the preset.
         settings: laid over the preset, for every method alike.
+        chosen_by: seeds whose test figures something was chosen by (*The recipe* of the document).
     """
 
     key: str
@@ -52,9 +53,10 @@ class Corpus:
     goal: float
     preset: str = "compact"
     settings: tuple[str, ...] = ()
+    chosen_by: tuple[int, ...] = (1,)
 
     def config(self, data: Path, more: Sequence[str] = ()) -> ExperimentConfig:
-        """The configuration of every method on it. CPU seconds are compared, so that all of it runs on the CPU.
+        """The configuration of every method on it, on the CPU: its seconds are compared.
 
         Args:
             data: folder that holds the corpus's folder.
@@ -177,15 +179,25 @@ def main_table(corpus: Corpus, data: Path, results: Path, seeds: Sequence[int]) 
         **describe(config),
         "manifest": {"digest": manifest.digest, "utterances": len(manifest), "classes": list(manifest.classes)},
         "folds": len(folds),
-        **compare_cells(held, among=PLANNED),
+        **main_figures(corpus, held, config),
         "missing": missing,
-        "parameter_free": {
-            "expected": expected_parameter_free(config.space),
-            "found": {name: _parameter_free(found) for name, found in held.items() if "architecture" in found[0]},
-        },
     }
     write_json(results / f"{corpus.name}.json", summary)
     return summary
+
+
+def main_figures(
+    corpus: Corpus, held: Mapping[str, Sequence[dict[str, Any]]], config: ExperimentConfig
+) -> dict[str, Any]:
+    """All figures of a main table.
+
+    Args:
+        corpus: the corpus.
+        held: name -> cells of each method.
+        config: its configuration.
+    """
+    further = further_figures(held, PLANNED, corpus.chosen_by, config.space)
+    return {"chosen_by": list(corpus.chosen_by), **compare_cells(held, among=PLANNED), **further}
 
 
 def describe(config: ExperimentConfig) -> dict[str, Any]:
@@ -197,10 +209,6 @@ def describe(config: ExperimentConfig) -> dict[str, Any]:
         "protocol": config.data.protocol,
         "configuration": {section: data[section] for section in kept},
     }
-
-
-def _parameter_free(cells: Sequence[dict[str, Any]]) -> dict[str, int]:
-    return count_parameter_free(cell["architecture"]["choices"] for cell in cells)
 
 
 def compare_cells(

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import Table
+from benchmarks.searched_section import searched_paragraphs
 from benchmarks.wording import find_method, missing_text, p_text, uar_text
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.report.charts import draw_figures
@@ -14,7 +15,6 @@ from nni_emodarts.report.charts import draw_figures
 _SAME_COST = 0.01
 """Costs that differ by less are those of one machine, rounded."""
 _KINDS = {**dict.fromkeys(BASELINES, " (one architecture)"), "random_sampling": " (another architecture each time)"}
-_FREE = ("skip_connections", "pooling")
 _LABELS = {
     "darts": "DARTS, searched anew inside each fold",
     "random_search": "random search, at least the cost of that search",
@@ -53,13 +53,15 @@ def paragraphs(table: Table, about: str) -> list[str]:
         _chart(table),
         _figures(table["methods"]),
         missing_text(table),
-        _prices(table["methods"]),
-        _differences(table["comparisons"]),
+        _prices(table["prices"]),
+        _differences(table),
+        _untouched(table),
+        _unplanned(table["unplanned"]),
         _ensembles(table["methods"]),
         _by_fold(table["methods"]),
         _recalls(table["methods"]),
         _confusion(table),
-        _operations(table["parameter_free"]),
+        *searched_paragraphs(table),
     ]
 
 
@@ -93,6 +95,7 @@ def _figures(methods: Sequence[Table]) -> str:
             [
                 _label(method),
                 uar_text(method),
+                ", ".join(f"{uar:.3f}" for uar in method["uar_by_seed"].values()) if len(method["seeds"]) > 1 else "",
                 f"{low:.3f} to {high:.3f}",
                 f"{method['wa_mean']:.3f}",
                 f"{method['fold_mean_uar']:.3f}",
@@ -104,7 +107,10 @@ def _figures(methods: Sequence[Table]) -> str:
                 ", ".join(map(str, method["seeds"])),
             ]
         )
-    head = "method|UAR|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|all, CPU s|candidates|seeds"
+    head = (
+        "method|UAR|of each seed|95 % interval|WA|mean of fold UARs|parameters|MFLOPs|search, CPU s|"
+        "search and training, CPU s|candidates|seeds"
+    )
     return markdown_table(head.split("|"), rows)
 
 
@@ -113,52 +119,93 @@ def _search_cost(method: Table) -> str:
     return f"{method['search_cpu_seconds']:,.0f}" + ("" if budget is None else f" (budget {budget:,.0f})")
 
 
-def _prices(methods: Sequence[Table]) -> str:
+def _prices(prices: Sequence[Table]) -> str:
     """What became of the budget of random search, whose last candidate goes beyond it."""
-    method = next((each for each in methods if "payer_cpu_seconds" in each), None)
-    if method is None:
+    if not prices:
         return ""
-    spent, budget, noted = (method[key] for key in ("search_cpu_seconds", "budget_cpu_seconds", "payer_cpu_seconds"))
-    text = (
+    spent, budget = (sum(row[key] for row in prices) for key in ("search_cpu_seconds", "budget_cpu_seconds"))
+    seeds = "; ".join(f"seed {row['seed']} {_price(row)}" for row in prices)
+    return (
         f"Random search spent {spent / budget - 1:.0%} more than its budget, since its last candidate is trained to "
-        "the end."
+        "the end. Its budget is what the search of DARTS on the same fold and seed costs on the same kind of machine; "
+        f"where that had been computed on another kind, it was timed again: {seeds}. CPU seconds of rows that were "
+        "computed on several kinds do not compare; by kind they stand under *Cost*."
     )
-    if abs(budget / noted - 1) > _SAME_COST:
-        text += (
-            f" Its budget is the cost of the same searches by DARTS on the machine that computed it: {budget:,.0f} CPU "
-            f"seconds, {budget / noted:.2f} times the {noted:,.0f} that those had cost on theirs. So its CPU seconds "
-            "do not compare with those of other rows."
-        )
-    return text
 
 
-def _differences(comparisons: Sequence[Table]) -> str:
+def _price(row: Table) -> str:
+    """A budget beside what the searches had cost where they ran."""
+    budget, noted = row["budget_cpu_seconds"], row["payer_cpu_seconds"]
+    if abs(budget / noted - 1) <= _SAME_COST:
+        return f"{budget:,.0f} CPU seconds, as noted"
+    return f"{budget:,.0f} CPU seconds, {budget / noted:.2f} times the {noted:,.0f} noted"
+
+
+def _differences(table: Table) -> str:
+    comparisons = table["comparisons"]
     if not comparisons:
         return ""
-    rows = [
-        [
-            f"`{row['method']}`",
-            f"{row['difference']:+.3f}",
-            f"{row['interval'][0]:+.3f} to {row['interval'][1]:+.3f}",
-            p_text(row["p"]),
-            p_text(row["p_holm"]),
-            p_text(row["p_folds"]),
-            p_text(row["p_folds_holm"]),
-            ", ".join(map(str, row["seeds"])),
-        ]
-        for row in comparisons
-    ]
     intro = (
         f"Paired comparisons with `{comparisons[0]['reference']}`, on the seeds that both have; a negative difference "
         "says that it is better:"
     )
-    head = "method|difference of UAR|95 % interval|p|p (Holm)|p over folds|p over folds (Holm)|seeds"
     widths = [(row["interval"][1] - row["interval"][0]) / 2 for row in comparisons]
     resolution = (
-        f"These intervals reach {min(widths):.3f} to {max(widths):.3f} to either side: a smaller difference cannot be "
-        "told with so few speakers."
+        f"These intervals reach {min(widths):.3f} to {max(widths):.3f} to either side, with the networks as they were "
+        "trained: a smaller difference cannot be told with so few speakers"
     )
-    return f"{intro}\n\n" + markdown_table(head.split("|"), rows) + f"\n\n{resolution}"
+    if not _fold_is_speaker(table):
+        wider = [(row["interval_folds"][1] - row["interval_folds"][0]) / 2 for row in comparisons]
+        resolution += f", and with the luck of trainings, over folds, none below {min(wider):.3f} to {max(wider):.3f}"
+    return f"{intro}\n\n{_comparison_table(comparisons, table)}\n\n{resolution}."
+
+
+def _untouched(table: Table) -> str:
+    """The comparisons without the seeds that had a say."""
+    rows, seeds = table["untouched"], table["chosen_by"]
+    if not rows:
+        return ""
+    intro = (
+        f"The same without seed {', '.join(map(str, seeds))}, by whose test figures something was chosen (*The "
+        "recipe*): other trainings, but the same speakers. p is corrected among these rows alone, which were not "
+        "planned:"
+    )
+    return f"{intro}\n\n{_comparison_table(rows, table)}"
+
+
+def _unplanned(rows: Sequence[Table]) -> str:
+    """What else stands in the table, compared outside of the plan."""
+    if not rows:
+        return ""
+    told = "; ".join(
+        f"`{row['method']}` {row['difference']:+.3f} ({_interval(row['interval'])}, p {p_text(row['p'])}, "
+        f"seed{'s' if len(row['seeds']) > 1 else ''} {', '.join(map(str, row['seeds']))})"
+        for row in rows
+    )
+    return f"Not planned, and p corrected for nothing, beside `{rows[0]['reference']}`: {told}."
+
+
+def _comparison_table(comparisons: Sequence[Table], table: Table) -> str:
+    """Rows of comparisons; those over folds are left out where a fold is a speaker, since they would say the same."""
+    over_folds = not _fold_is_speaker(table)
+    rows = []
+    for row in comparisons:
+        line = [f"`{row['method']}`", f"{row['difference']:+.3f}", _interval(row["interval"])]
+        line += [_interval(row["interval_folds"])] * over_folds
+        line += [p_text(row["p"]), p_text(row["p_holm"])]
+        line += [p_text(row["p_folds"]), p_text(row["p_folds_holm"])] * over_folds
+        rows.append([*line, ", ".join(map(str, row["seeds"]))])
+    head = ["method", "difference of UAR", "95 % interval", *["over folds"] * over_folds, "p", "p (Holm)"]
+    head += ["p over folds", "p over folds (Holm)"] * over_folds
+    return markdown_table([*head, "seeds"], rows)
+
+
+def _fold_is_speaker(table: Table) -> bool:
+    return bool(table["methods"][0]["speakers"] == table["folds"])
+
+
+def _interval(bounds: Sequence[float]) -> str:
+    return f"{bounds[0]:+.3f} to {bounds[1]:+.3f}"
 
 
 def _ensembles(methods: Sequence[Table]) -> str:
@@ -210,22 +257,6 @@ def _confusion(table: Table) -> str:
         for label, counts in zip(labels, ours["confusion"], strict=True)
     ]
     return "What `darts` answers (columns) to each class (rows), as shares:\n\n" + markdown_table(["", *labels], rows)
-
-
-def _operations(parameter_free: Mapping[str, Any]) -> str:
-    """How far searches went for operations that learn nothing, beside uniform draws."""
-    rows = [
-        [f"`{name}`", f"{counts['operations']}", *(f"{counts[key] / counts['operations']:.0%}" for key in _FREE)]
-        for name, counts in parameter_free["found"].items()
-    ]
-    if not rows:
-        return ""
-    rows.append(["expected of uniform draws", "", *(f"{parameter_free['expected'][key]:.0%}" for key in _FREE)])
-    intro = (
-        "Operations without parameters, which a collapsing search prefers (skip connections of stride 2 are "
-        "convolutions and do not count):"
-    )
-    return f"{intro}\n\n" + markdown_table(["", "operations", "skip connections", "pooling"], rows)
 
 
 def _label(method: Table) -> str:

@@ -71,9 +71,9 @@ def _ablations(evidence: Evidence) -> str:
         return "Not yet: `python -m benchmarks.ablations`."
     groups = [title for key, title in evidence.ablations["groups"].items() if any(r["group"] == key for r in rows)]
     missing = len(evidence.ablations["missing"])
-    answer = f"In part ({missing} more are not computed yet)" if missing else "Yes"
+    more = f" ({missing} more are not computed yet)" if missing else ""
     folds = len(evidence.ablations["folds"])
-    return f"{answer}: {len(rows) - 1} variants on {folds} folds and one seed: {'; '.join(groups)}."
+    return f"In part{more}: {len(rows) - 1} variants, on {folds} folds and one seed alone: {'; '.join(groups)}."
 
 
 def _runs(evidence: Evidence) -> str:
@@ -119,7 +119,8 @@ def _random_search(evidence: Evidence) -> str:
 def _cost(evidence: Evidence) -> str:
     names = evidence.having("darts")
     return (
-        f"Yes, CPU seconds of search and retraining together stand beside those of the search ({', '.join(names)})."
+        f"In part: CPU seconds of search and retraining together stand beside those of the search ({', '.join(names)}); "
+        "the extraction of features, which is most of an SVM's cost, is not counted."
         if names
         else "Not yet: `darts` to be computed. The tables count search and retraining together."
     )

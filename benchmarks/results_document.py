@@ -6,18 +6,17 @@ A table, or a row of it, that is not computed yet is left out, and the page says
 import argparse
 import json
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from pathlib import Path
-from statistics import stdev
 from typing import Any
 
 import yaml
 
 from benchmarks import main_section
+from benchmarks.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
 from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
-from benchmarks.wording import find_method, missing_text, p_text, uar_text
+from benchmarks.wording import figure_text, find_method, p_text, uar_text
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.writing import write_atomically
 
@@ -32,11 +31,13 @@ def write_document(docs: Path) -> None:
     evidence = read_evidence(docs / "results")
     parts = ["# Results on EMO-DB and RAVDESS (acted speech)", _preface(evidence)]
     for table in evidence.tables:
-        parts += [f"## {table['title']}", *main_section.paragraphs(table, _notes_on(evidence, table, "about"))]
-    parts += ["## Ablations", *_ablation_section(evidence.ablations)]
-    parts += ["## Transfer", *_transfer_section(evidence.transfer)]
+        about = str((evidence.notes.get("about") or {}).get(table["name"], "")).strip()
+        parts += [f"## {table['title']}", *main_section.paragraphs(table, about)]
+    parts += ["## Ablations", *ablation_paragraphs(evidence.ablations)]
+    parts += ["## Transfer", *transfer_paragraphs(evidence.transfer)]
     parts += ["## The recipe", *_recipe_section(evidence)]
     parts += ["## What did not work", _failures(evidence)]
+    parts += ["## Why, as far as found", _diagnoses(evidence)]
     parts += ["## The checklist", _checklist(evidence)]
     parts += ["## Cost, hardware, versions", _cost_table(evidence)]
     parts += ["## How to read this", _reading()]
@@ -81,26 +82,26 @@ def _preface(evidence: Evidence) -> str:
         "python -m benchmarks.ablations           # ablations and transfer; --groups chooses some\n"
         "python -m benchmarks.results_document    # this page alone\n```"
     ]
-    lines += [f"- {_verdict(table)} {_notes_on(evidence, table, 'caveat')}".rstrip() for table in evidence.tables]
-    return lines[0] + "\n\n" + "\n".join(lines[1:])
-
-
-def _notes_on(evidence: Evidence, table: Table, what: str) -> str:
-    """What the notes say of a table: `about` its corpus, or the `caveat` that its verdict needs."""
-    return str((evidence.notes.get(what) or {}).get(table["name"], "")).strip()
+    for table in evidence.tables:
+        caveats = (evidence.notes.get("caveats") or {}).get(table["name"], [])
+        lines.append("\n".join([f"**{table['name']}.** {_verdict(table)}", "", *(f"- {text}" for text in caveats)]))
+    return "\n\n".join(line.rstrip() for line in lines)
 
 
 def _verdict(table: Table) -> str:
-    """How far the searched network is from its goal, and what it stands above."""
+    """How far the searched network is from its goal, what is best, and what the search stands above."""
     ours = find_method(table, "darts")
     if ours is None:
-        return f"{table['name']}: the search is not computed yet, so that this page shows nothing of it."
+        return "The search is not computed yet, so that this page shows nothing of it."
     gap = ours["uar_mean"] - table["goal"]
     reached = "reaches" if gap >= 0 else f"is {-gap:.3f} below"
-    below = [row for row in table["comparisons"] if row["reference"] == "darts"]
-    sentences = [_standing(row, ours["seeds"], _least_p_folds(table)) for row in below]
-    against = f" Against the others: {'; '.join(sentences)}." if sentences else ""
-    return f"{table['name']}: DARTS {uar_text(ours)} {reached} the goal of {table['goal']:.2f}.{against}"
+    best = max(table["methods"], key=lambda method: float(method["uar_mean"]))
+    sentences = [_standing(row, table) for row in table["comparisons"] if row["reference"] == "darts"]
+    against = f" DARTS is {'; '.join(sentences)}." if sentences else ""
+    return (
+        f"DARTS {uar_text(ours)} {reached} the goal of {table['goal']:.2f}. The highest UAR is that of "
+        f"`{best['name']}`, {uar_text(best)}.{against}"
+    )
 
 
 def _least_p_folds(table: Table) -> float:
@@ -109,17 +110,19 @@ def _least_p_folds(table: Table) -> float:
     return min(1.0, len(table["comparisons"]) * 2 / 2.0**folds)
 
 
-def _standing(row: Mapping[str, Any], seeds: Sequence[int], least: float) -> str:
-    """A comparison in words.
+def _standing(row: Mapping[str, Any], table: Table) -> str:
+    """A comparison in words, with its seeds where the table shows one of both methods with others.
 
     Args:
         row: the comparison.
-        seeds: all seeds of the searched network.
-        least: the smallest p over folds that there can be.
+        table: the main table that it is of.
     """
     how = "above" if row["difference"] < 0 else "below"
-    where = f" on seeds {', '.join(map(str, row['seeds']))}" if set(row["seeds"]) < set(seeds) else ""
-    sure = f"{_sureness(row, least)} (adjusted p {p_text(row['p_holm'])})"
+    shown = {
+        seed for method in table["methods"] if method["name"] in (row["method"], "darts") for seed in method["seeds"]
+    }
+    where = f" on seeds {', '.join(map(str, row['seeds']))}" if set(row["seeds"]) < shown else ""
+    sure = f"{_sureness(row, _least_p_folds(table))} (adjusted p {p_text(row['p_holm'])})"
     return f"{abs(row['difference']):.3f} {how} `{row['method']}`{where}, {sure}"
 
 
@@ -132,92 +135,11 @@ def _sureness(row: Mapping[str, Any], least: float) -> str:
     return "significant over speakers, " + ("not over folds" if least < 0.05 else "which so few folds cannot confirm")
 
 
-def _ablation_section(table: Table) -> list[str]:
-    if not table:
-        return ["Not computed yet: `python -m benchmarks.ablations`."]
-    folds, seeds = ", ".join(map(str, table["folds"])), ", ".join(map(str, table["seeds"]))
-    parts = [
-        f"On {table['corpus']}, **folds {folds} and seed {seeds} only**. Each row changes one thing of the "
-        "configuration as shipped, `as_shipped`, with what must follow from it, or measures another method. Rows of "
-        "the recipe retrain the architectures that `as_shipped` found, and cost that alone; hand-designed networks are "
-        "trained; the others search anew.",
-        _luck(table["as_shipped_by_seed"]),
-        missing_text(table),
-    ]
-    against = {row["method"]: row for row in table["comparisons"]}
-    for group, title in table["groups"].items():
-        methods = [row for row in table["methods"] if row["group"] in (group, "reference")]
-        if len(methods) > 1:
-            parts += [f"### {title}", _variants(methods, against)]
-    return parts
-
-
-def _luck(by_seed: Mapping[str, float]) -> str:
-    """What another seed alone changes, so that no difference of one seed is taken for more than that."""
-    if len(by_seed) < 2:
-        return ""
-    figures = ", ".join(f"{uar:.3f} (seed {seed})" for seed, uar in by_seed.items())
-    return (
-        f"`as_shipped` itself has {figures} on these folds. So the difference of two figures, of one seed each, has a "
-        f"standard deviation of about {_deviation(by_seed):.3f} by luck alone; the largest of as many rows as there "
-        "are here is easily twice that, and all rows may lie to one side, since they share one `as_shipped`."
-    )
-
-
-def _deviation(by_seed: Mapping[str, float]) -> float:
-    """Standard deviation of a difference of two figures of one seed each; 0 where nothing is known of it."""
-    return sqrt(2) * stdev(by_seed.values()) if len(by_seed) > 1 else 0.0
-
-
-def _variants(methods: Sequence[Table], against: Mapping[str, Table]) -> str:
-    shipped: Mapping[str, float] = next((method["by_fold"] for method in methods if method["group"] == "reference"), {})
-    rows = []
-    for method in methods:
-        found = against.get(method["name"])
-        rows.append(
-            [
-                f"`{method['name']}`",
-                ", ".join(f"`{setting}`" for setting in method["settings"]),
-                uar_text(method),
-                "" if found is None else f"{found['difference']:+.3f}",
-                "" if found is None else ", ".join(f"{uar - shipped[k]:+.2f}" for k, uar in method["by_fold"].items()),
-                _figure(method["val_uar"]),  # where networks were validated
-                f"{method['parameters']:,}",
-                f"{method['cpu_seconds']:,.0f}",
-            ]
-        )
-    head = ["variant", "settings", "UAR", "difference", "of each fold", "validation UAR", "parameters", "CPU s"]
-    return markdown_table(head, rows)
-
-
-def _transfer_section(table: Table) -> list[str]:
-    if not table or not table["methods"]:
-        return ["Not computed yet: `python -m benchmarks.ablations --groups transfer`."]
-    text = (
-        "One architecture, carried to the other corpus and trained there from scratch: that of fold 0 and seed 1 of "
-        "the main table, fixed beforehand."
-    )
-    rows = [f"- `{row['name']}`, scored on {row['scored_on']}: {_carried(row)}" for row in table["methods"]]
-    return [text, "\n".join(rows), missing_text(table)]
-
-
-def _carried(row: Table) -> str:
-    low, high = row["uar_interval"]
-    against = row.get("against_nested")
-    text = (
-        f"UAR {uar_text(row)} ({low:.3f} to {high:.3f}), architecture [`{row['architecture']}`](results/{row['file']})"
-    )
-    if against is None:
-        return text + "."
-    beside = f"{against['difference']:+.3f} beside the searches on that corpus itself, with the same seed"
-    return f"{text}; {beside} (p {p_text(against['p'])})."
-
-
 def _recipe_section(evidence: Evidence) -> list[str]:
     tried = evidence.notes.get("recipe_variants") or {}
     counts = [f"{tried[name] if tried.get(name) is not None else 'not stated yet'} on {name}" for name in TABLES]
     parts = [
-        f"Variants of recipe, space and search that were tried in all: {', '.join(counts)}.",
+        f"Variants of recipe, space and search that were tried: {', '.join(counts)}, besides the ablations above.",
         str(evidence.notes.get("recipe") or "").strip(),
     ]
     parts.append(_earlier(evidence))
@@ -239,7 +161,7 @@ def _earlier(evidence: Evidence) -> str:
         for method in table["methods"]
     }
     rows = [
-        [name, f"`{method}`", ", ".join(f"{uar:.3f}" for uar in uars), _figure(now.get((name, method)))]
+        [name, f"`{method}`", ", ".join(f"{uar:.3f}" for uar in uars), figure_text(now.get((name, method)))]
         for name, methods in (evidence.notes.get("earlier") or {}).items()
         for method, uars in methods.items()
     ]
@@ -249,17 +171,14 @@ def _earlier(evidence: Evidence) -> str:
     return f"{intro}\n\n" + markdown_table(["table", "method", "UAR before", "UAR now"], rows)
 
 
-def _figure(uar: float | None) -> str:
-    return "" if uar is None else f"{uar:.3f}"
-
-
 def _failures(evidence: Evidence) -> str:
     lines = [f"- {text}" for text in evidence.notes.get("did_not_work") or []]
     if lines:
         lines.insert(0, "Trials made on the way, one or a few trainings each; no command repeats them:\n")
+    lines += [_trials(**subject) for subject in evidence.notes.get("trials") or []]
     table = evidence.ablations
     against = {row["method"]: row for row in table.get("comparisons", [])}
-    luck = 2 * _deviation(table.get("as_shipped_by_seed", {}))
+    luck = 2 * deviation(table.get("by_seed", {}).get("darts", {}))
     changes = [
         against[row["name"]]
         for row in table.get("methods", [])
@@ -270,13 +189,17 @@ def _failures(evidence: Evidence) -> str:
         for row in sorted(changes, key=lambda row: float(row["difference"]))
         if _failed(row) and abs(row["difference"]) >= luck
     ]
-    for found in evidence.tables:
-        lines += [
-            f"- {found['name']}: the search is {row['difference']:.3f} below `{row['method']}`."
-            for row in found["comparisons"]
-            if row["reference"] == "darts" and row["difference"] > 0
-        ]
     return "\n".join(lines) or "Nothing is known yet: neither the search nor its ablations are computed."
+
+
+def _trials(title: str, text: str, head: Sequence[str], rows: Sequence[Sequence[str]], end: str) -> str:
+    """Trials of one subject, with too many figures for a sentence."""
+    return f"\n### {title}\n\n{text}\n\n{markdown_table(head, rows)}\n\n{end}"
+
+
+def _diagnoses(evidence: Evidence) -> str:
+    """What the notes say of causes."""
+    return "\n".join(f"- {text}" for text in evidence.notes.get("diagnoses") or [])
 
 
 def _failed(ablation: Table) -> bool:
@@ -298,7 +221,35 @@ def _cost_table(evidence: Evidence) -> str:
         "CPU hours of the cells that a table is made of: search and retraining, or fitting; without the extraction of "
         "features, and without searches that were done again for their cost alone."
     )
-    return text + "\n\n" + markdown_table(["table", "CPU hours", "computed on"], rows)
+    return "\n\n".join(
+        [text, markdown_table(["table", "CPU hours", "computed on"], rows), *map(_cost_by_machine, evidence.tables)]
+    )
+
+
+def _cost_by_machine(table: Table) -> str:
+    """CPU seconds of a cell on each kind of machine; those of one are not those of another."""
+    costs = [cost for cost in table["costs"] if find_method(table, cost["method"])]
+    machines = sorted({cost["machine"] for cost in costs})
+    by_place = {(cost["method"], cost["machine"]): cost for cost in costs}
+    rows = [
+        [f"`{method['name']}`", *(_seconds(by_place.get((method["name"], machine))) for machine in machines)]
+        for method in table["methods"]
+    ]
+    if not rows:
+        return ""
+    intro = (
+        f"{table['name']}: mean CPU seconds of a cell, which is one fold, by the machine that computed it; of them "
+        "those of the search, and the number of cells. Rows of the main table that mix machines do not compare by "
+        "cost, columns of this one do, to about a fifth."
+    )
+    return f"{intro}\n\n" + markdown_table(["", *machines], rows)
+
+
+def _seconds(cost: Mapping[str, Any] | None) -> str:
+    if cost is None:
+        return ""
+    search = f", search {cost['search_cpu_seconds']:,.0f}" if cost["search_cpu_seconds"] else ""
+    return f"{cost['cpu_seconds']:,.0f}{search} ({cost['cells']})"
 
 
 def _machines(table: Table) -> str:
@@ -312,16 +263,18 @@ def _machines(table: Table) -> str:
 
 def _reading() -> str:
     lines = (
-        "UAR is that of each seed's predictions, pooled over the folds; mean and deviation are over the seeds.",
+        "UAR is that of each seed's predictions, pooled over the folds; mean and deviation (that of "
+        "a sample, with n - 1) are over the seeds.",
         "Intervals are expanded percentiles (Hesterberg 2015) of 10,000 bootstrap resamples of whole speakers: how far "
-        "a figure would move with other speakers, not with other seeds.",
+        "a figure would move with other speakers, not with other seeds; the networks are taken as they were trained. "
+        "Those over folds draw whole folds, whose speakers one network answers, so that the luck of its training "
+        "counts, too; six folds give a rough one.",
         "p is that of a two-sided paired permutation test that swaps two methods' predictions for whole speakers, all "
-        "swaps counted up to 24 speakers. Holm's correction is over the comparisons of its table, which are those of "
-        "the planned methods; whatever else stands in a table is not compared.",
+        "swaps counted up to 24 speakers. Holm's correction is over the comparisons of its table: the main one "
+        "holds those of the planned methods.",
         "p over folds swaps whole folds, whose speakers one network answers. With six folds it cannot be less than "
         "0.0312, and the least of several, corrected, not less than as many times that: six folds are too few to "
         "confirm any of several differences.",
-        "p of transfer is corrected for nothing.",
         "CPU seconds are those of one seed over all folds, search and retraining. Random search begins another "
         "candidate as long as it has spent less than its budget, what the search of DARTS on that fold and seed costs "
         "on the machine at hand: where DARTS had been computed on another kind, its search was done again for its cost "

@@ -25,6 +25,7 @@ TRANSFER = "transfer"
 SEEDS = (1,)
 CARRIED_FOLDS = (0,)
 _NESTED = Method("darts")
+_RANDOM = Method("random_sampling")
 
 
 def transfer(
@@ -122,11 +123,12 @@ def _compute(target: Corpus, method: Method, data: Path, results: Path, runs: Pa
 
 
 def _row(target: Corpus, method: Method, found: Sequence[dict[str, Any]], data: Path, results: Path) -> dict[str, Any]:
-    """Figures of a carried architecture, and how it stands beside the search on the target itself."""
+    """Figures of a carried architecture, and how it stands beside the search on the target itself and random draws."""
     file = Path(str(method.architecture))
     made = Architecture.from_dict(json.loads(file.read_text(encoding="utf-8")))
     row = {**summarize(method.name, found), "scored_on": target.name, "architecture": made.id, "file": file.name}
-    nested, _ = _finished(target, _NESTED, data, results)
-    if nested:
-        row["against_nested"] = compare_with("darts", {"darts": nested, method.name: found})[0]
+    for key, other in (("against_nested", _NESTED), ("against_random", _RANDOM)):
+        cells, _ = _finished(target, other, data, results)
+        if cells:
+            (row[key],) = compare_with(other.name, {other.name: cells, method.name: found})
     return row

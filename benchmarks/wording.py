@@ -24,3 +24,8 @@ def uar_text(method: Table) -> str:
 def p_text(value: float) -> str:
     """A p-value."""
     return "< 0.0001" if value < 1e-4 else f"{value:.4f}"
+
+
+def figure_text(uar: float | None) -> str:
+    """A UAR; blank where there is none."""
+    return "" if uar is None else f"{uar:.3f}"

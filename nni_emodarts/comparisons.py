@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nni_emodarts.paired import compare_systems, holm, swap_test
+from nni_emodarts.paired import bootstrap_difference, compare_systems, holm, swap_test
 from nni_emodarts.statistics import gather_speakers, stack_speakers
 
 Cells = Sequence[Mapping[str, Any]]
@@ -46,37 +46,38 @@ def compare_with(
 
     Returns:
         For each: `seeds` (those that both have, or of the one that is not deterministic; all of both where they share
-        none), `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers), `p` of
-        the paired test that swaps whole speakers, `exact` (whether all swaps were counted), `p_folds` of the test that
-        swaps whole folds, and `p_holm` and `p_folds_holm`, both adjusted for the number of comparisons.
+        none), `difference` (UAR of the method less the reference's), `interval` (bootstrap over speakers),
+        `interval_folds` (over folds, whose speakers one network answers), `p` of the paired test that swaps whole
+        speakers, `exact` (whether all swaps were counted), `p_folds` of the test that swaps whole folds, and `p_holm`
+        and `p_folds_holm`, both adjusted for the number of comparisons.
     """
-    names = [name for name in cells if name != reference]
-    pairs = [
-        (cells[name], cells[reference])
-        if {name, reference} & {*deterministic}
-        else _with_shared_seeds(cells[name], cells[reference])
-        for name in names
-    ]
-    found = [compare_systems(stacked(theirs), stacked(ours)) for theirs, ours in pairs]
-    p_folds = [swap_test(stacked_folds(theirs), stacked_folds(ours))[0] for theirs, ours in pairs]
-    adjusted = zip(holm([each.p for each in found]), holm(p_folds), strict=True)
-    return [
-        {
-            "method": name,
-            "reference": reference,
-            "seeds": sorted({cell["seed"] for cells in pair for cell in cells}),
-            "difference": each.value,
-            "interval": list(each.interval),
-            "p": each.p,
-            "p_holm": p_holm,
-            "p_folds": of_folds,
-            "p_folds_holm": p_folds_holm,
-            "exact": each.exact,
-        }
-        for name, pair, each, of_folds, (p_holm, p_folds_holm) in zip(
-            names, pairs, found, p_folds, adjusted, strict=True
-        )
-    ]
+    rows = []
+    for name in (each for each in cells if each != reference):
+        theirs, ours = cells[name], cells[reference]
+        random = [own for each, own in ((name, theirs), (reference, ours)) if each not in deterministic]
+        if len(random) == 2:
+            theirs, ours = _with_shared_seeds(theirs, ours)
+            random = [theirs, ours]
+        seeds = sorted({cell["seed"] for own in random or (theirs, ours) for cell in own})
+        rows.append({"method": name, "reference": reference, "seeds": seeds, **_difference(theirs, ours)})
+    for key in ("p", "p_folds"):
+        for row, adjusted in zip(rows, holm([row[key] for row in rows]), strict=True):
+            row[f"{key}_holm"] = adjusted
+    return rows
+
+
+def _difference(theirs: Cells, ours: Cells) -> dict[str, Any]:
+    """One method against another, before p is adjusted."""
+    found = compare_systems(stacked(theirs), stacked(ours))
+    by_fold = stacked_folds(theirs), stacked_folds(ours)
+    return {
+        "difference": found.value,
+        "interval": list(found.interval),
+        "interval_folds": list(bootstrap_difference(*by_fold)),
+        "p": found.p,
+        "exact": found.exact,
+        "p_folds": swap_test(*by_fold)[0],
+    }
 
 
 def _with_shared_seeds(theirs: Cells, ours: Cells) -> tuple[Cells, Cells]:

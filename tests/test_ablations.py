@@ -12,6 +12,7 @@ from made_up_cells import make_up_cell, noted_price
 from benchmarks import ablations, results_document
 from benchmarks.ablation_table import GROUPS, PARTS, VARIANTS, variants
 from benchmarks.evidence import Corpus, main_table
+from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
@@ -92,7 +93,10 @@ def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     assert {row["group"] for row in second["methods"]} == {"reference", "scope", "recipe", "hand_designed"}
     assert all(row["reference"] == "as_shipped" for row in second["comparisons"])
     assert (second["folds"], second["seeds"]) == ([0, 1, 2], [1])
-    assert second["as_shipped_by_seed"] == {"1": second["methods"][0]["uar_mean"]}
+    assert second["by_seed"]["darts"] == {"1": second["methods"][0]["uar_mean"]}
+    assert [row["method"] for row in second["whole"]["hand_designed"]] == list(BASELINES)
+    beside = {row["method"]: row["difference"] for row in second["comparisons"]}
+    assert all(row["difference"] == beside[row["method"]] for row in second["whole"]["hand_designed"]), "all folds"
     cells = folder / "docs" / "results" / "cells"
     assert len(list((cells / "emodb4-loso").glob("darts-*.json"))) == 3, "as shipped: cells of the main table"
     assert len(list((cells / "emodb4-loso").glob("rnn-*.json"))) == 3, "these, too"
@@ -121,11 +125,14 @@ def test_what_another_seed_changes_stands_beside_the_ablations(
         file.with_name(file.name.replace("seed_1", "seed_2")).write_text(json.dumps(cell))
     found = run(data, folder, "--summarize")
     first = found["methods"][0]["uar_mean"]
-    assert found["as_shipped_by_seed"] == {"1": first, "2": first}
+    assert found["by_seed"]["darts"] == {"1": first, "2": first}
     assert found["seeds"] == [1], "the ablations stay with theirs"
     page = (folder / "docs" / "RESULTS.md").read_text()
     assert f"`as_shipped` itself has {first:.3f} (seed 1), {first:.3f} (seed 2) on these folds. So" in page
     assert "a standard deviation of about 0.000 by luck alone" in page
+    above = sum(row["difference"] > 0 for row in found["comparisons"])
+    assert f"{above} of {len(found['comparisons'])} rows stand above `as_shipped`" in page
+    assert f"it has {first:.3f} on these folds, `cnn_lstm` {found['by_seed']['cnn_lstm']['1']:.3f}." in page
 
 
 def test_finished_cells_are_kept_and_those_of_other_settings_refused(
@@ -186,7 +193,7 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
         {"method": "darts_from_other", "reason": "the search on ravdess-6fold, fold 0 and seed 1, is not finished yet"}
     ]
     config = CORPORA[1].config(data)
-    methods = [Method("darts")]
+    methods = [Method("darts"), Method("random_sampling")]
     benchmark(config, methods, [0, 1, 2], [1], results / "cells" / "ravdess-6fold", folder / "runs")
     run(data, folder, "--groups", "transfer")
     second = read(folder, "transfer")
@@ -198,6 +205,8 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
     source = results / "cells" / "ravdess-6fold" / "darts-fold_00-seed_1.json"
     assert second["methods"][1]["architecture"] == json.loads(source.read_text())["architecture"]["id"]
     assert "against_nested" in second["methods"][1]
+    assert "against_random" not in second["methods"][1], "nothing was drawn there"
+    assert {"against_nested", "against_random"} <= set(second["methods"][0])
     main_table(CORPORA[1], data, results, [1])
     results_document.write_document(folder / "docs")
     assert "`darts_from_other`, scored on emodb4-loso: UAR" in (folder / "docs" / "RESULTS.md").read_text()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nni_emodarts.comparisons import compare_with, pick_reference, stacked, stacked_folds
-from nni_emodarts.paired import compare_systems, holm, swap_test
+from nni_emodarts.paired import bootstrap_difference, compare_systems, holm, swap_test
 
 SPEAKERS = 8
 
@@ -35,8 +35,12 @@ def test_every_method_is_compared_with_the_reference() -> None:
             expected.p,
             expected.interval,
         )
+        folds = (stacked_folds(table[each["method"]]), stacked_folds(table["darts"]))
+        assert tuple(each["interval_folds"]) == bootstrap_difference(*folds)
+        assert tuple(each["interval_folds"]) != expected.interval, "folds of two speakers"
     for p in ("p", "p_folds"):
         assert [each[f"{p}_holm"] for each in found] == holm([each[p] for each in found])
+    assert found[2]["seeds"] == [1, 2], "those of the one that is not deterministic"
     assert found[1]["difference"] < -0.3
     assert found[1]["p"] == 2 / 2**SPEAKERS
 
@@ -55,6 +59,13 @@ def test_networks_are_compared_on_the_seeds_that_both_have() -> None:
     (whole,) = compare_with("darts", table, deterministic=["darts"])
     assert whole["seeds"] == [1, 2, 3, 4], "the reference is the same with every seed"
     assert whole["difference"] == compare_systems(stacked(theirs), stacked(table["darts"])).value
+
+
+def test_seeds_of_a_deterministic_method_are_nobodys() -> None:
+    later = [cell for cell in cells(0.75, seeds=3) if cell["seed"] > 1]
+    table = {"darts": later, "svm": cells(0.5, seeds=1), "other svm": cells(0.4, seeds=1)}
+    assert compare_with("darts", table, ["svm", "other svm"])[0]["seeds"] == [2, 3]
+    assert compare_with("svm", table, ["svm", "other svm"])[1]["seeds"] == [1]
 
 
 def test_whole_folds_are_swapped_too() -> None:

@@ -16,10 +16,10 @@ from benchmarks.evidence import (
     METHODS,
     PLANNED,
     Corpus,
-    compare_cells,
     describe,
     finished_cells,
     jobs_of,
+    main_figures,
     seeds_there,
 )
 from benchmarks.nas_checklist import CHECKLIST, Evidence
@@ -107,6 +107,9 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     ensembles = [method for method in summary["methods"] if "ensemble" in method]
     assert [method["name"] for method in ensembles] == ["cnn_lstm"], "one seed is no ensemble"
     assert f"| `cnn_lstm` | 2 | {ensembles[0]['ensemble']['uar']:.3f} |" in page
+    assert "| `random_search` | 8,137, search 5 (3) |" in page, "by machine"
+    assert "seed 1 15 CPU seconds, as noted." in page
+    assert summary["untouched"] == [], "DARTS has no other seed than that by which things were chosen"
     assert "`random_sampling` (9 of 9 cells not computed yet)" in page
     assert "Not computed yet: `python -m benchmarks.ablations`" in page
     for item in CHECKLIST:
@@ -152,7 +155,7 @@ def test_published_figures_are_those_of_the_cells(corpus: Corpus) -> None:
         assert "other settings" not in reason
         if found:
             held[method.name] = found
-    figures = {**describe(config), **compare_cells(held, among=PLANNED)}
+    figures = {**describe(config), **main_figures(corpus, held, config)}
     assert rounded(figures) == rounded({name: told[name] for name in figures})
 
 
@@ -187,9 +190,8 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
         "missing": [{"method": "mfcc", "reason": "not computed"}],
     }
     assert CHECKLIST[7].answer(Evidence(ablations=ablations)).startswith("In part (1 more")
-    assert (
-        CHECKLIST[7].answer(Evidence(ablations={**ablations, "missing": []})).startswith("Yes: 1 variants on 2 folds")
-    )
+    whole = CHECKLIST[7].answer(Evidence(ablations={**ablations, "missing": []}))
+    assert whole.startswith("In part: 1 variants, on 2 folds"), "a few folds and one seed are not all"
 
     assert answer(12.5, [1]).startswith("Yes: 12.5 candidates")
     assert answer(12.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
@@ -207,12 +209,17 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
     ],
 )
 def test_a_difference_is_said_to_be_as_sure_as_it_is(
-    p_holm: float, p_folds_holm: float, least: float, said: str
+    p_holm: float, p_folds_holm: float, least: float, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = {"method": "cnn", "difference": -0.1, "p_holm": p_holm, "p_folds_holm": p_folds_holm, "seeds": [1, 2]}
-    told = results_document._standing(row, [1, 2], least)
+    monkeypatch.setattr(results_document, "_least_p_folds", lambda table: least)
+    table = {"methods": [{"name": "cnn", "seeds": [1, 2]}, {"name": "darts", "seeds": [1, 2]}]}
+    told = results_document._standing(row, table)
     assert told == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
-    assert "above `cnn` on seeds 1, 2, " in results_document._standing(row, [1, 2, 3], least)
+    for more in table["methods"]:
+        seeds, more["seeds"] = more["seeds"], [1, 2, 3]
+        assert "above `cnn` on seeds 1, 2, " in results_document._standing(row, table), "the table shows another figure"
+        more["seeds"] = seeds
 
 
 @pytest.mark.parametrize(
@@ -235,15 +242,20 @@ def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[
     docs = sliced[0] / "docs"
     notes = docs / "results" / "notes.yml"
     notes.write_text(
-        "caveat: {emodb4-loso: Beware.}\nabout: {emodb4-loso: Made up.}\nearlier: {emodb4-loso: {darts: [0.5, 0.625]}}"
+        "caveats: {emodb4-loso: [Beware., Of this.]}\nabout: {emodb4-loso: Made up.}\n"
+        "earlier: {emodb4-loso: {darts: [0.5, 0.625]}}\ndiagnoses: [Since.]\n"
+        "trials: [{title: Ears, text: Tried., head: [ear, UAR], rows: [[left, '0.1']], end: Off.}]\n"
     )
     results_document.write_document(docs)
     page = (docs / "RESULTS.md").read_text()
     notes.unlink()
     results_document.write_document(docs)
-    (verdict,) = (line for line in page.splitlines() if line.startswith("- emodb4-loso: DARTS"))
-    assert verdict.endswith(" Beware.")
+    lines = page.splitlines()
+    (verdict,) = (number for number, line in enumerate(lines) if line.startswith("**emodb4-loso.** DARTS"))
+    assert lines[verdict + 1 : verdict + 4] == ["", "- Beware.", "- Of this."]
     assert "Made up.\n" in page
+    assert "### Ears\n\nTried.\n\n| ear | UAR |\n| --- | --- |\n| left | 0.1 |\n\nOff.\n" in page
+    assert "## Why, as far as found\n\n- Since.\n" in page
     now = sliced[1][1]["methods"][2]["uar_by_seed"]["1"]
     assert f"| emodb4-loso | `darts` | 0.500, 0.625 | {now:.3f} |" in page
 
@@ -277,7 +289,7 @@ def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
     told = results_document._failures(Evidence(ablations=ablations))
     assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
     assert "cnn" not in told, "another method is no part"
-    ablations["as_shipped_by_seed"] = {"1": 0.75, "2": 0.742}
+    ablations["by_seed"] = {"darts": {"1": 0.75, "2": 0.742}}
     told = results_document._failures(Evidence(ablations=ablations))
     assert "with_c" in told
     assert "without_a" not in told, "no more than another seed changes"
