@@ -119,8 +119,8 @@ def _random_search(evidence: Evidence) -> str:
 def _cost(evidence: Evidence) -> str:
     names = evidence.having("darts")
     return (
-        f"In part: CPU seconds of search and retraining together stand beside those of the search ({', '.join(names)}). "
-        "The extraction of features is not counted."
+        "In part: CPU seconds of search and retraining together stand beside those of the search "
+        f"({', '.join(names)}). The extraction of features is not counted."
         if names
         else "Not yet: `darts` to be computed. The tables count search and retraining together."
     )
