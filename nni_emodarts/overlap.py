@@ -1,7 +1,6 @@
 """Whether a network would be scored on people who took part in choosing its architecture."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,6 @@ from nni_emodarts.preparation import Corpus
 # all are kept, since each may be somebody else.
 _PER_SPEAKER = 4
 _DIGITS = 16
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Test speakers that a search saw.
-
-    Attributes:
-        speakers: those that it saw: the same name in the same manifest, or a recording in common. `?` stands for people
-            without a name.
-        namesakes: those that share a name, but no recording, with speakers of another manifest. They are taken for
-            other people.
-    """
-
-    speakers: tuple[str, ...]
-    namesakes: tuple[str, ...]
 
 
 def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
@@ -43,34 +27,44 @@ def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) -> Overlap:
-    """Compare the utterances that a network is to be scored on with those that its search saw.
+def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) -> tuple[str, ...]:
+    """The speakers of some utterances whom a search saw; `?` stands for people without a name.
 
-    Within one manifest names are compared, since several people may speak in one recording. Between manifests names
-    mean little (many corpora have a speaker `03`), so that recordings are compared, whatever their file is called. A
-    corpus that was encoded anew escapes this.
+    Within one manifest names are compared, since several people may speak in one recording. Two manifests that have a
+    recording in common, whatever its file is called, are lists of one corpus: there a speaker is known again by a
+    recording and by the name, of which the origin holds all. Between other manifests names mean nothing: many corpora
+    have a speaker `03`. A corpus that was encoded anew escapes this.
+
+    Args:
+        origin: what an architecture says of its search, as `fingerprint` gives it.
+        corpus: manifest and features.
+        rows: (n,) the utterances that a network is to be scored on.
     """
+    heard = set(origin.get("recordings", ()))
     names = set(corpus.speakers(rows)) & set(origin.get("speakers", ()))
-    recordings = set(origin.get("recordings", ()))
-    found = {speaker for speaker, digests in _recordings(corpus, rows).items() if digests & recordings}
+    found = {speaker for speaker, digests in _recordings(corpus, rows).items() if digests & heard}
     if origin.get("manifest") == corpus.manifest.digest:
         found = names | (found & {""})
-    found = {speaker or "?" for speaker in found}
-    return Overlap(tuple(sorted(found)), tuple(sorted(names - found)))
+    elif not heard.isdisjoint(digest[:_DIGITS] for digest in corpus.store.digests):
+        found |= names
+    return tuple(sorted(speaker or "?" for speaker in found))
 
 
 def unheard(origin: Mapping[str, Any], corpus: Corpus, folds: Sequence[int]) -> list[int]:
     """The folds whose test speakers a search did not hear, where its network's figures are honest."""
-    return [index for index in folds if not find_overlap(origin, corpus, corpus.fold(index).test).speakers]
+    return [index for index in folds if not find_overlap(origin, corpus, corpus.fold(index).test)]
 
 
-def refuse_overlap(overlaps: Mapping[int, Overlap]) -> None:
+def refuse_overlap(overlaps: Mapping[int, Sequence[str]]) -> None:
     """Refuse folds whose test speakers a search saw.
+
+    Args:
+        overlaps: number of a fold -> those of its test speakers.
 
     Raises:
         OverlapError: there are some.
     """
-    bad = {index: overlap.speakers for index, overlap in overlaps.items() if overlap.speakers}
+    bad = {index: speakers for index, speakers in overlaps.items() if speakers}
     if not bad:
         return
     named = "; ".join(f"fold {index}: {', '.join(speakers[:10])}" for index, speakers in bad.items())

@@ -1,8 +1,8 @@
 """Protocols: a manifest divided into folds whose train, validation and test parts share no speaker.
 
 `loso` tests on one speaker a fold, `session` on one speaker with the dialogue partners as validation, `kfold:K` on
-every K-th speaker, `official` on the manifest's own split. An utterance of an unknown speaker is a speaker of its own,
-so unknown speakers are never taken for one person.
+every K-th speaker, `official` on the manifest's own split. A recording of an unknown speaker is a speaker of its own,
+so that unknown speakers are never taken for one person; its segments stay together.
 """
 
 import re
@@ -137,7 +137,9 @@ def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
 
 
 class _Cast:
-    """Who speaks in a manifest: its known speakers by name, then one stranger for each other utterance.
+    """Who speaks in a manifest: its known speakers by name, then one stranger for each other recording.
+
+    What is not known of two recordings may be known of two segments of one: they would be on both sides of a split.
 
     Attributes:
         speaker: (n,) the speaker of each row.
@@ -153,8 +155,9 @@ class _Cast:
         self.speaker: Speakers = np.empty(len(names), dtype=np.int64)
         self.speaker[is_known], known = pd.factorize(names[is_known], sort=True)
         self.names = [str(name) for name in known]
-        self.count = len(known) + int((~is_known).sum())
-        self.speaker[~is_known] = np.arange(len(known), self.count)
+        recording, recordings = pd.factorize(manifest.table["file"].to_numpy(dtype=object)[~is_known])
+        self.count = len(known) + len(recordings)
+        self.speaker[~is_known] = len(known) + recording
         self.strangers: Speakers = np.arange(len(known), self.count)
         self.known = self._group_by_gender(manifest.table["gender"].to_numpy(dtype=object))
         self._sessions, self.first_session = self._read_sessions(manifest.table["session"].to_numpy(dtype=object))
@@ -309,7 +312,7 @@ def _official_parts(manifest: Manifest) -> list[Rows]:
 
 
 def _official_faults(manifest: Manifest, part: npt.NDArray[np.int64]) -> Iterator[str]:
-    table = manifest.table[["speaker", "split"]].assign(part=part)
+    table = manifest.table[["file", "speaker", "split"]].assign(part=part)
     strangers = table.loc[part < 0, "split"]
     if len(strangers):
         names = enumerate_some(repr(name) for name in sorted(strangers.unique()))
@@ -317,11 +320,13 @@ def _official_faults(manifest: Manifest, part: npt.NDArray[np.int64]) -> Iterato
     missing = [name for number, name in enumerate(PARTS) if number not in part]
     if missing:
         yield f"no utterance is in {' or '.join(missing)}; fill in the column split, or use loso or kfold:K"
-    placed = table[(part >= 0) & (table["speaker"] != "")]
-    parts = placed.groupby("speaker")["part"].nunique()
-    shared = parts.index[parts > 1]
-    if len(shared):
-        yield f"speakers in more than one part: {enumerate_some(shared)}; put each speaker into one part"
+    placed = table[part >= 0]
+    known = placed["speaker"] != ""
+    for what, column, some in (("speaker", "speaker", placed[known]), ("recording", "file", placed[~known])):
+        parts = some.groupby(column)["part"].nunique()
+        shared = parts.index[parts > 1]
+        if len(shared):
+            yield f"{what}s in more than one part: {enumerate_some(shared)}; put each {what} into one part"
 
 
 def _rows_of_parts(part: npt.NDArray[np.integer]) -> list[Rows]:

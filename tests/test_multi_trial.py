@@ -140,6 +140,16 @@ def test_what_was_trained_before_is_not_trained_again() -> None:
     assert sorted(resumed.entries, key=lambda name: resumed.entries[name].number or 0) == order
 
 
+def test_what_an_earlier_run_trained_is_not_in_vain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to repeat, the search then goes on to what is new."""
+    whole, order = drive("random", 2, 12)
+    known = {name: (whole.entries[name].architecture, 0.5) for name in order[:8]}
+    monkeypatch.setattr("nni_emodarts.multi_trial.ledger.PATIENCE", 5)
+    resumed, rest = drive("random", 2, 12, known=known)
+    assert rest == order[8:]
+    assert not resumed.given_up
+
+
 def test_a_finished_search_trains_nothing() -> None:
     whole, order = drive("random", 2, 6)
     known = {name: (whole.entries[name].architecture, 0.5) for name in order}

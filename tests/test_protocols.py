@@ -20,13 +20,14 @@ PARTS = ("train", "validation", "test")
 def build(rows: Sequence[dict[str, str]]) -> Manifest:
     """A manifest of rows that need no recordings; absent columns are blank."""
     table = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows])
-    table["file"] = [f"/{number}.wav" for number in range(len(table))]
+    table["file"] = [row.get("file", f"/{number}.wav") for number, row in enumerate(rows)]
     return Manifest(table, tuple(sorted(set(table["emotion"]))), "digest")
 
 
 def who(manifest: Manifest, rows: np.ndarray | None = None) -> list[str]:
-    """Speakers of rows, written out a second time: each unknown one is a person of their own."""
-    names = [name or f"~{row:06d}" for row, name in enumerate(manifest.table["speaker"])]
+    """Speakers of rows, written out a second time: each recording of an unknown one is a person of its own."""
+    files = list(manifest.table["file"])
+    names = [name or f"~{files.index(files[row]):06d}" for row, name in enumerate(manifest.table["speaker"])]
     return names if rows is None else [names[row] for row in rows]
 
 
@@ -37,6 +38,7 @@ def wild(draw: st.DrawFn) -> Manifest:
     names = [f"s{number}" for number in range(draw(st.integers(0, 12)))]
     strange = draw(st.sampled_from([0.0, 0.2, 0.8])) if names else 1.0
     unsteady = draw(st.sampled_from([0.0, 0.1]))  # chance that an utterance contradicts its speaker's others
+    segmented = draw(st.sampled_from([0.0, 0.5]))  # chance that an utterance without a speaker is a segment of a file
     genders = draw(st.sampled_from([[""], ["male", "female"], ["male", "female", ""]]))
     sessions = draw(st.sampled_from([[""], ["1", "2", "3"], ["1", "2", "3", "4", "5", "6", ""]]))
     columns = {"gender": genders, "session": sessions, "split": ["train", "Dev", "test2"]}
@@ -47,6 +49,8 @@ def wild(draw: st.DrawFn) -> Manifest:
         row = {column: rng.choice(values) for column, values in columns.items()}
         if name and rng.random() >= unsteady:
             row = dict(traits[name])
+        if not name and rng.random() < segmented:
+            row["file"] = f"/long{rng.integers(3)}.wav"
         rows.append({**row, "speaker": name, "emotion": rng.choice(["anger", "joy"])})
     return build(rows)
 

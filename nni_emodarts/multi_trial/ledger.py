@@ -160,10 +160,12 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
     def _propose(self, model: ChoiceSpace) -> None:
         architecture = model.architecture
         with self._lock:
+            proposed = self._proposed
             entry = self._book(model, architecture)
             new = entry is not None and self._running.get(model) == architecture.id
             known = entry is not None and entry.ended  # one that ends from here on answers its waiting models itself
-            self._in_vain = 0 if new else self._in_vain + 1
+            # One that an earlier run trained is new to this run's strategy, which repeats what that run's had proposed.
+            self._in_vain = 0 if self._proposed > proposed else self._in_vain + 1
         if entry is None:
             self._end(model, ModelStatus.Invalid)
         elif new:

@@ -1,5 +1,6 @@
 """One fold with one seed: train by the recipe, read the test part once."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +9,6 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.environment import Stopwatch
-from nni_emodarts.overlap import Overlap
 from nni_emodarts.preparation import Corpus, note_corpus
 from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold, Rows
@@ -28,7 +28,7 @@ def retrain_fold(
     seed: int,
     folder: RunFolder,
     read_test: bool = True,
-    overlap: Overlap | None = None,
+    overlap: Sequence[str] = (),
     progress: Progress = silent,
     report: Report | None = None,
     validate: bool = True,
@@ -84,8 +84,8 @@ def retrain_fold(
     }
     if config.retrain.refit and validated:
         trained = _refit(config, corpus, network, fold, seed, trained, progress)
-    if overlap is not None and overlap.speakers:
-        metrics["overlap"] = list(overlap.speakers)
+    if overlap:
+        metrics["overlap"] = list(overlap)
     if read_test:
         table = predictions(config, corpus, trained, fold.test, fold.index, seed)
         folder.write_csv(PREDICTIONS, table)

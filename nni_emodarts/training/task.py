@@ -136,13 +136,14 @@ def make_task(
         weighted: whether classes are weighed inversely to their frequency.
         **objective: `label_smoothing`, `focal`, `mixup` of `EmotionTask`.
     """
+    warmup_epochs = min(optimizer.warmup_epochs, epochs / 2)  # a shortened training also needs its peak, and its end
     return EmotionTask(
         class_weights(labels, num_classes) if weighted else torch.ones(num_classes),
         total_steps=epochs * steps_per_epoch,
         optimizer=optimizer.name,
         learning_rate=optimizer.learning_rate,
         final_learning_rate=optimizer.final_learning_rate,
-        warmup_steps=round(optimizer.warmup_epochs * steps_per_epoch),
+        warmup_steps=round(warmup_epochs * steps_per_epoch),
         momentum=optimizer.momentum,
         weight_decay=optimizer.weight_decay,
         **objective,

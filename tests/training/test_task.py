@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from nni_emodarts.config import load_config
+from nni_emodarts.config import OptimizerConfig, load_config
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.space import build_model, random_architecture
 from nni_emodarts.training.graph import onnx_graph
-from nni_emodarts.training.task import EmotionTask, class_weights
+from nni_emodarts.training.task import EmotionTask, class_weights, make_task
 from nni_emodarts.training.trainer import pick_device
 
 
@@ -40,6 +40,19 @@ def test_the_rate_warms_up_and_falls_along_a_cosine(optimizer: str) -> None:
     for step in (10, 35, 60, 110):
         assert rates[step] == pytest.approx(0.01 + 0.09 * (1 + math.cos(math.pi * (step - 10) / 100)) / 2)
     assert rates[-1] == pytest.approx(0.01)
+
+
+def test_a_short_training_reaches_its_peak_and_ends_low() -> None:
+    """Such as Hyperband's first rung: an epoch, where the recipe warms up for two."""
+    config = OptimizerConfig(warmup_epochs=2.0, learning_rate=0.1, final_learning_rate=0.0)
+    for epochs, peak in ((1, 5), (3, 15), (60, 20)):
+        task = make_task(config, np.array([0, 1]), 2, epochs, 10)
+        task.set_model(nn.Linear(2, 2))
+        factor = task.configure_optimizers()["lr_scheduler"]["scheduler"].lr_lambdas[0]
+        factors = [factor(step) for step in range(10 * epochs + 1)]
+        assert int(np.argmax(factors)) in (peak - 1, peak)
+        assert max(factors) == 1
+        assert factors[-1] == pytest.approx(0)
 
 
 def test_a_gpu_that_is_not_there() -> None:
