@@ -152,7 +152,7 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.architecture import Architecture as Arch
-    from nni_emodarts.run_folder import RunFolder, architecture_file, config_beside
+    from nni_emodarts.run_folder import CARD, FINAL, RunFolder, architecture_file, config_beside
 
     architecture = architecture_file(architecture)
     arch = Arch.load(architecture)
@@ -177,7 +177,7 @@ def retrain(
         pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
     console.show_skipped(len(corpus.skipped), out)
     console.show_pooled(pooled)
-    if final:
+    if final or folder.has(f"{FINAL}/{CARD}"):  # whose figures may be of more folds now
         from nni_emodarts.deploy.card import write_card
         from nni_emodarts.deploy.folder import open_network
 

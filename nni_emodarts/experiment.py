@@ -22,7 +22,7 @@ from nni_emodarts.errors import ExperimentError
 from nni_emodarts.node_options import node_options
 from nni_emodarts.ports import free_port
 from nni_emodarts.processes import ended_in_order, uninterrupted
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder
+from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, refuse_different_corpora
 
 _POLL = 2.0  # seconds
 _TIMEOUT = 10.0  # seconds
@@ -253,6 +253,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     Raises:
         ExperimentError: no trial has test predictions, two have the same fold and seed, or they skipped different
             recordings.
+        RunFolderError: they are of several corpora or protocols.
     """
     from nni_emodarts.metrics import pool, pooled_table
 
@@ -265,6 +266,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
         )
     figures = [run.read_json(METRICS) for run in scored]
     _refuse_different_skips(scored)
+    refuse_different_corpora("these trials", scored)
     try:
         pooled = pooled_table(pool(run.read_csv(PREDICTIONS) for run in scored), figures[0]["classes"])
     except ValueError as error:

@@ -30,6 +30,7 @@ from nni_emodarts.strategies.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
+from nni_emodarts.writing import replacing
 
 OnEpoch = Callable[[int, float | None], None]
 """Told how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
@@ -84,9 +85,8 @@ class Recorder(pl.Callback):
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
-        temporary = self._folder.path / f".{CHECKPOINT}.new"
-        trainer.save_checkpoint(temporary)
-        temporary.replace(self._folder.path / CHECKPOINT)
+        with replacing(self._folder.path / CHECKPOINT) as temporary:
+            trainer.save_checkpoint(temporary)
         self.write()
         self._on_epoch(len(self.history), val_uar)
 

@@ -135,12 +135,12 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
     Raises:
         RunFolderError: the folder's run is of another manifest, whose folds are others, or of other recordings.
     """
-    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings}
+    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings, "protocol": corpus.protocol}
     held = folder.read_json(CORPUS) if folder.has(CORPUS) else identity
-    if any(held.get(name) != value for name, value in identity.items()):
+    if any(held.get(name, value) != value for name, value in identity.items()):
         raise RunFolderError(
-            f"output folder {folder.path} holds a run of another manifest, or of recordings that were replaced, mended "
-            f"or skipped since ({CORPUS}); name another folder, or --overwrite that run"
+            f"output folder {folder.path} holds a run of another manifest or protocol, or of recordings that were "
+            f"replaced, mended or skipped since ({CORPUS}); name another folder, or --overwrite that run"
         )
     folder.write_json(CORPUS, {**identity, **corpus.facts.to_dict()})
     if bad_audio == "skip":

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Self
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.writing import write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONFIG = "config.yml"
 ARCHITECTURE = "architecture.json"
@@ -23,7 +24,7 @@ WEIGHTS = "weights.safetensors"
 GRAPH = "model.onnx"
 SKIPPED = "skipped.csv"
 CORPUS = "corpus.json"
-"""Digests of the manifest and the recordings that a run is computed from."""
+"""Digests of the manifest and the recordings that a run is computed from, and the protocol that divides them."""
 CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
@@ -175,7 +176,7 @@ class RunFolder:
         """Write data as JSON; numbers that are not finite become null."""
         self.write_bytes(name, (json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n").encode())
 
-    def write_csv(self, name: str, table: pd.DataFrame) -> None:
+    def write_csv(self, name: str, table: "pd.DataFrame") -> None:
         """Write a table."""
         self.write_bytes(name, table.to_csv(index=False, float_format="%.8g").encode())
 
@@ -201,12 +202,14 @@ class RunFolder:
             raise RunFolderError(f"run folder {self.path}: {name} holds no object")
         return data
 
-    def read_csv(self, name: str) -> pd.DataFrame:
+    def read_csv(self, name: str) -> "pd.DataFrame":
         """Read a table of the run; labels stay text.
 
         Raises:
             RunFolderError: it is missing or broken, or lacks a column.
         """
+        import pandas as pd  # which reads the number of threads: not before a trial has set it
+
         texts = dict.fromkeys(("file", "speaker", "emotion", "predicted"), str)
         try:
             table = pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
@@ -278,3 +281,24 @@ def _finite(data: Any) -> Any:
     if isinstance(data, float) and (data != data or data in (float("inf"), float("-inf"))):
         return None
     return data
+
+
+def refuse_different_corpora(path: str | Path, runs: Iterable[RunFolder]) -> None:
+    """Refuse to take networks of several corpora or protocols for folds and seeds of one run.
+
+    Args:
+        path: what was named, for the message.
+        runs: folders of networks.
+
+    Raises:
+        RunFolderError: two note that they were computed from different corpora.
+    """
+    noted = {run.path: run.read_json(CORPUS) for run in runs if run.has(CORPUS)}
+    for key, what in (("manifest", "manifests"), ("protocol", "protocols"), ("recordings", "recordings")):
+        first = {found[key]: run for run, found in noted.items() if key in found}
+        if len(first) > 1:
+            one, other = sorted(first.values())[:2]
+            raise RunFolderError(
+                f"{path}: {one} and {other} are runs of different {what} ({CORPUS}), which cannot be pooled; name the "
+                f"runs of each by themselves"
+            )

@@ -2,10 +2,10 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from nni_emodarts.errors import RunFolderError
@@ -48,17 +48,22 @@ def write_json_file(file: Path, data: Mapping[str, Any]) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file such that it is whole or absent, whatever happens."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with replacing(path) as temporary, temporary.open("xb") as file:  # for whom the umask allows
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name of its own beside a file, which becomes the file once all is written; where that fails, it is deleted."""
+    temporary = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
+        yield temporary
+        with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException as error:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            temporary.unlink()
         if isinstance(error, OSError):
             error.filename = str(path)  # a write that fails names no file
         raise

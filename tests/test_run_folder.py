@@ -1,13 +1,15 @@
 import errno
 import json
 import math
+import os
+import stat
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.run_folder import RunFolder, config_beside
+from nni_emodarts.run_folder import RunFolder, config_beside, refuse_different_corpora
 from nni_emodarts.writing import write_atomically
 
 
@@ -99,6 +101,31 @@ def test_writes_are_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert caught.value.filename == str(path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["metrics.json"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
+def test_files_are_for_whom_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "file", b"data")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_networks_of_two_corpora_are_not_of_one_run(tmp_path: Path) -> None:
+    runs = [RunFolder(tmp_path / name) for name in "abc"]
+    for run, noted in zip(runs, ({"manifest": "1", "protocol": "loso"}, {"manifest": "1"}, None), strict=True):
+        run.path.mkdir()
+        if noted is not None:
+            run.write_json("corpus.json", noted)
+    refuse_different_corpora("these", runs)
+    runs[1].write_json("corpus.json", {"manifest": "1", "protocol": "kfold:3"})
+    with pytest.raises(RunFolderError, match=r"these: .*a and .*b are runs of different protocols"):
+        refuse_different_corpora("these", runs)
+    runs[1].write_json("corpus.json", {"manifest": "2", "protocol": "loso"})
+    with pytest.raises(RunFolderError, match="different manifests"):
+        refuse_different_corpora("these", runs)
 
 
 def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The trial scripts outside NNI, and the room that talks to it."""
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,16 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.flat_space import flat_sample
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
+
+
+@pytest.mark.parametrize("script", ["pipeline", "search", "retrain", "candidate"])
+def test_nothing_that_counts_threads_is_loaded_before_they_are_set(script: str) -> None:
+    """OpenMP and OpenBLAS read their number once."""
+    loaded = (
+        f"import sys, nni_emodarts.trials.{script}; print({{'numpy', 'pandas', 'torch', 'scipy'}} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_quiet_outside_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 import numpy as np
 
 from nni_emodarts.deploy.listening import Heard, Recording, Source, hear, name_of, stream, survey_whole
-from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, cut, spans
+from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
 from nni_emodarts.progress import Progress, silent
 
@@ -202,11 +202,11 @@ class EmotionRecognizer:
         rate = self.sampling_rate
         size = round(window * rate)
         total = -(-survey.samples * rate // survey.rate)
-        wanted = spans(total, size, max(1, round((1 - overlap) * size)))
+        windows = total, size, max(1, round((1 - overlap) * size))
         silence = Silence(survey, silence_db)
         notes = tuple(survey.notes(rate))
-        pieces = zip(wanted, cut(stream(source, rate), wanted), strict=True)
-        done = 0
+        pieces = zip(spans(*windows), cut(stream(source, rate), spans(*windows)), strict=True)
+        done, count = 0, count_spans(*windows)
         while group := list(islice(pieces, WINDOWS_AT_ONCE)):
             spoken = [waveform for (first, last), waveform in group if not silence(first / rate, last / rate)]
             rows = iter(self._recognise(source.name, spoken) if spoken else ())
@@ -218,7 +218,7 @@ class EmotionRecognizer:
                     yield Moment(source.name, start, end, *self._name(next(rows)), notes)
                 notes = ()
             done += len(group)
-            progress(f"windows of {source.name}", done, len(wanted))
+            progress(f"windows of {source.name}", done, count)
 
     def _try_to_hear(self, recording: Recording, sampling_rate: int | None) -> tuple[str, Heard | Failure]:
         name = name_of(recording)

@@ -1,6 +1,6 @@
 """A long recording as windows that overlap, of which the silent ones are known before anything is recognised."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -19,8 +19,10 @@ Span = tuple[int, int]
 """First sample, and the one after the last."""
 
 
-def spans(samples: int, size: int, step: int) -> list[Span]:
+def spans(samples: int, size: int, step: int) -> Iterator[Span]:
     """Windows over a recording; the last ends where the recording does, so that all are equally long.
+
+    They come one by one, since a long recording has millions of small ones.
 
     Args:
         samples: length of the recording.
@@ -28,11 +30,17 @@ def spans(samples: int, size: int, step: int) -> list[Span]:
         step: from the beginning of one window to that of the next.
     """
     if samples <= size:
-        return [(0, samples)]
-    firsts = list(range(0, samples - size + 1, step))
+        yield 0, samples
+        return
+    firsts = range(0, samples - size + 1, step)
+    yield from ((first, first + size) for first in firsts)
     if firsts[-1] + size < samples:
-        firsts.append(samples - size)
-    return [(first, first + size) for first in firsts]
+        yield samples - size, samples
+
+
+def count_spans(samples: int, size: int, step: int) -> int:
+    """How many windows `spans` gives."""
+    return 1 if samples <= size else 1 + -(-(samples - size) // step)
 
 
 def check_windows(window: float, overlap: float, silence_db: float | None) -> None:
@@ -83,7 +91,7 @@ def _loud(levels: np.ndarray, step: float) -> float:
     return float(np.partition(levels, -count)[-count])
 
 
-def cut(pieces: Iterator[np.ndarray], wanted: Sequence[Span]) -> Iterator[np.ndarray]:
+def cut(pieces: Iterator[np.ndarray], wanted: Iterable[Span]) -> Iterator[np.ndarray]:
     """The wanted stretches of a waveform that comes piece by piece; only one window is kept in memory.
 
     Args:

@@ -25,6 +25,8 @@ MAX_SECONDS = 600
 """Longest stretch that is one utterance: features of an hour and a batch of them would fill memory."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
+UNKNOWN_FRAMES = 2**62
+"""Number of samples from which a header means that it knows none: FLAC that an encoder wrote to a pipe."""
 CLIPPED_SHARE = 0.001
 """Share of samples at full scale from which a recording is named: peaks that touch it are harmless, runs are not."""
 QUIET_DBFS = -60.0
@@ -79,7 +81,7 @@ def open_stretch(path: str | Path, start: float | None = None, end: float | None
         # as bytes, since a name need not be text
         with soundfile.SoundFile(os.fsencode(path)) as sound:
             first, last = _bounds(path, sound, start, end)
-            sound.seek(first)
+            _go_to(sound, first)
             yield Stretch(sound, last - first)
     except (soundfile.SoundFileError, OSError, TypeError) as error:  # TypeError: a file named .raw, which has no header
         reason = str(getattr(error, "error_string", error)).rstrip(".")
@@ -87,6 +89,15 @@ def open_stretch(path: str | Path, start: float | None = None, end: float | None
         if path.name.startswith("._"):
             remedy = "macOS keeps notes under such names: remove its line from the manifest"
         raise AudioError(f"{path}: cannot be decoded ({reason}); {remedy}") from None
+
+
+def _go_to(sound: soundfile.SoundFile, first: int) -> None:
+    """Go to a sample; codecs of telephones (GSM 6.10) know no way but to decode all before it."""
+    if first and sound.seekable():
+        sound.seek(first)
+        return
+    while first > 0 and (read := len(sound.read(min(first, BLOCK_SAMPLES // sound.channels), always_2d=True))):
+        first -= read
 
 
 def mix_down(block: np.ndarray) -> np.ndarray:
@@ -185,6 +196,10 @@ def _bounds(path: Path, sound: soundfile.SoundFile, start: float | None, end: fl
     rate, low, high = sound.samplerate, *SAMPLING_RATES
     if not low <= rate <= high:
         raise AudioError(f"{path}: states a sampling rate of {rate} Hz, outside {low} to {high}; mend its header")
+    if end is None and sound.frames >= UNKNOWN_FRAMES:
+        raise AudioError(
+            f"{path}: its header states no length, as of a stream; encode it again, or name its start and end"
+        )
     seconds = sound.frames / rate
     start = 0.0 if start is None else start
     stop = seconds if end is None else end

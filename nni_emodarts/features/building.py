@@ -30,12 +30,17 @@ POOL_PAYS_SECONDS = 10.0
 DIGEST = np.dtype((np.bytes_, 2 * DIGEST_BYTES))
 
 
+State = tuple[int, int]
+"""Size of a file, and when it was last changed (ns): what tells that it is no longer the one that was hashed."""
+
+
 class Recording(NamedTuple):
     """An utterance whose map is to be computed."""
 
     row: int
     key: str
     file: str
+    state: State
     start: float | None
     end: float | None
 
@@ -60,12 +65,20 @@ class Work:
             if self.shelf.frames(recording.key) is not None:
                 continue
             try:
-                waveform = read_audio(recording.file, self.extractor.sampling_rate, recording.start, recording.end)
+                waveform = _read(recording, self.extractor.sampling_rate)
             except AudioError as error:
                 faults.append((recording.row, str(error)))
             else:
                 self.shelf.write(recording.key, self.extractor(waveform))
         return len(chunk), faults
+
+
+def _read(recording: Recording, sampling_rate: int) -> np.ndarray:
+    """The waveform whose map its key names: a file that was replaced meanwhile would lie under its former content's."""
+    waveform = read_audio(recording.file, sampling_rate, recording.start, recording.end)
+    if _state(recording.file) != recording.state:
+        raise AudioError(f"{recording.file}: changed after it was hashed; start again once it stays as it is")
+    return waveform
 
 
 def build_store(
@@ -106,12 +119,12 @@ def fill_store(
 ) -> tuple[FeatureStore, dict[int, str]]:
     """As `build_store`, but recordings that cannot be used are an answer: reason by row. Their rows hold no map."""
     table, cores = manifest.table, len(os.sched_getaffinity(0))
-    digests, unreadable = _digests(table["file"], cores, progress)
+    digests, states, unreadable = _digests(table["file"], cores, progress)
     spans = table[list(TIMES)].to_numpy()
     keys = np.fromiter(map(_key, digests, spans), DIGEST, len(digests))
     shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
     lengths = _lengths(shelf, keys)
-    missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], spans)
+    missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], states, spans)
     faults = _extract(missing, Work(extractor, shelf), cores if workers is None else workers, progress)
     store = FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if len(missing) else lengths)
     return store, {**unreadable, **faults}
@@ -124,6 +137,7 @@ class _Missing:
     rows: np.ndarray
     keys: np.ndarray
     files: pd.Series
+    states: np.ndarray
     spans: np.ndarray
 
     def __len__(self) -> int:
@@ -136,30 +150,41 @@ class _Missing:
 
     def _recording(self, row: int) -> Recording:
         start, end = map(_seconds, self.spans[row])
-        return Recording(row, self.keys[row].decode(), str(self.files.iat[row]), start, end)
+        size, changed = self.states[row].tolist()
+        return Recording(row, self.keys[row].decode(), str(self.files.iat[row]), (size, changed), start, end)
 
 
-def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, dict[int, str]]:
-    """Digest of each row's file, empty where it cannot be read, and the reason by row. Each file is read once."""
+def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
+    """Digest of each row's file, empty where it cannot be read, its state, and the reason by row.
+
+    Each file is read once.
+    """
     codes, names = pd.factorize(files)
-    digests = np.zeros(len(names), DIGEST)
+    digests, states = np.zeros(len(names), DIGEST), np.zeros((len(names), 2), np.int64)
     reasons: dict[int, str] = {}
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, len(names), HASH_CHUNK):
             for number, answer in enumerate(pool.map(_try_digest, names[first : first + HASH_CHUNK]), first):
-                if isinstance(answer, str):
-                    digests[number] = answer
+                if isinstance(answer, tuple):
+                    digests[number], states[number] = answer
                 else:
                     reasons[number] = f"{names[number]}: {answer.strerror or answer}; correct its name in the manifest"
             progress("hashing", min(first + HASH_CHUNK, len(names)), len(names))
-    return digests[codes], {row: reasons[code] for row, code in enumerate(codes.tolist()) if code in reasons}
+    bad = {row: reasons[code] for row, code in enumerate(codes.tolist()) if code in reasons}
+    return digests[codes], states[codes], bad
 
 
-def _try_digest(file: str) -> str | OSError:
+def _try_digest(file: str) -> tuple[str, State] | OSError:
     try:
-        return digest_file(file)
+        state = _state(file)
+        return digest_file(file), state
     except OSError as error:
         return error
+
+
+def _state(file: str) -> State:
+    found = Path(file).stat()
+    return found.st_size, found.st_mtime_ns
 
 
 def _seconds(value: float) -> float | None:

@@ -24,6 +24,7 @@ from nni_emodarts.run_folder import (
     METRICS,
     PREDICTIONS,
     RunFolder,
+    refuse_different_corpora,
 )  # fmt: skip
 from nni_emodarts.statistics import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 from nni_emodarts.summaries import read_cell
@@ -250,6 +251,7 @@ def _read_folder(name: str, path: Path) -> Run:
     folders = list(_network_folders(path))
     _refuse_twice(path, folders)
     networks = tuple(sorted((_read_network(folder) for folder in folders), key=lambda each: (each.seed, each.fold)))
+    refuse_different_corpora(f"run {path}", folders)
     _refuse_different_classes(path, networks)
     searches = tuple(_read_search(folder) for folder in _search_folders(path, folders))
     if not networks and not searches:

@@ -38,6 +38,28 @@ def test_segment_equals_slice(tmp_path, tone):
     np.testing.assert_array_equal(read_audio(file, RATE, 1.5, 2.05), source[24000:])  # a rounded annotation
 
 
+def test_a_telephone_codec_that_cannot_be_sought_in_is_read(tmp_path, tone):
+    file = tmp_path / "call.wav"
+    soundfile.write(file, tone(2.0, 8000), 8000, subtype="GSM610")
+    with soundfile.SoundFile(file) as sound:
+        assert not sound.seekable()
+    whole = soundfile.read(file, dtype="float32")[0]
+    np.testing.assert_array_equal(read_audio(file, 8000), whole)
+    np.testing.assert_array_equal(read_audio(file, 8000, 0.5, 1.25), whole[4000:10000])
+
+
+def test_a_stream_whose_header_states_no_length_is_told_so(tmp_path, tone):
+    file = tmp_path / "stream.flac"
+    soundfile.write(file, tone(2.0, RATE), RATE)
+    whole, data = read_audio(file, RATE, 0.5, 1.25), bytearray(file.read_bytes())
+    data[21] &= 0xF0  # the last 36 bits of these 8 bytes count the samples
+    data[22:26] = bytes(4)
+    file.write_bytes(data)
+    with pytest.raises(AudioError, match=r"stream\.flac: its header states no length.*encode it again"):
+        read_audio(file, RATE)
+    np.testing.assert_array_equal(read_audio(file, RATE, 0.5, 1.25), whole)
+
+
 def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
     file = tmp_path / "stereo.wav"
     source = np.stack([tone(0.5, RATE, seed=1), tone(0.5, RATE, seed=2)], axis=1)

@@ -213,6 +213,25 @@ def test_leftovers_are_removed_once_old(cache, recordings, manifest_of, counting
     assert young.exists()  # its writer may be at work
 
 
+def test_a_recording_that_changes_after_it_was_hashed_is_no_map_of_its_former_content(
+    cache, recordings, manifest_of, log_mel, monkeypatch
+):
+    (file, other), hashed = recordings(2), building.digest_file
+
+    def replaced(path):
+        found = hashed(path)
+        file.write_bytes(other.read_bytes())
+        return found
+
+    extractor = FeatureExtractor(**log_mel)
+    monkeypatch.setattr(building, "digest_file", replaced)
+    with pytest.raises(BadRecordings, match="changed after it was hashed"):
+        build_store(manifest_of([file]), extractor, cache, 1)
+    monkeypatch.undo()
+    assert stored(cache) == []
+    assert_holds(build_store(manifest_of([file]), extractor, cache, 1), [other], extractor)
+
+
 def test_all_bad_recordings_are_told_after_the_good_are_stored(cache, recordings, manifest_of, counting, tmp_path):
     files, extractor = recordings(3), counting()
     bad = [tmp_path / f"bad_{number}.wav" for number in range(25)]
