@@ -168,6 +168,23 @@ def test_gender_is_joined_by_speaker(run: Path, small_manifest: Path) -> None:
         assert [float(rows[name][column]) for name in ("anger", "neutral")] == pytest.approx(expected, abs=5e-4)
 
 
+def test_a_card_follows_its_figures(command: Command, run: Path, tmp_path: Path) -> None:
+    """More folds or seeds change what the network to ship is thought to reach, with `--final` or without."""
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    (folder / "config.yml").unlink()  # the command writes its own, which says the same in other words
+    words = ["retrain", "--architecture", folder, "--config", run / "config.yml", "--folds", "0,3", "--seeds", 1]
+    words += ["--out", folder, "--resume"]
+    card = folder / "final/model_card.md"
+    card.unlink(missing_ok=True)
+    assert command(*words)[0] == 0
+    assert not card.exists(), "none was asked for"
+    card.write_text("of fewer folds")
+    code, printed, _ = command(*words)
+    assert code == 0
+    assert "network to ship" in printed
+    assert "2 folds, 1 seed" in card.read_text()
+
+
 def test_a_card_without_its_recordings(run: Path, small_manifest: Path, tmp_path: Path) -> None:
     """A run that has moved to another machine still explains itself."""
     shutil.copytree(run, tmp_path / "run")
