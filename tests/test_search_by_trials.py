@@ -218,6 +218,9 @@ def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: 
         booked = Architecture.from_choices(space, flat, 4, (1, 40))
         held = json.loads((out / "candidates" / booked.id / "metrics.json").read_text())
         assert held["choices"] == booked.sample(), "what was trained is what NNI's row shows"
+        shown = home / "nni-experiments" / name / "environments/local-env/trials" / trial
+        kept = Architecture.load(out / "candidates" / booked.id / "architecture.json")
+        assert Architecture.load(shown / "architecture.json").to_dict() == kept.to_dict(), "both know whom it heard"
         assert figures[trial]["default"] == held["val_uar"] == pytest.approx(table["val_uar"][booked.id], abs=1e-6)
     with pytest.raises(requests.RequestException):
         Manager(port).status()

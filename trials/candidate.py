@@ -6,7 +6,7 @@ from nni_emodarts.trials.showing import show_architecture
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.run_folder import ARCHITECTURE, RunFolder
 
 
 def main() -> None:
@@ -17,19 +17,16 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
     from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
-    from nni_emodarts.origin import search_origin
     from nni_emodarts.preparation import prepare
 
     if trial.arguments.candidates is None:
         raise ConfigError("--candidates is missing; emodarts search starts this script")
     config = trial.config
     corpus = prepare(config.data, config.features, progress=arguments.show_progress)
+    chosen = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
+    folder = RunFolder(trial.arguments.candidates).child(chosen.id)
+    architecture = Architecture.load(folder.path / ARCHITECTURE)  # as the search noted it, with whom it hears
     fold = corpus.fold(trial.fold)
-    origin = search_origin(config, corpus, fold, trial.seed)
-    architecture = Architecture.from_choices(
-        config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin
-    )
-    folder = RunFolder(trial.arguments.candidates).child(architecture.id)
     epochs, report = candidate_epochs(config), nni_trial.report_intermediate
     metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, epochs, report)
     if nni_trial.in_trial():
