@@ -78,9 +78,13 @@ class Ablations:
         """Digest of the corpus's manifest."""
         return load_manifest(self.shipped.data).digest
 
-    def reference(self, seeds: Sequence[int] = SEEDS) -> list[Job]:
+    def reference(self) -> list[Job]:
         """The cells as shipped: those of the main table."""
-        return jobs_of(self.shipped, Method("darts"), FOLDS, seeds, self.main_cells)
+        return jobs_of(self.shipped, Method("darts"), FOLDS, SEEDS, self.main_cells)
+
+    def finished(self, method: Method, folds: Sequence[int], seeds: Sequence[int]) -> list[dict[str, Any]]:
+        """The main table's cells of a method, of those seeds whose folds are all there."""
+        return finished_cells(jobs_of(self.shipped, method, folds, seeds, self.main_cells), self.manifest)[0]
 
     def own_cells(self, variant: Variant) -> Path:
         """Folder of a variant's cells, where they are none of the main table."""
@@ -199,8 +203,7 @@ def _by_seed(place: Ablations) -> dict[str, dict[str, float]]:
     """UAR on these folds of the planned networks of the main table, by seed: what another seed alone changes."""
     found = {}
     for method in (each for each in map(Method, PLANNED) if not each.svm):
-        seeds = seeds_there(place.main_cells, method)
-        cells, _ = finished_cells(jobs_of(place.shipped, method, FOLDS, seeds, place.main_cells), place.manifest)
+        cells = place.finished(method, FOLDS, seeds_there(place.main_cells, method))
         if cells:
             found[method.name] = dict(summarize(method.name, cells)["uar_by_seed"])
     return found
@@ -209,11 +212,11 @@ def _by_seed(place: Ablations) -> dict[str, dict[str, float]]:
 def _whole(place: Ablations, chosen: Sequence[Variant]) -> dict[str, list[dict[str, Any]]]:
     """By group: the variants that the main table has with all folds, compared there with the same seed."""
     folds = place.corpus.folds(place.data)
-    shipped, _ = finished_cells(jobs_of(place.shipped, Method("darts"), folds, SEEDS, place.main_cells), place.manifest)
+    shipped = place.finished(Method("darts"), folds, SEEDS)
     found: dict[str, list[dict[str, Any]]] = {}
     for variant in (each for each in chosen if each.in_main_table and shipped):
         method = Method(variant.method)
-        cells, _ = finished_cells(jobs_of(place.shipped, method, folds, SEEDS, place.main_cells), place.manifest)
+        cells = place.finished(method, folds, SEEDS)
         if cells:
             rows = compare_with("darts", {"darts": shipped, method.name: cells})
             found.setdefault(variant.group, []).extend(rows)
