@@ -5,8 +5,7 @@ from math import sqrt
 from statistics import mean, stdev
 
 from benchmarks.markdown import markdown_table
-from benchmarks.nas_checklist import Table
-from benchmarks.wording import figure_text, missing_text, p_text, uar_text
+from benchmarks.wording import Table, figure_text, missing_text, p_text, seeds_text, uar_text
 
 
 def ablation_paragraphs(table: Table) -> list[str]:
@@ -17,12 +16,12 @@ def ablation_paragraphs(table: Table) -> list[str]:
     """
     if not table:
         return ["Not computed yet: `python -m benchmarks.ablations`."]
-    folds, seeds = ", ".join(map(str, table["folds"])), ", ".join(map(str, table["seeds"]))
+    folds, seeds = ", ".join(map(str, table["folds"])), seeds_text(table["seeds"])
     parts = [
-        f"On {table['corpus']}, **folds {folds} and seed {seeds} only**. Each row changes one thing of the "
-        "configuration as shipped, `as_shipped`, with what must follow from it, or measures another method. Rows of "
-        "the recipe retrain the architectures that `as_shipped` found, and cost that alone; hand-designed networks are "
-        "trained; the others search anew.",
+        f"On {table['corpus']}, **folds {folds} and {seeds} only**. Each row changes one thing of the configuration as "
+        "shipped, `as_shipped`, with what must follow from it, or measures another method. Rows of the recipe retrain "
+        "the architectures that `as_shipped` found, and cost that alone; hand-designed networks are trained; the "
+        "others search anew.",
         _luck(table),
         missing_text(table),
     ]

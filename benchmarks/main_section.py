@@ -6,9 +6,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from benchmarks.markdown import markdown_table
-from benchmarks.nas_checklist import Table
 from benchmarks.searched_section import searched_paragraphs
-from benchmarks.wording import find_method, missing_text, p_text, uar_text
+from benchmarks.wording import Table, find_method, missing_text, p_text, seeds_text, uar_text
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.report.charts import draw_figures
 
@@ -166,7 +165,7 @@ def _untouched(table: Table) -> str:
     if not rows:
         return ""
     intro = (
-        f"The same without seed {', '.join(map(str, seeds))}, by whose test figures something was chosen (*The "
+        f"The same without {seeds_text(seeds)}, by whose test figures something was chosen (*The "
         "recipe*): other trainings, but the same speakers. p is corrected among these rows alone, which were not "
         "planned:"
     )
@@ -179,7 +178,7 @@ def _unplanned(rows: Sequence[Table]) -> str:
         return ""
     told = "; ".join(
         f"`{row['method']}` {row['difference']:+.3f} ({_interval(row['interval'])}, p {p_text(row['p'])}, "
-        f"seed{'s' if len(row['seeds']) > 1 else ''} {', '.join(map(str, row['seeds']))})"
+        f"{seeds_text(row['seeds'])})"
         for row in rows
     )
     return f"Not planned, and p corrected for nothing, beside `{rows[0]['reference']}`: {told}."

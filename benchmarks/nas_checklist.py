@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.wording import Table, seeds_text
+
 _ENOUGH_CANDIDATES = 10  # the best of fewer is nearly an average network
-Table = dict[str, Any]
-"""A file of docs/results."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Evidence:
             seeds = {method["name"]: set(method["seeds"]) for method in table["methods"]}
             shared = set.intersection(*(seeds.get(name, set()) for name in methods))
             if shared:
-                found.append(f"{table['name']} (seeds {', '.join(map(str, sorted(shared)))})")
+                found.append(f"{table['name']} ({seeds_text(sorted(shared))})")
         return found
 
     def rows(self, name: str) -> list[tuple[str, Table]]:

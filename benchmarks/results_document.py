@@ -15,8 +15,8 @@ from benchmarks import main_section
 from benchmarks.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
 from benchmarks.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
-from benchmarks.nas_checklist import CHECKLIST, Evidence, Table
-from benchmarks.wording import figure_text, find_method, p_text, uar_text
+from benchmarks.nas_checklist import CHECKLIST, Evidence
+from benchmarks.wording import Table, figure_text, find_method, p_text, seeds_text, uar_text
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.writing import write_atomically
 
@@ -121,7 +121,7 @@ def _standing(row: Mapping[str, Any], table: Table) -> str:
     shown = {
         seed for method in table["methods"] if method["name"] in (row["method"], "darts") for seed in method["seeds"]
     }
-    where = f" on seeds {', '.join(map(str, row['seeds']))}" if set(row["seeds"]) < shown else ""
+    where = f" on {seeds_text(row['seeds'])}" if set(row["seeds"]) < shown else ""
     sure = f"{_sureness(row, _least_p_folds(table))} (adjusted p {p_text(row['p_holm'])})"
     return f"{abs(row['difference']):.3f} {how} `{row['method']}`{where}, {sure}"
 

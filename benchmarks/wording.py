@@ -1,6 +1,10 @@
 """How the documents say what a file of docs/results holds."""
 
-from benchmarks.nas_checklist import Table
+from collections.abc import Sequence
+from typing import Any
+
+Table = dict[str, Any]
+"""A file of docs/results."""
 
 
 def missing_text(table: Table) -> str:
@@ -19,6 +23,11 @@ def uar_text(method: Table) -> str:
     """Mean UAR over the seeds, with its deviation where there are several."""
     spread = method["uar_std"]
     return f"{method['uar_mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Which seeds."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def p_text(value: float) -> str:

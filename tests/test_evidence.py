@@ -194,7 +194,7 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
     assert whole.startswith("In part: 1 variants, on 2 folds"), "a few folds and one seed are not all"
 
     assert answer(12.5, [1]).startswith("Yes: 12.5 candidates")
-    assert answer(12.5, [1]).endswith("Computed on: emodb4-loso (seeds 1).")
+    assert answer(12.5, [1]).endswith("Computed on: emodb4-loso (seed 1).")
     assert answer(3.0, [1, 2]).startswith("In part"), "the best of three is nearly an average network"
     assert answer(3.5, [3]).startswith("Not yet"), "other seeds than those of the search"
 
