@@ -124,6 +124,7 @@ PARTS = (
     Part("refit", "recipe", ("retrain.refit=false",), ("retrain.refit=true",)),
     Part("last_epoch", "recipe", ("retrain.keep=best",), ("retrain.keep=last",)),
     Part("contours", "features", ("features.contours=[]",), ("features.contours=[pitch, energy]",)),
+    Part("deltas", "features", ("features.deltas=0",), ("features.deltas=2",)),
 )
 """Parts that are left out, or added, one by one."""
 

@@ -25,7 +25,7 @@ def prepare(manifest: str, preset: str, batch_size: int, variant: str) -> Step:
     corpus = prepare_corpus(config.data, config.features)
     rows = np.arange(len(corpus.manifest))
     utterances = corpus.utterances(rows, Normalizer.fit(corpus.store, rows), SpecAugment(corpus.frequency_bins))
-    loader = _loader(utterances, corpus.frequency_bins, batch_size, variant)
+    loader = _loader(utterances, corpus.collate, batch_size, variant)
 
     def step() -> dict[str, Any]:
         frames, places = 0, 0
@@ -37,10 +37,10 @@ def prepare(manifest: str, preset: str, batch_size: int, variant: str) -> Step:
     return step
 
 
-def _loader(utterances: Utterances, bins: int, batch_size: int, variant: str) -> DataLoader[Any]:
+def _loader(utterances: Utterances, collate: Collate, batch_size: int, variant: str) -> DataLoader[Any]:
     if variant == "by length":
-        return training_loader(utterances, bins, batch_size, seed=1)
-    return DataLoader(utterances, batch_size, shuffle=True, collate_fn=Collate(bins))
+        return training_loader(utterances, collate, batch_size, seed=1)
+    return DataLoader(utterances, batch_size, shuffle=True, collate_fn=collate)
 
 
 def main() -> None:

@@ -221,7 +221,7 @@ def _loaders(
     for_weights, for_alphas = (
         training_loader(
             corpus.utterances(rows, normalizer),
-            corpus.frequency_bins,
+            corpus.collate,
             settings.batch_size,
             seed + number,
             settings.epoch_steps,
@@ -237,10 +237,10 @@ def _evaluator(
 ) -> Callable[[Any], float]:
     """Search -> validation UAR of its supernet as it stands."""
     size, rows = config.search.batch_size, fold.validation
-    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, size)
+    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.collate, size)
     true = corpus.manifest.labels[np.sort(rows)]
     drawn = np.random.default_rng(seed).permutation(fold.train)[: _RECALIBRATION_BATCHES * size]
-    batches = evaluation_loader(corpus.utterances(drawn, normalizer), corpus.frequency_bins, size)
+    batches = evaluation_loader(corpus.utterances(drawn, normalizer), corpus.collate, size)
 
     def evaluate(search: Any) -> float:
         if search.recalibrates:

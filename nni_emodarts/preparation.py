@@ -13,7 +13,7 @@ from nni_emodarts.cache import default_cache
 from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.corpus_facts import CorpusFacts
-from nni_emodarts.data import Augment, Coarsening, Utterances
+from nni_emodarts.data import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
@@ -33,6 +33,7 @@ class Corpus:
         input_shape: (C, F) of their maps.
         skipped: file, start and end where the manifest has any, and reason of each utterance that was left out.
         coarsening: how their resolution is lowered, where it is.
+        deltas: orders of deltas that are channels of their maps.
     """
 
     manifest: Manifest
@@ -41,6 +42,7 @@ class Corpus:
     input_shape: tuple[int, int]
     skipped: pd.DataFrame
     coarsening: Coarsening | None = None
+    deltas: int = 0
 
     @property
     def recordings(self) -> str:
@@ -61,6 +63,11 @@ class Corpus:
     def frequency_bins(self) -> int:
         """Height F of a map."""
         return self.input_shape[1]
+
+    @property
+    def collate(self) -> Collate:
+        """How utterances become a batch of its maps."""
+        return Collate(self.frequency_bins, self.deltas)
 
     def fold(self, index: int) -> Fold:
         """A fold of the corpus's protocol."""
@@ -124,7 +131,7 @@ def prepare(
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, store = manifest.pick(good), store.pick(good)
-    return Corpus(manifest, store, data.protocol, features.input_shape, skipped)
+    return Corpus(manifest, store, data.protocol, features.input_shape, skipped, deltas=features.deltas)
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, stdev, variance
 from typing import Any
 
-from nni_emodarts.comparisons import stacked
+from nni_emodarts.comparisons import stacked, stacked_folds
 from nni_emodarts.ensemble import joint_confusions
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.statistics import bootstrap_uar, uar_of_confusion, wa_of_confusion
@@ -18,16 +18,16 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
 
     Returns:
-        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over
-        speakers), `wa_mean`, `fold_mean_uar`, `fold_uar_std` (deviation of one fold's UAR over the seeds, root
-        mean square over the folds; None for one seed), `val_uar` (None where a cell has none), `recall` by
-        class, `confusion` (rows true, columns predicted, all seeds together), `seeds`, `folds`, and the means
-        of `cpu_seconds`, `search_cpu_seconds` (of one seed, all folds), `parameters` and `flops` (of one
-        network; for one second of audio, None where a cell has none). Where a search has candidates, their mean
-        number; of random search `budget_cpu_seconds`, what it was given to spend, and `payer_cpu_seconds`, what
-        the searches that it is compared with had cost where they were computed (of one seed, all folds); where
-        networks were searched or drawn, `operations`: how often each was chosen; where several seeds say what
-        they answered, `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
+        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over speakers),
+        `wa_mean`, `fold_mean_uar`, `by_fold` and `wa_by_fold` (UAR and WA of each, mean over the seeds), `fold_uar_std`
+        (deviation of one fold's UAR over the seeds, root mean square over the folds; None for one seed), `val_uar`
+        (None where a cell has none), `recall` by class, `confusion` (rows true, columns predicted, all seeds together),
+        `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds` (of one seed, all folds), `parameters`
+        and `flops` (of one network; for one second of audio, None where a cell has none). Where a search has
+        candidates, their mean number; of random search `budget_cpu_seconds`, what it was given to spend, and
+        `payer_cpu_seconds`, what the searches that it is compared with had cost where they were computed (of one seed,
+        all folds); where networks were searched or drawn, `operations`: how often each was chosen; where several seeds
+        say what they answered, `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
     """
     seeds = sorted({cell["seed"] for cell in cells})
     flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
@@ -56,6 +56,7 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "by_fold": {
             str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
         },
+        "wa_by_fold": _accuracies_by_fold(cells),
         "speakers": confusions.shape[1],
         "utterances": int(confusion.sum()) // len(seeds),
         "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
@@ -78,6 +79,12 @@ def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def _deviation_within_folds(cells: Sequence[dict[str, Any]]) -> float:
     folds = {cell["fold"] for cell in cells}
     return sqrt(mean(variance(cell["test_uar"] for cell in cells if cell["fold"] == fold) for fold in folds))
+
+
+def _accuracies_by_fold(cells: Sequence[dict[str, Any]]) -> dict[str, float]:
+    folds = sorted({cell["fold"] for cell in cells})
+    accuracies = wa_of_confusion(stacked_folds(cells)).mean(0)
+    return {str(fold): float(value) for fold, value in zip(folds, accuracies, strict=True)}
 
 
 def _ask_together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def test_a_network_comes_back_from_its_folder(
     model.load_state_dict(load_file(cell / "weights.safetensors"))
     normalizer = Normalizer.from_dict(json.loads((cell / "normalization.json").read_text()))
     rows = small_corpus.fold(3).test
-    loader = evaluation_loader(small_corpus.utterances(rows, normalizer), small_corpus.frequency_bins, 1)
+    loader = evaluation_loader(small_corpus.utterances(rows, normalizer), small_corpus.collate, 1)
     found = predict(model, loader, torch.device("cpu"), len(rows))
     table = pd.read_csv(cell / "predictions.csv")
     classes = json.loads((cell / "metrics.json").read_text())["classes"]
@@ -316,7 +316,7 @@ def test_the_training_loss_of_an_epoch_is_recorded(fast_config: ExperimentConfig
     )
     trained = train(still, small_corpus, drawn(still, small_corpus), rows, None, 1)
     utterances = small_corpus.utterances(rows, trained.normalizer)
-    (batch,) = evaluation_loader(utterances, small_corpus.frequency_bins, len(rows))
+    (batch,) = evaluation_loader(utterances, small_corpus.collate, len(rows))
     weights = class_weights(small_corpus.manifest.labels[rows], small_corpus.num_classes)
     logits = trained.model.cpu().train()(batch.maps, batch.lengths)
     expected = EmotionLoss(weights, still.retrain.label_smoothing, still.retrain.focal)(logits.detach(), batch.labels)

@@ -60,6 +60,7 @@ def test_every_figure_of_a_table_by_hand() -> None:
     assert found["wa_mean"] == pytest.approx((19 + 15) / 60)
     by_fold = {"0": (14 + 12) / 48, "1": (5 + 3) / 12}
     assert found["by_fold"] == pytest.approx(by_fold)
+    assert found["wa_by_fold"] == pytest.approx(by_fold), "classes of equal size"
     assert found["fold_mean_uar"] == pytest.approx(sum(by_fold.values()) / 2)
     assert found["confusion"] == [[15, 5, 0], [4, 14, 2], [8, 7, 5]]
     assert found["recall"] == pytest.approx({"anger": 15 / 20, "fear": 14 / 20, "neutral": 5 / 20})

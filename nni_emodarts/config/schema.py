@@ -53,6 +53,8 @@ class FeatureConfig(Section):
     """Upper edge of the mel bands; half the sampling rate where absent."""
     contours: tuple[Contour, ...] = ()
     """Contours added as further channels."""
+    deltas: Annotated[int, Field(ge=0, le=2), CAME_LATER] = 0
+    """Slopes of the bins added as further channels: 1, or 2 with the slopes of the slopes."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -81,7 +83,7 @@ class FeatureConfig(Section):
     @property
     def input_shape(self) -> tuple[int, int]:
         """(C, F): channels and frequency bins of a map."""
-        return 1 + len(self.contours), self.frequency_bins
+        return 1 + self.deltas + len(self.contours), self.frequency_bins
 
 
 class SpaceConfig(Section):

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nni_emodarts.data.augmentation import Augment
 from nni_emodarts.data.coarsening import Coarsening
+from nni_emodarts.data.maps import to_maps
 from nni_emodarts.features import FeatureStore, Normalizer
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
@@ -131,33 +132,31 @@ class LengthBatches(Sampler[list[int]]):
 
 
 class Collate:
-    """Items -> batch. The first F feature rows are the map's bins, each further row (a contour) is a channel."""
+    """Items -> batch. Channels of a map are its bins, their deltas, and the contours, as `to_maps` makes them."""
 
-    def __init__(self, frequency_bins: int) -> None:
+    def __init__(self, frequency_bins: int, deltas: int = 0) -> None:
+        """Set the number of rows that are bins, and the orders of their deltas."""
         self._bins = frequency_bins
+        self._deltas = deltas
 
     def __call__(self, items: Sequence[Item]) -> Batch:
         """N items -> maps (N, C, F, T) with T the longest length."""
-        lengths = torch.tensor([item.features.shape[1] for item in items])
-        padded = torch.zeros(len(items), items[0].features.shape[0], int(lengths.max()))
-        for number, item in enumerate(items):
-            padded[number, :, : item.features.shape[1]] = item.features
+        maps = [to_maps(item.features[None], self._bins, self._deltas)[0] for item in items]
+        lengths = torch.tensor([each.shape[-1] for each in maps])
+        padded = torch.zeros(len(maps), *maps[0].shape[:-1], int(lengths.max()))
+        for number, each in enumerate(maps):
+            padded[number, ..., : each.shape[-1]] = each
         return Batch(
-            self.to_maps(padded),
+            padded,
             lengths,
             torch.tensor([item.label for item in items]),
             torch.tensor([item.row for item in items]),
         )
 
-    def to_maps(self, rows: Tensor) -> Tensor:
-        """Feature rows (N, R, T) -> maps (N, C, F, T)."""
-        spectrum, contours = rows[:, None, : self._bins], rows[:, self._bins :, None]
-        return torch.cat([spectrum, contours.expand(-1, -1, self._bins, -1)], 1)
-
 
 def training_loader(
     utterances: Utterances,
-    frequency_bins: int,
+    collate: Collate,
     batch_size: int,
     seed: int,
     most: int | None = None,
@@ -165,11 +164,11 @@ def training_loader(
 ) -> DataLoader[Item]:
     """Batches by length, in a new order each epoch, as `LengthBatches` draws them."""
     batches = LengthBatches(utterances.lengths, batch_size, seed, most, epoch)
-    return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))
+    return DataLoader(utterances, batch_sampler=batches, collate_fn=collate)
 
 
-def evaluation_loader(utterances: Utterances, frequency_bins: int, batch_size: int) -> DataLoader[Item]:
+def evaluation_loader(utterances: Utterances, collate: Collate, batch_size: int) -> DataLoader[Item]:
     """Every utterance once, shortest first."""
     order = np.argsort(utterances.lengths, kind="stable")
     batches = [order[start : start + batch_size].tolist() for start in range(0, len(order), batch_size)]
-    return DataLoader(utterances, batch_sampler=batches, collate_fn=Collate(frequency_bins))
+    return DataLoader(utterances, batch_sampler=batches, collate_fn=collate)

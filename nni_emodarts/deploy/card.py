@@ -129,10 +129,11 @@ def _facts(network: NetworkFolder, figures: Mapping[str, Any]) -> Iterator[str]:
         yield "- Network: designed by hand"
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
-    contours = f" and {', '.join(features.contours)}" if features.contours else ""
+    further = [*["deltas", "deltas of deltas"][: features.deltas], *features.contours]
+    channels = f" and {', '.join(further)}" if further else ""
     yield (
         f"- Input: speech at {features.sampling_rate} Hz, heard as {features.frequency_bins} bins of {features.kind}"
-        f"{contours}, every {features.hop_ms:g} ms"
+        f"{channels}, every {features.hop_ms:g} ms"
     )
     epochs = metrics.get("epochs", metrics.get("best_epoch", "unknown"))
     yield f"- Training: {epochs} epochs, seed {metrics.get('seed', 'unknown')}"

@@ -36,7 +36,7 @@ class TorchNetwork:
         self.normalizer = normalizer
         self.model = model.to(device).eval()
         self._device = torch.device(device)
-        self._collate = Collate(extractor.frequency_bins)
+        self._collate = Collate(extractor.frequency_bins, extractor.deltas)
 
     @torch.inference_mode()
     def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.functional import create_dct, melscale_fbanks
 
+from nni_emodarts.data.maps import to_maps
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.features.contours import ENERGY_FLOOR
 from nni_emodarts.features.extraction import FLOOR, MEL, FeatureExtractor
@@ -94,7 +95,7 @@ class WaveformNetwork(nn.Module):
                 f"features.contours: {', '.join(strangers)} cannot be exported, since tracking it is a search and no "
                 f"graph; retrain without it, or recognise with the run folder itself"
             )
-        self.bins = extractor.frequency_bins
+        self.bins, self.deltas = extractor.frequency_bins, extractor.deltas
         self.spectrum = Spectrum(extractor)
         self.contours = nn.ModuleList(Energy(extractor.window, extractor.hop) for _ in extractor.contours)
         self.network = model
@@ -109,11 +110,9 @@ class WaveformNetwork(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
         rows = self.features(waveform)
-        spectrum, contours = rows[:, None, : self.bins], rows[:, self.bins :, None]
-        maps = torch.cat([spectrum, contours.expand(-1, -1, self.bins, -1)], 1) if len(self.contours) else spectrum
         # Every frame is real. Counted rather than read off the shape, so that no traced length is frozen.
         lengths = torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)
-        return torch.softmax(self.network(maps, lengths), 1)
+        return torch.softmax(self.network(to_maps(rows, self.bins, self.deltas), lengths), 1)
 
     def features(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) -> normalised feature rows (N, R, T)."""

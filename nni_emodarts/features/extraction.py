@@ -42,6 +42,8 @@ class FeatureExtractor:
         f_min: lower edge of the lowest band in Hz.
         f_max: upper edge of the highest band in Hz; half the sampling rate where absent.
         contours: names among `pitch` and `energy`, appended as rows in this order.
+        deltas: orders of deltas that a map of these features has as channels. They have no rows: whoever makes the map
+            works them out of what became of the bins (`nni_emodarts.data.maps`).
 
     Raises:
         ConfigError: a value out of bounds.
@@ -58,9 +60,11 @@ class FeatureExtractor:
         f_min: float = 50.0,
         f_max: float | None = None,
         contours: Sequence[str] = (),
+        deltas: int = 0,
     ) -> None:
         self.kind = _known("kind", kind, KINDS)
         self.contours = tuple(_known("contours", name, CONTOURS) for name in contours)
+        self.deltas = deltas
         self.sampling_rate = sampling_rate
         self.window = _samples("window_ms", window_ms, sampling_rate, least=2)
         self.hop = _samples("hop_ms", hop_ms, sampling_rate, least=1)

@@ -67,7 +67,7 @@ def train(
     pl.seed_everything(seed, verbose=False)
     normalizer = Normalizer.fit(corpus.store, train_rows)
     utterances = corpus.utterances(train_rows, normalizer, make_augment(recipe, config.features.frequency_bins))
-    loader = training_loader(utterances, corpus.frequency_bins, recipe.batch_size, seed, recipe.epoch_steps)
+    loader = training_loader(utterances, corpus.collate, recipe.batch_size, seed, recipe.epoch_steps)
     task = make_task(
         recipe.optimizer,
         corpus.manifest.labels[train_rows],
@@ -102,7 +102,7 @@ def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
 def _validator(
     config: ExperimentConfig, corpus: Corpus, normalizer: Normalizer, rows: np.ndarray, device: torch.device
 ) -> Validate:
-    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.frequency_bins, config.retrain.batch_size)
+    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.collate, config.retrain.batch_size)
     true = corpus.manifest.labels[np.sort(rows)]
 
     def validate(model: nn.Module) -> tuple[float, float]:

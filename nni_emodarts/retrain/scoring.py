@@ -20,9 +20,7 @@ def predictions(
     """A trained network's probabilities for rows of the manifest, as a table."""
     rows = np.sort(rows)
     device = next(trained.model.parameters()).device
-    loader = evaluation_loader(
-        corpus.utterances(rows, trained.normalizer), corpus.frequency_bins, config.retrain.batch_size
-    )
+    loader = evaluation_loader(corpus.utterances(rows, trained.normalizer), corpus.collate, config.retrain.batch_size)
     probabilities = predict(trained.model, loader, device, len(rows))
     classes = np.array(corpus.manifest.classes)
     table = describe_rows(corpus, rows, fold, seed)

@@ -1,6 +1,8 @@
+import librosa
 import numpy as np
 import pytest
 import torch
+from torchaudio.functional import compute_deltas
 
 from nni_emodarts.config import load_config
 from nni_emodarts.data import Collate, SpecAugment, evaluation_loader, training_loader
@@ -20,6 +22,21 @@ def test_maps_are_padded_with_zeros_and_contours_become_channels() -> None:
     assert not batch.maps[1, ..., 4:].any()
     assert batch.lengths.tolist() == [7, 4]
     assert (batch.labels.tolist(), batch.rows.tolist()) == ([1, 0], [10, 3])
+
+
+def test_deltas_are_channels_before_the_contours_and_know_nothing_of_padding() -> None:
+    items = [Item(torch.randn(4, 9), 0, 0), Item(torch.randn(4, 3), 0, 1), Item(torch.randn(4, 1), 0, 2)]
+    batch = Collate(frequency_bins=3, deltas=2)(items)
+    assert batch.maps.shape == (3, 4, 3, 9)
+    for item, maps in zip(items, batch.maps, strict=True):
+        frames = item.features.shape[1]
+        first = compute_deltas(item.features[None, :3])[0]
+        torch.testing.assert_close(maps[1, :, :frames], first)
+        torch.testing.assert_close(maps[2, :, :frames], compute_deltas(first[None])[0])
+        assert torch.equal(maps[3, :, :frames], item.features[3].expand(3, -1))
+        assert not maps[..., frames:].any()
+    by_librosa = librosa.feature.delta(items[0].features[:3].numpy(), width=5, mode="nearest")
+    np.testing.assert_allclose(batch.maps[0, 1].numpy(), by_librosa, atol=1e-6)
 
 
 def test_training_batches_hold_every_utterance_once_in_a_new_order() -> None:
@@ -58,10 +75,10 @@ def test_loaders(small_corpus: Corpus) -> None:
     fold = small_corpus.fold(0)
     normalizer = Normalizer.fit(small_corpus.store, fold.train)
     data = small_corpus.utterances(fold.test, normalizer)
-    rows = [batch.rows for batch in evaluation_loader(data, small_corpus.frequency_bins, 3)]
+    rows = [batch.rows for batch in evaluation_loader(data, small_corpus.collate, 3)]
     assert sorted(torch.cat(rows).tolist()) == sorted(fold.test.tolist())
     training = small_corpus.utterances(fold.train, normalizer)
-    batches = list(training_loader(training, small_corpus.frequency_bins, 5, seed=0))
+    batches = list(training_loader(training, small_corpus.collate, 5, seed=0))
     assert sorted(torch.cat([batch.rows for batch in batches]).tolist()) == sorted(fold.train.tolist())
     for batch in batches:
         for number, row in enumerate(batch.rows):
@@ -101,12 +118,15 @@ def test_spec_augment_takes_the_shortest_clips(frames: int) -> None:
     assert SpecAugment(40)(torch.ones(40, frames)).shape == (40, frames)
 
 
-def test_contours_reach_the_network(small_corpus: Corpus) -> None:
-    config = load_config("tiny", settings=["features.contours=[energy]"], options={"data.protocol": "loso"})
-    corpus = prepare(config.data, config.features, small_corpus.manifest)
-    assert corpus.input_shape == (2, 40)
+@pytest.mark.parametrize("factor", [1, 2])
+def test_contours_and_deltas_reach_the_network(small_corpus: Corpus, factor: int) -> None:
+    settings = ["features.contours=[energy]", "features.deltas=1"]
+    config = load_config("tiny", settings=settings, options={"data.protocol": "loso"})
+    corpus = prepare(config.data, config.features, small_corpus.manifest).coarser(factor)
+    assert corpus.input_shape == (3, 40 // factor)
     fold = corpus.fold(0)
     data = corpus.utterances(fold.test, Normalizer.fit(corpus.store, fold.train))
-    batch = next(iter(evaluation_loader(data, corpus.frequency_bins, 4)))
-    assert batch.maps.shape[1:3] == (2, 40)
-    assert torch.equal(batch.maps[:, 1, 0], batch.maps[:, 1, 39])
+    batch = next(iter(evaluation_loader(data, corpus.collate, 4)))
+    assert batch.maps.shape[1:3] == corpus.input_shape
+    assert torch.equal(batch.maps[:, 2, 0], batch.maps[:, 2, -1])
+    torch.testing.assert_close(batch.maps[:1, 1, :, 2:5], compute_deltas(batch.maps[:1, 0])[..., 2:5])

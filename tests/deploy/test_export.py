@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -76,20 +77,27 @@ def test_pitch_is_refused_by_name() -> None:
         plain(extractor, nn.Identity())
 
 
-def onnx_of(model: nn.Module) -> tuple[onnxruntime.InferenceSession, TorchNetwork]:
-    """A network on log-mel features as an exported file and in PyTorch."""
-    extractor = FeatureExtractor(**FEATURES["log_mel"])
-    reference = TorchNetwork(extractor, Normalizer(np.zeros(40), np.ones(40)), model)
+def onnx_of(model: nn.Module, **more: Any) -> tuple[onnxruntime.InferenceSession, TorchNetwork]:
+    """A network on log-mel features, and what else it hears, as an exported file and in PyTorch."""
+    extractor = FeatureExtractor(**{**FEATURES["log_mel"], **more})
+    rows = extractor.feature_rows
+    reference = TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), model)
     return onnxruntime.InferenceSession(export_network(reference, "abcd")), reference
 
 
-def check(model: nn.Module, lengths: Sequence[tuple[int, int]]) -> None:
-    session, reference = onnx_of(model)
+def check(model: nn.Module, lengths: Sequence[tuple[int, int]], **more: Any) -> None:
+    session, reference = onnx_of(model, **more)
     for count, samples in lengths:
         waveform = 0.1 * torch.randn(count, samples).numpy()
         found = session.run(["probabilities"], {"waveform": waveform})[0]
         np.testing.assert_allclose(found, reference(list(waveform)), atol=1e-4)
         assert found.shape == (count, 4)
+
+
+def test_deltas_and_energy_are_in_the_graph() -> None:
+    torch.manual_seed(0)
+    model = CnnLstm(4, (4, 40)).eval()
+    check(model, [(1, 100), (1, 700), (2, 16000), (3, 5000)], deltas=2, contours=("energy",))
 
 
 def test_every_operation_of_the_space_at_any_length(fast_config: ExperimentConfig) -> None:

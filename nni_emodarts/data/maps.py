@@ -1,0 +1,42 @@
+"""Feature rows -> the maps that a network hears: bins, how they change, and contours, each as a channel."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_REACH = 2
+"""Frames to either side that a slope is taken over, as HTK does (Young et al. 2006, section 5.9)."""
+
+
+def to_maps(rows: Tensor, frequency_bins: int, deltas: int = 0) -> Tensor:
+    """Feature rows (N, R, T) -> maps (N, C, F, T).
+
+    Args:
+        rows: of utterances without padding, whose last frame is the end of what was said.
+        frequency_bins: F; the first F rows are the bins of the first channel, each further row (a contour) is a channel
+            that is the same in all bins, behind those of the deltas.
+        deltas: channels of the bins' slopes: 1, or 2 with the slopes of the slopes.
+    """
+    orders = [rows[:, :frequency_bins]]
+    for _ in range(deltas):
+        orders.append(_slopes(orders[-1]))
+    contours = rows[:, frequency_bins:, None]
+    channels = [torch.stack(orders, 1)]
+    if contours.shape[1]:
+        channels.append(contours.expand(-1, -1, frequency_bins, -1))
+    return torch.cat(channels, 1)
+
+
+def _slopes(rows: Tensor) -> Tensor:
+    """Change per frame of each row (N, R, T), by least squares over the frames around; the ends are repeated.
+
+    Torchaudio's `compute_deltas` gives the same, but not as a graph for any number of recordings.
+    """
+    frames, padded = rows.shape[-1], F.pad(rows, (_REACH, _REACH), mode="replicate")
+    steps = range(1, _REACH + 1)
+
+    def moved(by: int) -> Tensor:
+        return padded[..., _REACH + by : _REACH + by + frames]
+
+    total = sum((step * (moved(step) - moved(-step)) for step in steps), torch.zeros_like(rows))
+    return total / (2 * sum(step**2 for step in steps))
