@@ -140,6 +140,7 @@ def _recipe_section(evidence: Evidence) -> list[str]:
     counts = [f"{tried[name] if tried.get(name) is not None else 'not stated yet'} on {name}" for name in TABLES]
     parts = [
         f"Variants of recipe, space and search that were tried: {', '.join(counts)}, besides the ablations above.",
+        _recipe_table(evidence.notes.get("recipe_parts") or []),
         str(evidence.notes.get("recipe") or "").strip(),
     ]
     parts.append(_earlier(evidence))
@@ -151,6 +152,11 @@ def _recipe_section(evidence: Evidence) -> list[str]:
             text = yaml.safe_dump(settings, sort_keys=False).strip()
             parts.append(f"Settings on {table['name']} ([what they mean](configuration.md)):\n\n```yaml\n{text}\n```")
     return parts
+
+
+def _recipe_table(rows: Sequence[Sequence[str]]) -> str:
+    """The parts of the recipe in words."""
+    return markdown_table(["part", "what is done", "what else was tried"], rows) if rows else ""
 
 
 def _earlier(evidence: Evidence) -> str:
