@@ -118,9 +118,10 @@ def _random_search(evidence: Evidence) -> str:
 
 def _cost(evidence: Evidence) -> str:
     names = evidence.having("darts")
+    apart = "stands under *Cost*" if evidence.notes.get("extraction") else "is not counted"
     return (
         "In part: CPU seconds of search and retraining together stand beside those of the search "
-        f"({', '.join(names)}). The extraction of features is not counted."
+        f"({', '.join(names)}). The extraction of features {apart}; what the search for the recipe cost is not known."
         if names
         else "Not yet: `darts` to be computed. The tables count search and retraining together."
     )

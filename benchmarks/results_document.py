@@ -227,9 +227,13 @@ def _cost_table(evidence: Evidence) -> str:
         "CPU hours of the cells that a table is made of: search and retraining, or fitting; without the extraction of "
         "features, and without searches that were done again for their cost alone."
     )
-    return "\n\n".join(
-        [text, markdown_table(["table", "CPU hours", "computed on"], rows), *map(_cost_by_machine, evidence.tables)]
-    )
+    parts = [
+        text,
+        markdown_table(["table", "CPU hours", "computed on"], rows),
+        str(evidence.notes.get("extraction") or "").strip(),
+        *map(_cost_by_machine, evidence.tables),
+    ]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _cost_by_machine(table: Table) -> str:

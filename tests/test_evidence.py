@@ -244,6 +244,7 @@ def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[
     notes.write_text(
         "caveats: {emodb4-loso: [Beware., Of this.]}\nabout: {emodb4-loso: Made up.}\n"
         "earlier: {emodb4-loso: {darts: [0.5, 0.625]}}\ndiagnoses: [Since.]\nrecipe_parts: [[ears, two, one]]\n"
+        "extraction: Took long.\n"
         "trials: [{title: Ears, text: Tried., head: [ear, UAR], rows: [[left, '0.1']], end: Off.}]\n"
     )
     results_document.write_document(docs)
@@ -256,6 +257,8 @@ def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[
     assert "Made up.\n" in page
     assert "### Ears\n\nTried.\n\n| ear | UAR |\n| --- | --- |\n| left | 0.1 |\n\nOff.\n" in page
     assert "## Why, as far as found\n\n- Since.\n" in page
+    assert "\n\nTook long.\n\n" in page
+    assert "features stands under *Cost*" in page
     assert "| part | what is done | what else was tried |\n| --- | --- | --- |\n| ears | two | one |\n" in page
     now = sliced[1][1]["methods"][2]["uar_by_seed"]["1"]
     assert f"| emodb4-loso | `darts` | 0.500, 0.625 | {now:.3f} |" in page
