@@ -224,14 +224,13 @@ def _ensembles(methods: Sequence[Table]) -> str:
 
 def _by_fold(methods: Sequence[Table]) -> str:
     folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
-    uars, accuracies = (
-        markdown_table(
-            ["fold", *folds], [[f"`{m['name']}`", *(f"{m[key][fold]:.2f}" for fold in folds)] for m in methods]
-        )
-        for key in ("by_fold", "wa_by_fold")
-    )
-    text = f"UAR of each fold, mean over the seeds:\n\n{uars}\n\n{_luck(methods)}".rstrip()
-    return f"{text}\n\nWA of each fold, likewise:\n\n{accuracies}"
+
+    def table(key: str) -> str:
+        rows = [[f"`{m['name']}`", *(f"{m[key][fold]:.2f}" for fold in folds)] for m in methods]
+        return markdown_table(["fold", *folds], rows)
+
+    text = f"UAR of each fold, mean over the seeds:\n\n{table('by_fold')}\n\n{_luck(methods)}".rstrip()
+    return f"{text}\n\nWA of each fold, likewise:\n\n{table('wa_by_fold')}"
 
 
 def _luck(methods: Sequence[Table]) -> str:

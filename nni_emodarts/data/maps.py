@@ -20,11 +20,8 @@ def to_maps(rows: Tensor, frequency_bins: int, deltas: int = 0) -> Tensor:
     orders = [rows[:, :frequency_bins]]
     for _ in range(deltas):
         orders.append(_slopes(orders[-1]))
-    contours = rows[:, frequency_bins:, None]
-    channels = [torch.stack(orders, 1)]
-    if contours.shape[1]:
-        channels.append(contours.expand(-1, -1, frequency_bins, -1))
-    return torch.cat(channels, 1)
+    maps, contours = torch.stack(orders, 1), rows[:, frequency_bins:, None]
+    return torch.cat([maps, contours.expand(-1, -1, frequency_bins, -1)], 1) if contours.shape[1] else maps
 
 
 def _slopes(rows: Tensor) -> Tensor:
