@@ -1,4 +1,4 @@
-"""`python -m benchmarks.unchanged REVISION`: a fixed set of runs by the code of a revision and by today's, byte for byte.
+"""`python -m benchmarks.unchanged REVISION`: a fixed set of runs by a revision's code and by today's, byte for byte.
 
 For changes that move code and must move nothing else: architectures, alphas, figures, predictions, drawings, exported
 files, lists of files and what commands print are compared. Times, process ids and ids of NNI experiments are left out.
@@ -39,6 +39,7 @@ _OPTIONS = {
 def commands() -> dict[str, str]:
     """Name -> command line of each run, in their order."""
     search = f"search {_CORPUS} {_SET} --fold 0 --seed 1"
+    retrain = f"retrain --architecture darts {_CORPUS} {_SET}"
     few_samples = "--set search.options.samples=3"
     runs = {"synthesize": "synthesize --out corpus --speakers 6 --utterances 2"}
     runs |= {
@@ -56,19 +57,18 @@ def commands() -> dict[str, str]:
         for name in _MULTI_TRIAL
     }
     return runs | {
-        "retrain": f"retrain --architecture darts --folds 0,1 --seeds 1,2 --allow-overlap --final --out retrained "
-        f"{_CORPUS} {_SET}",
-        "retrain again": f"retrain --architecture darts --folds 0-2 --seeds 1,2 --allow-overlap --resume --out retrained "
-        f"{_CORPUS} {_SET}",
+        "retrain": f"{retrain} --folds 0,1 --seeds 1,2 --allow-overlap --final --out retrained",
+        "retrain again": f"{retrain} --folds 0-2 --seeds 1,2 --allow-overlap --resume --out retrained",
         "retrain wide": f"retrain --architecture tpe --folds 0 --out wide {_CORPUS} {_SET} --set retrain.width=2.0 "
         f"--set retrain.refit=true --set retrain.mixup=0.2 --set retrain.averaging=0.99",
-        "search deltas": f"{search} --strategy darts --out deltas --set features.deltas=1 --set features.contours=[pitch]",
-        "refused fold": f"retrain --architecture darts --folds 1 --out refused {_CORPUS} {_SET}",
+        "search deltas": f"{search} --strategy darts --out deltas --set features.deltas=1 "
+        "--set features.contours=[pitch]",
+        "refused fold": f"{retrain} --folds 1 --out refused",
         "study": "study darts --out study --samples 2",
-        "benchmark": f"benchmark --name small --methods darts,cnn_lstm,random_sampling,egemaps_svm --folds 0,1 --seeds 1,2 "
-        f"--out results --runs runs {_CORPUS} {_SET}",
+        "benchmark": f"benchmark --name small --methods darts,cnn_lstm,random_sampling,egemaps_svm --folds 0,1 "
+        f"--seeds 1,2 --out results --runs runs {_CORPUS} {_SET}",
         "predict": "predict retrained --format csv corpus/01_anger_01.flac",
-        "predict a fold": "predict retrained --fold 0 --seed 2 --over-time --window 0.5 --overlap 0.25 --format json CLIPS",
+        "predict a fold": "predict retrained --fold 0 --seed 2 --over-time --window 0.5 --format json CLIPS",
         "export": "export retrained --out exported/model.onnx --int8 --manifest corpus/manifest.csv",
         "card": "card retrained",
         "draw": "draw darts --out drawn",
@@ -186,7 +186,9 @@ def digests(work: Path) -> Iterator[tuple[str, str]]:
 _PROGRESS = re.compile(r".*: \d+/\d+")
 """A line of progress is printed where time has passed."""
 _VARYING = re.compile(r"seconds|^experiments$|^environment$|^equal_cost$|^cpu$")
-_TIMES = re.compile(r"\b\d+(\.\d+)?(e-?\d+)? (ms|s|min|h|CPU s)\b|\b\d+:\d\d:\d\d\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?")
+_TIMES = re.compile(
+    r"\b\d+(\.\d+)?(e-?\d+)? (ms|s|min|h|CPU s)\b|\b\d+:\d\d:\d\d\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?"
+)
 _IDS = re.compile(r"localhost:\d+|127\.0\.0\.1:\d+|\bpid \d+|#m[0-9a-f]{10}|\b[mp][0-9a-f]{10}\b")
 
 
