@@ -15,7 +15,7 @@ def ablation_paragraphs(table: Table) -> list[str]:
         table: `emodb4-ablations.json`; empty where not computed.
     """
     if not table:
-        return ["Not computed yet: `python -m benchmarks.ablations`."]
+        return ["Not computed yet: `python -m benchmarks.evidence.ablations`."]
     folds, seeds = ", ".join(map(str, table["folds"])), seeds_text(table["seeds"])
     parts = [
         f"On {table['corpus']}, **folds {folds} and {seeds} only**. Each row changes one thing of the configuration as "
@@ -101,7 +101,7 @@ def transfer_paragraphs(table: Table) -> list[str]:
         table: `transfer.json`; empty where not computed.
     """
     if not table or not table["methods"]:
-        return ["Not computed yet: `python -m benchmarks.ablations --groups transfer`."]
+        return ["Not computed yet: `python -m benchmarks.evidence.ablations --groups transfer`."]
     text = (
         "One architecture, carried to the other corpus and trained there from scratch: that of fold 0 and seed 1 of "
         "the main table, fixed beforehand. It stands beside the searches on that corpus itself and beside one "

@@ -68,7 +68,7 @@ def _where(methods: tuple[str, ...], text: str) -> Callable[[Evidence], str]:
 def _ablations(evidence: Evidence) -> str:
     rows = evidence.ablations.get("methods", [])
     if len(rows) < 2:
-        return "Not yet: `python -m benchmarks.ablations`."
+        return "Not yet: `python -m benchmarks.evidence.ablations`."
     groups = [title for key, title in evidence.ablations["groups"].items() if any(r["group"] == key for r in rows)]
     missing = len(evidence.ablations["missing"])
     more = f" ({missing} more are not computed yet)" if missing else ""

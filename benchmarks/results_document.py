@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks import main_section
 from benchmarks.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
-from benchmarks.ablation_table import HAND_DESIGNED
+from benchmarks.evidence.ablation_table import HAND_DESIGNED
 from benchmarks.markdown import markdown_table
 from benchmarks.nas_checklist import CHECKLIST, Evidence
 from benchmarks.wording import Table, figure_text, find_method, p_text, seeds_text, uar_text
@@ -78,8 +78,8 @@ def _preface(evidence: Evidence) -> str:
         "this project set itself, not published results. This page is made of the files under [`results/`](results) "
         "alone; the cells behind them are computed where they are missing:\n\n"
         "```bash\nexport EMODARTS_DATA=/path/to/corpora   # holds emodb4/manifest.csv and ravdess/manifest.csv\n"
-        "python -m benchmarks.results             # main tables; --corpora, --methods, --seeds choose a slice\n"
-        "python -m benchmarks.ablations           # ablations and transfer; --groups chooses some\n"
+        "python -m benchmarks.evidence.results        # main tables; --corpora, --methods, --seeds choose a slice\n"
+        "python -m benchmarks.evidence.ablations      # ablations and transfer; --groups chooses some\n"
         "python -m benchmarks.results_document    # this page alone\n```"
     ]
     for table in evidence.tables:

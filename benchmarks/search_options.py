@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evidence import describe
+from benchmarks.evidence.evidence import describe
 from benchmarks.measuring import machine
 from nni_emodarts.benchmark import Cell, Method, compare
 from nni_emodarts.config import ExperimentConfig, load_config

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from benchmarks.evidence.operations import KINDS, shares
 from benchmarks.markdown import markdown_table
-from benchmarks.operations import KINDS, shares
 from benchmarks.wording import Table
 
 _HEADS = ("skip connections", "pooling", "5 x 5 kernels", "LSTMs", "attention", "four layers")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.further_figures import further_figures
+from benchmarks.evidence.further_figures import further_figures
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark import Cell, Method, settings_digest

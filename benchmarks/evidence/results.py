@@ -1,4 +1,4 @@
-"""`python -m benchmarks.results`: the main tables and docs/RESULTS.md, on the corpora under $EMODARTS_DATA.
+"""`python -m benchmarks.evidence.results`: the main tables and docs/RESULTS.md, on the corpora under $EMODARTS_DATA.
 
 Only cells that are missing under docs/results are computed, so that it can be run in slices: some corpora, some
 methods, some seeds. Then the summaries are made of all cells that are there, and the document of the summaries.
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.evidence import (
+from benchmarks.evidence.evidence import (
     CORPORA,
     METHODS,
     PLANNED,

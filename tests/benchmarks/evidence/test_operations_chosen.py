@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.agreement import agreements
-from benchmarks.operations import count_operations, expected_shares, shares
+from benchmarks.evidence.agreement import agreements
+from benchmarks.evidence.operations import count_operations, expected_shares, shares
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import load_config
 from nni_emodarts.space import build_model, random_architecture

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.further_figures import further_figures
+from benchmarks.evidence.further_figures import further_figures
 from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import load_config
 

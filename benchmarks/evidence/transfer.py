@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.evidence import (
+from benchmarks.evidence.evidence import (
     Corpus,
     delete,
     describe,

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from made_up_cells import make_up_cell, noted_price
 
-from benchmarks import main_section, results, results_document
-from benchmarks.evidence import (
+from benchmarks import main_section, results_document
+from benchmarks.evidence import results
+from benchmarks.evidence.evidence import (
     CORPORA,
     METHODS,
     PLANNED,
@@ -111,7 +112,7 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
     assert "seed 1 15 CPU seconds, as noted." in page
     assert summary["untouched"] == [], "DARTS has no other seed than that by which things were chosen"
     assert "`random_sampling` (9 of 9 cells not computed yet)" in page
-    assert "Not computed yet: `python -m benchmarks.ablations`" in page
+    assert "Not computed yet: `python -m benchmarks.evidence.ablations`" in page
     for item in CHECKLIST:
         assert item.question in page
     before = page
@@ -120,7 +121,7 @@ def test_the_page_holds_what_is_computed_and_says_what_is_not(sliced: tuple[Path
 
 
 def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> None:
-    docs = Path(__file__).parents[1] / "docs"
+    docs = Path(__file__).parents[3] / "docs"
     shutil.copytree(docs / "results", tmp_path / "results", ignore=shutil.ignore_patterns("cells"))
     results_document.write_document(tmp_path)
     page = (docs / "RESULTS.md").read_text()
@@ -133,7 +134,7 @@ def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> N
 
 
 def test_a_chart_shows_every_method_at_its_figure_with_its_interval() -> None:
-    table = json.loads((Path(__file__).parents[1] / "docs" / "results" / "emodb4-loso.json").read_text())
+    table = json.loads((Path(__file__).parents[3] / "docs" / "results" / "emodb4-loso.json").read_text())
     figure = main_section.draw_chart(table)
     texts = [f"{method['uar_mean']:.3f}" for method in table["methods"]]
     assert [text for text in TEXTS.findall(svg(figure)) if text in texts] == texts
@@ -146,7 +147,7 @@ def test_a_chart_shows_every_method_at_its_figure_with_its_interval() -> None:
 @pytest.mark.parametrize("corpus", CORPORA, ids=lambda corpus: corpus.name)
 def test_published_figures_are_those_of_the_cells(corpus: Corpus) -> None:
     """And the cells are those of the presets as they are: a changed default would make the page a lie."""
-    results = Path(__file__).parents[1] / "docs" / "results"
+    results = Path(__file__).parents[3] / "docs" / "results"
     told = json.loads((results / f"{corpus.name}.json").read_text())
     config, cells, held = corpus.config(Path("absent")), results / "cells" / corpus.name, {}
     for method in map(Method, METHODS):

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.ablations`: what each part brings on EMO-DB, three folds and one seed; and transfer both ways.
+"""`python -m benchmarks.evidence.ablations`: what each part brings on EMO-DB, three folds and one seed; and transfer.
 
 Only cells that are missing under docs/results/cells are computed. Architectures as shipped and hand-designed networks
 are cells of the main table, which are computed where they are missing. A corpus takes part in the transfer as a source
@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 
-from benchmarks.ablation_table import GROUPS, REFERENCE, Variant, variants
-from benchmarks.evidence import (
+from benchmarks.evidence.ablation_table import GROUPS, REFERENCE, Variant, variants
+from benchmarks.evidence.evidence import (
     CORPORA,
     PLANNED,
     Corpus,
@@ -30,9 +30,9 @@ from benchmarks.evidence import (
     seeds_there,
     write_json,
 )
-from benchmarks.results import add_places, data_folder, guarded, pick
+from benchmarks.evidence.results import add_places, data_folder, guarded, pick
+from benchmarks.evidence.transfer import TRANSFER, discard_stale_transfer, transfer
 from benchmarks.results_document import ABLATIONS, write_document
-from benchmarks.transfer import TRANSFER, discard_stale_transfer, transfer
 from nni_emodarts.benchmark import Cell, Method, benchmark
 from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import ExperimentConfig, lay_over, validate

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
-from benchmarks.agreement import agreements
-from benchmarks.operations import count_operations, expected_shares
+from benchmarks.evidence.agreement import agreements
+from benchmarks.evidence.operations import count_operations, expected_shares
 from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.comparisons import FIRST_CHOICE, compare_with
 from nni_emodarts.config import SpaceConfig
