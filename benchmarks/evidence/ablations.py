@@ -32,7 +32,7 @@ from benchmarks.evidence.evidence import (
 )
 from benchmarks.evidence.results import add_places, data_folder, guarded, pick
 from benchmarks.evidence.transfer import TRANSFER, discard_stale_transfer, transfer
-from benchmarks.results_document import ABLATIONS, write_document
+from benchmarks.pages.results_document import ABLATIONS, write_document
 from nni_emodarts.benchmark import Cell, Method, benchmark
 from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import ExperimentConfig, lay_over, validate

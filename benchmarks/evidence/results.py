@@ -22,7 +22,7 @@ from benchmarks.evidence.evidence import (
     main_table,
     seeds_there,
 )
-from benchmarks.results_document import write_document
+from benchmarks.pages.results_document import write_document
 from nni_emodarts.benchmark import Method, benchmark
 from nni_emodarts.console import Cells, progress_bars, show_error, show_note
 from nni_emodarts.errors import EmodartsError

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from made_up_cells import make_up_cell, noted_price
 
-from benchmarks import results_document
 from benchmarks.evidence import ablations
 from benchmarks.evidence.ablation_table import GROUPS, PARTS, VARIANTS, variants
 from benchmarks.evidence.evidence import Corpus, main_table
+from benchmarks.pages import results_document
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from made_up_cells import make_up_cell, noted_price
 
-from benchmarks import main_section, results_document
 from benchmarks.evidence import results
 from benchmarks.evidence.evidence import (
     CORPORA,
@@ -23,7 +22,8 @@ from benchmarks.evidence.evidence import (
     main_figures,
     seeds_there,
 )
-from benchmarks.nas_checklist import CHECKLIST, Evidence
+from benchmarks.pages import main_section, results_document
+from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Method, jobs
 from nni_emodarts.corpora.synthetic import make_corpus

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.performance_document`: docs/PERFORMANCE.md, made of the figures under docs/performance."""
+"""`python -m benchmarks.pages.performance_document`: docs/PERFORMANCE.md, from the figures in docs/performance."""
 
 import argparse
 import json
@@ -7,9 +7,9 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from benchmarks import using_section
 from benchmarks.limits import bounds
-from benchmarks.markdown import markdown_table, verdict
+from benchmarks.pages import using_section
+from benchmarks.pages.markdown import markdown_table, verdict
 from benchmarks.search_options import preset_settings
 from nni_emodarts.writing import write_atomically
 
@@ -78,7 +78,7 @@ def _preface(figures: Figures) -> str:
         "from hour to hour, so that ratios within a table say more. This page is made of the files that "
         "these commands write:\n\n"
         f"```bash\n{commands}\npython -m benchmarks.search_options   # accuracy: hours\n"
-        "python -m benchmarks.performance_document\n```"
+        "python -m benchmarks.pages.performance_document\n```"
     )
 
 

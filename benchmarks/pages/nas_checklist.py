@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.wording import Table, seeds_text
+from benchmarks.pages.wording import Table, seeds_text
 
 _ENOUGH_CANDIDATES = 10  # the best of fewer is nearly an average network
 

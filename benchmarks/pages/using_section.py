@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.deploy import CALLS, SECONDS
-from benchmarks.markdown import markdown_table, verdict
+from benchmarks.pages.markdown import markdown_table, verdict
 from nni_emodarts.baselines import BASELINES
 
 COMMANDS = {

@@ -5,9 +5,9 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from benchmarks.markdown import markdown_table
-from benchmarks.searched_section import searched_paragraphs
-from benchmarks.wording import Table, find_method, missing_text, p_text, seeds_text, uar_text
+from benchmarks.pages.markdown import markdown_table
+from benchmarks.pages.searched_section import searched_paragraphs
+from benchmarks.pages.wording import Table, find_method, missing_text, p_text, seeds_text, uar_text
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.report.charts import draw_figures
 

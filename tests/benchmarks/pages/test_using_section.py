@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from benchmarks.using_section import paragraphs
+from benchmarks.pages.using_section import paragraphs
 
 
 def test_the_section_appears_with_its_figures_and_says_what_was_missed(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.evidence.operations import KINDS, shares
-from benchmarks.markdown import markdown_table
-from benchmarks.wording import Table
+from benchmarks.pages.markdown import markdown_table
+from benchmarks.pages.wording import Table
 
 _HEADS = ("skip connections", "pooling", "5 x 5 kernels", "LSTMs", "attention", "four layers")
 _RELATIONS = {"other_seed": "another seed", "other_fold": "another fold", "both_other": "another fold and seed"}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.results_document`: docs/RESULTS.md, made of the files under docs/results alone.
+"""`python -m benchmarks.pages.results_document`: docs/RESULTS.md, made of the files under docs/results alone.
 
 A table, or a row of it, that is not computed yet is left out, and the page says so.
 """
@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from benchmarks import main_section
-from benchmarks.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
 from benchmarks.evidence.ablation_table import HAND_DESIGNED
-from benchmarks.markdown import markdown_table
-from benchmarks.nas_checklist import CHECKLIST, Evidence
-from benchmarks.wording import Table, figure_text, find_method, p_text, seeds_text, uar_text
+from benchmarks.pages import main_section
+from benchmarks.pages.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
+from benchmarks.pages.markdown import markdown_table
+from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
+from benchmarks.pages.wording import Table, figure_text, find_method, p_text, seeds_text, uar_text
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.writing import write_atomically
 
@@ -80,7 +80,7 @@ def _preface(evidence: Evidence) -> str:
         "```bash\nexport EMODARTS_DATA=/path/to/corpora   # holds emodb4/manifest.csv and ravdess/manifest.csv\n"
         "python -m benchmarks.evidence.results        # main tables; --corpora, --methods, --seeds choose a slice\n"
         "python -m benchmarks.evidence.ablations      # ablations and transfer; --groups chooses some\n"
-        "python -m benchmarks.results_document    # this page alone\n```"
+        "python -m benchmarks.pages.results_document  # this page alone\n```"
     ]
     for table in evidence.tables:
         caveats = (evidence.notes.get("caveats") or {}).get(table["name"], [])

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import sqrt
 from statistics import mean, stdev
 
-from benchmarks.markdown import markdown_table
-from benchmarks.wording import Table, figure_text, missing_text, p_text, seeds_text, uar_text
+from benchmarks.pages.markdown import markdown_table
+from benchmarks.pages.wording import Table, figure_text, missing_text, p_text, seeds_text, uar_text
 
 
 def ablation_paragraphs(table: Table) -> list[str]:

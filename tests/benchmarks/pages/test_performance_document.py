@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.performance_document import _paired, document
+from benchmarks.pages.performance_document import _paired, document
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_the_document_is_made_of_its_figures() -> None:
