@@ -7,23 +7,23 @@ from typing import Any
 
 from scipy.special import stdtrit
 
-from benchmarks.limits import bounds
 from benchmarks.pages import using_section
 from benchmarks.pages.markdown import markdown_table, verdict
-from benchmarks.search_options import preset_settings
+from benchmarks.speed.limits import bounds
+from benchmarks.speed.search_options import preset_settings
 from nni_emodarts.writing import write_atomically
 
 COMMANDS = {
-    "supernet": "benchmarks.supernet --preset paper --batch-size 16",
-    "supernet_kept": "benchmarks.supernet --preset paper --batch-size 16 --variants kept",
-    "supernet_64": "benchmarks.supernet --preset paper --batch-size 64 --variants default",
-    "limits": "benchmarks.limits --preset paper --batch-size 16",
-    "search": "benchmarks.search --preset compact --protocol loso --epochs 3"
+    "supernet": "benchmarks.speed.supernet --preset paper --batch-size 16",
+    "supernet_kept": "benchmarks.speed.supernet --preset paper --batch-size 16 --variants kept",
+    "supernet_64": "benchmarks.speed.supernet --preset paper --batch-size 64 --variants default",
+    "limits": "benchmarks.speed.limits --preset paper --batch-size 16",
+    "search": "benchmarks.speed.search --preset compact --protocol loso --epochs 3"
     " --manifest $EMODARTS_DATA/emodb4/manifest.csv",
-    "features": "benchmarks.features --manifest $EMODARTS_DATA/emodb4/manifest.csv",
-    "loading": "benchmarks.loading --manifest $EMODARTS_DATA/emodb4/manifest.csv",
-    "corpus_size": "benchmarks.corpus_size",
-    "start_up": "benchmarks.start_up",
+    "features": "benchmarks.speed.features --manifest $EMODARTS_DATA/emodb4/manifest.csv",
+    "loading": "benchmarks.speed.loading --manifest $EMODARTS_DATA/emodb4/manifest.csv",
+    "corpus_size": "benchmarks.speed.corpus_size",
+    "start_up": "benchmarks.speed.start_up",
 }
 """What makes each file of figures."""
 
@@ -77,7 +77,7 @@ def _preface(figures: Figures) -> str:
         f"Figures are of this machine{_elsewhere(figures)}; it shares its host, whose load changes seconds twofold "
         "from hour to hour, so that ratios within a table say more. This page is made of the files that "
         "these commands write:\n\n"
-        f"```bash\n{commands}\npython -m benchmarks.search_options   # accuracy: hours\n"
+        f"```bash\n{commands}\npython -m benchmarks.speed.search_options   # accuracy: hours\n"
         "python -m benchmarks.pages.performance_document\n```"
     )
 

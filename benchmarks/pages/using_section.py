@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.deploy import CALLS, SECONDS
 from benchmarks.pages.markdown import markdown_table, verdict
+from benchmarks.speed.deploy import CALLS, SECONDS
 from nni_emodarts.baselines import BASELINES
 
 COMMANDS = {
-    "deploy": "benchmarks.deploy",
-    "first_answer": "benchmarks.first_answer --python bare/bin/python --run RUN",
+    "deploy": "benchmarks.speed.deploy",
+    "first_answer": "benchmarks.speed.first_answer --python bare/bin/python --run RUN",
 }
 """What makes the figures."""
 _FORMATS = {"pytorch": "PyTorch", "onnx": "ONNX", "int8": "int8"}

@@ -1,11 +1,11 @@
-"""`python -m benchmarks.search`: a whole search, plain and accelerated, from the manifest to the architecture."""
+"""`python -m benchmarks.speed.search`: a whole search, plain and accelerated, from the manifest to the architecture."""
 
 import argparse
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import Step, corpus_name, measure, write_figures
+from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.preparation import prepare as prepare_corpus
 from nni_emodarts.run_folder import METRICS, RunFolder
@@ -56,7 +56,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in arguments.variants.split(","):
         wanted = {"manifest": arguments.manifest, **settings, "settings": VARIANTS[name]}
-        found = measure("benchmarks.search:prepare", wanted, arguments.repeats, arguments.threads, warm_up=False)
+        found = measure("benchmarks.speed.search:prepare", wanted, arguments.repeats, arguments.threads, warm_up=False)
         rows.append({"name": name, "seconds": found.seconds, "peak_bytes": found.peak_bytes, **found.facts})
         print(
             f"{name:26} {found.seconds:7.1f} s ({rows[0]['seconds'] / found.seconds:5.2f} x {rows[0]['name']}), "

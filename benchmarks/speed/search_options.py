@@ -1,4 +1,4 @@
-"""`python -m benchmarks.search_options`: what a smaller supernet costs in accuracy.
+"""`python -m benchmarks.speed.search_options`: what a smaller supernet costs in accuracy.
 
 Preset compact on EMO-DB under $EMODARTS_DATA, the first folds of leave one speaker out, a search nested in each: with
 the whole supernet, with the options that the preset ships, and with those of preset paper. Finished cells are kept.
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.evidence import describe
-from benchmarks.measuring import machine
+from benchmarks.speed.measuring import machine
 from nni_emodarts.benchmark import Cell, Method, compare
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.console import Cells, progress_bars

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.first_answer`: from the start of a process to the emotion of a first clip of 3 s.
+"""`python -m benchmarks.speed.first_answer`: from the start of a process to the emotion of a first clip of 3 s.
 
 The program of docs/deploy.md needs numpy, onnxruntime and soundfile alone; an environment that holds nothing else:
 
     python -m venv bare && bare/bin/pip install numpy onnxruntime soundfile
-    python -m benchmarks.first_answer --python bare/bin/python
+    python -m benchmarks.speed.first_answer --python bare/bin/python
 """
 
 import argparse
@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.deploy import CLASSES, SECONDS, reference
-from benchmarks.measuring import write_figures
+from benchmarks.speed.deploy import CLASSES, SECONDS, reference
+from benchmarks.speed.measuring import write_figures
 from nni_emodarts.deploy.export import export_network
 
-PAGE = Path(__file__).parents[1] / "docs" / "deploy.md"
+PAGE = Path(__file__).parents[2] / "docs" / "deploy.md"
 GOAL = 1.5
 """Seconds."""
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.limits`: where a search step's time goes, and what the machine could do at best.
+"""`python -m benchmarks.speed.limits`: where a search step's time goes, and what the machine could do at best.
 
 Measured of the machine: its matrix peak, its memory bandwidth, and the time of an operation on a handful of numbers,
 forward and backward. Counted of a step: operations, the bytes that they read and write, and their arithmetic. Each of
@@ -20,8 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measuring import Step, measure, write_figures
-from benchmarks.supernet import VARIANTS, Supernet
+from benchmarks.speed.measuring import Step, measure, write_figures
+from benchmarks.speed.supernet import VARIANTS, Supernet
 from nni_emodarts.supernet.sequences import NARROW
 
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -170,7 +170,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    limits = measure("benchmarks.limits:prepare_machine", {}, 1, arguments.threads).facts
+    limits = measure("benchmarks.speed.limits:prepare_machine", {}, 1, arguments.threads).facts
     print(
         f"matrix peak {limits['flops_per_second'] / 1e9:.0f} GFLOP/s, bandwidth {limits['bytes_per_second'] / 1e9:.1f} "
         f"GB/s, {limits['seconds_a_call'] * 1e6:.1f} us an operation",
@@ -179,7 +179,7 @@ def main() -> None:
     rows = []
     for variant in arguments.variants.split(","):
         wanted = {"preset": arguments.preset, "batch_size": arguments.batch_size, "variant": variant}
-        found = measure("benchmarks.limits:prepare_counts", wanted, 1, arguments.threads, warm_up=False)
+        found = measure("benchmarks.speed.limits:prepare_counts", wanted, 1, arguments.threads, warm_up=False)
         rows.append({"name": variant, **found.facts})
         _print(rows[-1], limits)
     settings = {key: getattr(arguments, key) for key in ("preset", "batch_size", "threads")}

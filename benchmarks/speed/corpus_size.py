@@ -1,4 +1,4 @@
-"""`python -m benchmarks.corpus_size`: memory and time of a search by number of utterances.
+"""`python -m benchmarks.speed.corpus_size`: memory and time of a search by number of utterances.
 
 The utterances are made: half a second of noise each, a file each, in a temporary folder (16 kB an utterance, and their
 features). Memory is RssAnon, which belongs to no file, of a search that reads the whole corpus and takes the same
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from benchmarks.measuring import Step, measure, write_figures
+from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.preparation import prepare as prepare_corpus
 from nni_emodarts.run_folder import METRICS, RunFolder
@@ -81,12 +81,14 @@ def main() -> None:
     for size in map(int, arguments.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             paths = {"manifest": str(make_corpus(Path(folder), size)), "cache": str(Path(folder) / "cache")}
-            extraction = measure("benchmarks.corpus_size:extract", paths, 1, arguments.threads, warm_up=False)
+            extraction = measure("benchmarks.speed.corpus_size:extract", paths, 1, arguments.threads, warm_up=False)
             wanted = {**paths, "steps": arguments.steps}
-            found = measure("benchmarks.corpus_size:prepare", wanted, 1, arguments.threads, warm_up=False)
+            found = measure("benchmarks.speed.corpus_size:prepare", wanted, 1, arguments.threads, warm_up=False)
             row = {"utterances": size, "extraction_seconds": extraction.seconds, "peak_bytes": found.peak_bytes}
             if size <= EPOCH_UP_TO:
-                epoch = measure("benchmarks.corpus_size:prepare", {**paths, "steps": None}, 1, arguments.threads, False)
+                epoch = measure(
+                    "benchmarks.speed.corpus_size:prepare", {**paths, "steps": None}, 1, arguments.threads, False
+                )
                 row["epoch_seconds"] = epoch.facts["epoch_seconds"]
         rows.append(row)
         _print(row, rows[0])

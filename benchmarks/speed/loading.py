@@ -1,4 +1,4 @@
-"""`python -m benchmarks.loading`: batches of like length against batches in random order.
+"""`python -m benchmarks.speed.loading`: batches of like length against batches in random order.
 
 The time of a pass over a training loader, augmentation included, and how much of what it hands out is padding.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
-from benchmarks.measuring import Step, corpus_name, measure, write_figures
+from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.data import Collate, SpecAugment, Utterances, training_loader
 from nni_emodarts.features import Normalizer
@@ -56,7 +56,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for variant in VARIANTS:
         wanted = {key: getattr(arguments, key) for key in ("manifest", "preset", "batch_size")} | {"variant": variant}
-        found = measure("benchmarks.loading:prepare", wanted, arguments.repeats, arguments.threads)
+        found = measure("benchmarks.speed.loading:prepare", wanted, arguments.repeats, arguments.threads)
         rate = found.facts["utterances"] / found.seconds
         rows.append({"name": variant, "seconds": found.seconds, "utterances_per_second": rate, **found.facts})
         rows[-1]["peak_bytes"] = found.peak_bytes

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.start_up`: how long commands take to answer, beside what they must import."""
+"""`python -m benchmarks.speed.start_up`: how long commands take to answer, beside what they must import."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measuring import write_figures
+from benchmarks.speed.measuring import write_figures
 
 _PYTHON = [sys.executable, "-c"]
 _EMODARTS = [sys.executable, "-m", "nni_emodarts"]

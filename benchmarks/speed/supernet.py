@@ -1,4 +1,4 @@
-"""`python -m benchmarks.supernet`: a search step of a preset's supernet, plain, accelerated, by the preset's options.
+"""`python -m benchmarks.speed.supernet`: a step of a preset's supernet, plain, accelerated, by its options.
 
 A step is one of the alphas and one of the weights (first-order DARTS), optimisers included. On a device with memory of
 its own that memory is told, too.
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from benchmarks.measuring import Measurement, Step, measure, write_figures
+from benchmarks.speed.measuring import Measurement, Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import make_strategy
@@ -102,7 +102,7 @@ def main() -> None:
     for name in arguments.variants.split(","):
         wanted = {key: settings[key] for key in ("preset", "batch_size", "device")} | {"variant": name}
         found = measure(
-            "benchmarks.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
+            "benchmarks.speed.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
         )
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.features`: features from recordings on disk, in seconds of audio per second.
+"""`python -m benchmarks.speed.features`: features from recordings on disk, in seconds of audio per second.
 
 On a manifest, or on made FLAC recordings of 3 s at 16 kHz. Each figure is of one process with one thread unless it says
 otherwise; the last row is a second call, which finds everything in the store.
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from benchmarks.measuring import Step, measure, write_figures
+from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.features import FeatureExtractor, read_audio
 from nni_emodarts.manifest import Manifest, read_manifest
@@ -96,7 +96,7 @@ def _rows(manifest: str, preset: str, repeats: int) -> list[dict[str, Any]]:
         ("whole call, all in the store", "prepare_store", {"workers": 1, "again": True}, 1),
     ):
         wanted = {"manifest": manifest, "preset": preset, **own}
-        found = measure(f"benchmarks.features:{function}", wanted, repeats, threads)
+        found = measure(f"benchmarks.speed.features:{function}", wanted, repeats, threads)
         audio = found.facts.get("audio_seconds") or rows[0]["audio_seconds"]
         speed = audio / found.seconds
         rows.append({"preset": preset, "kind": kind, "name": name, "seconds": found.seconds, "audio_seconds": audio})

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.deploy`: a clip's emotion in PyTorch, ONNX and int8, time on one core and size.
+"""`python -m benchmarks.speed.deploy`: a clip's emotion in PyTorch, ONNX and int8, time on one core and size.
 
 Networks are untrained: weights change neither time nor size. Features are part of the time.
 """
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.measuring import Step, measure, write_figures
+from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.config import load_config
 from nni_emodarts.deploy.export import export_network
@@ -97,7 +97,7 @@ def main() -> None:
     for network in arguments.networks.split(","):
         for kind in FORMATS:
             wanted = {"preset": arguments.preset, "network": network, "kind": kind}
-            found = measure("benchmarks.deploy:prepare", wanted, arguments.repeats, threads=1)
+            found = measure("benchmarks.speed.deploy:prepare", wanted, arguments.repeats, threads=1)
             all_ms = [1e3 * seconds / CALLS for seconds in found.all_seconds]
             times = {"ms": statistics.median(all_ms), "best_ms": min(all_ms)}
             rows.append({"network": network, "format": kind, **times, **found.facts})

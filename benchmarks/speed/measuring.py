@@ -66,7 +66,7 @@ def measure(
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     asked = {"prepare": prepare, "arguments": arguments, "repeats": repeats, "warm_up": warm_up, "seconds": seconds}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.measuring"],
+        [sys.executable, "-m", "benchmarks.speed.measuring"],
         input=json.dumps(asked),
         env=environment,
         capture_output=True,
