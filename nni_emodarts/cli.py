@@ -293,9 +293,9 @@ def study(
     overwrite: Overwrite = False,
 ) -> None:
     """Tell whether a search was any good: its architecture among random ones, at the same recipe and cost."""
+    from nni_emodarts.benchmark.study import read_search
+    from nni_emodarts.benchmark.study import study as run_study
     from nni_emodarts.run_folder import CONFIG, RunFolder
-    from nni_emodarts.study import read_search
-    from nni_emodarts.study import study as run_study
 
     searched = read_search(RunFolder(search_folder))
     chosen = _load(None, search_folder / CONFIG, settings, manifest, None)

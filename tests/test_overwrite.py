@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from nni_emodarts.benchmark.study import Finished, study
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.preparation import Corpus
@@ -11,7 +12,6 @@ from nni_emodarts.retrain import retrain
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.space import random_architecture
-from nni_emodarts.study import Finished, study
 
 Work = Callable[[ExperimentConfig, Corpus, RunFolder], object]
 

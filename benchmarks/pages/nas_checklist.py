@@ -137,7 +137,10 @@ CHECKLIST = (
         "Hyperparameters and seeds of the final evaluation?",
         _always("Yes, the settings above; each cell under `results/cells` holds seed and digest of its settings."),
     ),
-    Item("Code of the NAS method?", _always("Yes, `nni_emodarts/strategies/` and `nni_emodarts/random_search.py`.")),
+    Item(
+        "Code of the NAS method?",
+        _always("Yes, `nni_emodarts/strategies/` and `nni_emodarts/benchmark/random_search.py`."),
+    ),
     Item("Hyperparameters and seeds of the NAS method?", _always("Yes, likewise (section `search`).")),
     Item(
         "All NAS methods on the same data, split, space and training code?",

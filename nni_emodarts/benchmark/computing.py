@@ -8,6 +8,8 @@ from nni_emodarts.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import RANDOM_SAMPLING
+from nni_emodarts.benchmark.random_search import search_at_random
+from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.ensemble import pack_answers
 from nni_emodarts.overlap import find_overlap, refuse_overlap
@@ -15,12 +17,10 @@ from nni_emodarts.preparation import Corpus
 from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
-from nni_emodarts.random_search import search_at_random
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.search import search, search_cost
 from nni_emodarts.statistics import speaker_confusions
-from nni_emodarts.svm import measure_svm
 
 _NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 

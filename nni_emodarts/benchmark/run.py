@@ -9,15 +9,15 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import PAYER, Method
+from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
+from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.progress import Progress, silent
-from nni_emodarts.random_search import RANDOM_SEARCH
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.summaries import read_cell, summarize
-from nni_emodarts.svm import prepare_functionals
 from nni_emodarts.writing import write_json_file
 
 Tell = Callable[[int, int, dict[str, Any]], None]

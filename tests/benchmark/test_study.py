@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 
 from nni_emodarts import console
-from nni_emodarts import study as room
+from nni_emodarts.benchmark import study as room
+from nni_emodarts.benchmark.study import Finished, judge, read_search, study
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.space import random_architecture
-from nni_emodarts.study import Finished, judge, read_search, study
 
 
 def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0) -> dict[str, Any]:
