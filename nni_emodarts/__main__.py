@@ -1,5 +1,5 @@
 """`python -m nni_emodarts` is `emodarts`."""
 
-from nni_emodarts.cli import main
+from nni_emodarts.cli.main import main
 
 main()

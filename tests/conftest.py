@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nni_emodarts import cli
+from nni_emodarts.cli import main as cli
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.corpora.synthetic import make_corpus
 from nni_emodarts.experiment import experiment_yaml

@@ -4,7 +4,7 @@ import os
 import pytest
 import torch
 
-from nni_emodarts import cli
+from nni_emodarts.cli import main as cli
 from nni_emodarts.errors import machine_fault
 
 

@@ -14,7 +14,7 @@ import yaml
 from process_groups import wait_until
 from sklearn.metrics import recall_score
 
-from nni_emodarts.console import show_pooled
+from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
 from nni_emodarts.metrics import pooled_table

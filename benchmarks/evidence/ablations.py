@@ -34,9 +34,9 @@ from benchmarks.evidence.results import add_places, data_folder, guarded, pick
 from benchmarks.evidence.transfer import TRANSFER, discard_stale_transfer, transfer
 from benchmarks.pages.results_document import ABLATIONS, write_document
 from nni_emodarts.benchmark import Cell, Method, benchmark
+from nni_emodarts.cli.console import show_note
 from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import ExperimentConfig, lay_over, validate
-from nni_emodarts.console import show_note
 from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import CellError
 from nni_emodarts.preparation import load_manifest

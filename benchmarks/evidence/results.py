@@ -24,7 +24,7 @@ from benchmarks.evidence.evidence import (
 )
 from benchmarks.pages.results_document import write_document
 from nni_emodarts.benchmark import Method, benchmark
-from nni_emodarts.console import Cells, progress_bars, show_error, show_note
+from nni_emodarts.cli.console import Cells, progress_bars, show_error, show_note
 from nni_emodarts.errors import EmodartsError
 from nni_emodarts.preparation import load_manifest
 

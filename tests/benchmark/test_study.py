@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nni_emodarts import console
 from nni_emodarts.benchmark import study as room
 from nni_emodarts.benchmark.study import Finished, judge, read_search, study
+from nni_emodarts.cli import console
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus

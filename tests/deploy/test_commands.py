@@ -11,7 +11,9 @@ import pytest
 import soundfile
 from rich.console import Console
 
-from nni_emodarts import EmotionRecognizer, cli, console
+from nni_emodarts import EmotionRecognizer
+from nni_emodarts.cli import console
+from nni_emodarts.cli import main as cli
 from nni_emodarts.corpus_facts import CorpusFacts, Licence, find_licence
 from nni_emodarts.deploy.card import model_card, write_card
 from nni_emodarts.deploy.folder import open_network

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from rich.console import Console
 
-from nni_emodarts import bars as module
-from nni_emodarts.bars import Bars, Job, progress_bars
+from nni_emodarts.cli import bars as module
+from nni_emodarts.cli.bars import Bars, Job, progress_bars
 
 
 class Clock:

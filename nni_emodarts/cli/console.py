@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from nni_emodarts import bars
-from nni_emodarts.bars import Bars
+from nni_emodarts.cli import bars
+from nni_emodarts.cli.bars import Bars
 from nni_emodarts.progress import Progress as Shown
 from nni_emodarts.progress import silent
 

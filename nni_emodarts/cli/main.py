@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nni_emodarts import console
+from nni_emodarts.cli import console
 from nni_emodarts.errors import ConfigError, EmodartsError, machine_fault
 from nni_emodarts.seeds import LARGEST_SEED
 
