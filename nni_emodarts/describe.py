@@ -27,9 +27,9 @@ from nni_emodarts.features.audio import (
     open_stretch,
 )
 from nni_emodarts.manifest import Manifest
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import LOSO_SPEAKERS
-from nni_emodarts.writing import write_output
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.writing import write_output
 
 WINDOWS_PER_SECOND = 50
 """Windows by which silence is measured: 20 ms."""

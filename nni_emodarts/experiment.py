@@ -17,12 +17,12 @@ from typing import Any
 import requests
 import yaml
 
-from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.node_options import node_options
-from nni_emodarts.ports import free_port
-from nni_emodarts.processes import ended_in_order, uninterrupted
-from nni_emodarts.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, refuse_different_corpora
+from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.ports import free_port
+from nni_emodarts.runtime.processes import ended_in_order, uninterrupted
+from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, refuse_different_corpora
 
 _POLL = 2.0  # seconds
 _TIMEOUT = 10.0  # seconds

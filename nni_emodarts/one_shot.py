@@ -23,14 +23,14 @@ from nni_emodarts.metrics import uar
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.protocols import Fold, halves
-from nni_emodarts.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
+from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
+from nni_emodarts.runtime.writing import replacing
 from nni_emodarts.space import EmoDartsSpace
 from nni_emodarts.strategies import InlineEngine, make_strategy
 from nni_emodarts.strategies.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
-from nni_emodarts.writing import replacing
 
 OnEpoch = Callable[[int, float | None], None]
 """Told how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.cache import default_cache
 from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.corpus_facts import CorpusFacts
@@ -17,9 +16,10 @@ from nni_emodarts.data import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold, make_fold
-from nni_emodarts.run_folder import CORPUS, SKIPPED, RunFolder
+from nni_emodarts.runtime.cache import default_cache
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
 
 
 @dataclass(frozen=True)

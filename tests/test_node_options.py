@@ -13,7 +13,7 @@ import requests
 
 from nni_emodarts.experiment import Manager, started
 from nni_emodarts.node_options import guard_script, manager_protected, node_options
-from nni_emodarts.ports import free_port
+from nni_emodarts.runtime.ports import free_port
 
 _CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
 

@@ -14,7 +14,7 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.nni_nas import default_policy
 from nni_emodarts.preparation import Corpus
-from nni_emodarts.run_folder import ALPHAS, RunFolder
+from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.training.task import EmotionTask
 

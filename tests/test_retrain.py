@@ -18,7 +18,7 @@ from nni_emodarts.features import FeatureStore, Normalizer
 from nni_emodarts.overlap import find_overlap, fingerprint
 from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.retrain import retrain, retrain_fold, settle_space, train
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.space import random_architecture
 from nni_emodarts.training.loss import EmotionLoss
 from nni_emodarts.training.task import class_weights, predict

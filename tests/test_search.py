@@ -14,7 +14,7 @@ from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import FeatureStore
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.protocols import halves
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.strategies.darts import CuredDartsSearch
 from nni_emodarts.training.task import EmotionTask

@@ -23,7 +23,7 @@ from nni_emodarts.features import FeatureStore
 from nni_emodarts.multi_trial import evaluation, search_by_trials
 from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.preparation import Corpus
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 
 

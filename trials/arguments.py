@@ -14,8 +14,8 @@ from typing import Any
 from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, EmodartsError
-from nni_emodarts.run_folder import RunFolder, architecture_file, config_beside
-from nni_emodarts.seeds import LARGEST_SEED
+from nni_emodarts.runtime.run_folder import RunFolder, architecture_file, config_beside
+from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 _BUDGET = "TRIAL_BUDGET"  # the name that NNI's Hyperband and BOHB give the epochs of a trial
 _OWN = ("fold", "seed", _BUDGET)

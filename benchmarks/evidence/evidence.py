@@ -14,8 +14,8 @@ from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.preparation import load_manifest
 from nni_emodarts.protocols import count_folds
+from nni_emodarts.runtime.writing import write_json_file
 from nni_emodarts.summaries import read_cell, summarize
-from nni_emodarts.writing import write_json_file
 
 METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")
 """Methods of the main table, in its order."""

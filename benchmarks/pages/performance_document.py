@@ -11,7 +11,7 @@ from benchmarks.pages import using_section
 from benchmarks.pages.markdown import markdown_table, verdict
 from benchmarks.speed.limits import bounds
 from benchmarks.speed.search_options import preset_settings
-from nni_emodarts.writing import write_atomically
+from nni_emodarts.runtime.writing import write_atomically
 
 COMMANDS = {
     "supernet": "benchmarks.speed.supernet --preset paper --batch-size 16",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nni_emodarts.config import SYNTHETIC
-from nni_emodarts.writing import write_atomically
+from nni_emodarts.runtime.writing import write_atomically
 
 _PAUSE = 0.01
 """Seconds between two looks at the memory."""

@@ -14,11 +14,11 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.ensemble import pack_answers
 from nni_emodarts.overlap import find_overlap, refuse_overlap
 from nni_emodarts.preparation import Corpus
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
-from nni_emodarts.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.search import search, search_cost
 from nni_emodarts.statistics import speaker_confusions
 

@@ -66,7 +66,7 @@ class Job:
 
 
 class Bars:
-    """Shows jobs; it is a `nni_emodarts.progress.Progress`."""
+    """Shows jobs; it is a `nni_emodarts.runtime.progress.Progress`."""
 
     def __init__(self, bars: Progress | None, after: float = 0.0) -> None:
         self._bars = bars
@@ -76,7 +76,7 @@ class Bars:
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int, **figures: float) -> None:
-        """See `nni_emodarts.progress.Progress`."""
+        """See `nni_emodarts.runtime.progress.Progress`."""
         if what not in self._jobs and self._ended.get(what) == (done, total):  # told again
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())

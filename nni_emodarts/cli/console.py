@@ -11,8 +11,8 @@ from rich.table import Table
 
 from nni_emodarts.cli import bars
 from nni_emodarts.cli.bars import Bars
-from nni_emodarts.progress import Progress as Shown
-from nni_emodarts.progress import silent
+from nni_emodarts.runtime.progress import Progress as Shown
+from nni_emodarts.runtime.progress import silent
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.errors import ConfigError, EmodartsError, machine_fault
-from nni_emodarts.seeds import LARGEST_SEED
+from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
@@ -85,7 +85,7 @@ def search(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.protocols import make_fold
-    from nni_emodarts.run_folder import (
+    from nni_emodarts.runtime.run_folder import (
         CANDIDATE_FOLDERS,
         CHECKPOINT,
         CORPUS,
@@ -152,7 +152,7 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.architecture import Architecture as Arch
-    from nni_emodarts.run_folder import CARD, FINAL, RunFolder, architecture_file, config_beside
+    from nni_emodarts.runtime.run_folder import CARD, FINAL, RunFolder, architecture_file, config_beside
 
     architecture = architecture_file(architecture)
     arch = Arch.load(architecture)
@@ -205,7 +205,7 @@ def experiment(
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.experiment import experiment_yaml
     from nni_emodarts.preparation import load_manifest, prepare
-    from nni_emodarts.writing import check_output, write_output
+    from nni_emodarts.runtime.writing import check_output, write_output
 
     check_output(out, overwrite, "experiment.yml")
     table = load_manifest(chosen.data)
@@ -265,7 +265,7 @@ def benchmark(
     chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.benchmark import Method, compare
     from nni_emodarts.preparation import load_manifest, prepare
-    from nni_emodarts.run_folder import RunFolder
+    from nni_emodarts.runtime.run_folder import RunFolder
 
     _folds(folds, load_manifest(chosen.data), chosen.data.protocol)  # faults are told before anything is computed
     listed = [Method(method.strip()) for method in methods.split(",")]
@@ -295,7 +295,7 @@ def study(
     """Tell whether a search was any good: its architecture among random ones, at the same recipe and cost."""
     from nni_emodarts.benchmark.study import read_search
     from nni_emodarts.benchmark.study import study as run_study
-    from nni_emodarts.run_folder import CONFIG, RunFolder
+    from nni_emodarts.runtime.run_folder import CONFIG, RunFolder
 
     searched = read_search(RunFolder(search_folder))
     chosen = _load(None, search_folder / CONFIG, settings, manifest, None)
@@ -541,7 +541,7 @@ def export(
     import json
 
     from nni_emodarts.flat_space import nni_search_space
-    from nni_emodarts.writing import check_output, write_output
+    from nni_emodarts.runtime.writing import check_output, write_output
 
     if format != "nni":
         raise ConfigError(f"format: {format!r} is unknown; known: nni")
@@ -594,13 +594,13 @@ def describe(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
-    from nni_emodarts.cache import default_cache
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.corpora.synthetic import ensure_corpus
     from nni_emodarts.describe import describe as run_describe
     from nni_emodarts.describe import write_findings
     from nni_emodarts.manifest import read_manifest
-    from nni_emodarts.writing import check_output
+    from nni_emodarts.runtime.cache import default_cache
+    from nni_emodarts.runtime.writing import check_output
 
     if out is not None:
         check_output(out, overwrite, "findings.csv")
@@ -622,7 +622,7 @@ def synthesize(
 ) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
     from nni_emodarts.corpora.synthetic import make_corpus
-    from nni_emodarts.run_folder import RunFolder
+    from nni_emodarts.runtime.run_folder import RunFolder
 
     with console.progress_bars() as progress:
         manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed, progress)

@@ -22,10 +22,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from nni_emodarts.cache import usable
 from nni_emodarts.corpora.synthesis import EMOTIONS, SAMPLING_RATE, draw_speaker, say
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.runtime.cache import usable
+from nni_emodarts.runtime.progress import Progress, silent
 
 VERSION = 1
 """Raised with every change of the sound, so that no cache serves an older corpus."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
 from nni_emodarts.errors import AudioError, ConfigError
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.runtime.progress import Progress, silent
 
 SILENCE = "(silence)"
 """What a table calls a window that was not recognised; CSV leaves it blank and JSON null."""

@@ -15,7 +15,7 @@ from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
 from nni_emodarts.metrics import recalls
 from nni_emodarts.preparation import load_manifest
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CARD,
     CONFIG,

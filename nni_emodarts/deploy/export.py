@@ -14,7 +14,7 @@ from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RAT
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.runtime.progress import Progress, silent
 
 OPSET = 17
 SUFFIX = ".onnx"

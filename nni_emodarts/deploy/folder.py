@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.run_folder import CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
+from nni_emodarts.runtime.run_folder import CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
 
 
 @dataclass(frozen=True)

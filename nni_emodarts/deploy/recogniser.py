@@ -11,7 +11,7 @@ import numpy as np
 from nni_emodarts.deploy.listening import Heard, Recording, Source, hear, name_of, stream, survey_whole
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.runtime.progress import Progress, silent
 
 WINDOW = 3.0
 """Seconds of a window: about the length of an utterance."""

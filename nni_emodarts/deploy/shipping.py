@@ -18,8 +18,8 @@ from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError, RunFolderError
 from nni_emodarts.features import read_audio
 from nni_emodarts.manifest import read_manifest
-from nni_emodarts.progress import Progress, silent, told
-from nni_emodarts.writing import check_output, write_output
+from nni_emodarts.runtime.progress import Progress, silent, told
+from nni_emodarts.runtime.writing import check_output, write_output
 
 Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
 """N waveforms (S,) -> probabilities (N, K)."""

@@ -15,7 +15,7 @@ from nni_emodarts.data.batches import Collate, Item
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.features import FeatureExtractor, Normalizer
-from nni_emodarts.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
 from nni_emodarts.space import build_model
 
 

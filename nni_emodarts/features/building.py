@@ -19,8 +19,8 @@ from nni_emodarts.features.audio import read_audio
 from nni_emodarts.features.extractor import Extractor
 from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
 from nni_emodarts.manifest import TIMES, Manifest
-from nni_emodarts.processes import start_pool
-from nni_emodarts.progress import Progress, silent
+from nni_emodarts.runtime.processes import start_pool
+from nni_emodarts.runtime.progress import Progress, silent
 
 CHUNK = 16
 """Utterances that a process extracts before it reports."""

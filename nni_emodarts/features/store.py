@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from nni_emodarts.cache import usable
+from nni_emodarts.runtime.cache import usable
 
 DIGEST_BYTES = 16
 HEADER_BYTES = 128

@@ -10,7 +10,6 @@ from typing import Any
 
 import requests
 
-from nni_emodarts.environment import threads_each
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.experiment import Manager, stop
 from nni_emodarts.multi_trial.engines import TrialTraining
@@ -19,7 +18,8 @@ from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_nas import NasExperiment, NasExperimentConfig, Strategy
 from nni_emodarts.node_options import manager_protected
-from nni_emodarts.ports import free_port
+from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.ports import free_port
 
 OpenLedger = Callable[[Any], Ledger]
 

@@ -10,7 +10,7 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, located
 from nni_emodarts.flat_space import flat_choices, flat_sample
 from nni_emodarts.multi_trial.ledger import Entry
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
     CONFIG,

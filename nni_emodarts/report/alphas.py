@@ -10,7 +10,7 @@ import pandas as pd
 
 from nni_emodarts.architecture import Architecture, CellKind, cell_kinds, read_edge
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.run_folder import ALPHAS, RunFolder
+from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
 
 Probabilities = Mapping[str, Mapping[str, float]]
 """Label -> choice -> probability."""

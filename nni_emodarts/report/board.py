@@ -12,8 +12,8 @@ from pathlib import Path
 import requests
 
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.ports import free_port
 from nni_emodarts.report.events import Events
+from nni_emodarts.runtime.ports import free_port
 
 _RELOAD = 5
 """Seconds between two looks at the runs."""

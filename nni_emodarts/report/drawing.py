@@ -12,13 +12,13 @@ from nni_emodarts.architecture import Architecture, cell_kinds
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.costs import frames_per_second
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.report.alphas import Alphas, kinds, strengths
 from nni_emodarts.report.canvas import png, svg
 from nni_emodarts.report.cells import draw_cell
 from nni_emodarts.report.film import animate, draw_alphas, draw_candidates, draw_search
 from nni_emodarts.report.network import draw_network
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import (
     ALPHAS,
     ARCHITECTURE,
     BEGUN,
@@ -29,7 +29,7 @@ from nni_emodarts.run_folder import (
     WEIGHTS,
     RunFolder,
 )
-from nni_emodarts.writing import write_atomically
+from nni_emodarts.runtime.writing import write_atomically
 
 _SECONDS = 3
 _FRAMES = 300  # where no configuration says how many frames a second has

@@ -10,7 +10,7 @@ import pandas as pd
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.report.alphas import Alphas
 from nni_emodarts.report.runs import named_path
-from nni_emodarts.run_folder import ALPHAS, CANDIDATES, HISTORY, RunFolder
+from nni_emodarts.runtime.run_folder import ALPHAS, CANDIDATES, HISTORY, RunFolder
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 """Tag -> (step, value) in order."""

@@ -15,14 +15,14 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import nni_emodarts
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
 from nni_emodarts.report.utterances import most_confused
-from nni_emodarts.run_folder import RunFolder
-from nni_emodarts.writing import check_output, write_output
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.runtime.writing import check_output, write_output
 
 _WORST = 10
 _NO_BREAK = "\u00a0"

@@ -16,7 +16,7 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics import pool, pooled_table
 from nni_emodarts.report.drawing import Subject, is_search, read_config, read_subject
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
     ENVIRONMENT,

@@ -14,7 +14,7 @@ from nni_emodarts.report.families import CELL_NAMES, readable, sentence
 from nni_emodarts.report.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
 from nni_emodarts.report.network import describe_network, draw_network
 from nni_emodarts.report.runs import Search
-from nni_emodarts.run_folder import CANDIDATES, HISTORY, RunFolder
+from nni_emodarts.runtime.run_folder import CANDIDATES, HISTORY, RunFolder
 
 _SHADES = 33
 

@@ -10,7 +10,7 @@ from nni_emodarts.report.cells import draw_cell
 from nni_emodarts.report.drawing import Subject, find_subject
 from nni_emodarts.report.families import PAPER
 from nni_emodarts.report.network import draw_network
-from nni_emodarts.run_folder import DRAWING, RunFolder
+from nni_emodarts.runtime.run_folder import DRAWING, RunFolder
 
 _GAP = 18.0  # points between drawings
 _SIZE = re.compile(r'<svg [^>]*?viewBox="0 0 ([\d.]+) ([\d.]+)"[^>]*>', re.DOTALL)

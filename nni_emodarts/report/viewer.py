@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.run_folder import FINAL, GRAPH
+from nni_emodarts.runtime.run_folder import FINAL, GRAPH
 
 _DATA = "/data/model.onnx"
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import Stopwatch
 from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.retrain.designs import widen
 from nni_emodarts.retrain.fitting import train
 from nni_emodarts.retrain.keeping import counting
 from nni_emodarts.retrain.model_files import write_model
-from nni_emodarts.run_folder import FINAL, METRICS, RunFolder
+from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import FINAL, METRICS, RunFolder
 
 
 def train_final(

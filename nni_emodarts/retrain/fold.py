@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.environment import Stopwatch
 from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.progress import Progress, Report, silent
 from nni_emodarts.protocols import Fold, Rows
 from nni_emodarts.retrain.designs import Design, widen
 from nni_emodarts.retrain.fitting import Trained, train
 from nni_emodarts.retrain.keeping import counting
 from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.retrain.scoring import predictions, score_predictions
-from nni_emodarts.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.progress import Progress, Report, silent
+from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 
 
 def retrain_fold(

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from nni_emodarts.config import RetrainConfig
-from nni_emodarts.progress import Progress
+from nni_emodarts.runtime.progress import Progress
 from nni_emodarts.space import set_drop_path
 
 OnEpoch = Callable[[dict[str, float]], None]

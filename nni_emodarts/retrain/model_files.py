@@ -8,7 +8,7 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain.designs import Design
 from nni_emodarts.retrain.fitting import Trained
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
     ENVIRONMENT,

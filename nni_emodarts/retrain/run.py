@@ -12,10 +12,10 @@ from nni_emodarts.metrics import pool as pool_predictions
 from nni_emodarts.metrics import pooled_table
 from nni_emodarts.overlap import find_overlap, refuse_overlap
 from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.progress import Progress, silent
 from nni_emodarts.retrain.final import renew_estimate, train_final
 from nni_emodarts.retrain.fold import retrain_fold
-from nni_emodarts.run_folder import (
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
     FINAL,

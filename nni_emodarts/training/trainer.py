@@ -10,9 +10,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from nni_emodarts.environment import describe_environment
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_nas import Trainer
+from nni_emodarts.runtime.environment import describe_environment
 
 
 def pick_device(name: str) -> torch.device:

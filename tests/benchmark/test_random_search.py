@@ -13,7 +13,7 @@ from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import fitting
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.summaries import read_cell
 
 

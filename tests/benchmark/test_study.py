@@ -12,7 +12,7 @@ from nni_emodarts.cli import console
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.preparation import Corpus
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.space import random_architecture
 

@@ -89,7 +89,7 @@ def test_a_hand_designed_network(
 ) -> None:
     from nni_emodarts.baselines import Baseline
     from nni_emodarts.retrain import retrain_fold
-    from nni_emodarts.run_folder import RunFolder
+    from nni_emodarts.runtime.run_folder import RunFolder
 
     fold = small_corpus.fold(0)
     retrain_fold(fast_config, small_corpus, Baseline("cnn_lstm"), fold, 1, RunFolder(tmp_path))

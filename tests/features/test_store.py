@@ -12,9 +12,9 @@ import pytest
 import soundfile
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.cache import default_cache
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.features import FeatureExtractor, build_store, building, fill_store, read_audio
+from nni_emodarts.runtime.cache import default_cache
 
 BUILDER = """
 import sys, time

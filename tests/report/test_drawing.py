@@ -18,7 +18,7 @@ from nni_emodarts.report.cells import describe_cell, draw_cell
 from nni_emodarts.report.drawing import draw, find_subject
 from nni_emodarts.report.families import FAMILIES, family, readable
 from nni_emodarts.report.network import big, describe_network, draw_network
-from nni_emodarts.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.space import build_model, random_architecture
 
 Run = Callable[..., tuple[int, str]]

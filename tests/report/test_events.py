@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.ports import free_port
 from nni_emodarts.report.board import shown
 from nni_emodarts.report.events import Events
+from nni_emodarts.runtime.ports import free_port
 
 Run = Callable[..., tuple[int, str]]
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.ports import free_port
 from nni_emodarts.report.viewer import find_graph
+from nni_emodarts.runtime.ports import free_port
 
 
 def _graph(folder: Path) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.writing import write_atomically
+from nni_emodarts.runtime.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd

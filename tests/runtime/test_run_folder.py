@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.run_folder import RunFolder, config_beside, refuse_different_corpora
-from nni_emodarts.writing import write_atomically
+from nni_emodarts.runtime.run_folder import RunFolder, config_beside, refuse_different_corpora
+from nni_emodarts.runtime.writing import write_atomically
 
 
 def test_a_taken_folder_is_refused(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.processes import ended_in_order, start_pool, uninterrupted
+from nni_emodarts.runtime.processes import ended_in_order, start_pool, uninterrupted
 
 SCRIPT = """
 import signal, sys, time
 from pathlib import Path
-from nni_emodarts.processes import start_pool
+from nni_emodarts.runtime.processes import start_pool
 
 def work(file):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a training handles it, too

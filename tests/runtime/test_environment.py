@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nni_emodarts.environment import describe_environment, same_speed
+from nni_emodarts.runtime.environment import describe_environment, same_speed
 from nni_emodarts.training.trainer import environment_of
 
 
