@@ -5,6 +5,7 @@ from typing import Any
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config.strategies import MULTI_TRIAL
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.origin import search_origin
@@ -24,7 +25,6 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.strategies import check_space
-from nni_emodarts.strategy_options import MULTI_TRIAL
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import SpaceConfig, load_config
+from nni_emodarts.config.strategies import MULTI_TRIAL, TrialOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.flat_space import architecture_at, count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
@@ -18,7 +19,6 @@ from nni_emodarts.multi_trial.ledger import PATIENCE, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
 from nni_emodarts.nni_nas import ExecutionEngine, FinalMetricEvent, ModelEventType, ModelStatus, TrainingEndEvent
-from nni_emodarts.strategy_options import MULTI_TRIAL, TrialOptions
 
 STRATEGIES = [
     pytest.param(name, marks=pytest.mark.skipif(name == "policy_rl" and not rl_available(), reason="needs tianshou"))

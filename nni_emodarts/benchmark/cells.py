@@ -9,8 +9,8 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark.methods import PAYER, Method
 from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.config.strategies import options_for
 from nni_emodarts.retrain import settle_space
-from nni_emodarts.strategy_options import options_for
 
 REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""

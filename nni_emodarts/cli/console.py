@@ -238,7 +238,7 @@ def show_cards(cards: "Sequence[Card]") -> None:
 
 def show_strategies() -> None:
     """Print what each search strategy is for, family by family."""
-    from nni_emodarts.strategy_table import FAMILIES, cards
+    from nni_emodarts.config.strategy_cards import FAMILIES, cards
 
     for family, what in FAMILIES.items():
         out.print(f"[bold]{family}[/bold]: {what}", highlight=False)

@@ -631,7 +631,7 @@ def synthesize(
 
 def _measured(config: "ExperimentConfig") -> str:
     """What a search's validation UAR was measured on."""
-    from nni_emodarts.strategy_options import MULTI_TRIAL
+    from nni_emodarts.config.strategies import MULTI_TRIAL
 
     return "best candidate" if config.search.strategy in MULTI_TRIAL else "supernet"
 

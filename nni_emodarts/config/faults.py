@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from nni_emodarts.sections import Section
+from nni_emodarts.config.sections import Section
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.schema import ExperimentConfig
+from nni_emodarts.config.strategies import STRATEGY_OPTIONS, options_for
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.strategy_options import STRATEGY_OPTIONS, options_for
 
 PRESETS = ("paper", "compact", "tiny")
 SYNTHETIC = "synthetic"

@@ -8,8 +8,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
-from nni_emodarts.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from nni_emodarts.strategy_options import STRATEGY_OPTIONS
+from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.strategies import STRATEGY_OPTIONS
 
 Contour = Literal["pitch", "energy"]
 

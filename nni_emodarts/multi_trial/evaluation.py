@@ -6,13 +6,13 @@ import pandas as pd
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config.strategies import TrialOptions
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.protocols import Fold
 from nni_emodarts.retrain import train
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Report
 from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, RunFolder
-from nni_emodarts.strategy_options import TrialOptions
 
 _SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
 

@@ -8,6 +8,7 @@ import pandas as pd
 from nni_emodarts import nni_trial
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config.strategies import GridOptions, TrialOptions
 from nni_emodarts.costs import check_limit, within
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.flat_space import count_architectures, flat_sample
@@ -25,7 +26,6 @@ from nni_emodarts.protocols import Fold
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
-from nni_emodarts.strategy_options import GridOptions, TrialOptions
 from nni_emodarts.training.trainer import environment_of, pick_device, quiet
 
 Accepts = Callable[[Architecture], bool]

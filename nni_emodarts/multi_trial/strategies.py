@@ -8,10 +8,7 @@ import pytorch_lightning as pl
 from nni import NoMoreTrialError
 
 from nni_emodarts.config import SpaceConfig, nearest
-from nni_emodarts.errors import ConfigError
-from nni_emodarts.flat_space import count_architectures
-from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
-from nni_emodarts.strategy_options import (
+from nni_emodarts.config.strategies import (
     EvolutionOptions,
     GridOptions,
     PolicyRlOptions,
@@ -19,6 +16,9 @@ from nni_emodarts.strategy_options import (
     TpeOptions,
     TrialOptions,
 )
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.flat_space import count_architectures
+from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
 
 _UPDATE = {"batch_size": 32, "repeat": 5, "update_times": 1}
 """How an update of the policy passes over its candidates. NNI's own five times as many passes fix the policy on one

@@ -5,8 +5,8 @@ from importlib import import_module
 from typing import Any
 
 from nni_emodarts.config import nearest
+from nni_emodarts.config.sections import Section
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.sections import Section
 from nni_emodarts.strategies.checks import check_space
 from nni_emodarts.strategies.engine import InlineEngine
 from nni_emodarts.strategies.terms import Term

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nni_emodarts.config.strategies import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.costs import taken_probabilities
 from nni_emodarts.nni_nas import DARTS, DartsLightningModule, GumbelSoftmax
 from nni_emodarts.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
@@ -15,7 +16,6 @@ from nni_emodarts.strategies.curvature import dominant_eigenvalue
 from nni_emodarts.strategies.perturbation import choose_by_perturbation
 from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
-from nni_emodarts.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.supernet import accelerate
 
 

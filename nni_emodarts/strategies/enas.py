@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nni_emodarts.config.strategies import EnasOptions
 from nni_emodarts.metrics import uar
 from nni_emodarts.nni_nas import (
     ENAS,
@@ -20,7 +21,6 @@ from nni_emodarts.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.strategies.contract import Evaluate
 from nni_emodarts.strategies.random_one_shot import PathSearch
 from nni_emodarts.strategies.terms import Term
-from nni_emodarts.strategy_options import EnasOptions
 from nni_emodarts.training.recalibration import batch_statistics
 
 _UPDATE = {"batch_size": 32, "repeat": 5}

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nni_emodarts.config.strategies import RandomOneShotOptions
 from nni_emodarts.nni_nas import RandomOneShot as NniRandomOneShot
 from nni_emodarts.nni_nas import RandomSamplingLightningModule
 from nni_emodarts.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
 from nni_emodarts.strategies.paths import best_path, distinct
 from nni_emodarts.strategies.terms import Term
-from nni_emodarts.strategy_options import RandomOneShotOptions
 
 _PROBES = 4
 """Paths, the same ones in each epoch, whose mean figure stands for the supernet."""

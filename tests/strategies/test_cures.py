@@ -10,6 +10,7 @@ import torch
 
 from nni_emodarts import EmoDartsSpace, load_preset
 from nni_emodarts.config import load_config
+from nni_emodarts.config.strategies import DartsOptions
 from nni_emodarts.costs import ExpectedCost, operation_costs
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation
@@ -17,7 +18,6 @@ from nni_emodarts.strategies import check_space, make_strategy
 from nni_emodarts.strategies.darts import CuredDartsSearch, Darts, GumbelNoise
 from nni_emodarts.strategies.perturbation import choose_by_perturbation
 from nni_emodarts.strategies.terms import BetaDecay, CostTerm
-from nni_emodarts.strategy_options import DartsOptions
 from nni_emodarts.training.task import EmotionTask
 
 LENGTHS = torch.tensor([20, 11])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from nni_emodarts.config.strategies import ONE_SHOT
 from nni_emodarts.data import Batch
 from nni_emodarts.metrics import uar
 from nni_emodarts.nni_nas import (
@@ -25,7 +26,6 @@ from nni_emodarts.nni_nas import (
     default_policy,
 )
 from nni_emodarts.strategies import InlineEngine, make_strategy
-from nni_emodarts.strategy_options import ONE_SHOT
 from nni_emodarts.training.task import EmotionTask
 from nni_emodarts.training.trainer import make_trainer, quiet
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from nni_emodarts import EmoDartsSpace
 from nni_emodarts.config import CNN_PRIMITIVES, SCOPES
+from nni_emodarts.config.strategies import DartsOptions, GumbelOptions
 from nni_emodarts.space.cells import CnnCell, SeqnnCell, plain_states
 from nni_emodarts.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.strategies import make_strategy
-from nni_emodarts.strategy_options import DartsOptions, GumbelOptions
 
 SMALL = {
     "cnn_cells": 3,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nni_emodarts.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
 CostMetric = Literal["parameters", "flops", "latency"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from nni_emodarts.strategy_options import STRATEGY_OPTIONS
-from nni_emodarts.strategy_table import CARDS
+from nni_emodarts.config.strategies import STRATEGY_OPTIONS
+from nni_emodarts.config.strategy_cards import CARDS
 
 
 def test_every_strategy_has_a_card() -> None:
@@ -12,13 +12,13 @@ def test_every_strategy_has_a_card() -> None:
 
 
 def test_the_document_has_a_row_for_every_strategy() -> None:
-    lines = (Path(__file__).parents[1] / "docs" / "strategies.md").read_text().splitlines()
+    lines = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text().splitlines()
     rows = [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("| `")]
     assert [name for name in rows if name in STRATEGY_OPTIONS] == [card.name for card in CARDS]
 
 
 def test_the_document_names_every_option() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "strategies.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
     for card in CARDS:
         for name, _ in card.options():
             assert f"`{name.partition('.')[0]}`" in text, f"{card.name}: {name}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from nni_emodarts.strategy_options import MULTI_TRIAL, ONE_SHOT, STRATEGY_OPTIONS
+from nni_emodarts.config.strategies import MULTI_TRIAL, ONE_SHOT, STRATEGY_OPTIONS
 
 Family = Literal["one-shot", "multi-trial"]
 
