@@ -15,7 +15,7 @@ from torch import nn
 
 from nni_emodarts.config import ExperimentConfig, SpaceConfig
 from nni_emodarts.costs import ExpectedCost, frames_per_second, operation_costs
-from nni_emodarts.data import evaluation_loader, training_loader
+from nni_emodarts.data.batches import evaluation_loader, training_loader
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.features import Normalizer
 from nni_emodarts.found import Found

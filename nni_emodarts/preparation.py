@@ -12,7 +12,7 @@ import pandas as pd
 from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
 from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.corpus_facts import CorpusFacts
-from nni_emodarts.data import Augment, Coarsening, Collate, Utterances
+from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.manifest import Manifest, read_manifest

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from nni_emodarts import Architecture, build_model, overlap
 from nni_emodarts.config import ExperimentConfig, lay_over, load_config
-from nni_emodarts.data import evaluation_loader
+from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.features import FeatureStore, Normalizer
 from nni_emodarts.overlap import find_overlap, fingerprint

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchaudio.functional import create_dct, melscale_fbanks
 
-from nni_emodarts.data.maps import to_maps
+from nni_emodarts.data.batches.maps import to_maps
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.features.contours import ENERGY_FLOOR
 from nni_emodarts.features.extraction import FLOOR, MEL, FeatureExtractor

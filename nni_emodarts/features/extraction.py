@@ -43,7 +43,7 @@ class FeatureExtractor:
         f_max: upper edge of the highest band in Hz; half the sampling rate where absent.
         contours: names among `pitch` and `energy`, appended as rows in this order.
         deltas: orders of deltas that a map of these features has as channels. They have no rows: whoever makes the map
-            works them out of what became of the bins (`nni_emodarts.data.maps`).
+            works them out of what became of the bins (`nni_emodarts.data.batches.maps`).
 
     Raises:
         ConfigError: a value out of bounds.

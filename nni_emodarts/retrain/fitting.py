@@ -8,7 +8,15 @@ import torch
 from torch import nn
 
 from nni_emodarts.config import ExperimentConfig, RetrainConfig
-from nni_emodarts.data import Augment, Chain, Excerpt, Perturbation, SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.data.batches import (
+    Augment,
+    Chain,
+    Excerpt,
+    Perturbation,
+    SpecAugment,
+    evaluation_loader,
+    training_loader,
+)
 from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
 from nni_emodarts.preparation import Corpus

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data import evaluation_loader
+from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.metrics import scores
 from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain.fitting import Trained

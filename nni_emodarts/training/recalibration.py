@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from nni_emodarts.data import Batch
+from nni_emodarts.data.batches import Batch
 from nni_emodarts.nn.normalization import MaskedBatchNorm2d
 
 

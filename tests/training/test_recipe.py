@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config, validate
-from nni_emodarts.data import Batch, Excerpt, Perturbation
+from nni_emodarts.data.batches import Batch, Excerpt, Perturbation
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import ArchitectureError

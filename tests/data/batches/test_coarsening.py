@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nni_emodarts.data import Coarsening
+from nni_emodarts.data.batches import Coarsening
 
 
 @pytest.mark.parametrize("contours", [0, 2])

@@ -5,8 +5,8 @@ import torch
 from torchaudio.functional import compute_deltas
 
 from nni_emodarts.config import load_config
-from nni_emodarts.data import Collate, SpecAugment, evaluation_loader, training_loader
-from nni_emodarts.data.batches import Item, LengthBatches
+from nni_emodarts.data.batches import Collate, SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.data.batches.batches import Item, LengthBatches
 from nni_emodarts.features import Normalizer
 from nni_emodarts.preparation import Corpus, prepare
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchaudio.functional import mask_along_axis
 
-from nni_emodarts.data import SpecAugment
+from nni_emodarts.data.batches import SpecAugment
 
 BINS = 40
 
