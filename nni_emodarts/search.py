@@ -6,11 +6,11 @@ from typing import Any
 from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import MULTI_TRIAL
+from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.data.origin import search_origin
+from nni_emodarts.data.protocols import Fold
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
-from nni_emodarts.origin import search_origin
-from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.protocols import Fold
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (

@@ -14,7 +14,7 @@ def main() -> None:
 
 def work(trial: arguments.Trial) -> None:
     """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
-    from nni_emodarts.preparation import prepare
+    from nni_emodarts.data.corpus import prepare
     from nni_emodarts.retrain import retrain_fold
     from nni_emodarts.search import search
 

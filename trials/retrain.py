@@ -15,9 +15,9 @@ def main() -> None:
 
 def work(trial: arguments.Trial) -> None:
     """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
-    from nni_emodarts.origin import search_origin
-    from nni_emodarts.overlap import find_overlap, refuse_overlap
-    from nni_emodarts.preparation import prepare
+    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.origin import search_origin
+    from nni_emodarts.data.overlap import find_overlap, refuse_overlap
     from nni_emodarts.retrain import retrain_fold, settle_space
 
     progress = arguments.show_progress

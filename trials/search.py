@@ -13,7 +13,7 @@ def main() -> None:
 
 def work(trial: arguments.Trial) -> None:
     """One search."""
-    from nni_emodarts.preparation import prepare
+    from nni_emodarts.data.corpus import prepare
     from nni_emodarts.search import search
 
     config, progress = trial.config, arguments.show_progress

@@ -12,8 +12,8 @@ from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark import Cell, Method, settings_digest
 from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.preparation import load_manifest
-from nni_emodarts.protocols import count_folds
+from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.protocols import count_folds
 from nni_emodarts.runtime.writing import write_json_file
 from nni_emodarts.summaries import read_cell, summarize
 

@@ -25,8 +25,8 @@ from benchmarks.evidence.evidence import (
 from benchmarks.pages.results_document import write_document
 from nni_emodarts.benchmark import Method, benchmark
 from nni_emodarts.cli.console import Cells, progress_bars, show_error, show_note
+from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import EmodartsError
-from nni_emodarts.preparation import load_manifest
 
 
 def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA) -> None:

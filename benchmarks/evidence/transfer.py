@@ -18,7 +18,7 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.benchmark import Method, benchmark
 from nni_emodarts.cli.console import Cells, progress_bars, show_note
 from nni_emodarts.comparisons import compare_with
-from nni_emodarts.preparation import load_manifest
+from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.summaries import summarize
 
 TRANSFER = "transfer"

@@ -16,7 +16,7 @@ import soundfile
 
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
-from nni_emodarts.preparation import prepare as prepare_corpus
+from nni_emodarts.data.corpus import prepare as prepare_corpus
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search import search
 

@@ -14,9 +14,9 @@ import soundfile
 
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
+from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.features import FeatureExtractor, read_audio
-from nni_emodarts.manifest import Manifest, read_manifest
-from nni_emodarts.preparation import prepare as prepare_corpus
 
 GOAL = 500
 """Seconds of audio that a core should turn into features in a second."""

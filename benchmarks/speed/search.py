@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
-from nni_emodarts.preparation import prepare as prepare_corpus
+from nni_emodarts.data.corpus import prepare as prepare_corpus
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search import search
 

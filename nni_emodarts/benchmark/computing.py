@@ -11,10 +11,10 @@ from nni_emodarts.benchmark.methods import RANDOM_SAMPLING
 from nni_emodarts.benchmark.random_search import search_at_random
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.overlap import find_overlap, refuse_overlap
+from nni_emodarts.data.protocols import Fold
 from nni_emodarts.ensemble import pack_answers
-from nni_emodarts.overlap import find_overlap, refuse_overlap
-from nni_emodarts.preparation import Corpus
-from nni_emodarts.protocols import Fold
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent

@@ -13,8 +13,8 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.benchmark.price import price_here
 from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
-from nni_emodarts.preparation import Corpus, prepare
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent

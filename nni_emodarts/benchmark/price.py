@@ -6,7 +6,7 @@ from typing import Any
 from nni_emodarts.benchmark.cells import Cell, settled
 from nni_emodarts.benchmark.computing import run_search
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.preparation import Corpus
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.runtime.environment import same_speed
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder

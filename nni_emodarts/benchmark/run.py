@@ -13,8 +13,8 @@ from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.preparation import load_manifest
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nni_emodarts.corpora import Card
+    from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
-    from nni_emodarts.describe import Description
     from nni_emodarts.experiment import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own

@@ -13,7 +13,7 @@ from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
-    from nni_emodarts.manifest import Manifest as Table
+    from nni_emodarts.data.manifest import Manifest as Table
 
 app = typer.Typer(
     help="Search, retrain and measure networks that recognise emotions in speech (emoDARTS under NNI).",
@@ -83,8 +83,8 @@ def search(
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
-    from nni_emodarts.preparation import load_manifest, prepare
-    from nni_emodarts.protocols import make_fold
+    from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.protocols import make_fold
     from nni_emodarts.runtime.run_folder import (
         CANDIDATE_FOLDERS,
         CHECKPOINT,
@@ -158,8 +158,8 @@ def retrain(
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.overlap import unheard
-    from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.overlap import unheard
     from nni_emodarts.retrain import retrain as run_retrain
     from nni_emodarts.retrain import settle_space
 
@@ -203,8 +203,8 @@ def experiment(
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.config import SYNTHETIC
+    from nni_emodarts.data.corpus import load_manifest, prepare
     from nni_emodarts.experiment import experiment_yaml
-    from nni_emodarts.preparation import load_manifest, prepare
     from nni_emodarts.runtime.writing import check_output, write_output
 
     check_output(out, overwrite, "experiment.yml")
@@ -264,7 +264,7 @@ def benchmark(
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.benchmark import Method, compare
-    from nni_emodarts.preparation import load_manifest, prepare
+    from nni_emodarts.data.corpus import load_manifest, prepare
     from nni_emodarts.runtime.run_folder import RunFolder
 
     _folds(folds, load_manifest(chosen.data), chosen.data.protocol)  # faults are told before anything is computed
@@ -299,7 +299,7 @@ def study(
 
     searched = read_search(RunFolder(search_folder))
     chosen = _load(None, search_folder / CONFIG, settings, manifest, None)
-    from nni_emodarts.preparation import prepare
+    from nni_emodarts.data.corpus import prepare
 
     RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
@@ -596,9 +596,9 @@ def describe(
     """Say what a manifest's recordings hold, and name what is wrong with them."""
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.corpora.synthetic import ensure_corpus
-    from nni_emodarts.describe import describe as run_describe
-    from nni_emodarts.describe import write_findings
-    from nni_emodarts.manifest import read_manifest
+    from nni_emodarts.data.describe import describe as run_describe
+    from nni_emodarts.data.describe import write_findings
+    from nni_emodarts.data.manifest import read_manifest
     from nni_emodarts.runtime.cache import default_cache
     from nni_emodarts.runtime.writing import check_output
 
@@ -655,7 +655,7 @@ def _load(
 
 def _folds(text: str, manifest: "Table", protocol: str) -> list[int]:
     """The wanted folds; each can be made."""
-    from nni_emodarts.protocols import count_folds, make_folds
+    from nni_emodarts.data.protocols import count_folds, make_folds
 
     wanted = _numbers("folds", text, count_folds(manifest, protocol))
     make_folds(manifest, protocol, wanted)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from nni_emodarts.config import nearest
 from nni_emodarts.corpora.card import Card, Reader
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
-from nni_emodarts.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
 from nni_emodarts.runtime.writing import check_output, write_output
 
 __all__ = ["Card", "Reader", "corpus_names", "load_corpus", "prepare"]

@@ -9,8 +9,8 @@ import pandas as pd
 from nni_emodarts.config import nearest
 from nni_emodarts.corpora.card import Card
 from nni_emodarts.corpora.files import listing, read_lines, read_table
+from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.errors import ManifestError
-from nni_emodarts.manifest import COLUMNS, REQUIRED
 
 CARD = Card(
     name="csv",

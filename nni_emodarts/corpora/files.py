@@ -10,8 +10,8 @@ import pandas as pd
 
 from nni_emodarts.config import nearest
 from nni_emodarts.corpora.card import Card
+from nni_emodarts.data.manifest import enumerate_some
 from nni_emodarts.errors import ManifestError
-from nni_emodarts.manifest import enumerate_some
 
 AUDIO = (".wav", ".flac")
 """Suffixes of recordings, in any case of letters."""

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.architecture import Architecture
-from nni_emodarts.corpus_facts import CorpusFacts
+from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
 from nni_emodarts.metrics import recalls
-from nni_emodarts.preparation import load_manifest
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CARD,

@@ -10,6 +10,9 @@ from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import GridOptions, TrialOptions
 from nni_emodarts.costs import check_limit, within
+from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.data.origin import search_origin
+from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.flat_space import count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
@@ -20,9 +23,6 @@ from nni_emodarts.multi_trial.ledger import PATIENCE, Entry, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial
 from nni_emodarts.nni_nas import Strategy
-from nni_emodarts.origin import search_origin
-from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.protocols import Fold
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder

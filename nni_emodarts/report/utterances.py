@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.features.audio import read_audio
-from nni_emodarts.manifest import Manifest
-from nni_emodarts.preparation import load_manifest
 from nni_emodarts.report.runs import Run
 
 _SAMPLING_RATE = 16_000

@@ -17,9 +17,9 @@ from nni_emodarts.data.batches import (
     evaluation_loader,
     training_loader,
 )
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.features import Normalizer
 from nni_emodarts.metrics import uar
-from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain.designs import Design, build_network
 from nni_emodarts.retrain.keeping import EpochKeeper, OnEpoch, Validate
 from nni_emodarts.training.task import make_task, predict

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.preparation import Corpus, note_corpus
-from nni_emodarts.protocols import Fold, Rows
+from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.data.protocols import Fold, Rows
 from nni_emodarts.retrain.designs import Design, widen
 from nni_emodarts.retrain.fitting import Trained, train
 from nni_emodarts.retrain.keeping import counting

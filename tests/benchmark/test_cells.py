@@ -22,8 +22,8 @@ from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
-from nni_emodarts.preparation import Corpus
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder

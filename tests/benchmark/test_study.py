@@ -10,8 +10,8 @@ from nni_emodarts.benchmark import study as room
 from nni_emodarts.benchmark.study import Finished, judge, read_search, study
 from nni_emodarts.cli import console
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import OverlapError, RunFolderError
-from nni_emodarts.preparation import Corpus
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.space import random_architecture

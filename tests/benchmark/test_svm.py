@@ -15,9 +15,9 @@ from sklearn.svm import SVC
 from nni_emodarts.baselines.svm import SVMS, count_parameters, fit_svm
 from nni_emodarts.benchmark import Cell, Method, compare, settings_digest
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.features import functionals, read_audio
-from nni_emodarts.preparation import Corpus
 from nni_emodarts.summaries import read_cell
 
 DESIGN = SVMS["egemaps_svm"]

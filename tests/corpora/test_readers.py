@@ -22,9 +22,9 @@ from corpus_trees import (
 )
 
 from nni_emodarts.corpora import corpus_names, load_corpus, prepare
+from nni_emodarts.data.manifest import COLUMNS, GENDERS, read_manifest
+from nni_emodarts.data.protocols import PROTOCOLS, make_fold
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
-from nni_emodarts.manifest import COLUMNS, GENDERS, read_manifest
-from nni_emodarts.protocols import PROTOCOLS, make_fold
 
 DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 FOLDERS = [name for name in corpus_names() if name != "csv"]

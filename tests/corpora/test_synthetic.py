@@ -20,8 +20,8 @@ from nni_emodarts.config import load_config
 from nni_emodarts.corpora import synthetic
 from nni_emodarts.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
 from nni_emodarts.corpora.synthetic import ensure_corpus, make_corpus
+from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.preparation import load_manifest
 
 # ensure_corpus in a process of its own, of {utterances} utterances rather than 8 so that the test is quick
 ENSURE = """

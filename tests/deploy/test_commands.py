@@ -14,10 +14,10 @@ from rich.console import Console
 from nni_emodarts import EmotionRecognizer
 from nni_emodarts.cli import console
 from nni_emodarts.cli import main as cli
-from nni_emodarts.corpus_facts import CorpusFacts, Licence, find_licence
+from nni_emodarts.data.facts import CorpusFacts, Licence, find_licence
+from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.deploy.card import model_card, write_card
 from nni_emodarts.deploy.folder import open_network
-from nni_emodarts.manifest import read_manifest
 
 Command = Callable[..., tuple[int, str, str]]
 

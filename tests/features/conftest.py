@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.features import FeatureExtractor
-from nni_emodarts.manifest import Manifest
 
 
 def tone(seconds: float, rate: int, frequency: float = 220.0, seed: int = 0) -> np.ndarray:

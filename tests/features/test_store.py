@@ -20,7 +20,7 @@ BUILDER = """
 import sys, time
 import numpy as np, pandas as pd
 from nni_emodarts.features import FeatureExtractor, build_store, building
-from nni_emodarts.manifest import Manifest
+from nni_emodarts.data.manifest import Manifest
 
 class Slow(FeatureExtractor):
     def __call__(self, waveform):

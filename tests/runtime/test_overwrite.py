@@ -6,8 +6,8 @@ import torch
 
 from nni_emodarts.benchmark.study import Finished, study
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.preparation import Corpus
 from nni_emodarts.retrain import retrain
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search

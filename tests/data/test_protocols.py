@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nni_emodarts.data.manifest import COLUMNS, Manifest, read_manifest
+from nni_emodarts.data.protocols import Fold, count_folds, halves, make_fold, make_folds
 from nni_emodarts.errors import ProtocolError
-from nni_emodarts.manifest import COLUMNS, Manifest, read_manifest
-from nni_emodarts.protocols import Fold, count_folds, halves, make_fold, make_folds
 
-DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 PARTS = ("train", "validation", "test")
 
 

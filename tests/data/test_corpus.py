@@ -8,8 +8,8 @@ import pytest
 import soundfile
 
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.overlap import fingerprint
-from nni_emodarts.preparation import prepare
+from nni_emodarts.data.corpus import prepare
+from nni_emodarts.data.overlap import fingerprint
 
 MOST_BYTES = 590
 """An utterance may cost so much, all told: 100,000 of them are a tenth of what a search of preset tiny takes."""

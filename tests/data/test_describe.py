@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from nni_emodarts.describe import describe, write_findings
+from nni_emodarts.data.describe import describe, write_findings
+from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.features import audio
-from nni_emodarts.manifest import read_manifest
 
 RATE = 16000
 
@@ -126,8 +126,8 @@ def test_findings_as_a_table(zoo: Path, tmp_path: Path) -> None:
 TWO_HOURS = """
 import resource, sys
 import nni_emodarts.features.audio as audio
-from nni_emodarts.describe import describe
-from nni_emodarts.manifest import read_manifest
+from nni_emodarts.data.describe import describe
+from nni_emodarts.data.manifest import read_manifest
 manifest = read_manifest(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 description = describe(manifest, threads=1)

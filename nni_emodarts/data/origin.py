@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.overlap import fingerprint
-from nni_emodarts.preparation import Corpus
-from nni_emodarts.protocols import Fold
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.overlap import fingerprint
+from nni_emodarts.data.protocols import Fold
 
 
 def search_origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int) -> dict[str, Any]:

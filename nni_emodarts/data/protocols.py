@@ -15,8 +15,8 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from nni_emodarts.config import nearest
+from nni_emodarts.data.manifest import Manifest, enumerate_some
 from nni_emodarts.errors import ProtocolError
-from nni_emodarts.manifest import Manifest, enumerate_some
 
 Rows = npt.NDArray[np.int64]
 """(n,) row numbers of a manifest, ascending."""

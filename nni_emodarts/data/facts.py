@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from nni_emodarts.manifest import Manifest
+from nni_emodarts.data.manifest import Manifest
 
 _LICENCE_FILES = ("source", "licence", "license", "copying")
 _LICENCE_LINES = 12

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nni_emodarts.data.manifest import COLUMNS, read_manifest
 from nni_emodarts.errors import ManifestError
-from nni_emodarts.manifest import COLUMNS, read_manifest
 
-DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 # Text that spreadsheets, shells and parsers of missing values like to change.
 LABELS = st.one_of(

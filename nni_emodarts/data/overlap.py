@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import OverlapError
-from nni_emodarts.preparation import Corpus
 
 # Recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file. Of people without a name
 # all are kept, since each may be somebody else.

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nni_emodarts.config import load_config
-from nni_emodarts.describe import describe
+from nni_emodarts.data.corpus import prepare
+from nni_emodarts.data.describe import describe
+from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.errors import BadRecordings
-from nni_emodarts.manifest import read_manifest
-from nni_emodarts.preparation import prepare
 from nni_emodarts.space import random_architecture
 
 many = settings(
