@@ -10,7 +10,7 @@ import torch
 
 from nni_emodarts.cli import main as cli
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.corpora.synthetic import make_corpus
+from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.experiment import experiment_yaml
 

@@ -214,7 +214,7 @@ def test_overlap_between_manifests_goes_by_recordings(
     small_corpus: Corpus, fast_config: ExperimentConfig, tmp_path: Path
 ) -> None:
     """Another list of the same recordings, under other names, is the same people; namesakes elsewhere are not."""
-    from nni_emodarts.corpora.synthetic import make_corpus
+    from nni_emodarts.data.corpora.synthetic import make_corpus
 
     rows = small_corpus.fold(0).train
     origin = fingerprint(small_corpus, rows)

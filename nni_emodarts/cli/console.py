@@ -17,7 +17,7 @@ from nni_emodarts.runtime.progress import silent
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nni_emodarts.corpora import Card
+    from nni_emodarts.data.corpora import Card
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.experiment import Trial

@@ -557,7 +557,7 @@ def export(
 @app.command()
 def corpora() -> None:
     """List the corpora that can be read: licence, where each is to be had, what it holds."""
-    from nni_emodarts.corpora import corpus_names, load_corpus
+    from nni_emodarts.data.corpora import corpus_names, load_corpus
 
     console.show_cards([load_corpus(name).CARD for name in corpus_names()])
 
@@ -573,8 +573,8 @@ def prepare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the manifest.")] = False,
 ) -> None:
     """Write the manifest of a corpus as it is distributed; no audio is copied."""
-    from nni_emodarts.corpora import load_corpus
-    from nni_emodarts.corpora import prepare as run_prepare
+    from nni_emodarts.data.corpora import load_corpus
+    from nni_emodarts.data.corpora import prepare as run_prepare
 
     picked = None if emotions is None else [emotion.strip() for emotion in emotions.split(",")]
     options = _pairs("option", option)
@@ -595,7 +595,7 @@ def describe(
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
     from nni_emodarts.config import SYNTHETIC
-    from nni_emodarts.corpora.synthetic import ensure_corpus
+    from nni_emodarts.data.corpora.synthetic import ensure_corpus
     from nni_emodarts.data.describe import describe as run_describe
     from nni_emodarts.data.describe import write_findings
     from nni_emodarts.data.manifest import read_manifest
@@ -621,7 +621,7 @@ def synthesize(
     seed: Annotated[int, typer.Option(help="Other voices and takes.")] = 0,
 ) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
-    from nni_emodarts.corpora.synthetic import make_corpus
+    from nni_emodarts.data.corpora.synthetic import make_corpus
     from nni_emodarts.runtime.run_folder import RunFolder
 
     with console.progress_bars() as progress:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
-from nni_emodarts.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
+from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold

@@ -16,7 +16,7 @@ from benchmarks.pages import results_document
 from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
-from nni_emodarts.corpora.synthetic import make_corpus
+from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.errors import CellError, RunFolderError
 
 CORPORA = (

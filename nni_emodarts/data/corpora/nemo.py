@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.corpora.card import Card
-from nni_emodarts.corpora.files import (
+from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.files import (
     Fault,
     Utterance,
     as_table,

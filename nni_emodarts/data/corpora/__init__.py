@@ -11,7 +11,7 @@ from typing import cast
 import pandas as pd
 
 from nni_emodarts.config import nearest
-from nni_emodarts.corpora.card import Card, Reader
+from nni_emodarts.data.corpora.card import Card, Reader
 from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output

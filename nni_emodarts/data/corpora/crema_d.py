@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.corpora.card import Card
-from nni_emodarts.corpora.files import Utterance, fit, read_named, read_table, require_columns
+from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.files import Utterance, fit, read_named, read_table, require_columns
 
 CARD = Card(
     name="crema_d",

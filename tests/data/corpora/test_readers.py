@@ -21,12 +21,12 @@ from corpus_trees import (
     record_all,
 )
 
-from nni_emodarts.corpora import corpus_names, load_corpus, prepare
+from nni_emodarts.data.corpora import corpus_names, load_corpus, prepare
 from nni_emodarts.data.manifest import COLUMNS, GENDERS, read_manifest
 from nni_emodarts.data.protocols import PROTOCOLS, make_fold
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
 
-DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
 FOLDERS = [name for name in corpus_names() if name != "csv"]
 
 
@@ -348,7 +348,7 @@ def test_protocols_of_the_cards_exist():
 
 
 def test_documentation_names_every_corpus_and_option():
-    text = (Path(__file__).resolve().parents[2] / "docs" / "corpora.md").read_text()
+    text = (Path(__file__).resolve().parents[3] / "docs" / "corpora.md").read_text()
     for name in corpus_names():
         card = load_corpus(name).CARD
         assert f"| `{name}` |" in text

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.corpora.card import Card
-from nni_emodarts.corpora.files import Fault, Utterance, as_table, raise_faults, read_lines, shown, wrong_root
+from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.files import Fault, Utterance, as_table, raise_faults, read_lines, shown, wrong_root
 
 CARD = Card(
     name="iemocap",

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from nni_emodarts.config import nearest
-from nni_emodarts.corpora.card import Card
+from nni_emodarts.data.corpora.card import Card
 from nni_emodarts.data.manifest import enumerate_some
 from nni_emodarts.errors import ManifestError
 

@@ -17,16 +17,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nni_emodarts.config import load_config
-from nni_emodarts.corpora import synthetic
-from nni_emodarts.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
-from nni_emodarts.corpora.synthetic import ensure_corpus, make_corpus
+from nni_emodarts.data.corpora import synthetic
+from nni_emodarts.data.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
+from nni_emodarts.data.corpora.synthetic import ensure_corpus, make_corpus
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import ConfigError, RunFolderError
 
 # ensure_corpus in a process of its own, of {utterances} utterances rather than 8 so that the test is quick
 ENSURE = """
 import sys, pathlib
-from nni_emodarts.corpora import synthetic
+from nni_emodarts.data.corpora import synthetic
 make = synthetic.make_corpus
 def make_small(folder):
     print("makes", flush=True)

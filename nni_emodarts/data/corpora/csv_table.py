@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from nni_emodarts.config import nearest
-from nni_emodarts.corpora.card import Card
-from nni_emodarts.corpora.files import listing, read_lines, read_table
+from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.files import listing, read_lines, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.errors import ManifestError
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.corpora.card import Card
-from nni_emodarts.corpora.files import Utterance, fit, read_named
+from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.files import Utterance, fit, read_named
 
 CARD = Card(
     name="emodb",
