@@ -17,9 +17,9 @@ from nni_emodarts.config import ExperimentConfig, SpaceConfig
 from nni_emodarts.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.data.batches import evaluation_loader, training_loader
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.features import Normalizer
 from nni_emodarts.data.protocols import Fold, halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
-from nni_emodarts.features import Normalizer
 from nni_emodarts.found import Found
 from nni_emodarts.metrics import uar
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace

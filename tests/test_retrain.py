@@ -15,9 +15,9 @@ from nni_emodarts.config import ExperimentConfig, lay_over, load_config
 from nni_emodarts.data import overlap
 from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.features import FeatureStore, Normalizer
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
-from nni_emodarts.features import FeatureStore, Normalizer
 from nni_emodarts.retrain import retrain, retrain_fold, settle_space, train
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.space import random_architecture

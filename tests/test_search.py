@@ -11,9 +11,9 @@ import torch
 from nni_emodarts import Architecture, one_shot
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.protocols import halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
-from nni_emodarts.features import FeatureStore
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.strategies.darts import CuredDartsSearch

@@ -18,9 +18,9 @@ import requests
 from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
 from nni_emodarts.experiment import Manager
-from nni_emodarts.features import FeatureStore
 from nni_emodarts.multi_trial import evaluation, search_by_trials
 from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.runtime.run_folder import RunFolder

@@ -15,8 +15,8 @@ import soundfile
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.features import FeatureExtractor, read_audio
 from nni_emodarts.data.manifest import Manifest, read_manifest
-from nni_emodarts.features import FeatureExtractor, read_audio
 
 GOAL = 500
 """Seconds of audio that a core should turn into features in a second."""

@@ -14,7 +14,7 @@ from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.data.batches import Collate, SpecAugment, Utterances, training_loader
 from nni_emodarts.data.corpus import prepare as prepare_corpus
-from nni_emodarts.features import Normalizer
+from nni_emodarts.data.features import Normalizer
 
 VARIANTS = ("random order", "by length")
 

@@ -13,10 +13,10 @@ from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
+from nni_emodarts.data.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
-from nni_emodarts.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder

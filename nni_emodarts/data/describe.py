@@ -16,10 +16,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from nni_emodarts.data.manifest import Manifest
-from nni_emodarts.data.protocols import LOSO_SPEAKERS
-from nni_emodarts.errors import AudioError
-from nni_emodarts.features.audio import (
+from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
     find_fault,
@@ -28,6 +25,9 @@ from nni_emodarts.features.audio import (
     mix_down,
     open_stretch,
 )
+from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.data.protocols import LOSO_SPEAKERS
+from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import write_output
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from nni_emodarts.errors import AudioError
-from nni_emodarts.features.audio import (
+from nni_emodarts.data.features.audio import (
     BLOCK_SAMPLES,
     CLIPPED_SHARE,
     MAX_SECONDS,
@@ -27,6 +26,7 @@ from nni_emodarts.features.audio import (
     open_stretch,
     resample,
 )
+from nni_emodarts.errors import AudioError
 
 LEVELS_PER_SECOND = 50
 """Stretches by which loudness is measured: 20 ms."""

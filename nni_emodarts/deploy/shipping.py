@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nni_emodarts.data.features import read_audio
 from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.deploy.card import model_card
 from nni_emodarts.deploy.export import SUFFIX, check_export, export_network, int8_name
@@ -17,7 +18,6 @@ from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError, RunFolderError
-from nni_emodarts.features import read_audio
 from nni_emodarts.runtime.progress import Progress, silent, told
 from nni_emodarts.runtime.writing import check_output, write_output
 

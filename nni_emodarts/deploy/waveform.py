@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from torchaudio.functional import create_dct, melscale_fbanks
 
 from nni_emodarts.data.batches.maps import to_maps
+from nni_emodarts.data.features.contours import ENERGY_FLOOR
+from nni_emodarts.data.features.extraction import FLOOR, MEL, FeatureExtractor
+from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features.contours import ENERGY_FLOOR
-from nni_emodarts.features.extraction import FLOOR, MEL, FeatureExtractor
-from nni_emodarts.features.normalization import Normalizer
 
 
 class Spectrum(nn.Module):

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from nni_emodarts.data.features.audio import MAX_SECONDS, MIN_SECONDS
 from nni_emodarts.deploy.listening import LOUD_PERCENTILE, Survey
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features.audio import MAX_SECONDS, MIN_SECONDS
 
 SILENCE_DB = 35.0
 """How far below a recording's loud parts silence begins, in dB; speech spans about 30."""

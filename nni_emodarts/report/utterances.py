@@ -8,9 +8,9 @@ import pandas as pd
 import soundfile
 
 from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.features.audio import read_audio
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.errors import ManifestError
-from nni_emodarts.features.audio import read_audio
 from nni_emodarts.report.runs import Run
 
 _SAMPLING_RATE = 16_000

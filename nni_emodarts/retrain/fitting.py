@@ -18,7 +18,7 @@ from nni_emodarts.data.batches import (
     training_loader,
 )
 from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.features import Normalizer
+from nni_emodarts.data.features import Normalizer
 from nni_emodarts.metrics import uar
 from nni_emodarts.retrain.designs import Design, build_network
 from nni_emodarts.retrain.keeping import EpochKeeper, OnEpoch, Validate

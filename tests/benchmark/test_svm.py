@@ -16,8 +16,8 @@ from nni_emodarts.baselines.svm import SVMS, count_parameters, fit_svm
 from nni_emodarts.benchmark import Cell, Method, compare, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.features import functionals, read_audio
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features import functionals, read_audio
 from nni_emodarts.summaries import read_cell
 
 DESIGN = SVMS["egemaps_svm"]

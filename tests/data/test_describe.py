@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from nni_emodarts.data.describe import describe, write_findings
+from nni_emodarts.data.features import audio
 from nni_emodarts.data.manifest import read_manifest
-from nni_emodarts.features import audio
 
 RATE = 16000
 
@@ -125,7 +125,7 @@ def test_findings_as_a_table(zoo: Path, tmp_path: Path) -> None:
 
 TWO_HOURS = """
 import resource, sys
-import nni_emodarts.features.audio as audio
+import nni_emodarts.data.features.audio as audio
 from nni_emodarts.data.describe import describe
 from nni_emodarts.data.manifest import read_manifest
 manifest = read_manifest(sys.argv[1])

@@ -13,10 +13,10 @@ import torch
 from nni_emodarts import EmotionRecognizer
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.features import FeatureExtractor, Normalizer
 from nni_emodarts.deploy import Failure, Prediction
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.errors import AudioError, ConfigError, RunFolderError
-from nni_emodarts.features import FeatureExtractor, Normalizer
 
 
 def shares(prediction: Prediction) -> list[float]:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.maps import to_maps
-from nni_emodarts.features import FeatureStore, Normalizer
+from nni_emodarts.data.features import FeatureStore, Normalizer
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
 

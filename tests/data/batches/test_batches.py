@@ -8,7 +8,7 @@ from nni_emodarts.config import load_config
 from nni_emodarts.data.batches import Collate, SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.data.batches.batches import Item, LengthBatches
 from nni_emodarts.data.corpus import Corpus, prepare
-from nni_emodarts.features import Normalizer
+from nni_emodarts.data.features import Normalizer
 
 
 def test_maps_are_padded_with_zeros_and_contours_become_channels() -> None:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from nni_emodarts.features import Normalizer, build_store
+from nni_emodarts.data.features import Normalizer, build_store
 
 
 def test_equals_numpy_on_the_given_rows_alone(tmp_path, recordings, manifest_of, counting):

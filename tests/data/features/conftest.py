@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import soundfile
 
+from nni_emodarts.data.features import FeatureExtractor
 from nni_emodarts.data.manifest import Manifest
-from nni_emodarts.features import FeatureExtractor
 
 
 def tone(seconds: float, rate: int, frequency: float = 220.0, seed: int = 0) -> np.ndarray:
@@ -76,7 +76,7 @@ def manifest_of_fixture() -> Callable[..., Manifest]:
 
 @pytest.fixture
 def emodb4() -> Path:
-    root = os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data"
+    root = os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data"
     folder = Path(root) / "emodb4"
     if not (folder / "manifest.csv").exists():
         pytest.skip(f"no real speech at {folder}; set EMODARTS_DATA to the folder that holds emodb4")

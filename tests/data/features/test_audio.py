@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from nni_emodarts.data.features import read_audio
+from nni_emodarts.data.features.audio import open_stretch
 from nni_emodarts.errors import AudioError
-from nni_emodarts.features import read_audio
-from nni_emodarts.features.audio import open_stretch
 
 RATE = 16000
 
@@ -64,7 +64,7 @@ def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
     file = tmp_path / "stereo.wav"
     source = np.stack([tone(0.5, RATE, seed=1), tone(0.5, RATE, seed=2)], axis=1)
     soundfile.write(file, source, RATE, subtype="FLOAT")
-    monkeypatch.setattr("nni_emodarts.features.audio.BLOCK_SAMPLES", 1001)
+    monkeypatch.setattr("nni_emodarts.data.features.audio.BLOCK_SAMPLES", 1001)
     np.testing.assert_array_equal(read_audio(file, RATE), source.mean(axis=1))
 
 

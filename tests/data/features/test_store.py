@@ -12,14 +12,15 @@ import pytest
 import soundfile
 from process_groups import group_lives, wait_until
 
+from nni_emodarts.data.features import FeatureExtractor, build_store, building, fill_store, read_audio
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
-from nni_emodarts.features import FeatureExtractor, build_store, building, fill_store, read_audio
 from nni_emodarts.runtime.cache import default_cache
 
 BUILDER = """
 import sys, time
 import numpy as np, pandas as pd
-from nni_emodarts.features import FeatureExtractor, build_store, building
+from nni_emodarts.data.features import FeatureExtractor, build_store
+from nni_emodarts.data.features import building
 from nni_emodarts.data.manifest import Manifest
 
 class Slow(FeatureExtractor):

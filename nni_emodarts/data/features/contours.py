@@ -6,7 +6,7 @@ from collections.abc import Callable
 import librosa
 import numpy as np
 
-from nni_emodarts.features.framing import centred_blocks
+from nni_emodarts.data.features.framing import centred_blocks
 
 PITCH_RANGE = (60.0, 600.0)
 """Lowest and highest pitch in Hz: from a low male voice to an excited child's."""

@@ -9,9 +9,9 @@ import torch
 from torchaudio.functional import create_dct
 from torchaudio.transforms import MelSpectrogram
 
+from nni_emodarts.data.features.contours import CONTOURS
+from nni_emodarts.data.features.framing import centred_blocks
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features.contours import CONTOURS
-from nni_emodarts.features.framing import centred_blocks
 
 FORMAT = 1
 """Raised whenever the same settings would give other numbers, so that no store mixes the two."""

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from nni_emodarts.data.features.audio import read_audio
+from nni_emodarts.data.features.extractor import Extractor
+from nni_emodarts.data.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
 from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
-from nni_emodarts.features.audio import read_audio
-from nni_emodarts.features.extractor import Extractor
-from nni_emodarts.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
 from nni_emodarts.runtime.processes import start_pool
 from nni_emodarts.runtime.progress import Progress, silent
 

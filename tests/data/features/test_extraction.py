@@ -3,8 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nni_emodarts.data.features import FeatureExtractor, framing, read_audio
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features import FeatureExtractor, framing, read_audio
 
 PAPER = {"kind": "mfcc", "sampling_rate": 16000, "window_ms": 125.0, "hop_ms": 62.5, "mel_bands": 128}
 WINDOWS = [(16000, 32.0, 10.0, 64), (16000, 125.0, 62.5, 128), (8000, 25.0, 10.0, 40), (44100, 40.0, 12.5, 80)]

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nni_emodarts.data.features import Functionals, fill_store, functionals, read_audio
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.features import Functionals, fill_store, functionals, read_audio
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nni_emodarts.features.audio import read_audio
-    from nni_emodarts.features.building import build_store, fill_store
-    from nni_emodarts.features.contours import CONTOURS
-    from nni_emodarts.features.extraction import FeatureExtractor
-    from nni_emodarts.features.functionals import Functionals
-    from nni_emodarts.features.normalization import Normalizer
-    from nni_emodarts.features.store import FeatureStore
+    from nni_emodarts.data.features.audio import read_audio
+    from nni_emodarts.data.features.building import build_store, fill_store
+    from nni_emodarts.data.features.contours import CONTOURS
+    from nni_emodarts.data.features.extraction import FeatureExtractor
+    from nni_emodarts.data.features.functionals import Functionals
+    from nni_emodarts.data.features.normalization import Normalizer
+    from nni_emodarts.data.features.store import FeatureStore
 
 _HOMES = {
     "CONTOURS": "contours",
