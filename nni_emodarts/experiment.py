@@ -255,7 +255,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
             recordings.
         RunFolderError: they are of several corpora or protocols.
     """
-    from nni_emodarts.metrics import pool, pooled_table
+    from nni_emodarts.metrics.scores import pool, pooled_table
 
     runs = [RunFolder(folder) for folder in folders]
     scored = [run for run in runs if run.has(PREDICTIONS) and run.holds_network()]

@@ -21,7 +21,7 @@ from nni_emodarts.data.features import Normalizer
 from nni_emodarts.data.protocols import Fold, halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.found import Found
-from nni_emodarts.metrics import uar
+from nni_emodarts.metrics.scores import uar
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing

@@ -17,7 +17,7 @@ from sklearn.metrics import recall_score
 from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
-from nni_emodarts.metrics import pooled_table
+from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.runtime.ports import free_port
 
 

@@ -35,13 +35,13 @@ from benchmarks.evidence.transfer import TRANSFER, discard_stale_transfer, trans
 from benchmarks.pages.results_document import ABLATIONS, write_document
 from nni_emodarts.benchmark import Cell, Method, benchmark
 from nni_emodarts.cli.console import show_note
-from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import ExperimentConfig, lay_over, validate
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import CellError
+from nni_emodarts.metrics.comparisons import compare_with
+from nni_emodarts.metrics.summaries import read_cell, summarize
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
-from nni_emodarts.summaries import read_cell, summarize
 
 FOLDS = (0, 1, 2)
 SEEDS = (1,)

@@ -17,8 +17,8 @@ from benchmarks.speed.measuring import machine
 from nni_emodarts.benchmark import Cell, Method, compare
 from nni_emodarts.cli.console import Cells, progress_bars
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.runtime.writing import write_atomically
-from nni_emodarts.summaries import read_cell
 
 WHOLE = "exact"
 VARIANTS = {

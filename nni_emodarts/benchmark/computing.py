@@ -14,13 +14,13 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.data.protocols import Fold
-from nni_emodarts.ensemble import pack_answers
+from nni_emodarts.metrics.ensemble import pack_answers
+from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.search import search, search_cost
-from nni_emodarts.statistics import speaker_confusions
 
 _NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 

@@ -15,12 +15,12 @@ from nni_emodarts.benchmark.price import price_here
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
+from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
-from nni_emodarts.summaries import read_cell
 
 
 def compute_all(

@@ -11,14 +11,14 @@ from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import PAYER, Method
 from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
 from nni_emodarts.benchmark.svm import prepare_functionals
-from nni_emodarts.comparisons import compare_with, pick_reference
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.comparisons import compare_with, pick_reference
+from nni_emodarts.metrics.summaries import read_cell, summarize
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
-from nni_emodarts.summaries import read_cell, summarize
 
 Tell = Callable[[int, int, dict[str, Any]], None]
 """Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""

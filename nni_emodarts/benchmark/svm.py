@@ -10,7 +10,7 @@ from nni_emodarts.data.corpus import Corpus, cache_root, note_corpus
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import BadRecordings
-from nni_emodarts.metrics import uar
+from nni_emodarts.metrics.scores import uar
 from nni_emodarts.retrain import describe_rows, score_predictions
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent

@@ -14,7 +14,8 @@ from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
-from nni_emodarts.metrics import recalls
+from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
+from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CARD,
@@ -29,7 +30,6 @@ from nni_emodarts.runtime.run_folder import (
     WEIGHTS,
     RunFolder,
 )
-from nni_emodarts.statistics import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 
 _SPEAKERS = 40  # named before they are only counted
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nni_emodarts.metrics import uar
+from nni_emodarts.metrics.scores import uar
 
 
 @dataclass(frozen=True)

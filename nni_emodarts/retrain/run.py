@@ -10,8 +10,8 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.metrics import pool as pool_predictions
-from nni_emodarts.metrics import pooled_table
+from nni_emodarts.metrics.scores import pool as pool_predictions
+from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.retrain.final import renew_estimate, train_final
 from nni_emodarts.retrain.fold import retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent

@@ -9,7 +9,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.metrics import scores
+from nni_emodarts.metrics.scores import scores
 from nni_emodarts.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
 

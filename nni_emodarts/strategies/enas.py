@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nni_emodarts.config.strategies import EnasOptions
-from nni_emodarts.metrics import uar
+from nni_emodarts.metrics.scores import uar
 from nni_emodarts.nni_nas import (
     ENAS,
     Categorical,

@@ -24,11 +24,11 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
+from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.space import build_model
-from nni_emodarts.summaries import read_cell
 
 
 def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:

@@ -11,10 +11,10 @@ from nni_emodarts.benchmark.random_search import search_at_random
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
+from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import fitting
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.summaries import read_cell
 
 
 def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(

@@ -18,7 +18,7 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import functionals, read_audio
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.summaries import read_cell
+from nni_emodarts.metrics.summaries import read_cell
 
 DESIGN = SVMS["egemaps_svm"]
 

@@ -208,7 +208,7 @@ def test_a_card_without_its_recordings(run: Path, small_manifest: Path, tmp_path
 
 def test_an_interval_and_a_mark(run: Path, tmp_path: Path) -> None:
     """Five speakers give an interval; figures that flatter are marked."""
-    from nni_emodarts.statistics import bootstrap_uar, speaker_confusions, stack_speakers
+    from nni_emodarts.metrics.intervals import bootstrap_uar, speaker_confusions, stack_speakers
 
     shutil.copytree(run, tmp_path / "run")
     table = pd.read_csv(run / "predictions.csv", dtype={"speaker": str})

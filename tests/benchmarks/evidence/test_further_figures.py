@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.evidence.further_figures import further_figures
-from nni_emodarts.comparisons import compare_with
 from nni_emodarts.config import load_config
+from nni_emodarts.metrics.comparisons import compare_with
 
 SPACE = load_config("compact").space
 CHOICES = {"choices": {"normal_2": [0, 1], "normal_2_0": "sep_conv_3x3", "normal_2_1": "skip_connect"}}

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.stats import permutation_test
 from sklearn.metrics import recall_score
 
-from nni_emodarts.paired import bootstrap_difference, compare_systems, holm, swap_test
-from nni_emodarts.statistics import interval_quantiles, speaker_confusions, stack_speakers, uar_of_confusion
+from nni_emodarts.metrics.intervals import interval_quantiles, speaker_confusions, stack_speakers, uar_of_confusion
+from nni_emodarts.metrics.paired import bootstrap_difference, compare_systems, holm, swap_test
 
 CLASSES = ["anger", "joy", "neutral"]
 

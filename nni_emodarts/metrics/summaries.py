@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import mean, stdev, variance
 from typing import Any
 
-from nni_emodarts.comparisons import stacked, stacked_folds
-from nni_emodarts.ensemble import joint_confusions
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.statistics import bootstrap_uar, uar_of_confusion, wa_of_confusion
+from nni_emodarts.metrics.comparisons import stacked, stacked_folds
+from nni_emodarts.metrics.ensemble import joint_confusions
+from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
 
 
 def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
-from nni_emodarts.ensemble import pack_answers
-from nni_emodarts.statistics import bootstrap_uar, speaker_confusions
-from nni_emodarts.summaries import summarize
+from nni_emodarts.metrics.ensemble import pack_answers
+from nni_emodarts.metrics.intervals import bootstrap_uar, speaker_confusions
+from nni_emodarts.metrics.summaries import summarize
 
 
 def cell(fold: int, seed: int, right: int, **more: Any) -> dict[str, Any]:

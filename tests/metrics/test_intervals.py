@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm, t
 from sklearn.metrics import accuracy_score, recall_score
 
-from nni_emodarts.statistics import (
+from nni_emodarts.metrics.intervals import (
     bootstrap_recalls,
     bootstrap_uar,
     interval_quantiles,

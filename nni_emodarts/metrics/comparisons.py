@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nni_emodarts.paired import bootstrap_difference, compare_systems, holm, swap_test
-from nni_emodarts.statistics import gather_speakers, stack_speakers
+from nni_emodarts.metrics.intervals import gather_speakers, stack_speakers
+from nni_emodarts.metrics.paired import bootstrap_difference, compare_systems, holm, swap_test
 
 Cells = Sequence[Mapping[str, Any]]
 """The finished cells of a method: all folds and seeds."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, precision_recall_fscore_support
 
-from nni_emodarts import metrics
+from nni_emodarts.metrics import scores as metrics
 
 PAIRS = st.integers(2, 6).flatmap(
     lambda count: st.tuples(

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import recall_score
 
-from nni_emodarts.ensemble import joint_confusions, pack_answers
-from nni_emodarts.statistics import speaker_confusions, uar_of_confusion
+from nni_emodarts.metrics.ensemble import joint_confusions, pack_answers
+from nni_emodarts.metrics.intervals import speaker_confusions, uar_of_confusion
 
 CLASSES = ["anger", "happiness", "sadness"]
 

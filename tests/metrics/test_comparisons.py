@@ -3,8 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nni_emodarts.comparisons import compare_with, pick_reference, stacked, stacked_folds
-from nni_emodarts.paired import bootstrap_difference, compare_systems, holm, swap_test
+from nni_emodarts.metrics.comparisons import compare_with, pick_reference, stacked, stacked_folds
+from nni_emodarts.metrics.paired import bootstrap_difference, compare_systems, holm, swap_test
 
 SPEAKERS = 8
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nni_emodarts.statistics import drawn_uar, interval_quantiles, uar_of_confusion
+from nni_emodarts.metrics.intervals import drawn_uar, interval_quantiles, uar_of_confusion
 
 EXACT_SPEAKERS = 24
 """Speakers up to whom all swaps are counted: 17 million of them, a fraction of a second."""

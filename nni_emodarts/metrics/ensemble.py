@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.metrics import confusion
-from nni_emodarts.statistics import gather_speakers, stack_speakers
+from nni_emodarts.metrics.intervals import gather_speakers, stack_speakers
+from nni_emodarts.metrics.scores import confusion
 
 DIGITS = 4
 """Decimals of the probabilities that a cell keeps."""
