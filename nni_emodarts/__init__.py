@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any
 
 _ROOMS = {
-    "Architecture": "architecture",
+    "Architecture": "models.architecture",
     "EmoDartsSpace": "space",
     "EmotionRecognizer": "deploy",
     "ExperimentConfig": "config",

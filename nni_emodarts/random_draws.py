@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import count
 from typing import Any
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.space import random_architecture
 
 _TRIES = 1000  # draws in vain after which a small space counts as drawn out

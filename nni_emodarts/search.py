@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import MULTI_TRIAL
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.runtime.environment import Stopwatch

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import SpaceConfig, load_config
 from nni_emodarts.config.strategies import MULTI_TRIAL, TrialOptions
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.flat_space import architecture_at, count_architectures, flat_sample
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
 from nni_emodarts.multi_trial.ledger import PATIENCE, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nni_emodarts import nni_trial
-from nni_emodarts.architecture import Architecture
-from nni_emodarts.flat_space import flat_sample
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, RunFolder
 
 logger = logging.getLogger(__name__)

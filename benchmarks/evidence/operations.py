@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from nni_emodarts.architecture import read_edge
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.models.architecture import read_edge
 from nni_emodarts.report.families import (
     DILATED,
     LSTM,

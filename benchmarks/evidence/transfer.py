@@ -14,12 +14,12 @@ from benchmarks.evidence.evidence import (
     jobs_of,
     write_json,
 )
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.benchmark import Method, benchmark
 from nni_emodarts.cli.console import Cells, progress_bars, show_note
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.metrics.comparisons import compare_with
 from nni_emodarts.metrics.summaries import summarize
+from nni_emodarts.models.architecture import Architecture
 
 TRANSFER = "transfer"
 SEEDS = (1,)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.baselines import BASELINES, Baseline
 from nni_emodarts.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
@@ -16,6 +15,7 @@ from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import DivergenceError
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import Stopwatch

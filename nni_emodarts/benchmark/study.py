@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import retrain_fold
 from nni_emodarts.runtime.environment import same_speed

@@ -151,7 +151,7 @@ def retrain(
 
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
-    from nni_emodarts.architecture import Architecture as Arch
+    from nni_emodarts.models.architecture import Architecture as Arch
     from nni_emodarts.runtime.run_folder import CARD, FINAL, RunFolder, architecture_file, config_beside
 
     architecture = architecture_file(architecture)
@@ -540,7 +540,7 @@ def export(
     """Write the space as data that others can choose from: label -> choices, a node's two inputs as one, like 0+2."""
     import json
 
-    from nni_emodarts.flat_space import nni_search_space
+    from nni_emodarts.models.flat_space import nni_search_space
     from nni_emodarts.runtime.writing import check_output, write_output
 
     if format != "nni":

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
 from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.scores import recalls
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CARD,

@@ -12,9 +12,9 @@ import numpy as np
 import requests
 import torch
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.flat_space import flat_sample
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_nas import (
     ExecutionEngine,

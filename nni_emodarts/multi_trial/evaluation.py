@@ -4,11 +4,11 @@ from typing import Any
 
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import TrialOptions
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.protocols import Fold
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.retrain import train
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Report

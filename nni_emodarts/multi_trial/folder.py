@@ -6,9 +6,9 @@ from typing import Any, Self
 
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, located
-from nni_emodarts.flat_space import flat_choices, flat_sample
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.flat_space import flat_choices, flat_sample
 from nni_emodarts.multi_trial.ledger import Entry
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,

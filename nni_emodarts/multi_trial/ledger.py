@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nni_emodarts.architecture import Architecture
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_nas import (
     ExecutionEngine,

@@ -17,7 +17,7 @@ from nni_emodarts.config.strategies import (
     TrialOptions,
 )
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.flat_space import count_architectures
+from nni_emodarts.models.flat_space import count_architectures
 from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
 
 _UPDATE = {"batch_size": 32, "repeat": 5, "update_times": 1}

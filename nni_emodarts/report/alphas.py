@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture, CellKind, cell_kinds, read_edge
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.models.architecture import Architecture, CellKind, cell_kinds, read_edge
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
 
 Probabilities = Mapping[str, Mapping[str, float]]

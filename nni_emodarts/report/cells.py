@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
-from nni_emodarts.architecture import Architecture, CellKind, cell_nodes, edge_label, node_label
+from nni_emodarts.models.architecture import Architecture, CellKind, cell_nodes, edge_label, node_label
 from nni_emodarts.report.canvas import blank_axes, style
 from nni_emodarts.report.families import (
     CELL_NAMES,

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from nni_emodarts.architecture import Architecture, CellKind, read_edge
+from nni_emodarts.models.architecture import Architecture, CellKind, read_edge
 from nni_emodarts.report.alphas import Alphas, Track, arrow, chosen_edges, kinds
 from nni_emodarts.report.canvas import new_figure, style
 from nni_emodarts.report.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence

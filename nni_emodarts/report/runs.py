@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.report.drawing import Subject, is_search, read_config, read_subject
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,

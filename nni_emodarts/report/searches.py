@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.architecture import CellKind, cell_kinds
+from nni_emodarts.models.architecture import CellKind, cell_kinds
 from nni_emodarts.report.alphas import Alphas, arrow, chosen_edges, kinds
 from nni_emodarts.report.cells import describe_cell, draw_cell
 from nni_emodarts.report.drawing import Subject

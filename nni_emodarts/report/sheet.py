@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from nni_emodarts.architecture import Architecture, cell_kinds
+from nni_emodarts.models.architecture import Architecture, cell_kinds
 from nni_emodarts.report.canvas import svg
 from nni_emodarts.report.cells import draw_cell
 from nni_emodarts.report.drawing import Subject, find_subject

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.retrain.designs import widen
 from nni_emodarts.retrain.fitting import train
 from nni_emodarts.retrain.keeping import counting

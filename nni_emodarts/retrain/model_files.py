@@ -3,9 +3,9 @@
 import pandas as pd
 from safetensors.torch import save
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.retrain.designs import Design
 from nni_emodarts.retrain.fitting import Trained
 from nni_emodarts.runtime.run_folder import (

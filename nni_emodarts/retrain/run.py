@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.retrain.final import renew_estimate, train_final
 from nni_emodarts.retrain.fold import retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.architecture import CellKind, edge_label, node_label
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.models.architecture import CellKind, edge_label, node_label
 from nni_emodarts.nn.convolution import ReluConvNorm
 from nni_emodarts.nn.drop_path import DropPath
 from nni_emodarts.nn.primitives import cnn_operation, sequence_operation

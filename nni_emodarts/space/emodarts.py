@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from nni_emodarts.architecture import Architecture, derivable, edge_label, node_label, nodes
 from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.models.architecture import Architecture, derivable, edge_label, node_label, nodes
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.convolution import Stem
 from nni_emodarts.nn.dropout import Dropout

@@ -2,9 +2,9 @@
 
 import math
 
-from nni_emodarts.architecture import derivable, nodes
 from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.models.architecture import derivable, nodes
 from nni_emodarts.nni_nas import default_policy
 
 

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from made_up_cells import noted_price
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.benchmark import Cell, Method, benchmark, jobs, random_search, settings_digest
 from nni_emodarts.benchmark.random_search import search_at_random
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import fitting
 from nni_emodarts.runtime.run_folder import RunFolder

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from nni_emodarts.architecture import Architecture, candidates, edge_label, node_label, nodes
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
 from nni_emodarts.space import random_architecture
 
 SMALL = SpaceConfig(

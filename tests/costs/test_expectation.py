@@ -9,9 +9,9 @@ from drawn_networks import FRAMES, SHAPE, SMALL, every_network
 from torch import Tensor
 from torch.nn import functional as F
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import PRESETS, load_config
 from nni_emodarts.costs import Costs, ExpectedCost, architecture_cost, operation_costs, taken_probabilities
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.space import random_architecture
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.errors import ManifestError, RunFolderError
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.report.charts import draw_training
 from nni_emodarts.report.page import render, report
 from nni_emodarts.report.runs import read_runs

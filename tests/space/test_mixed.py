@@ -3,7 +3,7 @@
 import torch
 
 from nni_emodarts import EmoDartsSpace, build_model, load_preset
-from nni_emodarts.architecture import Architecture
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_nas import DARTS, InputChoice, LayerChoice
 from nni_emodarts.space.mixed import MixedNode, MixedOperation
 

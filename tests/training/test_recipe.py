@@ -10,13 +10,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config, validate
 from nni_emodarts.data.batches import Batch, Excerpt, Perturbation
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.report.drawing import find_subject
 from nni_emodarts.retrain import build_network, retrain_fold, train
 from nni_emodarts.retrain import fold as module

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.evidence.agreement import agreements
 from benchmarks.evidence.operations import count_operations, expected_shares, shares
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import load_config
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.space import build_model, random_architecture
 from nni_emodarts.space.mixed import SKIP
 

@@ -10,13 +10,19 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nni_emodarts.architecture import Architecture
 from nni_emodarts.config import PRESETS, SpaceConfig, load_config
-from nni_emodarts.flat_space import architecture_at, count_architectures, flat_choices, flat_sample, nni_search_space
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.flat_space import (
+    architecture_at,
+    count_architectures,
+    flat_choices,
+    flat_sample,
+    nni_search_space,
+)
 from nni_emodarts.space import build_model
 
 Run = Callable[..., tuple[int, str]]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = SpaceConfig(
     cnn_cells=2, cnn_nodes=1, reduction_cells=(1,), cnn_primitives=("max_pool_3x3", "none", "skip_connect"),
     seqnn_cells=1, seqnn_nodes=2, seqnn_primitives=("lstm_1", "skip_connect"),

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.architecture import Architecture, CellKind, derivable, edge_label, node_label, nodes
 from nni_emodarts.config import SpaceConfig
+from nni_emodarts.models.architecture import Architecture, CellKind, derivable, edge_label, node_label, nodes
 
 
 def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
