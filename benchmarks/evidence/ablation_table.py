@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nni_emodarts.baselines import BASELINES
 from nni_emodarts.config import SCOPES, ExperimentConfig, lay_over
+from nni_emodarts.models.baselines import BASELINES
 
 HAND_DESIGNED = "hand_designed"
 GROUPS = {

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.further_figures import further_figures
-from nni_emodarts.baselines import BASELINES
-from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark import Cell, Method, settings_digest
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.protocols import count_folds
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.summaries import read_cell, summarize
+from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.writing import write_json_file
 
 METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")

@@ -6,9 +6,9 @@ from typing import Any
 
 from benchmarks.evidence.agreement import agreements
 from benchmarks.evidence.operations import count_operations, expected_shares
-from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.metrics.comparisons import FIRST_CHOICE, compare_with
+from nni_emodarts.models.baselines.svm import SVMS
 
 Held = Mapping[str, Sequence[dict[str, Any]]]
 """Name -> cells of each method."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.pages.markdown import markdown_table, verdict
 from benchmarks.speed.deploy import CALLS, SECONDS
-from nni_emodarts.baselines import BASELINES
+from nni_emodarts.models.baselines import BASELINES
 
 COMMANDS = {
     "deploy": "benchmarks.speed.deploy",

@@ -17,13 +17,13 @@ import torch
 from torch import nn
 
 from benchmarks.speed.measuring import Step, measure, write_figures
-from nni_emodarts.baselines import BASELINES
 from nni_emodarts.config import load_config
 from nni_emodarts.data.features import FeatureExtractor, Normalizer
 from nni_emodarts.deploy.export import export_network
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import TorchNetwork
+from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.space import build_model, random_architecture
 
 SECONDS = 3.0

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark.methods import PAYER, Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.strategies import options_for
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.retrain import settle_space
 
 REVISION = 2

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from nni_emodarts.baselines import BASELINES, Baseline
-from nni_emodarts.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import RANDOM_SAMPLING
@@ -16,6 +14,8 @@ from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.baselines import BASELINES, Baseline
+from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent

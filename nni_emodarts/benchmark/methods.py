@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from nni_emodarts.baselines import BASELINES
-from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
 from nni_emodarts.config import nearest
 from nni_emodarts.config.strategies import STRATEGY_OPTIONS
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines.svm import SVMS
 
 RANDOM_SAMPLING = "random_sampling"
 """One architecture drawn uniformly for each fold and seed: what the space and the recipe give without a search."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nni_emodarts.baselines.svm import SVMS
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
@@ -16,6 +15,7 @@ from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.summaries import read_cell, summarize
+from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from nni_emodarts.baselines.svm import SvmDesign, count_parameters, fit_svm
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, cache_root, note_corpus
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.baselines.svm import SvmDesign, count_parameters, fit_svm
 from nni_emodarts.retrain import describe_rows, score_predictions
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent

@@ -9,12 +9,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from nni_emodarts.baselines import Baseline, build_baseline
 from nni_emodarts.data.batches.batches import Collate, Item
 from nni_emodarts.data.features import FeatureExtractor, Normalizer
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.baselines import Baseline, build_baseline
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
 from nni_emodarts.space import build_model
 

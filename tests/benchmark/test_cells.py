@@ -15,7 +15,6 @@ from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
 from nni_emodarts import one_shot
-from nni_emodarts.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.benchmark import Cell, Method, benchmark, cells, compare, computing, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
@@ -25,6 +24,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder

@@ -12,13 +12,13 @@ import pytest
 from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
-from nni_emodarts.baselines.svm import SVMS, count_parameters, fit_svm
 from nni_emodarts.benchmark import Cell, Method, compare, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import functionals, read_audio
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.models.baselines.svm import SVMS, count_parameters, fit_svm
 
 DESIGN = SVMS["egemaps_svm"]
 

@@ -13,7 +13,6 @@ import soundfile
 import torch
 from torch import nn
 
-from nni_emodarts.baselines import CnnLstm
 from nni_emodarts.config import SEQNN_PRIMITIVES, ExperimentConfig
 from nni_emodarts.data.features import FeatureExtractor, Normalizer
 from nni_emodarts.deploy.export import check_export, export_network
@@ -24,6 +23,7 @@ from nni_emodarts.deploy.shipping import ship
 from nni_emodarts.deploy.torch_network import TorchNetwork, read_network
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.models.baselines import CnnLstm
 from nni_emodarts.space import build_model, random_architecture
 
 FEATURES = {

@@ -87,7 +87,7 @@ def test_weights_are_data_only(run: Path, tmp_path: Path) -> None:
 def test_a_hand_designed_network(
     fast_config: ExperimentConfig, small_corpus: Corpus, clips: list[Path], tmp_path: Path
 ) -> None:
-    from nni_emodarts.baselines import Baseline
+    from nni_emodarts.models.baselines import Baseline
     from nni_emodarts.retrain import retrain_fold
     from nni_emodarts.runtime.run_folder import RunFolder
 

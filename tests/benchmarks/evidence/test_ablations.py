@@ -13,11 +13,11 @@ from benchmarks.evidence import ablations
 from benchmarks.evidence.ablation_table import GROUPS, PARTS, VARIANTS, variants
 from benchmarks.evidence.evidence import Corpus, main_table
 from benchmarks.pages import results_document
-from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.errors import CellError, RunFolderError
+from nni_emodarts.models.baselines import BASELINES
 
 CORPORA = (
     Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny"),

@@ -24,9 +24,9 @@ from benchmarks.evidence.evidence import (
 )
 from benchmarks.pages import main_section, results_document
 from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
-from nni_emodarts.baselines import BASELINES
 from nni_emodarts.benchmark import Method, jobs
 from nni_emodarts.data.corpora.synthetic import make_corpus
+from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.report.canvas import svg
 
 TEXTS = re.compile(r"<!-- (.*) -->")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from nni_emodarts.baselines.cnn import Cnn
-from nni_emodarts.baselines.cnn_lstm import CnnLstm
-from nni_emodarts.baselines.cnn_lstm_attention import CnnLstmAttention
-from nni_emodarts.baselines.recurrent import lstm, rnn
 from nni_emodarts.config import nearest
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.models.baselines.cnn import Cnn
+from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
+from nni_emodarts.models.baselines.cnn_lstm_attention import CnnLstmAttention
+from nni_emodarts.models.baselines.recurrent import lstm, rnn
 
 __all__ = ["BASELINES", "Baseline", "CnnLstm", "build_baseline"]
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from nni_emodarts.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
 from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.training.graph import onnx_graph
 

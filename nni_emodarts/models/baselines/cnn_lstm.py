@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nni_emodarts.baselines.blocks import convolve, make_blocks
+from nni_emodarts.models.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.dropout import Dropout
 from nni_emodarts.nn.recurrence import BidirectionalLayer, mirrored_frames

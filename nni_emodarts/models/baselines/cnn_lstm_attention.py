@@ -1,24 +1,29 @@
-"""Convolutions alone: each frame's neighbourhood is heard, and frames are weighed, but nothing is remembered."""
+"""Convolutions, a recurrence, and attention between its states."""
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from nni_emodarts.baselines.blocks import convolve, make_blocks
+from nni_emodarts.models.baselines.blocks import convolve, make_blocks
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.dropout import Dropout
+from nni_emodarts.nn.recurrence import RecurrentAttention
 from nni_emodarts.nn.temporal_pooling import AttentionPooling
 
 
-class Cnn(nn.Module):
-    """Convolution blocks, attention pooling, a classifier: the CNN of Rajapakshe et al. 2024."""
+class CnnLstmAttention(nn.Module):
+    """Convolution blocks, a bidirectional LSTM whose states attend to all of time, attention pooling, a classifier.
+
+    The CNN-LSTM with attention of Rajapakshe et al. 2024. Where `CnnLstm` weighs frames once, in its pooling, here a
+    context of the whole utterance joins every state first, as in the space's operation `lstm_att_1`.
+    """
 
     def __init__(
         self,
         num_classes: int,
         input_shape: tuple[int, int],
-        channels: Sequence[int] = (16, 32, 64, 96),
-        width: int = 128,
+        channels: Sequence[int] = (16, 32, 64),
+        width: int = 64,
         dropout: float = 0.0,
     ) -> None:
         """Build the network.
@@ -27,12 +32,13 @@ class Cnn(nn.Module):
             num_classes: number of classes K.
             input_shape: (C, F), channels and frequency bins of the maps.
             channels: channels of each block.
-            width: width D of the sequence that is pooled.
-            dropout: share of values dropped after the convolutions.
+            width: width D of the sequence, and of the LSTM in each direction.
+            dropout: share of values dropped after the convolutions and after the attention.
         """
         super().__init__()
         self.blocks, shape = make_blocks(input_shape, channels)
         self.bridge = Bridge(*shape, width)
+        self.recurrence = RecurrentAttention("lstm", width, layers=1)
         self.dropout = Dropout(dropout)
         self.pooling = AttentionPooling(width)
         self.classifier = nn.Linear(width, num_classes)
@@ -41,5 +47,6 @@ class Cnn(nn.Module):
         """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
         maps, lengths = convolve(self.blocks, maps, lengths)
         sequence = self.dropout(self.bridge(maps, lengths))
-        out: Tensor = self.classifier(self.pooling(sequence, lengths))
+        states = self.dropout(self.recurrence(sequence, lengths))
+        out: Tensor = self.classifier(self.pooling(states, lengths))
         return out
