@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from nni_emodarts.config import ExperimentConfig, SpaceConfig
-from nni_emodarts.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.data.batches import evaluation_loader, training_loader
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer
@@ -22,6 +21,7 @@ from nni_emodarts.data.protocols import Fold, halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.found import Found
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.nni_nas import Lightning, RawFormatModelSpace
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing

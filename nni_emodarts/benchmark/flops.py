@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 
 
 def cell_flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:

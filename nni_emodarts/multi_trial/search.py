@@ -8,12 +8,12 @@ import pandas as pd
 from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import GridOptions, TrialOptions
-from nni_emodarts.costs import check_limit, within
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs import check_limit, within
 from nni_emodarts.models.flat_space import count_architectures, flat_sample
 from nni_emodarts.multi_trial.engines import InlineTraining
 from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate

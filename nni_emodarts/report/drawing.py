@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.costs import frames_per_second
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
+from nni_emodarts.models.costs import frames_per_second
 from nni_emodarts.report.alphas import Alphas, kinds, strengths
 from nni_emodarts.report.canvas import png, svg
 from nni_emodarts.report.cells import draw_cell

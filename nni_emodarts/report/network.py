@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
-from nni_emodarts.costs import Block, network_blocks
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs import Block, network_blocks
 from nni_emodarts.report.canvas import blank_axes, style
 from nni_emodarts.report.families import INK, PAPER, QUIET, SURFACE, sentence
 

@@ -19,12 +19,12 @@ from nni_emodarts.benchmark import Cell, Method, benchmark, cells, compare, comp
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, CnnLstm, build_baseline
+from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder

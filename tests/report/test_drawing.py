@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from nni_emodarts.config import load_config
-from nni_emodarts.costs import architecture_cost, network_blocks
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
+from nni_emodarts.models.costs import architecture_cost, network_blocks
 from nni_emodarts.report.alphas import Alphas, strengths
 from nni_emodarts.report.canvas import png, svg
 from nni_emodarts.report.cells import describe_cell, draw_cell

@@ -8,8 +8,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.costs.maps import Grid
-from nni_emodarts.costs.part import Part
+from nni_emodarts.models.costs.maps import Grid
+from nni_emodarts.models.costs.part import Part
 from nni_emodarts.nn.bridge import Bridge
 from nni_emodarts.nn.primitives import RECURRENT, sequence_operation
 from nni_emodarts.nn.temporal_pooling import POOLINGS

@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.costs.part import Part
+from nni_emodarts.models.costs.part import Part
 from nni_emodarts.nn.convolution import ReluConvNorm, Stem
 from nni_emodarts.nn.primitives import cnn_operation
 from nni_emodarts.nn.skip import FactorizedReduce

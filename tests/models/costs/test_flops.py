@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from nni_emodarts.config import CNN_PRIMITIVES, PRESETS, SEQNN_PRIMITIVES, load_config
-from nni_emodarts.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.costs.maps import Grid, MapOperation
-from nni_emodarts.costs.sequences import PoolingPart, SequenceOperation
 from nni_emodarts.models.baselines import CnnLstm
+from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
+from nni_emodarts.models.costs.maps import Grid, MapOperation
+from nni_emodarts.models.costs.sequences import PoolingPart, SequenceOperation
 from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
 from nni_emodarts.nn.recurrence import RecurrentAttention
 from nni_emodarts.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling

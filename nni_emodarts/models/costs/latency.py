@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nni_emodarts.costs.part import Part
+from nni_emodarts.models.costs.part import Part
 
 WARM_UP = 3
 """Passes before the measured ones: the first ones allocate memory and choose kernels."""

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from nni_emodarts.costs.layout import Layout, lay_out
-from nni_emodarts.costs.maps import CnnJoin, StemPart
-from nni_emodarts.costs.part import Part
-from nni_emodarts.costs.sequences import BridgePart, ClassifierPart, PoolingPart, SeqnnJoin
 from nni_emodarts.models.architecture import Architecture, CellKind
+from nni_emodarts.models.costs.layout import Layout, lay_out
+from nni_emodarts.models.costs.maps import CnnJoin, StemPart
+from nni_emodarts.models.costs.part import Part
+from nni_emodarts.models.costs.sequences import BridgePart, ClassifierPart, PoolingPart, SeqnnJoin
 
 BlockKind = Literal["stem", "normal", "reduce", "bridge", "seqnn", "pooling", "classifier"]
 

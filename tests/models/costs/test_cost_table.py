@@ -7,7 +7,7 @@ import pytest
 from drawn_networks import FRAMES, SHAPE, SMALL, every_network, some_architecture
 
 from nni_emodarts.config import CNN_PRIMITIVES, SpaceConfig, load_config
-from nni_emodarts.costs import architecture_cost, operation_costs
+from nni_emodarts.models.costs import architecture_cost, operation_costs
 from nni_emodarts.space import random_architecture
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from nni_emodarts.config import NONE, SpaceConfig
-from nni_emodarts.costs.maps import AlignmentPart, CnnJoin, Grid, MapOperation, StemPart
-from nni_emodarts.costs.part import Part
-from nni_emodarts.costs.sequences import BridgePart, ClassifierPart, PoolingPart, SeqnnJoin, SequenceOperation
 from nni_emodarts.models.architecture import CellKind, cell_nodes, edge_label
+from nni_emodarts.models.costs.maps import AlignmentPart, CnnJoin, Grid, MapOperation, StemPart
+from nni_emodarts.models.costs.part import Part
+from nni_emodarts.models.costs.sequences import BridgePart, ClassifierPart, PoolingPart, SeqnnJoin, SequenceOperation
 
 
 @dataclass

@@ -4,9 +4,9 @@ import math
 
 from nni_emodarts.config import FeatureConfig, SpaceConfig
 from nni_emodarts.config.strategies import CostLimit, CostMetric
-from nni_emodarts.costs.table import architecture_cost, operation_costs
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs.table import architecture_cost, operation_costs
 
 _UNITS: dict[CostMetric, str] = {
     "parameters": "parameters",

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config import NONE
-from nni_emodarts.costs.table import Costs
+from nni_emodarts.models.costs.table import Costs
 
 
 class ExpectedCost(nn.Module):

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from nni_emodarts.config import NONE, SpaceConfig
 from nni_emodarts.config.strategies import CostMetric
-from nni_emodarts.costs.latency import latency
-from nni_emodarts.costs.layout import Layout, lay_out
-from nni_emodarts.costs.part import Part
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
+from nni_emodarts.models.costs.latency import latency
+from nni_emodarts.models.costs.layout import Layout, lay_out
+from nni_emodarts.models.costs.part import Part
 
 
 def _parameters(part: Part) -> float:

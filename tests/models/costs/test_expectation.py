@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nni_emodarts.config import PRESETS, load_config
-from nni_emodarts.costs import Costs, ExpectedCost, architecture_cost, operation_costs, taken_probabilities
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs import Costs, ExpectedCost, architecture_cost, operation_costs, taken_probabilities
 from nni_emodarts.space import random_architecture
 
 

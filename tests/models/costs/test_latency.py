@@ -9,13 +9,13 @@ import torch
 from drawn_networks import FRAMES, SHAPE, SMALL, some_architecture
 from torch import Tensor, nn
 
-from nni_emodarts.costs import architecture_cost, operation_costs
-from nni_emodarts.costs import latency as latency_room
-from nni_emodarts.costs.latency import REPEATS, WARM_UP, latency
-from nni_emodarts.costs.layout import lay_out
-from nni_emodarts.costs.maps import AlignmentPart, CnnJoin, Grid, StemPart
-from nni_emodarts.costs.part import Part
-from nni_emodarts.costs.sequences import BridgePart, ClassifierPart, SeqnnJoin, SequenceOperation
+from nni_emodarts.models.costs import architecture_cost, operation_costs
+from nni_emodarts.models.costs import latency as latency_room
+from nni_emodarts.models.costs.latency import REPEATS, WARM_UP, latency
+from nni_emodarts.models.costs.layout import lay_out
+from nni_emodarts.models.costs.maps import AlignmentPart, CnnJoin, Grid, StemPart
+from nni_emodarts.models.costs.part import Part
+from nni_emodarts.models.costs.sequences import BridgePart, ClassifierPart, SeqnnJoin, SequenceOperation
 from nni_emodarts.space import build_model, random_architecture
 
 

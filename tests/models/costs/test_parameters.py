@@ -4,7 +4,7 @@ import pytest
 from drawn_networks import count, some_architecture
 
 from nni_emodarts.config import PRESETS, SCOPES, load_config
-from nni_emodarts.costs import architecture_cost
+from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.space import build_model, random_architecture
 
 

@@ -1,0 +1,21 @@
+"""What a network of the space costs: its parameters, its FLOPs, or its measured latency."""
+
+from nni_emodarts.models.costs.blocks import Block, network_blocks
+from nni_emodarts.models.costs.counting import count_flops
+from nni_emodarts.models.costs.expectation import ExpectedCost, taken_probabilities
+from nni_emodarts.models.costs.limits import check_limit, frames_per_second, within
+from nni_emodarts.models.costs.table import Costs, architecture_cost, operation_costs
+
+__all__ = [
+    "Block",
+    "Costs",
+    "ExpectedCost",
+    "architecture_cost",
+    "check_limit",
+    "count_flops",
+    "frames_per_second",
+    "network_blocks",
+    "operation_costs",
+    "taken_probabilities",
+    "within",
+]
