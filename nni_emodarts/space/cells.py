@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import CellKind, edge_label, node_label
-from nni_emodarts.nn.convolution import ReluConvNorm
-from nni_emodarts.nn.drop_path import DropPath
-from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
-from nni_emodarts.nn.skip import FactorizedReduce, Skip
+from nni_emodarts.models.nn.convolution import ReluConvNorm
+from nni_emodarts.models.nn.drop_path import DropPath
+from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
+from nni_emodarts.models.nn.skip import FactorizedReduce, Skip
 from nni_emodarts.nni_nas import Categorical, InputChoice, LayerChoice, current_model
 
 Make = Callable[..., nn.Module]

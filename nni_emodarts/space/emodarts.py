@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture, derivable, edge_label, node_label, nodes
-from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.convolution import Stem
-from nni_emodarts.nn.dropout import Dropout
-from nni_emodarts.nn.masking import strided
-from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.convolution import Stem
+from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.masking import strided
+from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.nni_nas import DARTS, ModelSpace, current_model, model_context
 from nni_emodarts.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.space.mixed import MixedNode, MixedOperation

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from nni_emodarts.nn.masking import map_mask
+from nni_emodarts.models.nn.masking import map_mask
 
 
 def average(maps: Tensor, lengths: Tensor, stride: int) -> Tensor:

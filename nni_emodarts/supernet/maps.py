@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
-from nni_emodarts.nn.convolution import DepthwiseConv, SeparableConv
-from nni_emodarts.nn.depthwise import depthwise
-from nni_emodarts.nn.masking import map_mask
-from nni_emodarts.nn.normalization import MaskedBatchNorm2d, joint_scale
-from nni_emodarts.nn.pooling import AvgPool, MaxPool
-from nni_emodarts.nn.skip import FactorizedReduce
+from nni_emodarts.models.nn.convolution import DepthwiseConv, SeparableConv
+from nni_emodarts.models.nn.depthwise import depthwise
+from nni_emodarts.models.nn.masking import map_mask
+from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d, joint_scale
+from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
+from nni_emodarts.models.nn.skip import FactorizedReduce
 from nni_emodarts.space.cells import CnnCell, plain_states
 from nni_emodarts.space.mixed import SKIP, MixedOperation, halve
 from nni_emodarts.supernet.averages import average

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nni_emodarts.nn.masking import frame_mask
-from nni_emodarts.nn.recurrence import (
+from nni_emodarts.models.nn.masking import frame_mask
+from nni_emodarts.models.nn.recurrence import (
     BidirectionalLayer,
     RecurrentAttention,
     StackedRecurrence,
     mirrored_frames,
     reorder,
 )
-from nni_emodarts.nn.skip import Zero
+from nni_emodarts.models.nn.skip import Zero
 from nni_emodarts.space.cells import SeqnnCell, plain_states
 from nni_emodarts.space.mixed import MixedOperation
 from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from nni_emodarts.data.batches import Batch
-from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
 
 @torch.no_grad()

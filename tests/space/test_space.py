@@ -10,7 +10,7 @@ from nni_emodarts import Architecture, EmoDartsSpace, build_model, load_preset
 from nni_emodarts.config import PRESETS, load_config
 from nni_emodarts.errors import ArchitectureError, ConfigError
 from nni_emodarts.models.architecture import candidates, edge_label, node_label, nodes
-from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.nni_nas import InputChoice, LayerChoice, ModelSpace
 from nni_emodarts.space import random_architecture, set_drop_path
 

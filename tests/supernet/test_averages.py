@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nni_emodarts.nn.pooling import AvgPool
+from nni_emodarts.models.nn.pooling import AvgPool
 from nni_emodarts.supernet.averages import average
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nni_emodarts.nn.convolution import Stem
-from nni_emodarts.nn.masking import strided
+from nni_emodarts.models.nn.convolution import Stem
+from nni_emodarts.models.nn.masking import strided
 
 
 class ConvolutionBlock(nn.Module):

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from nni_emodarts.models.baselines.blocks import convolve, make_blocks
-from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.dropout import Dropout
-from nni_emodarts.nn.recurrence import RecurrentAttention
-from nni_emodarts.nn.temporal_pooling import AttentionPooling
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.recurrence import RecurrentAttention
+from nni_emodarts.models.nn.temporal_pooling import AttentionPooling
 
 
 class CnnLstmAttention(nn.Module):

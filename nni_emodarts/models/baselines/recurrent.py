@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.dropout import Dropout
-from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
-from nni_emodarts.nn.temporal_pooling import AttentionPooling
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
+from nni_emodarts.models.nn.temporal_pooling import AttentionPooling
 
 
 class Recurrent(nn.Module):

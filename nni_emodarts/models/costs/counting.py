@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from nni_emodarts.nn.recurrence import RecurrentAttention
-from nni_emodarts.nn.temporal_pooling import AttentionPooling, StatisticsPooling
+from nni_emodarts.models.nn.recurrence import RecurrentAttention
+from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, StatisticsPooling
 
 
 def count_flops(model: nn.Module, input_shape: tuple[int, int], frames: int) -> int:

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.models.costs.part import Part
-from nni_emodarts.nn.convolution import ReluConvNorm, Stem
-from nni_emodarts.nn.primitives import cnn_operation
-from nni_emodarts.nn.skip import FactorizedReduce
+from nni_emodarts.models.nn.convolution import ReluConvNorm, Stem
+from nni_emodarts.models.nn.primitives import cnn_operation
+from nni_emodarts.models.nn.skip import FactorizedReduce
 
 _CONVOLUTION = re.compile(r"(?P<kind>sep|dil)_conv_(?P<kernel>\d+)x\d+")
 

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from nni_emodarts.models.costs.maps import Grid
 from nni_emodarts.models.costs.part import Part
-from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.primitives import RECURRENT, sequence_operation
-from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.primitives import RECURRENT, sequence_operation
+from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 
 _GATES = {"lstm": 4, "rnn": 1}
 

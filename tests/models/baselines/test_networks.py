@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
-from nni_emodarts.nn.dropout import Dropout
+from nni_emodarts.models.nn.dropout import Dropout
 from nni_emodarts.training.graph import onnx_graph
 
 LENGTHS = torch.tensor([37, 36, 21, 8, 2, 1])

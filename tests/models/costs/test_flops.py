@@ -16,9 +16,9 @@ from nni_emodarts.models.baselines import CnnLstm
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.models.costs.maps import Grid, MapOperation
 from nni_emodarts.models.costs.sequences import PoolingPart, SequenceOperation
-from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
-from nni_emodarts.nn.recurrence import RecurrentAttention
-from nni_emodarts.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
+from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
+from nni_emodarts.models.nn.recurrence import RecurrentAttention
+from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
 from nni_emodarts.space import build_model, random_architecture
 
 CNN_OPERATIONS = [name for name in CNN_PRIMITIVES if name != "none"]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.nn.masking import frame_mask
+from nni_emodarts.models.nn.masking import frame_mask
 
 
 class MeanPooling(nn.Module):

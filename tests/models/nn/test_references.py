@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from nni_emodarts.nn.drop_path import DropPath
-from nni_emodarts.nn.fused_normalization import normalize_real_frames
-from nni_emodarts.nn.masking import frame_mask
-from nni_emodarts.nn.normalization import MaskedBatchNorm2d
-from nni_emodarts.nn.pooling import AvgPool, MaxPool
-from nni_emodarts.nn.primitives import sequence_operation
-from nni_emodarts.nn.recurrence import BidirectionalLayer, RecurrentAttention, StackedRecurrence, mirrored_frames
-from nni_emodarts.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
+from nni_emodarts.models.nn.drop_path import DropPath
+from nni_emodarts.models.nn.fused_normalization import normalize_real_frames
+from nni_emodarts.models.nn.masking import frame_mask
+from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
+from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
+from nni_emodarts.models.nn.primitives import sequence_operation
+from nni_emodarts.models.nn.recurrence import BidirectionalLayer, RecurrentAttention, StackedRecurrence, mirrored_frames
+from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
 
 FULL = torch.tensor([11, 11, 11])
 

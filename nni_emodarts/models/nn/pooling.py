@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nni_emodarts.nn.masking import map_mask, strided
-from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+from nni_emodarts.models.nn.masking import map_mask, strided
+from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
 
 def max_over_real_frames(maps: Tensor, lengths: Tensor, size: int, stride: int, padding: int) -> Tensor:

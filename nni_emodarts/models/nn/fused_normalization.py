@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nni_emodarts.nn.masking import frame_mask
+from nni_emodarts.models.nn.masking import frame_mask
 
 Normalized = tuple[Tensor, Tensor, Tensor]
 """Normalised maps (N, C, F, T), mean (C,) and biased variance (C,) of the batch."""

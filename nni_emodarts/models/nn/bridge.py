@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from nni_emodarts.nn.masking import frame_mask
+from nni_emodarts.models.nn.masking import frame_mask
 
 
 class Bridge(nn.Module):

@@ -6,10 +6,10 @@ from typing import cast
 
 from torch import nn
 
-from nni_emodarts.nn.convolution import DepthwiseConv, SeparableConv
-from nni_emodarts.nn.pooling import AvgPool, MaxPool
-from nni_emodarts.nn.recurrence import RecurrentAttention, RecurrentKind, StackedRecurrence
-from nni_emodarts.nn.skip import FactorizedReduce, Skip, Zero
+from nni_emodarts.models.nn.convolution import DepthwiseConv, SeparableConv
+from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
+from nni_emodarts.models.nn.recurrence import RecurrentAttention, RecurrentKind, StackedRecurrence
+from nni_emodarts.models.nn.skip import FactorizedReduce, Skip, Zero
 
 RECURRENT = re.compile(r"(?P<kind>lstm|rnn)(?P<attention>_att)?_(?P<layers>\d+)")
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nni_emodarts.nn.depthwise import depthwise
+from nni_emodarts.models.nn.depthwise import depthwise
 from nni_emodarts.supernet.linear_sum import linear_sum, moments, multiply, products
 
 

@@ -7,8 +7,8 @@ from contextvars import ContextVar
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.nn.fused_normalization import normalize_real_frames
-from nni_emodarts.nn.masking import map_mask
+from nni_emodarts.models.nn.fused_normalization import normalize_real_frames
+from nni_emodarts.models.nn.masking import map_mask
 
 _held: ContextVar[bool] = ContextVar("statistics_held", default=False)
 

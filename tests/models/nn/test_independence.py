@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 from nni_emodarts.config import CNN_PRIMITIVES, SEQNN_PRIMITIVES
-from nni_emodarts.nn.bridge import Bridge
-from nni_emodarts.nn.convolution import ReluConvNorm, Stem
-from nni_emodarts.nn.masking import strided
-from nni_emodarts.nn.primitives import cnn_operation, sequence_operation
-from nni_emodarts.nn.skip import FactorizedReduce
-from nni_emodarts.nn.temporal_pooling import POOLINGS
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.convolution import ReluConvNorm, Stem
+from nni_emodarts.models.nn.masking import strided
+from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
+from nni_emodarts.models.nn.skip import FactorizedReduce
+from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 
 LENGTHS = torch.tensor([13, 12, 7, 2, 1])
 

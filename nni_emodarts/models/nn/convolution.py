@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nni_emodarts.nn.depthwise import depthwise
-from nni_emodarts.nn.masking import strided
-from nni_emodarts.nn.normalization import MaskedBatchNorm2d
+from nni_emodarts.models.nn.depthwise import depthwise
+from nni_emodarts.models.nn.masking import strided
+from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
 
 class ReluConvNorm(nn.Module):

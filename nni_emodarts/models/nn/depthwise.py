@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from nni_emodarts.nn.halving import every_second
+from nni_emodarts.models.nn.halving import every_second
 
 _NARROW = 3
 """Columns of a kernel up to which its gradient is fast."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nni_emodarts.nn.masking import frame_mask
+from nni_emodarts.models.nn.masking import frame_mask
 
 RecurrentKind = Literal["lstm", "rnn"]
 _CELLS: dict[str, type[nn.LSTM] | type[nn.RNN]] = {"lstm": nn.LSTM, "rnn": nn.RNN}

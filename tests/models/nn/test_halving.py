@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from nni_emodarts.nn.halving import every_second
+from nni_emodarts.models.nn.halving import every_second
 
 
 @pytest.mark.parametrize("first", [0, 1])

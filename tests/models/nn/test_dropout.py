@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nni_emodarts.nn.dropout import Dropout
+from nni_emodarts.models.nn.dropout import Dropout
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
