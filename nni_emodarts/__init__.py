@@ -8,10 +8,10 @@ from typing import Any
 
 _ROOMS = {
     "Architecture": "models.architecture",
-    "EmoDartsSpace": "space",
+    "EmoDartsSpace": "models.space",
     "EmotionRecognizer": "deploy",
     "ExperimentConfig": "config",
-    "build_model": "space",
+    "build_model": "models.space",
     "load_config": "config",
     "load_preset": "config",
 }

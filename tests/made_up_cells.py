@@ -8,7 +8,7 @@ from nni_emodarts.benchmark import Cell, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import DivergenceError
-from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 

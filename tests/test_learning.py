@@ -14,8 +14,8 @@ from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.space import random_architecture
 from nni_emodarts.retrain import predictions, score_predictions, train
-from nni_emodarts.space import random_architecture
 
 
 def linear_uar(corpus: Corpus, fold: Fold) -> float:

@@ -16,8 +16,8 @@ from nni_emodarts.trials import arguments, pipeline, retrain, search
 from nni_emodarts import Architecture, nni_trial
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.models.flat_space import flat_sample
+from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.space import random_architecture
 
 
 @pytest.mark.parametrize("script", ["pipeline", "search", "retrain", "candidate"])

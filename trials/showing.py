@@ -53,7 +53,7 @@ def _say(line: str) -> None:
 
 def _write_graph(folder: RunFolder, architecture: Architecture) -> None:
     """Write the graph of a network that is not trained yet, for viewing alone: its weights are random."""
-    from nni_emodarts.space import build_model
+    from nni_emodarts.models.space import build_model
     from nni_emodarts.training.graph import onnx_graph
 
     if not folder.has(GRAPH):

@@ -6,6 +6,7 @@ from typing import Any
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import read_edge
+from nni_emodarts.models.space import random_architecture
 from nni_emodarts.report.families import (
     DILATED,
     LSTM,
@@ -16,7 +17,6 @@ from nni_emodarts.report.families import (
     SKIP,
     family,
 )
-from nni_emodarts.space import random_architecture
 
 KINDS = ("skip_connections", "pooling", "wide_kernels", "lstm", "attention", "deepest")
 """Kinds that are counted: a skip connection of stride 2, which is two convolutions, is none of them; a wide kernel has

@@ -132,7 +132,7 @@ CHECKLIST = (
         "Code of the training pipeline that evaluates the final architectures?",
         _always("Yes, `nni_emodarts/retrain/`, one for every network."),
     ),
-    Item("Code of the search space?", _always("Yes, `nni_emodarts/space/`; sizes in [space.md](space.md).")),
+    Item("Code of the search space?", _always("Yes, `nni_emodarts/models/space/`; sizes in [space.md](space.md).")),
     Item(
         "Hyperparameters and seeds of the final evaluation?",
         _always("Yes, the settings above; each cell under `results/cells` holds seed and digest of its settings."),

@@ -24,7 +24,7 @@ from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.models.baselines import BASELINES
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 
 SECONDS = 3.0
 CLASSES = 4

@@ -14,7 +14,7 @@ from torch import nn
 from benchmarks.speed.measuring import Measurement, Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.config.strategies import DartsOptions
-from nni_emodarts.space import EmoDartsSpace
+from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.strategies import make_strategy
 from nni_emodarts.strategies.darts import without_gradient
 from nni_emodarts.training.trainer import pick_device

@@ -16,7 +16,7 @@ from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import BASELINES, Baseline
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
-from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder

@@ -8,8 +8,8 @@ from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.multi_trial.evaluation import evaluate_candidate
-from nni_emodarts.random_draws import draw_architectures
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT, METRICS, RunFolder

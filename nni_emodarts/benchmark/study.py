@@ -15,7 +15,7 @@ from nni_emodarts.data.overlap import find_overlap, refuse_overlap
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.retrain import retrain_fold
 from nni_emodarts.runtime.environment import same_speed
 from nni_emodarts.runtime.progress import Progress, silent

@@ -15,8 +15,8 @@ from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
+from nni_emodarts.models.space import build_model
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
-from nni_emodarts.space import build_model
 
 
 class TorchNetwork:

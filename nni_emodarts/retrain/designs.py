@@ -6,7 +6,7 @@ from nni_emodarts.config import ExperimentConfig, RetrainConfig
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
-from nni_emodarts.space import build_model
+from nni_emodarts.models.space import build_model
 
 Design = Architecture | Baseline
 

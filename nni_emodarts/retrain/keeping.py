@@ -12,8 +12,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from nni_emodarts.config import RetrainConfig
+from nni_emodarts.models.space import set_drop_path
 from nni_emodarts.runtime.progress import Progress
-from nni_emodarts.space import set_drop_path
 
 OnEpoch = Callable[[dict[str, float]], None]
 """Given the row of history of each epoch: its number, the mean training loss, and validation figures where there is a

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nni_emodarts.config.strategies import EnasOptions
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.nni_nas import (
     ENAS,
     Categorical,
@@ -17,7 +18,6 @@ from nni_emodarts.nni_nas import (
     TuningTrajectoryGenerator,
     default_policy,
 )
-from nni_emodarts.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.strategies.contract import Evaluate
 from nni_emodarts.strategies.random_one_shot import PathSearch
 from nni_emodarts.strategies.terms import Term

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nni_emodarts.config import NONE
-from nni_emodarts.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 
 
 def choose_by_perturbation(

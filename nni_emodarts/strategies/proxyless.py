@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, optim
 
-from nni_emodarts.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.space.sampled import GatedNode, GatedOperation
+from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.models.space.sampled import GatedNode, GatedOperation
 from nni_emodarts.strategies.contract import Evaluate
 from nni_emodarts.strategies.darts import Darts, DartsSearch
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from nni_emodarts.space.cells import CnnCell, SeqnnCell
+from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.supernet.maps import map_states
 from nni_emodarts.supernet.recompute import recomputed
 from nni_emodarts.supernet.sequences import sequence_states

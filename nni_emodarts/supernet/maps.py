@@ -21,8 +21,8 @@ from nni_emodarts.models.nn.masking import map_mask
 from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d, joint_scale
 from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.models.nn.skip import FactorizedReduce
-from nni_emodarts.space.cells import CnnCell, plain_states
-from nni_emodarts.space.mixed import SKIP, MixedOperation, halve
+from nni_emodarts.models.space.cells import CnnCell, plain_states
+from nni_emodarts.models.space.mixed import SKIP, MixedOperation, halve
 from nni_emodarts.supernet.averages import average
 from nni_emodarts.supernet.linear_sum import linear_sum, moments
 from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source

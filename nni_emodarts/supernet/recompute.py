@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from nni_emodarts.models.nn.normalization import statistics_held
-from nni_emodarts.space.mixed import MixedOperation
+from nni_emodarts.models.space.mixed import MixedOperation
 from nni_emodarts.supernet.sources import Leave
 
 

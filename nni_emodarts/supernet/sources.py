@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
+from nni_emodarts.models.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
 
 Leave = Callable[[list[int], list[Tensor], list[list[MixedOperation]], list[list[Tensor]]], Iterable[Tensor]]
 """(numbers of states, their channels that pass operations, edges that leave each, their shares) -> results of all edges

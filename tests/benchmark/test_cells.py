@@ -25,10 +25,10 @@ from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, CnnLstm, build_baseline
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.models.space import build_model
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.space import build_model
 
 
 def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:

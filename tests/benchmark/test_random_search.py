@@ -12,7 +12,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.random_draws import draw_architectures
+from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.retrain import fitting
 from nni_emodarts.runtime.run_folder import RunFolder
 

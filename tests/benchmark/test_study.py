@@ -12,9 +12,9 @@ from nni_emodarts.cli import console
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import OverlapError, RunFolderError
+from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
-from nni_emodarts.space import random_architecture
 
 
 def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from nni_emodarts.data.corpus import prepare
 from nni_emodarts.data.describe import describe
 from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.errors import BadRecordings
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 many = settings(
     max_examples=40, deadline=None, derandomize=True, database=None,

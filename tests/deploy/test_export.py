@@ -24,7 +24,7 @@ from nni_emodarts.deploy.torch_network import TorchNetwork, read_network
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.baselines import CnnLstm
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 
 FEATURES = {
     "log_mel": {"kind": "log_mel", "sampling_rate": 16000, "window_ms": 40.0, "hop_ms": 20.0, "mel_bands": 40},

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nni_emodarts.config import NONE, SpaceConfig
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 SPACE = SpaceConfig(cnn_cells=2, cnn_nodes=2, reduction_cells=(1,), seqnn_nodes=2, seqnn_scope="lstm_att")
 

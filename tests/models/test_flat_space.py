@@ -19,7 +19,7 @@ from nni_emodarts.models.flat_space import (
     flat_sample,
     nni_search_space,
 )
-from nni_emodarts.space import build_model
+from nni_emodarts.models.space import build_model
 
 Run = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from nni_emodarts.config import load_config
 from nni_emodarts.config.strategies import DartsOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
-from nni_emodarts.space.mixed import MixedNode, MixedOperation, PartialOperation
+from nni_emodarts.models.space.mixed import MixedNode, MixedOperation, PartialOperation
 from nni_emodarts.strategies import check_space, make_strategy
 from nni_emodarts.strategies.darts import CuredDartsSearch, Darts, GumbelNoise
 from nni_emodarts.strategies.perturbation import choose_by_perturbation

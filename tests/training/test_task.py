@@ -9,7 +9,7 @@ from torch import nn
 
 from nni_emodarts.config import OptimizerConfig, load_config
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 from nni_emodarts.training.graph import onnx_graph
 from nni_emodarts.training.task import EmotionTask, class_weights, make_task
 from nni_emodarts.training.trainer import pick_device

@@ -8,8 +8,8 @@ from benchmarks.evidence.agreement import agreements
 from benchmarks.evidence.operations import count_operations, expected_shares, shares
 from nni_emodarts.config import load_config
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.space import build_model, random_architecture
-from nni_emodarts.space.mixed import SKIP
+from nni_emodarts.models.space import build_model, random_architecture
+from nni_emodarts.models.space.mixed import SKIP
 
 COMPACT = load_config("compact").space
 

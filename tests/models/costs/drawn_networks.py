@@ -9,7 +9,7 @@ from torch import nn
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 SMALL = SpaceConfig(
     cnn_cells=2, cnn_nodes=1, cnn_channels=3, reduction_cells=(1,),

@@ -8,7 +8,7 @@ from drawn_networks import FRAMES, SHAPE, SMALL, every_network, some_architectur
 
 from nni_emodarts.config import CNN_PRIMITIVES, SpaceConfig, load_config
 from nni_emodarts.models.costs import architecture_cost, operation_costs
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 
 @pytest.mark.parametrize("metric", ["parameters", "flops"])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import PRESETS, load_config
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Costs, ExpectedCost, architecture_cost, operation_costs, taken_probabilities
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 
 def certain(architecture: Architecture, costs: Costs, none: float = 0.0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:

@@ -19,7 +19,7 @@ from nni_emodarts.models.costs.sequences import PoolingPart, SequenceOperation
 from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
 from nni_emodarts.models.nn.recurrence import RecurrentAttention
 from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 
 CNN_OPERATIONS = [name for name in CNN_PRIMITIVES if name != "none"]
 SEQNN_OPERATIONS = [name for name in SEQNN_PRIMITIVES if name != "none"]

@@ -16,7 +16,7 @@ from nni_emodarts.models.costs.layout import lay_out
 from nni_emodarts.models.costs.maps import AlignmentPart, CnnJoin, Grid, StemPart
 from nni_emodarts.models.costs.part import Part
 from nni_emodarts.models.costs.sequences import BridgePart, ClassifierPart, SeqnnJoin, SequenceOperation
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 
 
 class Sleeper(Part):

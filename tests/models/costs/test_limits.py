@@ -11,7 +11,7 @@ from nni_emodarts.config.strategies import CostLimit
 from nni_emodarts.data.features import FeatureExtractor
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import architecture_cost, check_limit, frames_per_second, operation_costs, within
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 
 @pytest.mark.parametrize(("rate", "hop"), [(16000, 10.0), (16000, 20.0), (16000, 62.5), (8000, 32.0), (22050, 7.3)])

@@ -5,7 +5,7 @@ from drawn_networks import count, some_architecture
 
 from nni_emodarts.config import PRESETS, SCOPES, load_config
 from nni_emodarts.models.costs import architecture_cost
-from nni_emodarts.space import build_model, random_architecture
+from nni_emodarts.models.space import build_model, random_architecture
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -13,8 +13,8 @@ from nni_emodarts.config import NONE, load_config
 from nni_emodarts.config.strategies import ONE_SHOT
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
-from nni_emodarts.space.cells import Node
-from nni_emodarts.space.sampled import GatedNode, GatedOperation, SampledNode, SampledOperation
+from nni_emodarts.models.space.cells import Node
+from nni_emodarts.models.space.sampled import GatedNode, GatedOperation, SampledNode, SampledOperation
 from nni_emodarts.strategies import make_strategy
 from nni_emodarts.strategies.terms import CostTerm
 

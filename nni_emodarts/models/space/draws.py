@@ -7,7 +7,7 @@ from typing import Any
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.space import random_architecture
+from nni_emodarts.models.space import random_architecture
 
 _TRIES = 1000  # draws in vain after which a small space counts as drawn out
 
