@@ -18,7 +18,7 @@ from nni_emodarts.multi_trial.engines import InlineTraining
 from nni_emodarts.multi_trial.ledger import PATIENCE, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
-from nni_emodarts.nni_nas import ExecutionEngine, FinalMetricEvent, ModelEventType, ModelStatus, TrainingEndEvent
+from nni_emodarts.nni_bridge.nas import ExecutionEngine, FinalMetricEvent, ModelEventType, ModelStatus, TrainingEndEvent
 
 STRATEGIES = [
     pytest.param(name, marks=pytest.mark.skipif(name == "policy_rl" and not rl_available(), reason="needs tianshou"))

@@ -13,7 +13,7 @@ import pytest
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.nni_nas import default_policy
+from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
 from nni_emodarts.search import search
 from nni_emodarts.training.task import EmotionTask

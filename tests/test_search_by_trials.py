@@ -20,9 +20,9 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
-from nni_emodarts.experiment import Manager
 from nni_emodarts.multi_trial import evaluation, search_by_trials
 from nni_emodarts.multi_trial.folder import SearchFolder
+from nni_emodarts.nni_bridge.experiment import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search import search
 
@@ -37,7 +37,7 @@ def configured(config: ExperimentConfig, strategy: str = "random", **options: An
 @pytest.fixture
 def inside_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates are trained in this process, as inside a trial."""
-    monkeypatch.setattr("nni_emodarts.nni_trial.in_trial", lambda: True)
+    monkeypatch.setattr("nni_emodarts.nni_bridge.trial.in_trial", lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def searched(
     folder = RunFolder.claim(tmp_path_factory.mktemp("search") / "out")
     reports: list[float] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nni_emodarts.nni_trial.in_trial", lambda: True)
+        patch.setattr("nni_emodarts.nni_bridge.trial.in_trial", lambda: True)
         patch.setattr(FeatureStore, "__getitem__", noting)
         config = configured(fast_config, "evolution", population_size=2)
         search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)

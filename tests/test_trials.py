@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from nni_emodarts.trials import arguments, pipeline, retrain, search
 
-from nni_emodarts import Architecture, nni_trial
+from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.models.space import random_architecture
+from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import RunFolder
 
 
@@ -170,7 +171,7 @@ def test_nni_s_hyperband_is_mended() -> None:
     """Its ids are texts such as 0_0_1_xyz; NNI compares them with a number."""
     from nni.algorithms.hpo.hyperband_advisor import Hyperband as Broken
 
-    from nni_emodarts.nni_hyperband import Hyperband
+    from nni_emodarts.nni_bridge.hyperband import Hyperband
 
     mended, broken = Hyperband.__new__(Hyperband), Broken.__new__(Broken)
     mended.recovered_max_param_id = broken.recovered_max_param_id = -1

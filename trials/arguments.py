@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, EmodartsError
+from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import RunFolder, architecture_file, config_beside
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 

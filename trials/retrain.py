@@ -3,9 +3,9 @@
 from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, test_columns
 
-from nni_emodarts import nni_trial
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.nni_bridge import trial as nni_trial
 
 
 def main() -> None:

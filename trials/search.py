@@ -3,7 +3,7 @@
 from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture
 
-from nni_emodarts import nni_trial
+from nni_emodarts.nni_bridge import trial as nni_trial
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts import nni_trial
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
+from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, RunFolder
 
 logger = logging.getLogger(__name__)

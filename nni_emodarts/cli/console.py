@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nni_emodarts.data.corpora import Card
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
-    from nni_emodarts.experiment import Trial
+    from nni_emodarts.nni_bridge.experiment import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers

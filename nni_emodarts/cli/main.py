@@ -204,7 +204,7 @@ def experiment(
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.data.corpus import load_manifest, prepare
-    from nni_emodarts.experiment import experiment_yaml
+    from nni_emodarts.nni_bridge.experiment import experiment_yaml
     from nni_emodarts.runtime.writing import check_output, write_output
 
     check_output(out, overwrite, "experiment.yml")
@@ -316,7 +316,7 @@ def run(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the experiment up, for its web UI.")] = False,
 ) -> None:
     """Run an experiment through nnictl: wait for its trials, print the pooled table, and stop it."""
-    from nni_emodarts.experiment import expected_trials, pool_trials, started, wait
+    from nni_emodarts.nni_bridge.experiment import expected_trials, pool_trials, started, wait
 
     expected = expected_trials(config)
     with started(config, port, keep) as manager:
@@ -342,7 +342,7 @@ def run(
 @app.command("node-options")
 def print_node_options() -> None:
     """Print what protects NNI's manager: export NODE_OPTIONS="$(emodarts node-options)" before nnictl create."""
-    from nni_emodarts.node_options import node_options
+    from nni_emodarts.nni_bridge.node_options import node_options
 
     typer.echo(node_options())
 
@@ -352,7 +352,7 @@ def results(
     where: Annotated[list[str], typer.Argument(help="The id of an NNI experiment, or folders of runs.")],
 ) -> None:
     """Print the pooled table of finished trials: the result of an experiment."""
-    from nni_emodarts.experiment import pool_trials, trial_folders
+    from nni_emodarts.nni_bridge.experiment import pool_trials, trial_folders
 
     console.show_pooled(pool_trials([folder for name in where for folder in trial_folders(name)]))
 

@@ -16,7 +16,7 @@ from nni_emodarts.errors import ExperimentError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.multi_trial.space import ChoiceSpace
-from nni_emodarts.nni_nas import (
+from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
     ModelStatus,

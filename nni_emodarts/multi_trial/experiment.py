@@ -11,13 +11,13 @@ from typing import Any
 import requests
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.experiment import Manager, stop
 from nni_emodarts.multi_trial.engines import TrialTraining
 from nni_emodarts.multi_trial.ledger import Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
-from nni_emodarts.nni_nas import ExperimentConfig as NniConfig
-from nni_emodarts.nni_nas import NasExperiment, NasExperimentConfig, Strategy
-from nni_emodarts.node_options import manager_protected
+from nni_emodarts.nni_bridge.experiment import Manager, stop
+from nni_emodarts.nni_bridge.nas import ExperimentConfig as NniConfig
+from nni_emodarts.nni_bridge.nas import NasExperiment, NasExperimentConfig, Strategy
+from nni_emodarts.nni_bridge.node_options import manager_protected
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.ports import free_port
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.multi_trial.space import ChoiceSpace
-from nni_emodarts.nni_nas import (
+from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
     IntermediateMetricEvent,

@@ -5,7 +5,6 @@ from typing import Any, cast
 
 import pandas as pd
 
-from nni_emodarts import nni_trial
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import GridOptions, TrialOptions
 from nni_emodarts.data.corpus import Corpus, note_corpus
@@ -22,7 +21,8 @@ from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.multi_trial.ledger import PATIENCE, Entry, Ledger
 from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial
-from nni_emodarts.nni_nas import Strategy
+from nni_emodarts.nni_bridge import trial as nni_trial
+from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder

@@ -8,7 +8,7 @@ from typing import Any, Self
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices
-from nni_emodarts.nni_nas import Categorical, ExecutableModelSpace, ModelStatus
+from nni_emodarts.nni_bridge.nas import Categorical, ExecutableModelSpace, ModelStatus
 
 _SHUFFLED_WHOLE = 100_000  # architectures up to which their order is drawn at once
 

@@ -18,7 +18,15 @@ from nni_emodarts.config.strategies import (
 )
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.flat_space import count_architectures
-from nni_emodarts.nni_nas import TPE, GridSearch, PolicyBasedRL, Random, RegularizedEvolution, Strategy, default_policy
+from nni_emodarts.nni_bridge.nas import (
+    TPE,
+    GridSearch,
+    PolicyBasedRL,
+    Random,
+    RegularizedEvolution,
+    Strategy,
+    default_policy,
+)
 
 _UPDATE = {"batch_size": 32, "repeat": 5, "update_times": 1}
 """How an update of the policy passes over its candidates. NNI's own five times as many passes fix the policy on one

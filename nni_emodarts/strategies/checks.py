@@ -5,7 +5,7 @@ import math
 from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import derivable, nodes
-from nni_emodarts.nni_nas import default_policy
+from nni_emodarts.nni_bridge.nas import default_policy
 
 
 def check_space(search: SearchConfig, space: SpaceConfig) -> None:

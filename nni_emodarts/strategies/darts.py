@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from nni_emodarts.config.strategies import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.models.costs import taken_probabilities
 from nni_emodarts.models.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
-from nni_emodarts.nni_nas import DARTS, DartsLightningModule, GumbelSoftmax
+from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax
 from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
 from nni_emodarts.strategies.curvature import dominant_eigenvalue
 from nni_emodarts.strategies.perturbation import choose_by_perturbation

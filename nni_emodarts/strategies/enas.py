@@ -10,7 +10,7 @@ from torch import Tensor
 from nni_emodarts.config.strategies import EnasOptions
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
-from nni_emodarts.nni_nas import (
+from nni_emodarts.nni_bridge.nas import (
     ENAS,
     Categorical,
     EnasLightningModule,

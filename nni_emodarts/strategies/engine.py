@@ -1,6 +1,6 @@
 """An execution engine that leaves NNI's reporting alone."""
 
-from nni_emodarts.nni_nas import ExecutableModelSpace, ModelStatus, SequentialExecutionEngine
+from nni_emodarts.nni_bridge.nas import ExecutableModelSpace, ModelStatus, SequentialExecutionEngine
 
 
 class InlineEngine(SequentialExecutionEngine):  # type: ignore[misc]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from nni_emodarts.config.strategies import RandomOneShotOptions
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
-from nni_emodarts.nni_nas import RandomOneShot as NniRandomOneShot
-from nni_emodarts.nni_nas import RandomSamplingLightningModule
+from nni_emodarts.nni_bridge.nas import RandomOneShot as NniRandomOneShot
+from nni_emodarts.nni_bridge.nas import RandomSamplingLightningModule
 from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
 from nni_emodarts.strategies.paths import best_path, distinct
 from nni_emodarts.strategies.terms import Term

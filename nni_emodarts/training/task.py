@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data.batches import Batch
 from nni_emodarts.errors import DivergenceError
-from nni_emodarts.nni_nas import LightningModule
+from nni_emodarts.nni_bridge.nas import LightningModule
 from nni_emodarts.training.loss import EmotionLoss
 
 

@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.nni_nas import Trainer
+from nni_emodarts.nni_bridge.nas import Trainer
 from nni_emodarts.runtime.environment import describe_environment
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from nni_emodarts.config.strategies import ONE_SHOT
 from nni_emodarts.data.batches import Batch
 from nni_emodarts.metrics.scores import uar
-from nni_emodarts.nni_nas import (
+from nni_emodarts.nni_bridge.nas import (
     InputChoice,
     LayerChoice,
     Lightning,

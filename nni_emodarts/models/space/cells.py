@@ -17,7 +17,7 @@ from nni_emodarts.models.nn.convolution import ReluConvNorm
 from nni_emodarts.models.nn.drop_path import DropPath
 from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
 from nni_emodarts.models.nn.skip import FactorizedReduce, Skip
-from nni_emodarts.nni_nas import Categorical, InputChoice, LayerChoice, current_model
+from nni_emodarts.nni_bridge.nas import Categorical, InputChoice, LayerChoice, current_model
 
 Make = Callable[..., nn.Module]
 """(operation, predecessor, parts=1) -> module at one of `parts` of the cell's width."""

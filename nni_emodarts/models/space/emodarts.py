@@ -17,7 +17,7 @@ from nni_emodarts.models.nn.masking import strided
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.nni_nas import DARTS, ModelSpace, current_model, model_context
+from nni_emodarts.nni_bridge.nas import DARTS, ModelSpace, current_model, model_context
 
 
 class EmoDartsSpace(ModelSpace):  # type: ignore[misc]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import NONE
 from nni_emodarts.models.nn.pooling import max_over_real_frames
 from nni_emodarts.models.nn.recurrence import share_depth
-from nni_emodarts.nni_nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
+from nni_emodarts.nni_bridge.nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
 
 SKIP = "skip_connect"
 

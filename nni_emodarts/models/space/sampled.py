@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config import NONE
-from nni_emodarts.nni_nas import InputChoice, LayerChoice, PathSamplingInput, PathSamplingLayer
+from nni_emodarts.nni_bridge.nas import InputChoice, LayerChoice, PathSamplingInput, PathSamplingLayer
 
 
 class SampledOperation(PathSamplingLayer):  # type: ignore[misc]

@@ -5,7 +5,7 @@ import torch
 from nni_emodarts import EmoDartsSpace, build_model, load_preset
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.nni_nas import DARTS, InputChoice, LayerChoice
+from nni_emodarts.nni_bridge.nas import DARTS, InputChoice, LayerChoice
 
 LENGTHS = torch.tensor([20, 11])
 

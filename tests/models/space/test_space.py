@@ -12,7 +12,7 @@ from nni_emodarts.errors import ArchitectureError, ConfigError
 from nni_emodarts.models.architecture import candidates, edge_label, node_label, nodes
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.models.space import random_architecture, set_drop_path
-from nni_emodarts.nni_nas import InputChoice, LayerChoice, ModelSpace
+from nni_emodarts.nni_bridge.nas import InputChoice, LayerChoice, ModelSpace
 
 LENGTHS = torch.tensor([37, 30, 9, 1])
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from nni_emodarts.experiment import Manager, started
-from nni_emodarts.node_options import guard_script, manager_protected, node_options
+from nni_emodarts.nni_bridge.experiment import Manager, started
+from nni_emodarts.nni_bridge.node_options import guard_script, manager_protected, node_options
 from nni_emodarts.runtime.ports import free_port
 
 _CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
@@ -45,7 +45,7 @@ def test_a_folder_whose_name_has_a_space(tmp_path: Path, monkeypatch: pytest.Mon
     script = tmp_path / 'a "b" c' / "guard.js"
     script.parent.mkdir()
     script.write_text("console.log('loaded')")
-    monkeypatch.setattr("nni_emodarts.node_options.guard_script", lambda: script)
+    monkeypatch.setattr("nni_emodarts.nni_bridge.node_options.guard_script", lambda: script)
     node = Path(next(iter(nni_node.__path__))) / "node"
     environment = {**os.environ, "NODE_OPTIONS": node_options("")}
     done = subprocess.run([node, "-e", "0"], env=environment, capture_output=True, text=True, check=True)

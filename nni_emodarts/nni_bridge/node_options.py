@@ -11,7 +11,7 @@ _VARIABLE = "NODE_OPTIONS"
 
 def guard_script() -> Path:
     """The script that NNI's manager loads first."""
-    return Path(str(resources.files("nni_emodarts") / "netron_offline.js"))
+    return Path(str(resources.files("nni_emodarts.nni_bridge") / "netron_offline.js"))
 
 
 def node_options(present: str | None = None) -> str:

@@ -18,7 +18,7 @@ import requests
 import yaml
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.node_options import node_options
+from nni_emodarts.nni_bridge.node_options import node_options
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.runtime.processes import ended_in_order, uninterrupted

@@ -16,8 +16,8 @@ from sklearn.metrics import recall_score
 
 from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
 from nni_emodarts.metrics.scores import pooled_table
+from nni_emodarts.nni_bridge.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
 from nni_emodarts.runtime.ports import free_port
 
 
@@ -169,7 +169,7 @@ def _starting(pid: int) -> bool:
 
 
 def test_the_shipped_experiment_is_whole() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     data = yaml.safe_load((root / "experiment.yml").read_text())
     folds, seeds = (data["searchSpace"][name]["_value"] for name in ("fold", "seed"))
     assert data["maxTrialNumber"] == len(folds) * len(seeds)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from nni_emodarts import nni_trial
+from nni_emodarts.nni_bridge import trial as nni_trial
 
 _TAGGING = (
-    "import sys, pathlib; from nni_emodarts import nni_trial; "
+    "import sys, pathlib; from nni_emodarts.nni_bridge import trial as nni_trial; "
     "nni_trial._tag_experiment(sys.argv[1], pathlib.Path(sys.argv[2]))"
 )
 

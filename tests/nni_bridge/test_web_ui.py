@@ -8,9 +8,9 @@ import pytest
 import requests
 from browser import CHROMIUM, Page, browser
 
-from nni_emodarts.experiment import Manager, experiment_yaml, started, wait
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
+from nni_emodarts.nni_bridge.experiment import Manager, experiment_yaml, started, wait
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
