@@ -36,7 +36,7 @@ def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str
     if nni_trial.in_trial():
         _write_graph(folder, architecture)
     try:
-        from nni_emodarts.report.sheet import write_sheet
+        from nni_emodarts.report.drawings.sheet import write_sheet
 
         address = nni_trial.show_drawing(write_sheet(folder))
     except Exception:

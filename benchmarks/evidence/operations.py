@@ -7,7 +7,7 @@ from typing import Any
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import read_edge
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.report.families import (
+from nni_emodarts.report.drawings.families import (
     DILATED,
     LSTM,
     LSTM_ATTENTION,

@@ -9,7 +9,7 @@ from benchmarks.pages.markdown import markdown_table
 from benchmarks.pages.searched_section import searched_paragraphs
 from benchmarks.pages.wording import Table, find_method, missing_text, p_text, seeds_text, uar_text
 from nni_emodarts.models.baselines import BASELINES
-from nni_emodarts.report.charts import draw_figures
+from nni_emodarts.report.drawings.charts import draw_figures
 
 _SAME_COST = 0.01
 """Costs that differ by less are those of one machine, rounded."""

@@ -17,7 +17,7 @@ from benchmarks.pages.ablation_section import ablation_paragraphs, deviation, tr
 from benchmarks.pages.markdown import markdown_table
 from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
 from benchmarks.pages.wording import Table, figure_text, find_method, p_text, seeds_text, uar_text
-from nni_emodarts.report.canvas import svg
+from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.runtime.writing import write_atomically
 
 TABLES = ("emodb4-loso", "ravdess-6fold")

@@ -439,7 +439,7 @@ def draw(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the drawings in the folder.")] = False,
 ) -> None:
     """Draw an architecture: its cells and the whole network as SVG and PNG, and its search as a film."""
-    from nni_emodarts.report.drawing import draw as run_draw
+    from nni_emodarts.report.drawings.drawing import draw as run_draw
 
     with console.progress_bars() as progress:
         files = run_draw(source, out, overwrite, progress)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.report.alphas import Alphas
+from nni_emodarts.report.drawings.alphas import Alphas
 from nni_emodarts.report.runs import named_path
 from nni_emodarts.runtime.run_folder import ALPHAS, CANDIDATES, HISTORY, RunFolder
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import nni_emodarts
-from nni_emodarts.report.canvas import svg
+from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette

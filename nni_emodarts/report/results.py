@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from nni_emodarts.metrics.intervals import bootstrap_recalls, bootstrap_uar, uar_of_confusion, wa_of_confusion
 from nni_emodarts.metrics.paired import compare_systems, holm
-from nni_emodarts.report.charts import draw_figures, draw_recalls, draw_training
+from nni_emodarts.report.drawings.charts import draw_figures, draw_recalls, draw_training
 from nni_emodarts.report.runs import Network, Run, Search, uars_by_seed
 
 _LEAST_SPEAKERS = 3

@@ -17,7 +17,7 @@ from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, 
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.report.drawing import Subject, is_search, read_config, read_subject
+from nni_emodarts.report.drawings.drawing import Subject, is_search, read_config, read_subject
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,

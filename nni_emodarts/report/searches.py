@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.models.architecture import CellKind, cell_kinds
-from nni_emodarts.report.alphas import Alphas, arrow, chosen_edges, kinds
-from nni_emodarts.report.cells import describe_cell, draw_cell
-from nni_emodarts.report.drawing import Subject
-from nni_emodarts.report.families import CELL_NAMES, readable, sentence
-from nni_emodarts.report.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
-from nni_emodarts.report.network import describe_network, draw_network
+from nni_emodarts.report.drawings.alphas import Alphas, arrow, chosen_edges, kinds
+from nni_emodarts.report.drawings.cells import describe_cell, draw_cell
+from nni_emodarts.report.drawings.drawing import Subject
+from nni_emodarts.report.drawings.families import CELL_NAMES, readable, sentence
+from nni_emodarts.report.drawings.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
+from nni_emodarts.report.drawings.network import describe_network, draw_network
 from nni_emodarts.report.runs import Search
 from nni_emodarts.runtime.run_folder import CANDIDATES, HISTORY, RunFolder
 

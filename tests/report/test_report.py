@@ -13,7 +13,7 @@ import pytest
 
 from nni_emodarts.errors import ManifestError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.report.charts import draw_training
+from nni_emodarts.report.drawings.charts import draw_training
 from nni_emodarts.report.page import render, report
 from nni_emodarts.report.runs import read_runs
 from nni_emodarts.report.utterances import _rank, most_confused

@@ -27,7 +27,7 @@ from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.benchmark import Method, jobs
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.models.baselines import BASELINES
-from nni_emodarts.report.canvas import svg
+from nni_emodarts.report.drawings.canvas import svg
 
 TEXTS = re.compile(r"<!-- (.*) -->")
 """What is written in a drawing; how letters look may differ from version to version."""

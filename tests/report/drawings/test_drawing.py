@@ -13,12 +13,12 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
 from nni_emodarts.models.costs import architecture_cost, network_blocks
 from nni_emodarts.models.space import build_model, random_architecture
-from nni_emodarts.report.alphas import Alphas, strengths
-from nni_emodarts.report.canvas import png, svg
-from nni_emodarts.report.cells import describe_cell, draw_cell
-from nni_emodarts.report.drawing import draw, find_subject
-from nni_emodarts.report.families import FAMILIES, family, readable
-from nni_emodarts.report.network import big, describe_network, draw_network
+from nni_emodarts.report.drawings.alphas import Alphas, strengths
+from nni_emodarts.report.drawings.canvas import png, svg
+from nni_emodarts.report.drawings.cells import describe_cell, draw_cell
+from nni_emodarts.report.drawings.drawing import draw, find_subject
+from nni_emodarts.report.drawings.families import FAMILIES, family, readable
+from nni_emodarts.report.drawings.network import big, describe_network, draw_network
 from nni_emodarts.runtime.run_folder import RunFolder
 
 Run = Callable[..., tuple[int, str]]

@@ -9,8 +9,8 @@ from matplotlib.path import Path
 
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Block, network_blocks
-from nni_emodarts.report.canvas import blank_axes, style
-from nni_emodarts.report.families import INK, PAPER, QUIET, SURFACE, sentence
+from nni_emodarts.report.drawings.canvas import blank_axes, style
+from nni_emodarts.report.drawings.families import INK, PAPER, QUIET, SURFACE, sentence
 
 _NAMES = {
     "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",

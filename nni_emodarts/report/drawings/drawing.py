@@ -12,11 +12,11 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
 from nni_emodarts.models.costs import frames_per_second
-from nni_emodarts.report.alphas import Alphas, kinds, strengths
-from nni_emodarts.report.canvas import png, svg
-from nni_emodarts.report.cells import draw_cell
-from nni_emodarts.report.film import animate, draw_alphas, draw_candidates, draw_search
-from nni_emodarts.report.network import draw_network
+from nni_emodarts.report.drawings.alphas import Alphas, kinds, strengths
+from nni_emodarts.report.drawings.canvas import png, svg
+from nni_emodarts.report.drawings.cells import draw_cell
+from nni_emodarts.report.drawings.film import animate, draw_alphas, draw_candidates, draw_search
+from nni_emodarts.report.drawings.network import draw_network
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ALPHAS,

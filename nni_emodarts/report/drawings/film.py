@@ -14,9 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from nni_emodarts.models.architecture import Architecture, CellKind, read_edge
-from nni_emodarts.report.alphas import Alphas, Track, arrow, chosen_edges, kinds
-from nni_emodarts.report.canvas import new_figure, style
-from nni_emodarts.report.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence
+from nni_emodarts.report.drawings.alphas import Alphas, Track, arrow, chosen_edges, kinds
+from nni_emodarts.report.drawings.canvas import new_figure, style
+from nni_emodarts.report.drawings.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence
 
 COLORS = "PuOr_r"
 """Purple below, white at, orange above the even chance: told apart by people who see fewer colours too."""

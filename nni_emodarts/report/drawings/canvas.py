@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
-from nni_emodarts.report.families import INK, LANE, PAPER, QUIET
+from nni_emodarts.report.drawings.families import INK, LANE, PAPER, QUIET
 
 _FONTS = ("DejaVu Sans", "Noto Sans CJK SC", "Source Han Sans SC", "PingFang SC", "Microsoft YaHei", "Noto Sans Arabic",
           "Noto Sans Devanagari")  # fmt: skip

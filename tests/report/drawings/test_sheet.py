@@ -7,7 +7,7 @@ import pytest
 
 from nni_emodarts.config import load_config
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.report.sheet import draw_sheet, write_sheet
+from nni_emodarts.report.drawings.sheet import draw_sheet, write_sheet
 from nni_emodarts.runtime.run_folder import RunFolder
 
 _SVG = "{http://www.w3.org/2000/svg}"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nni_emodarts.models.architecture import Architecture, cell_kinds
-from nni_emodarts.report.canvas import svg
-from nni_emodarts.report.cells import draw_cell
-from nni_emodarts.report.drawing import Subject, find_subject
-from nni_emodarts.report.families import PAPER
-from nni_emodarts.report.network import draw_network
+from nni_emodarts.report.drawings.canvas import svg
+from nni_emodarts.report.drawings.cells import draw_cell
+from nni_emodarts.report.drawings.drawing import Subject, find_subject
+from nni_emodarts.report.drawings.families import PAPER
+from nni_emodarts.report.drawings.network import draw_network
 from nni_emodarts.runtime.run_folder import DRAWING, RunFolder
 
 _GAP = 18.0  # points between drawings

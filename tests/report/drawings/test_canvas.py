@@ -4,7 +4,7 @@ import warnings
 
 import pytest
 
-from nni_emodarts.report.canvas import blank_axes, png, style, svg
+from nni_emodarts.report.drawings.canvas import blank_axes, png, style, svg
 
 
 @pytest.mark.parametrize("name", ["$a_{$", "愤怒", "Wut & Ärger <b>", "\\frac"])

@@ -13,8 +13,8 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch
 from matplotlib.path import Path
 
 from nni_emodarts.models.architecture import Architecture, CellKind, cell_nodes, edge_label, node_label
-from nni_emodarts.report.canvas import blank_axes, style
-from nni_emodarts.report.families import (
+from nni_emodarts.report.drawings.canvas import blank_axes, style
+from nni_emodarts.report.drawings.families import (
     CELL_NAMES,
     FAMILIES,
     INK,

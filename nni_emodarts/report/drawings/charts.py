@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from nni_emodarts.report.canvas import new_figure, style
-from nni_emodarts.report.families import CLASS_COLORS, INK, QUIET
+from nni_emodarts.report.drawings.canvas import new_figure, style
+from nni_emodarts.report.drawings.families import CLASS_COLORS, INK, QUIET
 
 _MARKS = "osD^vPX*"
 
