@@ -483,8 +483,8 @@ def tensorboard(
     import webbrowser
     from contextlib import suppress
 
-    from nni_emodarts.report.board import shown
-    from nni_emodarts.report.events import write_events
+    from nni_emodarts.report.live.board import shown
+    from nni_emodarts.report.live.events import write_events
 
     if out is not None:
         folders = write_events(runs, out, overwrite)
@@ -512,7 +512,7 @@ def view(
     import webbrowser
     from contextlib import suppress
 
-    from nni_emodarts.report.viewer import find_graph, served
+    from nni_emodarts.report.live.viewer import find_graph, served
 
     graph = find_graph(model)
     with served(graph, port) as address, suppress(KeyboardInterrupt):

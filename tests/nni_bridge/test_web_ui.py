@@ -98,7 +98,7 @@ def test_a_local_netron_needs_no_internet(tmp_path: Path) -> None:
     pytest.importorskip("netron", reason="the extra netron is not installed")
     from nni_emodarts.config import load_config
     from nni_emodarts.models.space import build_model, random_architecture
-    from nni_emodarts.report.viewer import served
+    from nni_emodarts.report.live.viewer import served
     from nni_emodarts.training.graph import onnx_graph
 
     architecture = random_architecture(load_config("tiny").space, 4, (1, 40), 0)

@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.report.board import shown
-from nni_emodarts.report.events import Events
+from nni_emodarts.report.live.board import shown
+from nni_emodarts.report.live.events import Events
 from nni_emodarts.runtime.ports import free_port
 
 Run = Callable[..., tuple[int, str]]

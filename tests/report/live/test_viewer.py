@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.report.viewer import find_graph
+from nni_emodarts.report.live.viewer import find_graph
 from nni_emodarts.runtime.ports import free_port
 
 
@@ -40,7 +40,7 @@ def test_which_graph_is_meant(tmp_path: Path) -> None:
 def test_without_netron(
     emodarts: Callable[..., tuple[int, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nni_emodarts.report.viewer.find_spec", lambda name: None)
+    monkeypatch.setattr("nni_emodarts.report.live.viewer.find_spec", lambda name: None)
     code, printed = emodarts("view", _graph(tmp_path))
     assert code == 2
     assert "pip install 'nni_emodarts[netron]'" in " ".join(printed.split())

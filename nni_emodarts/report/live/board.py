@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.report.events import Events
+from nni_emodarts.report.live.events import Events
 from nni_emodarts.runtime.ports import free_port
 
 _RELOAD = 5
