@@ -19,13 +19,13 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer
 from nni_emodarts.data.protocols import Fold, halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
-from nni_emodarts.found import Found
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import Lightning, RawFormatModelSpace
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing
+from nni_emodarts.search.found import Found
 from nni_emodarts.strategies import InlineEngine, make_strategy
 from nni_emodarts.strategies.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate

@@ -24,7 +24,7 @@ from nni_emodarts.multi_trial import evaluation, search_by_trials
 from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.nni_bridge.experiment import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 
 def configured(config: ExperimentConfig, strategy: str = "random", **options: Any) -> ExperimentConfig:

@@ -106,7 +106,7 @@ def test_a_trial_that_runs_again_does_not_search_again(
     searched.write_json("architecture.json", random_architecture(fast_config.space, 4, (1, 40), 0).to_dict())
     searched.write_json("metrics.json", {"val_uar": 0.5})
     searched.write_text("alphas.csv", "epoch\n")
-    monkeypatch.setattr("nni_emodarts.search.search_one_shot", lambda *a, **k: pytest.fail("searched again"))
+    monkeypatch.setattr("nni_emodarts.search.run.search_one_shot", lambda *a, **k: pytest.fail("searched again"))
     pipeline.work(arguments.Trial(fast_config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
     assert folder.has("metrics.json")
 

@@ -14,7 +14,7 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One search."""
     from nni_emodarts.data.corpus import prepare
-    from nni_emodarts.search import search
+    from nni_emodarts.search.run import search
 
     config, progress = trial.config, arguments.show_progress
     corpus = prepare(config.data, config.features, progress=progress)

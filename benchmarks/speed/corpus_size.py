@@ -18,7 +18,7 @@ from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import prepare as prepare_corpus
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 SIZES = (1_000, 10_000, 100_000)
 EPOCH_UP_TO = 10_000

@@ -9,7 +9,7 @@ from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.data.corpus import prepare as prepare_corpus
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 _WHOLE = ["search.options.partial_channels=1", "search.options.shared_depth=false", "search.coarseness=1"]
 VARIANTS = {

@@ -31,7 +31,7 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other,
     refuse_other_settings,
 )
-from nni_emodarts.search import search_cost
+from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 _SEARCHED = "searched"

@@ -108,7 +108,7 @@ def search(
         return
     if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
         console.show_line(f"{out} holds nothing to go on with: the search starts over", to=console.err)
-    from nni_emodarts.search import search as run_search
+    from nni_emodarts.search.run import search as run_search
 
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)

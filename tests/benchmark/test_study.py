@@ -14,7 +14,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 
 def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0) -> dict[str, Any]:

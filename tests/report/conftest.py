@@ -9,7 +9,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.retrain import retrain
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.retrain import retrain
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 
 Work = Callable[[ExperimentConfig, Corpus, RunFolder], object]
 

@@ -12,7 +12,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 from nni_emodarts.strategies import checks
 from nni_emodarts.strategies.random_one_shot import RandomSearch
 

@@ -15,7 +15,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 from nni_emodarts.training.task import EmotionTask
 
 SAME = ("architecture.json", "alphas.csv", "history.csv")

@@ -15,7 +15,7 @@ from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.protocols import halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search import search
+from nni_emodarts.search.run import search
 from nni_emodarts.strategies.darts import CuredDartsSearch
 from nni_emodarts.training.task import EmotionTask
 
