@@ -39,9 +39,8 @@ def search(
 ) -> Architecture:
     """Search an architecture on the training speakers of a fold; the test speakers' recordings are never read.
 
-    A strategy that trains one supernet: see `nni_emodarts.one_shot`; one that trains candidates by themselves: see
-    `nni_emodarts.multi_trial`. A search that was cut off in the same folder is gone on with; a finished one gives its
-    architecture at once.
+    A strategy that trains one supernet: see `one_shot`; one that trains candidates by themselves: see `multi_trial`. A
+    search that was cut off in the same folder is gone on with; a finished one gives its architecture at once.
 
     Args:
         config: the whole configuration.
