@@ -17,7 +17,7 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
     from nni_emodarts.data.corpus import prepare
-    from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
+    from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 
     if trial.arguments.candidates is None:
         raise ConfigError("--candidates is missing; emodarts search starts this script")

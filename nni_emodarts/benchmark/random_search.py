@@ -9,10 +9,10 @@ from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
-from nni_emodarts.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT, METRICS, RunFolder
+from nni_emodarts.search.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 RANDOM_SEARCH = "random_search"

@@ -9,7 +9,6 @@ from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.multi_trial import search_by_trials
 from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
@@ -24,6 +23,7 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other,
     refuse_other_settings,
 )
+from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.strategies import check_space
 from nni_emodarts.training.trainer import environment_of, pick_device
 

@@ -9,7 +9,6 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig, located
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_choices, flat_sample
-from nni_emodarts.multi_trial.ledger import Entry
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
@@ -21,6 +20,7 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other,
     refuse_other_settings,
 )
+from nni_emodarts.search.multi_trial.ledger import Entry
 
 _STATE = "search.json"
 _COLUMNS = ("candidate", "id", "status", "val_uar", "parameters", "seconds")

@@ -11,15 +11,15 @@ from typing import Any
 import requests
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.multi_trial.engines import TrialTraining
-from nni_emodarts.multi_trial.ledger import Ledger
-from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_bridge.experiment import Manager, stop
 from nni_emodarts.nni_bridge.nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_bridge.nas import NasExperiment, NasExperimentConfig, Strategy
 from nni_emodarts.nni_bridge.node_options import manager_protected
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.ports import free_port
+from nni_emodarts.search.multi_trial.engines import TrialTraining
+from nni_emodarts.search.multi_trial.ledger import Ledger
+from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 OpenLedger = Callable[[Any], Ledger]
 

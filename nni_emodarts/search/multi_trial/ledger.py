@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
@@ -17,6 +16,7 @@ from nni_emodarts.nni_bridge.nas import (
     ModelStatus,
     TrainingEndEvent,
 )
+from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
-from nni_emodarts.multi_trial import evaluation, search_by_trials
-from nni_emodarts.multi_trial.folder import SearchFolder
 from nni_emodarts.nni_bridge.experiment import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.search.multi_trial import evaluation, search_by_trials
+from nni_emodarts.search.multi_trial.folder import SearchFolder
 from nni_emodarts.search.run import search
 
 
@@ -262,7 +262,8 @@ def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Pat
 def test_failing_trials_show_their_log(
     fast_config: ExperimentConfig, small_corpus: Corpus, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nni_emodarts.multi_trial.search.trial_command", lambda *given: "echo planted >&2; exit 3")
+    planted = "echo planted >&2; exit 3"
+    monkeypatch.setattr("nni_emodarts.search.multi_trial.search.trial_command", lambda *given: planted)
     folder = RunFolder.claim(tmp_path / "out")
     with pytest.raises(ExperimentError, match=r"all 2 candidates failed(.|\n)*trial\.stderr:\nplanted"):
         search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)

@@ -14,11 +14,11 @@ from nni_emodarts.config.strategies import MULTI_TRIAL, TrialOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_sample
-from nni_emodarts.multi_trial.engines import InlineTraining
-from nni_emodarts.multi_trial.ledger import PATIENCE, Ledger
-from nni_emodarts.multi_trial.space import ChoiceSpace
-from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
 from nni_emodarts.nni_bridge.nas import ExecutionEngine, FinalMetricEvent, ModelEventType, ModelStatus, TrainingEndEvent
+from nni_emodarts.search.multi_trial.engines import InlineTraining
+from nni_emodarts.search.multi_trial.ledger import PATIENCE, Ledger
+from nni_emodarts.search.multi_trial.space import ChoiceSpace
+from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
 
 STRATEGIES = [
     pytest.param(name, marks=pytest.mark.skipif(name == "policy_rl" and not rl_available(), reason="needs tianshou"))
@@ -144,7 +144,7 @@ def test_what_an_earlier_run_trained_is_not_in_vain(monkeypatch: pytest.MonkeyPa
     """However much there is to repeat, the search then goes on to what is new."""
     whole, order = drive("random", 2, 12)
     known = {name: (whole.entries[name].architecture, 0.5) for name in order[:8]}
-    monkeypatch.setattr("nni_emodarts.multi_trial.ledger.PATIENCE", 5)
+    monkeypatch.setattr("nni_emodarts.search.multi_trial.ledger.PATIENCE", 5)
     resumed, rest = drive("random", 2, 12, known=known)
     assert rest == order[8:]
     assert not resumed.given_up
@@ -247,7 +247,7 @@ def test_what_cannot_be_searched_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigError, match=r"8 candidates of a space of 81 .*shuffle=true.*random"):
         check_searchable("grid", options_of("grid", shuffle=False), PLANTED)
     check_searchable("grid", options_of("grid", shuffle=False, candidates=81), PLANTED)
-    monkeypatch.setattr("nni_emodarts.multi_trial.strategies.rl_available", lambda: False)
+    monkeypatch.setattr("nni_emodarts.search.multi_trial.strategies.rl_available", lambda: False)
     with pytest.raises(ConfigError, match=r"tianshou.*nni_emodarts\[rl\].*evolution"):
         check_searchable("policy_rl", options_of("policy_rl"), PLANTED)
     with pytest.raises(ConfigError, match="darts"):

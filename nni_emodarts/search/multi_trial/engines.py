@@ -15,7 +15,6 @@ import torch
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
-from nni_emodarts.multi_trial.space import ChoiceSpace
 from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
@@ -23,6 +22,7 @@ from nni_emodarts.nni_bridge.nas import (
     TrainingEndEvent,
     TrainingServiceExecutionEngine,
 )
+from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 logger = logging.getLogger(__name__)
 

@@ -14,18 +14,18 @@ from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import check_limit, within
 from nni_emodarts.models.flat_space import count_architectures, flat_sample
-from nni_emodarts.multi_trial.engines import InlineTraining
-from nni_emodarts.multi_trial.evaluation import candidate_epochs, evaluate_candidate
-from nni_emodarts.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
-from nni_emodarts.multi_trial.folder import SearchFolder
-from nni_emodarts.multi_trial.ledger import PATIENCE, Entry, Ledger
-from nni_emodarts.multi_trial.space import ChoiceSpace
-from nni_emodarts.multi_trial.strategies import check_searchable, make_multi_trial
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
+from nni_emodarts.search.multi_trial.engines import InlineTraining
+from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
+from nni_emodarts.search.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
+from nni_emodarts.search.multi_trial.folder import SearchFolder
+from nni_emodarts.search.multi_trial.ledger import PATIENCE, Entry, Ledger
+from nni_emodarts.search.multi_trial.space import ChoiceSpace
+from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial
 from nni_emodarts.training.trainer import environment_of, pick_device, quiet
 
 Accepts = Callable[[Architecture], bool]
