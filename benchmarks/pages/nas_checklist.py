@@ -139,7 +139,7 @@ CHECKLIST = (
     ),
     Item(
         "Code of the NAS method?",
-        _always("Yes, `nni_emodarts/strategies/` and `nni_emodarts/benchmark/random_search.py`."),
+        _always("Yes, `nni_emodarts/search/one_shot/` and `nni_emodarts/benchmark/random_search.py`."),
     ),
     Item("Hyperparameters and seeds of the NAS method?", _always("Yes, likewise (section `search`).")),
     Item(

@@ -15,8 +15,8 @@ from benchmarks.speed.measuring import Measurement, Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.config.strategies import DartsOptions
 from nni_emodarts.models.space import EmoDartsSpace
-from nni_emodarts.strategies import make_strategy
-from nni_emodarts.strategies.darts import without_gradient
+from nni_emodarts.search.one_shot import make_strategy
+from nni_emodarts.search.one_shot.darts import without_gradient
 from nni_emodarts.training.trainer import pick_device
 
 BINS, FRAMES = 128, 128

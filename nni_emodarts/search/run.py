@@ -9,7 +9,6 @@ from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.origin import search_origin
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.one_shot import search_one_shot
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (
@@ -24,7 +23,8 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.search.multi_trial import search_by_trials
-from nni_emodarts.strategies import check_space
+from nni_emodarts.search.one_shot import check_space
+from nni_emodarts.search.one_shot.train import search_one_shot
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 

@@ -14,7 +14,6 @@ from made_up_cells import make_up_cell, noted_price
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
-from nni_emodarts import one_shot
 from nni_emodarts.benchmark import Cell, Method, benchmark, cells, compare, computing, flops, jobs, settings_digest
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
@@ -29,6 +28,7 @@ from nni_emodarts.models.space import build_model
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.search.one_shot import train as one_shot
 
 
 def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:

@@ -8,15 +8,16 @@ import pandas as pd
 import pytest
 import torch
 
-from nni_emodarts import Architecture, one_shot
+from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.protocols import halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.search.one_shot import train as one_shot
+from nni_emodarts.search.one_shot.darts import CuredDartsSearch
 from nni_emodarts.search.run import search
-from nni_emodarts.strategies.darts import CuredDartsSearch
 from nni_emodarts.training.task import EmotionTask
 
 

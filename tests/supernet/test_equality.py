@@ -14,7 +14,7 @@ from nni_emodarts.config import CNN_PRIMITIVES, SCOPES
 from nni_emodarts.config.strategies import DartsOptions, GumbelOptions
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell, plain_states
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.strategies import make_strategy
+from nni_emodarts.search.one_shot import make_strategy
 
 SMALL = {
     "cnn_cells": 3,

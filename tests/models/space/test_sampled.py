@@ -15,8 +15,8 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
 from nni_emodarts.models.space.cells import Node
 from nni_emodarts.models.space.sampled import GatedNode, GatedOperation, SampledNode, SampledOperation
-from nni_emodarts.strategies import make_strategy
-from nni_emodarts.strategies.terms import CostTerm
+from nni_emodarts.search.one_shot import make_strategy
+from nni_emodarts.search.one_shot.terms import CostTerm
 
 LENGTHS = torch.tensor([20, 11])
 

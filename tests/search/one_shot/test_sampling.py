@@ -12,9 +12,9 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.search.one_shot import checks
+from nni_emodarts.search.one_shot.random_one_shot import RandomSearch
 from nni_emodarts.search.run import search
-from nni_emodarts.strategies import checks
-from nni_emodarts.strategies.random_one_shot import RandomSearch
 
 QUICK = [
     "search.epochs=2",
@@ -81,7 +81,7 @@ def test_the_controller_of_enas_outlives_the_training(
     small_manifest: Path, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NNI makes a new one whenever the network is set, also just before the export."""
-    from nni_emodarts.strategies.enas import EnasSearch
+    from nni_emodarts.search.one_shot.enas import EnasSearch
 
     seen: list[Any] = []
     choose = EnasSearch.choose

@@ -1,7 +1,7 @@
 from typing import Any
 
-from nni_emodarts.strategies.paths import best_path, distinct
-from nni_emodarts.strategies.random_one_shot import Alternating
+from nni_emodarts.search.one_shot.paths import best_path, distinct
+from nni_emodarts.search.one_shot.random_one_shot import Alternating
 
 
 def sample(inputs: list[int], *operations: str) -> dict[str, Any]:

@@ -11,11 +11,11 @@ from nni_emodarts.config.strategies import DartsOptions, GradientOptions, Gumbel
 from nni_emodarts.models.costs import taken_probabilities
 from nni_emodarts.models.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
 from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax
-from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
-from nni_emodarts.strategies.curvature import dominant_eigenvalue
-from nni_emodarts.strategies.perturbation import choose_by_perturbation
-from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
-from nni_emodarts.strategies.terms import BetaDecay, Term, sum_of
+from nni_emodarts.search.one_shot.contract import Evaluate, OneShotSearch
+from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
+from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
+from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
+from nni_emodarts.search.one_shot.terms import BetaDecay, Term, sum_of
 from nni_emodarts.supernet import accelerate
 
 

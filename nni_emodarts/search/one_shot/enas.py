@@ -18,9 +18,9 @@ from nni_emodarts.nni_bridge.nas import (
     TuningTrajectoryGenerator,
     default_policy,
 )
-from nni_emodarts.strategies.contract import Evaluate
-from nni_emodarts.strategies.random_one_shot import PathSearch
-from nni_emodarts.strategies.terms import Term
+from nni_emodarts.search.one_shot.contract import Evaluate
+from nni_emodarts.search.one_shot.random_one_shot import PathSearch
+from nni_emodarts.search.one_shot.terms import Term
 from nni_emodarts.training.recalibration import batch_statistics
 
 _UPDATE = {"batch_size": 32, "repeat": 5}

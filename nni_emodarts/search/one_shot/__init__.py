@@ -7,9 +7,9 @@ from typing import Any
 from nni_emodarts.config import nearest
 from nni_emodarts.config.sections import Section
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.strategies.checks import check_space
-from nni_emodarts.strategies.engine import InlineEngine
-from nni_emodarts.strategies.terms import Term
+from nni_emodarts.search.one_shot.checks import check_space
+from nni_emodarts.search.one_shot.engine import InlineEngine
+from nni_emodarts.search.one_shot.terms import Term
 
 __all__ = ["InlineEngine", "check_space", "make_strategy"]
 
@@ -39,5 +39,5 @@ def make_strategy(name: str, options: Section, gradient_clip: float, terms: list
     if name not in _STRATEGIES:
         raise ConfigError(f"strategy {name!r} trains no supernet{nearest(name, _STRATEGIES)}")
     module, _, kind = _STRATEGIES[name].partition(":")
-    make: Callable[..., Any] = getattr(import_module(f"nni_emodarts.strategies.{module}"), kind)
+    make: Callable[..., Any] = getattr(import_module(f"nni_emodarts.search.one_shot.{module}"), kind)
     return make(options, gradient_clip, terms)

@@ -14,10 +14,10 @@ from nni_emodarts.config.strategies import DartsOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation, PartialOperation
-from nni_emodarts.strategies import check_space, make_strategy
-from nni_emodarts.strategies.darts import CuredDartsSearch, Darts, GumbelNoise
-from nni_emodarts.strategies.perturbation import choose_by_perturbation
-from nni_emodarts.strategies.terms import BetaDecay, CostTerm
+from nni_emodarts.search.one_shot import check_space, make_strategy
+from nni_emodarts.search.one_shot.darts import CuredDartsSearch, Darts, GumbelNoise
+from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
+from nni_emodarts.search.one_shot.terms import BetaDecay, CostTerm
 from nni_emodarts.training.task import EmotionTask
 
 LENGTHS = torch.tensor([20, 11])

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.strategies.curvature import dominant_eigenvalue
-from nni_emodarts.strategies.second_order import same_surroundings, unrolled_gradients
+from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
+from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
 
 
 def small_problem() -> tuple[list[Tensor], list[Tensor], dict[str, Tensor]]:

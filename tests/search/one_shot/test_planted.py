@@ -25,7 +25,7 @@ from nni_emodarts.nni_bridge.nas import (
     RawFormatModelSpace,
     default_policy,
 )
-from nni_emodarts.strategies import InlineEngine, make_strategy
+from nni_emodarts.search.one_shot import InlineEngine, make_strategy
 from nni_emodarts.training.task import EmotionTask
 from nni_emodarts.training.trainer import make_trainer, quiet
 

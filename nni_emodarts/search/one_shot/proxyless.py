@@ -8,8 +8,8 @@ from torch import Tensor, optim
 
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.models.space.sampled import GatedNode, GatedOperation
-from nni_emodarts.strategies.contract import Evaluate
-from nni_emodarts.strategies.darts import Darts, DartsSearch
+from nni_emodarts.search.one_shot.contract import Evaluate
+from nni_emodarts.search.one_shot.darts import Darts, DartsSearch
 
 _GATED: dict[type, Any] = {MixedOperation: GatedOperation, MixedNode: GatedNode}
 

@@ -26,8 +26,8 @@ from nni_emodarts.nni_bridge.nas import Lightning, RawFormatModelSpace
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing
 from nni_emodarts.search.found import Found
-from nni_emodarts.strategies import InlineEngine, make_strategy
-from nni_emodarts.strategies.terms import CostTerm, Term
+from nni_emodarts.search.one_shot import InlineEngine, make_strategy
+from nni_emodarts.search.one_shot.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from nni_emodarts.strategies.contract import Evaluate
+from nni_emodarts.search.one_shot.contract import Evaluate
 
 _PATIENCE = 50  # draws for each path that is wanted, after which a space is taken to hold no further one
 

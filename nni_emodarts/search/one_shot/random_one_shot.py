@@ -11,9 +11,9 @@ from nni_emodarts.config.strategies import RandomOneShotOptions
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.nni_bridge.nas import RandomOneShot as NniRandomOneShot
 from nni_emodarts.nni_bridge.nas import RandomSamplingLightningModule
-from nni_emodarts.strategies.contract import Evaluate, OneShotSearch
-from nni_emodarts.strategies.paths import best_path, distinct
-from nni_emodarts.strategies.terms import Term
+from nni_emodarts.search.one_shot.contract import Evaluate, OneShotSearch
+from nni_emodarts.search.one_shot.paths import best_path, distinct
+from nni_emodarts.search.one_shot.terms import Term
 
 _PROBES = 4
 """Paths, the same ones in each epoch, whose mean figure stands for the supernet."""
