@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.speed.measuring import Step, measure, write_figures
 from benchmarks.speed.supernet import VARIANTS, Supernet
-from nni_emodarts.supernet.sequences import NARROW
+from nni_emodarts.search.supernet.sequences import NARROW
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "convolutions": ("convolution", "depthwise", "conv2d"),

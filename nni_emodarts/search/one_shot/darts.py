@@ -16,7 +16,7 @@ from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
 from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
 from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.search.one_shot.terms import BetaDecay, Term, sum_of
-from nni_emodarts.supernet import accelerate
+from nni_emodarts.search.supernet import accelerate
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from nni_emodarts.models.nn.depthwise import depthwise
-from nni_emodarts.supernet.linear_sum import linear_sum, moments, multiply, products
+from nni_emodarts.search.supernet.linear_sum import linear_sum, moments, multiply, products
 
 
 @pytest.mark.parametrize("dilation", [1, 2])

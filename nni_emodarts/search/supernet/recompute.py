@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 from nni_emodarts.models.nn.normalization import statistics_held
 from nni_emodarts.models.space.mixed import MixedOperation
-from nni_emodarts.supernet.sources import Leave
+from nni_emodarts.search.supernet.sources import Leave
 
 
 def recomputed(leave: Leave) -> Leave:

@@ -22,8 +22,8 @@ from nni_emodarts.models.nn.recurrence import (
 from nni_emodarts.models.nn.skip import Zero
 from nni_emodarts.models.space.cells import SeqnnCell, plain_states
 from nni_emodarts.models.space.mixed import MixedOperation
-from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
-from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
+from nni_emodarts.search.supernet.recurrence import recur_lstm, recur_tanh
+from nni_emodarts.search.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 Recurrent = StackedRecurrence | RecurrentAttention
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nni_emodarts.models.nn.pooling import AvgPool
-from nni_emodarts.supernet.averages import average
+from nni_emodarts.search.supernet.averages import average
 
 
 @pytest.mark.parametrize("stride", [1, 2])

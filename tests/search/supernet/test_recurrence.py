@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from nni_emodarts.supernet.recurrence import recur_lstm, recur_tanh
+from nni_emodarts.search.supernet.recurrence import recur_lstm, recur_tanh
 
 
 @pytest.mark.parametrize(("kind", "recur"), [(nn.RNN, recur_tanh), (nn.LSTM, recur_lstm)])

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
-from nni_emodarts.supernet.maps import map_states
-from nni_emodarts.supernet.recompute import recomputed
-from nni_emodarts.supernet.sequences import sequence_states
-from nni_emodarts.supernet.sources import as_it_is
+from nni_emodarts.search.supernet.maps import map_states
+from nni_emodarts.search.supernet.recompute import recomputed
+from nni_emodarts.search.supernet.sequences import sequence_states
+from nni_emodarts.search.supernet.sources import as_it_is
 
 
 def accelerate(recompute: bool) -> Callable[..., None]:

@@ -3,6 +3,6 @@
 A hook is plugged in by `extra_oneshot_hooks`; the space itself stays plain LayerChoice and InputChoice.
 """
 
-from nni_emodarts.supernet.hooks import accelerate
+from nni_emodarts.search.supernet.hooks import accelerate
 
 __all__ = ["accelerate"]

@@ -23,9 +23,9 @@ from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.models.nn.skip import FactorizedReduce
 from nni_emodarts.models.space.cells import CnnCell, plain_states
 from nni_emodarts.models.space.mixed import SKIP, MixedOperation, halve
-from nni_emodarts.supernet.averages import average
-from nni_emodarts.supernet.linear_sum import linear_sum, moments
-from nni_emodarts.supernet.sources import Around, as_it_is, is_mixed, source_by_source
+from nni_emodarts.search.supernet.averages import average
+from nni_emodarts.search.supernet.linear_sum import linear_sum, moments
+from nni_emodarts.search.supernet.sources import Around, as_it_is, is_mixed, source_by_source
 
 _CHANNELS_A_CALL = 8
 """Channels of a grouped convolution on a CPU at least, which fill a register."""
