@@ -15,7 +15,7 @@ from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.retrain import predictions, score_predictions, train
+from nni_emodarts.training.retrain import predictions, score_predictions, train
 
 
 def linear_uar(corpus: Corpus, fold: Fold) -> float:

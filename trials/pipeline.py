@@ -15,8 +15,8 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
     from nni_emodarts.data.corpus import prepare
-    from nni_emodarts.retrain import retrain_fold
     from nni_emodarts.search.run import search
+    from nni_emodarts.training.retrain import retrain_fold
 
     config, progress, report = trial.config, arguments.show_progress, nni_trial.report_intermediate
     corpus = prepare(config.data, config.features, progress=progress)

@@ -18,7 +18,7 @@ def work(trial: arguments.Trial) -> None:
     from nni_emodarts.data.corpus import prepare
     from nni_emodarts.data.origin import search_origin
     from nni_emodarts.data.overlap import find_overlap, refuse_overlap
-    from nni_emodarts.retrain import retrain_fold, settle_space
+    from nni_emodarts.training.retrain import retrain_fold, settle_space
 
     progress = arguments.show_progress
     config = trial.config

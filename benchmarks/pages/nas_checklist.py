@@ -130,7 +130,7 @@ def _cost(evidence: Evidence) -> str:
 CHECKLIST = (
     Item(
         "Code of the training pipeline that evaluates the final architectures?",
-        _always("Yes, `nni_emodarts/retrain/`, one for every network."),
+        _always("Yes, `nni_emodarts/training/retrain/`, one for every network."),
     ),
     Item("Code of the search space?", _always("Yes, `nni_emodarts/models/space/`; sizes in [space.md](space.md).")),
     Item(

@@ -10,7 +10,7 @@ from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.strategies import options_for
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.svm import SVMS
-from nni_emodarts.retrain import settle_space
+from nni_emodarts.training.retrain import settle_space
 
 REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""

@@ -17,10 +17,10 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import BASELINES, Baseline
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.models.space.draws import draw_architectures
-from nni_emodarts.retrain import Design, retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.search.run import search, search_cost
+from nni_emodarts.training.retrain import Design, retrain_fold
 
 _NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 

@@ -16,7 +16,6 @@ from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
-from nni_emodarts.retrain import retrain_fold
 from nni_emodarts.runtime.environment import same_speed
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
@@ -32,6 +31,7 @@ from nni_emodarts.runtime.run_folder import (
     refuse_other_settings,
 )
 from nni_emodarts.search.run import search_cost
+from nni_emodarts.training.retrain import retrain_fold
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 _SEARCHED = "searched"

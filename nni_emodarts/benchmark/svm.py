@@ -11,10 +11,10 @@ from nni_emodarts.data.protocols import Fold
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.baselines.svm import SvmDesign, count_parameters, fit_svm
-from nni_emodarts.retrain import describe_rows, score_predictions
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.training.retrain import describe_rows, score_predictions
 
 
 def prepare_functionals(

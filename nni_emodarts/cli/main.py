@@ -160,8 +160,8 @@ def retrain(
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.data.corpus import load_manifest, prepare
     from nni_emodarts.data.overlap import unheard
-    from nni_emodarts.retrain import retrain as run_retrain
-    from nni_emodarts.retrain import settle_space
+    from nni_emodarts.training.retrain import retrain as run_retrain
+    from nni_emodarts.training.retrain import settle_space
 
     chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
     table = load_manifest(chosen.data)

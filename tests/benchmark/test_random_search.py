@@ -13,8 +13,8 @@ from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
-from nni_emodarts.retrain import fitting
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.retrain import fitting
 
 
 def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(

@@ -88,8 +88,8 @@ def test_a_hand_designed_network(
     fast_config: ExperimentConfig, small_corpus: Corpus, clips: list[Path], tmp_path: Path
 ) -> None:
     from nni_emodarts.models.baselines import Baseline
-    from nni_emodarts.retrain import retrain_fold
     from nni_emodarts.runtime.run_folder import RunFolder
+    from nni_emodarts.training.retrain import retrain_fold
 
     fold = small_corpus.fold(0)
     retrain_fold(fast_config, small_corpus, Baseline("cnn_lstm"), fold, 1, RunFolder(tmp_path))

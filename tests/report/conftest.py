@@ -7,9 +7,9 @@ import pytest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.retrain import retrain
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.run import search
+from nni_emodarts.training.retrain import retrain
 
 
 @pytest.fixture(scope="session")

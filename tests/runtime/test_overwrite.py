@@ -9,9 +9,9 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.retrain import retrain
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.run import search
+from nni_emodarts.training.retrain import retrain
 
 Work = Callable[[ExperimentConfig, Corpus, RunFolder], object]
 

@@ -19,10 +19,10 @@ from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import build_model, random_architecture
 from nni_emodarts.report.drawings.drawing import find_subject
-from nni_emodarts.retrain import build_network, retrain_fold, train
-from nni_emodarts.retrain import fold as module
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.retrain import build_network, retrain_fold, train
+from nni_emodarts.training.retrain import fold as module
 from nni_emodarts.training.task import EmotionTask
 
 BINS = 20

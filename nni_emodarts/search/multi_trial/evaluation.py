@@ -9,10 +9,10 @@ from nni_emodarts.config.strategies import TrialOptions
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.retrain import train
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Report
 from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, RunFolder
+from nni_emodarts.training.retrain import train
 
 _SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
 

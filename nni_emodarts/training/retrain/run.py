@@ -12,8 +12,6 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.retrain.final import renew_estimate, train_final
-from nni_emodarts.retrain.fold import retrain_fold
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -24,6 +22,8 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
     refuse_other_settings,
 )
+from nni_emodarts.training.retrain.final import renew_estimate, train_final
+from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.trainer import pick_device
 
 

@@ -6,8 +6,6 @@ from safetensors.torch import save
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.retrain.designs import Design
-from nni_emodarts.retrain.fitting import Trained
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
@@ -19,6 +17,8 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
 )
 from nni_emodarts.training.graph import onnx_graph
+from nni_emodarts.training.retrain.designs import Design
+from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.trainer import environment_of
 
 

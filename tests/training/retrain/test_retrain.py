@@ -19,9 +19,9 @@ from nni_emodarts.data.features import FeatureStore, Normalizer
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.retrain import retrain, retrain_fold, settle_space, train
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.retrain import retrain, retrain_fold, settle_space, train
 from nni_emodarts.training.task import class_weights, predict
 
 

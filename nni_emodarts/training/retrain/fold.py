@@ -10,14 +10,14 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.protocols import Fold, Rows
-from nni_emodarts.retrain.designs import Design, widen
-from nni_emodarts.retrain.fitting import Trained, train
-from nni_emodarts.retrain.keeping import counting
-from nni_emodarts.retrain.model_files import write_model
-from nni_emodarts.retrain.scoring import predictions, score_predictions
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.training.retrain.designs import Design, widen
+from nni_emodarts.training.retrain.fitting import Trained, train
+from nni_emodarts.training.retrain.keeping import counting
+from nni_emodarts.training.retrain.model_files import write_model
+from nni_emodarts.training.retrain.scoring import predictions, score_predictions
 
 
 def retrain_fold(

@@ -10,13 +10,13 @@ import numpy as np
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.retrain.designs import widen
-from nni_emodarts.retrain.fitting import train
-from nni_emodarts.retrain.keeping import counting
-from nni_emodarts.retrain.model_files import write_model
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import FINAL, METRICS, RunFolder
+from nni_emodarts.training.retrain.designs import widen
+from nni_emodarts.training.retrain.fitting import train
+from nni_emodarts.training.retrain.keeping import counting
+from nni_emodarts.training.retrain.model_files import write_model
 
 
 def train_final(

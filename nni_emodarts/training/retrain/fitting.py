@@ -20,8 +20,8 @@ from nni_emodarts.data.batches import (
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer
 from nni_emodarts.metrics.scores import uar
-from nni_emodarts.retrain.designs import Design, build_network
-from nni_emodarts.retrain.keeping import EpochKeeper, OnEpoch, Validate
+from nni_emodarts.training.retrain.designs import Design, build_network
+from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 

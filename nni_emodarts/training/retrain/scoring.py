@@ -10,7 +10,7 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.metrics.scores import scores
-from nni_emodarts.retrain.fitting import Trained
+from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
 
 

@@ -1,0 +1,20 @@
+"""The retrain phase: an architecture, trained from scratch and measured fold by fold."""
+
+from nni_emodarts.training.retrain.designs import Design, build_network, settle_space
+from nni_emodarts.training.retrain.fitting import Trained, train
+from nni_emodarts.training.retrain.fold import retrain_fold
+from nni_emodarts.training.retrain.run import retrain
+from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions
+
+__all__ = [
+    "Design",
+    "Trained",
+    "build_network",
+    "describe_rows",
+    "predictions",
+    "retrain",
+    "retrain_fold",
+    "score_predictions",
+    "settle_space",
+    "train",
+]
