@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from nni_emodarts.benchmark import Cell, settings_digest
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.benchmark import Cell, Method, settings_digest
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.progress import Progress, silent
@@ -17,20 +16,16 @@ FAILING: set[Cell] = set()
 DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
 
 
-def noted_price(config: ExperimentConfig, corpus: Corpus, payer: Cell, figures: dict[str, Any], *rest: Any) -> float:
+def noted_price(task: FoldTask, payer: Method, figures: dict[str, Any], *rest: Any) -> float:
     """Stands in for `nni_emodarts.benchmark.jobs.price_here`: any machine is like any other."""
     return float(figures["search_cpu_seconds"])
 
 
 def make_up_cell(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    cell: Cell,
-    folder: RunFolder,
-    progress: Progress = silent,
-    budget: float = 0.0,
+    task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
 ) -> dict[str, Any]:
     """Stands in for `nni_emodarts.benchmark.jobs.compute_cell`: guesses that are right more often than not."""
+    config, corpus, cell = task.config, task.corpus, Cell(method, task.fold.index, task.seed)
     if cell in FAILING:
         raise DivergenceError("planted")
     name = cell.method.name

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.space import random_architecture
@@ -36,7 +37,7 @@ def test_a_network_of_the_space_learns_what_a_linear_model_cannot(cache: Path) -
     corpus = prepare(config.data, config.features)
     fold = corpus.fold(0)
     architecture = random_architecture(config.space, 4, corpus.input_shape, 0)
-    trained = train(config, corpus, architecture, fold.train, fold.validation, seed=1)
+    trained = train(FoldTask(config, corpus, fold, 1), architecture)
     figures = score_predictions(predictions(config, corpus, trained, fold.test, 0, 1), corpus.manifest.classes)
     linear = linear_uar(corpus, fold)
     assert linear < 0.6, "the corpus must not be a linear model's"

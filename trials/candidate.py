@@ -17,6 +17,7 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
     from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 
     if trial.arguments.candidates is None:
@@ -26,9 +27,9 @@ def work(trial: arguments.Trial) -> None:
     chosen = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
     folder = RunFolder(trial.arguments.candidates).child(chosen.id)
     architecture = Architecture.load(folder.path / ARCHITECTURE)  # as the search noted it, with whom it hears
-    fold = corpus.fold(trial.fold)
+    task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     epochs, report = candidate_epochs(config), nni_trial.report_intermediate
-    metrics = evaluate_candidate(config, corpus, fold, trial.seed, architecture, folder, epochs, report)
+    metrics = evaluate_candidate(task, architecture, folder, epochs, report)
     if nni_trial.in_trial():
         own = RunFolder(nni_trial.output_folder())
         show_architecture(own, architecture)

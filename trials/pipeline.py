@@ -15,20 +15,19 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
     from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.run import search
     from nni_emodarts.training.retrain import retrain_fold
 
     config, progress, report = trial.config, arguments.show_progress, nni_trial.report_intermediate
     corpus = prepare(config.data, config.features, progress=progress)
-    fold = corpus.fold(trial.fold)
+    task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     searched = trial.folder.child("search")
-    architecture = search(config, corpus, fold, trial.seed, searched, progress, report)
+    architecture = search(task, searched, progress, report)
     choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     if searched.has(ALPHAS):
         trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
-    metrics = retrain_fold(
-        config, corpus, architecture, fold, trial.seed, trial.folder, progress=progress, report=report
-    )
+    metrics = retrain_fold(task, architecture, trial.folder, progress=progress, report=report)
     nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **choices})
 
 

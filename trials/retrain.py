@@ -16,8 +16,8 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
     from nni_emodarts.data.corpus import prepare
-    from nni_emodarts.data.origin import search_origin
-    from nni_emodarts.data.overlap import find_overlap, refuse_overlap
+    from nni_emodarts.data.fold_task import FoldTask
+    from nni_emodarts.data.overlap import refuse_overlap
     from nni_emodarts.training.retrain import retrain_fold, settle_space
 
     progress = arguments.show_progress
@@ -32,19 +32,19 @@ def work(trial: arguments.Trial) -> None:
             config, architecture, explicit=(trial.arguments.preset or trial.arguments.config) is not None
         )
     corpus = prepare(config.data, config.features, progress=progress)
-    fold = corpus.fold(trial.fold)
+    task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     if trial.choices:
         # The tuner hears of validation speakers, and networks are trained on training speakers, as in a search.
-        origin = {**search_origin(config, corpus, fold, trial.seed), "strategy": "tuner", "options": {}}
+        origin = task.origin(strategy="tuner", options={})
         architecture = Architecture.from_choices(
             config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin
         )
-    overlap = find_overlap(architecture.origin, corpus, fold.test)
+    overlap = task.overlap(architecture.origin)
     if not trial.arguments.allow_overlap:
-        refuse_overlap({fold.index: overlap})
+        refuse_overlap({task.fold.index: overlap})
     choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     metrics = retrain_fold(
-        config, corpus, architecture, fold, trial.seed, trial.folder,
+        task, architecture, trial.folder,
         read_test=not trial.choices, overlap=overlap, progress=progress, report=nni_trial.report_intermediate,
     )  # fmt: skip
     # What a tuner chose has columns already.

@@ -14,13 +14,14 @@ def main() -> None:
 def work(trial: arguments.Trial) -> None:
     """One search."""
     from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.run import search
 
     config, progress = trial.config, arguments.show_progress
     corpus = prepare(config.data, config.features, progress=progress)
-    fold = corpus.fold(trial.fold)
+    task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     report = nni_trial.report_intermediate
-    architecture = search(config, corpus, fold, trial.seed, trial.folder, progress, report)
+    architecture = search(task, trial.folder, progress, report)
     choices = show_architecture(trial.folder, architecture)
     nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], choices)
 

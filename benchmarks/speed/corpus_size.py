@@ -17,6 +17,7 @@ import soundfile
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search.run import search
 
@@ -53,7 +54,7 @@ def prepare(manifest: str, cache: str, steps: int | None) -> Step:
         corpus = prepare_corpus(config.data, config.features)
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.claim(Path(folder) / "run")
-            search(config, corpus, corpus.fold(0), 1, run)
+            search(FoldTask.of(config, corpus, 0, 1), run)
             return {"epoch_seconds": run.read_json(METRICS)["seconds"]}
 
     return step

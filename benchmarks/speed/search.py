@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search.run import search
 
@@ -33,7 +34,7 @@ def prepare(manifest: str, protocol: str, preset: str, epochs: int | None, setti
         corpus = prepare_corpus(config.data, config.features)
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.claim(Path(folder) / "run")
-            search(config, corpus, corpus.fold(0), 1, run)
+            search(FoldTask.of(config, corpus, 0, 1), run)
             metrics = run.read_json(METRICS)
         return {"epochs": config.search.epochs, "val_uar": metrics["val_uar"], "utterances": len(corpus.manifest)}
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import yaml
 
-from nni_emodarts.benchmark.cells import Cell, settings_digest
+from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.computing import compute_cell
+from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.price import price_here
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.runtime.environment import threads_each
@@ -89,14 +91,17 @@ def _compute_job(
         name = "-".join([digest, corpus.recordings, *more])
         return RunFolder(runs).child(cell.method.name, name).cell(cell.fold, cell.seed)
 
+    def task(method: Method) -> FoldTask:
+        return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
+
     try:
         if cell.method.bought:
-            paid = read_cell(cell.payer.file(file.parent))
-            budget = price_here(config, corpus, cell.payer, paid, run_folder("payer"), progress)
-            data = compute_cell(config, corpus, cell, run_folder(f"budget_{budget}"), progress, budget)
+            paid, payer = read_cell(cell.payer.file(file.parent)), cell.payer.method
+            budget = price_here(task(payer), payer, paid, run_folder("payer"), progress)
+            data = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
             data |= {"budget_cpu_seconds": budget, "payer_cpu_seconds": paid["search_cpu_seconds"]}
         else:
-            data = compute_cell(config, corpus, cell, run_folder(), progress)
+            data = compute_cell(task(cell.method), cell.method, run_folder(), progress)
     except (DivergenceError, ExperimentError) as error:
         return {}, f"{cell}: {error}"
     write_json_file(file, data)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.benchmark.cells import Cell, settled
 from nni_emodarts.benchmark.computing import run_search
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.environment import same_speed
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -14,12 +13,7 @@ from nni_emodarts.training.trainer import environment_of, pick_device
 
 
 def price_here(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    payer: Cell,
-    figures: Mapping[str, Any],
-    folder: RunFolder,
-    progress: Progress = silent,
+    task: FoldTask, payer: Method, figures: Mapping[str, Any], folder: RunFolder, progress: Progress = silent
 ) -> float:
     """CPU seconds that a finished cell's search takes on this machine.
 
@@ -27,16 +21,14 @@ def price_here(
     search is done again here, for its cost alone.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        payer: the cell.
-        figures: what it found.
+        task: the cell's fold and seed, under the configuration as its method uses it.
+        payer: the cell's method.
+        figures: what the cell found.
         folder: where a search that is done again goes; where it is finished there, it is not done a third time.
-        progress: told of that search.
+        progress: called after each step of that search.
     """
-    here = environment_of(pick_device(config.device))
+    here = environment_of(pick_device(task.config.device))
     if same_speed(figures["environment"], here):
         return float(figures["search_cpu_seconds"])
-    fold = corpus.fold(payer.fold)
-    _, cost = run_search(settled(config, payer.method), corpus, payer, fold, folder, progress)
+    _, cost = run_search(task, payer, folder, progress)
     return float(round(cost["cpu_seconds"], 1))

@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.data.origin import search_origin
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
@@ -20,15 +17,7 @@ _STREAM = 1
 """Sets its draws apart from those of random sampling, so that the two say different things."""
 
 
-def search_at_random(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    seed: int,
-    budget: float,
-    folder: RunFolder,
-    progress: Progress = silent,
-) -> Architecture:
+def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress: Progress = silent) -> Architecture:
     """Train random architectures on a fold's training part and take the best on validation (Li & Talwalkar 2019).
 
     Each is trained by the retrain recipe as a supernet is: for `search.epochs`, at `search.coarseness`, so that a
@@ -38,13 +27,10 @@ def search_at_random(
     took is spent.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        fold: the fold.
-        seed: seed of the draws, together with the fold's number, and of each training.
+        task: the fold to search on; its seed is that of each training and, with the fold's number, of the draws.
         budget: CPU seconds.
         folder: where the run's files go.
-        progress: told of the CPU seconds that are spent.
+        progress: called with the CPU seconds that are spent.
 
     Returns:
         The architecture, also written to the folder.
@@ -52,11 +38,12 @@ def search_at_random(
     Raises:
         DivergenceError: all candidates diverged.
     """
-    origin = _origin(config, corpus, fold, seed, budget)
+    config, corpus, fold = task.config, task.corpus, task.fold
+    origin = task.origin(strategy=RANDOM_SEARCH, options={"budget_cpu_seconds": budget})
     draws = draw_architectures(
-        config.space, corpus.num_classes, corpus.input_shape, [seed, fold.index, _STREAM], origin
+        config.space, corpus.num_classes, corpus.input_shape, [task.seed, fold.index, _STREAM], origin
     )
-    heard, epochs = corpus.coarser(config.search.coarseness), config.search.epochs
+    coarse, epochs = task.coarser(), config.search.epochs
     found: list[tuple[Architecture, dict[str, Any]]] = []
     failures: list[DivergenceError] = []
     seconds, spent, aim = 0.0, 0.0, max(round(budget), 1)
@@ -64,16 +51,16 @@ def search_at_random(
     for architecture in draws:
         candidate = folder.child(CANDIDATE_FOLDERS, architecture.id)
         watch = Stopwatch()
-        told: dict[str, float] = {}
+        shown: dict[str, float] = {}
         try:
-            figures = evaluate_candidate(config, heard, fold, seed, architecture, candidate, epochs)
+            figures = evaluate_candidate(coarse, architecture, candidate, epochs)
             found.append((architecture, figures))
-            told["val_uar"] = figures["val_uar"]
+            shown["val_uar"] = figures["val_uar"]
         except DivergenceError as error:
             failures.append(error)
             figures = watch.read()
         seconds, spent = seconds + figures["seconds"], spent + figures["cpu_seconds"]
-        progress("random search, CPU seconds", min(round(spent), aim), aim, **told)
+        progress("random search, CPU seconds", min(round(spent), aim), aim, **shown)
         if spent >= budget:
             break
     if not found:
@@ -85,7 +72,7 @@ def search_at_random(
         "val_uar": figures["val_uar"],
         "architecture": best.id,
         "fold": fold.index,
-        "seed": seed,
+        "seed": task.seed,
         "candidates": len(found) + len(failures),
         "failed": len(failures),
         "epochs": epochs,
@@ -95,8 +82,3 @@ def search_at_random(
     }
     folder.write_json(METRICS, metrics)
     return best
-
-
-def _origin(config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, budget: float) -> dict[str, Any]:
-    own = {"strategy": RANDOM_SEARCH, "options": {"budget_cpu_seconds": budget}}
-    return {**search_origin(config, corpus, fold, seed), **own}

@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, note_corpus
-from nni_emodarts.data.origin import search_origin
-from nni_emodarts.data.overlap import find_overlap, refuse_overlap
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
@@ -78,6 +77,7 @@ def study(
     searched: Finished,
     samples: int,
     folder: RunFolder,
+    *,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Retrain the searched architecture and random ones of its space on the search's fold, with the search's seed.
@@ -93,7 +93,7 @@ def study(
         searched: the search.
         samples: random architectures to train at least.
         folder: where the runs go; finished ones are kept.
-        progress: told of each network.
+        progress: called after each network.
 
     Returns:
         What the folder's study.json holds: what `judge` says, and `equal_cost`, whether the search was computed on
@@ -103,24 +103,24 @@ def study(
         OverlapError: the search saw test speakers of what is this fold now.
         RunFolderError: the folder holds a study of another search or corpus, or with other settings.
     """
-    fold = corpus.fold(searched.fold)
-    refuse_overlap({fold.index: find_overlap(searched.architecture.origin, corpus, fold.test)})
-    device = pick_device(config.device)  # one that is not there is told while an earlier study is still there
+    task = FoldTask.of(config, corpus, searched.fold, searched.seed)
+    refuse_overlap({task.fold.index: task.overlap(searched.architecture.origin)})
+    device = pick_device(config.device)  # one that is not there is refused while an earlier study is still there
     folder.begin()
     refuse_other_settings(folder, config.to_yaml())
     if folder.child(_SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
         refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
-    note_corpus(corpus, config.data.bad_audio, folder)
+    task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
-    origin = {**search_origin(config, corpus, fold, searched.seed), "strategy": "random"}
-    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [searched.seed], origin)
+    origin = task.origin(strategy="random")
+    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [task.seed], origin)
     rows: list[dict[str, Any]] = []
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)
     for architecture in chain([searched.architecture], draws):
         name = f"sample_{len(rows):03d}" if rows else _SEARCHED
-        row = _train(config, corpus, fold, searched.seed, architecture, folder.child(name))
+        row = _train(task, architecture, folder.child(name))
         rows.append({"name": name, **row})
         if name == _SEARCHED:
             budget = searched.cpu_seconds + row["cpu_seconds"]
@@ -174,11 +174,9 @@ def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_co
     }
 
 
-def _train(
-    config: ExperimentConfig, corpus: Corpus, fold: Fold, seed: int, architecture: Architecture, folder: RunFolder
-) -> dict[str, Any]:
+def _train(task: FoldTask, architecture: Architecture, folder: RunFolder) -> dict[str, Any]:
     if not folder.has(METRICS):
-        retrain_fold(config, corpus, architecture, fold, seed, folder)
+        retrain_fold(task, architecture, folder)
     metrics = folder.read_json(METRICS)
     return {key: metrics[key] for key in ("architecture", "val_uar", "test_uar", "parameters", "cpu_seconds")}
 

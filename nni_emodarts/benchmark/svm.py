@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, cache_root, note_corpus
+from nni_emodarts.data.corpus import Corpus, cache_root
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.baselines.svm import SvmDesign, count_parameters, fit_svm
@@ -33,15 +33,7 @@ def prepare_functionals(
     return store
 
 
-def measure_svm(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    design: SvmDesign,
-    fold: Fold,
-    seed: int,
-    folder: RunFolder,
-    progress: Progress = silent,
-) -> dict[str, Any]:
+def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> dict[str, Any]:
     """Fit an SVM on one fold and read the test part once.
 
     As nothing is chosen, it learns from train and validation speakers together; `val_uar` is that of another
@@ -49,19 +41,17 @@ def measure_svm(
     extraction of features counts as little here as it does for a network.
 
     Args:
-        config: the whole configuration.
-        corpus: the manifest; its maps are not read.
+        task: the fold; the corpus's maps are not read, and the seed labels the predictions alone.
         design: which SVM.
-        fold: the fold.
-        seed: what the predictions are labelled with.
         folder: where the run's files go.
-        progress: told of the features.
+        progress: called as features are computed.
 
     Returns:
         What the folder's metrics.json holds.
     """
-    note_corpus(corpus, config.data.bad_audio, folder)
-    store = prepare_functionals(config, corpus, design, progress)
+    task.note_corpus(folder)
+    corpus, fold = task.corpus, task.fold
+    store = prepare_functionals(task.config, corpus, design, progress)
     watch = Stopwatch()
     labels = corpus.manifest.labels
 
@@ -72,19 +62,19 @@ def measure_svm(
     validated, _ = predict(fold.train, fold.validation)
     test = np.sort(fold.test)
     predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
-    table = describe_rows(corpus, test, fold.index, seed)
+    table = describe_rows(task, test)
     table["predicted"] = np.array(corpus.manifest.classes)[predicted]
     metrics = {
         "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
         "best_epoch": None,
         "fold": fold.index,
-        "seed": seed,
+        "seed": task.seed,
         "architecture": design.id,
         "parameters": parameters,
         "classes": list(corpus.manifest.classes),
         **score_predictions(table, corpus.manifest.classes),
     }
-    folder.write_text(CONFIG, config.to_yaml())
+    folder.write_text(CONFIG, task.config.to_yaml())
     folder.write_csv(PREDICTIONS, table)
     folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
     folder.write_json(METRICS, {**metrics, **watch.read()})

@@ -84,6 +84,7 @@ def search(
     """Search an architecture on the training speakers of one fold."""
     chosen = _load(preset, config, settings, manifest, protocol, strategy, bad_audio)
     from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.data.protocols import make_fold
     from nni_emodarts.runtime.run_folder import (
         CANDIDATE_FOLDERS,
@@ -112,9 +113,9 @@ def search(
 
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)
-        part = corpus.fold(fold)
+        task = FoldTask.of(chosen, corpus, fold, seed)
         folder = RunFolder.claim(out, resume, overwrite)
-        architecture = run_search(chosen, corpus, part, seed, folder, progress)
+        architecture = run_search(task, folder, progress)
     console.show_skipped(len(corpus.skipped), out)
     metrics = folder.read_json(METRICS)
     if metrics.get("given_up"):
@@ -159,6 +160,7 @@ def retrain(
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = _load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.fold_task import fold_tasks
     from nni_emodarts.data.overlap import unheard
     from nni_emodarts.training.retrain import retrain as run_retrain
     from nni_emodarts.training.retrain import settle_space
@@ -174,7 +176,8 @@ def retrain(
         if folds is None and not allow_overlap:
             wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
         folder = RunFolder.claim(out, resume, overwrite)
-        pooled = run_retrain(chosen, corpus, arch, wanted, wanted_seeds, folder, final, allow_overlap, progress)
+        tasks = fold_tasks(chosen, corpus, wanted, wanted_seeds)
+        pooled = run_retrain(tasks, arch, folder, final=final, allow_overlap=allow_overlap, progress=progress)
     console.show_skipped(len(corpus.skipped), out)
     console.show_pooled(pooled)
     if final or folder.has(f"{FINAL}/{CARD}"):  # whose figures may be of more folds now
@@ -305,7 +308,7 @@ def study(
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, progress=progress)
         folder = RunFolder.claim(out, resume, overwrite)
-        found = run_study(chosen, corpus, searched, samples, folder, progress)
+        found = run_study(chosen, corpus, searched, samples, folder, progress=progress)
     console.show_study(found)
 
 

@@ -3,11 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import MULTI_TRIAL
-from nni_emodarts.data.corpus import Corpus, note_corpus
-from nni_emodarts.data.origin import search_origin
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
@@ -29,13 +26,7 @@ from nni_emodarts.training.trainer import environment_of, pick_device
 
 
 def search(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    seed: int,
-    folder: RunFolder,
-    progress: Progress = silent,
-    report: Report | None = None,
+    task: FoldTask, folder: RunFolder, progress: Progress = silent, report: Report | None = None
 ) -> Architecture:
     """Search an architecture on the training speakers of a fold; the test speakers' recordings are never read.
 
@@ -43,12 +34,9 @@ def search(
     search that was cut off in the same folder is gone on with; a finished one gives its architecture at once.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        fold: the fold.
-        seed: seed of everything random.
+        task: the fold to search on.
         folder: where the run's files go.
-        progress: told of each epoch.
+        progress: called after each epoch.
         report: given the supernet's validation UAR after each epoch.
 
     Returns:
@@ -59,13 +47,14 @@ def search(
         DivergenceError: the loss is no number any more.
         RunFolderError: the folder holds a search with other settings.
     """
+    config = task.config
     if config.search.strategy in MULTI_TRIAL:
-        return search_by_trials(config, corpus, fold, seed, folder, progress, report)
+        return search_by_trials(task, folder, progress, report)
     device = pick_device(config.device)
     check_space(config.search, config.space)
     folder.begin()
-    earlier = start_search(folder, config, corpus.manifest.digest, fold, seed)
-    note_corpus(corpus, config.data.bad_audio, folder)
+    earlier = start_search(folder, task)
+    task.note_corpus(folder)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
     watch = Stopwatch()
@@ -78,30 +67,26 @@ def search(
         if report is not None:
             report(val_uar)
 
-    found = search_one_shot(config, corpus, fold, seed, folder, on_epoch)
-    architecture = Architecture.from_choices(
-        config.space, found.choices, corpus.num_classes, corpus.input_shape, search_origin(config, corpus, fold, seed)
-    )
+    found = search_one_shot(task, folder, on_epoch)
+    shape = task.corpus.num_classes, task.corpus.input_shape
+    architecture = Architecture.from_choices(config.space, found.choices, *shape, task.origin())
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
         progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)
     folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
-    metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": fold.index, "seed": seed}
+    metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}
     folder.write_json(METRICS, {**metrics, **found.figures, **spent})
     (folder.path / CHECKPOINT).unlink(missing_ok=True)
     return architecture
 
 
-def start_search(folder: RunFolder, config: ExperimentConfig, digest: str, fold: Fold, seed: int) -> dict[str, Any]:
+def start_search(folder: RunFolder, task: FoldTask) -> dict[str, Any]:
     """Note what a search is to do, or check that a search that goes on is the same.
 
     Args:
         folder: the search's folder.
-        config: the whole configuration.
-        digest: hash of the manifest: another content divides the speakers otherwise.
-        fold: the fold.
-        seed: seed of everything random.
+        task: the fold to search on. Another content of the manifest would divide the speakers otherwise.
 
     Returns:
         The note, with the seconds that earlier parts of the search took.
@@ -109,7 +94,8 @@ def start_search(folder: RunFolder, config: ExperimentConfig, digest: str, fold:
     Raises:
         RunFolderError: it is another one.
     """
-    asked = {"fold": fold.index, "seed": seed, "manifest": digest}
+    config = task.config
+    asked = {"fold": task.fold.index, "seed": task.seed, "manifest": task.corpus.manifest.digest}
     note = {**asked, "seconds": 0.0, "cpu_seconds": 0.0}
     if folder.has(BEGUN):
         refuse_other_settings(folder, config.to_yaml())

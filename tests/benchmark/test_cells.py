@@ -19,6 +19,7 @@ from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
@@ -71,12 +72,12 @@ def test_finished_cells_are_kept_and_missing_ones_computed(
     computed = []
     compute = jobs.compute_cell
     monkeypatch.setattr(
-        jobs, "compute_cell", lambda *words, **more: computed.append(words[2]) or compute(*words, **more)
+        jobs, "compute_cell", lambda task, *words: computed.append((words[0], task.fold.index)) or compute(task, *words)
     )
     again = compare(
         "small", config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], folder / "out", folder / "runs"
     )
-    assert computed == [Cell(Method("cnn_lstm"), 1, 1)]
+    assert computed == [(Method("cnn_lstm"), 1)]
     assert [method["uar_mean"] for method in again["methods"]] == [method["uar_mean"] for method in summary["methods"]]
 
 
@@ -134,8 +135,8 @@ def test_a_hand_designed_network_has_the_dropout_and_the_speakers_of_the_others(
     class EnoughError(Exception):
         pass
 
-    def retrain_fold(config: ExperimentConfig, corpus: Corpus, design: Baseline, fold: Any, *_: Any, **__: Any) -> None:
-        seen.extend((design, fold, config.retrain))
+    def retrain_fold(task: FoldTask, design: Baseline, *_: Any, **__: Any) -> None:
+        seen.extend((design, task.fold, task.config.retrain))
         raise EnoughError
 
     monkeypatch.setattr(computing, "retrain_fold", retrain_fold)
@@ -143,7 +144,7 @@ def test_a_hand_designed_network_has_the_dropout_and_the_speakers_of_the_others(
     data["space"]["dropout"] = 0.37
     changed = ExperimentConfig.model_validate(data)
     with pytest.raises(EnoughError):
-        compute_cell(changed, small_corpus, Cell(Method("lstm"), 2, 1), RunFolder(tmp_path))
+        compute_cell(FoldTask.of(changed, small_corpus, 2, 1), Method("lstm"), RunFolder(tmp_path))
     design, fold, recipe = seen
     assert design == Baseline("lstm", 0.37)
     assert recipe == config.retrain

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from made_up_cells import noted_price
 
-from nni_emodarts.benchmark import Cell, Method, benchmark, jobs, random_search, settings_digest
+from nni_emodarts.benchmark import Method, benchmark, jobs, random_search, settings_digest
 from nni_emodarts.benchmark.random_search import search_at_random
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, DivergenceError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
@@ -63,15 +64,15 @@ def test_random_search_draws_others_than_random_sampling(
 ) -> None:
     heard = []
 
-    def cheap(config: Any, corpus: Corpus, *given: Any) -> dict[str, Any]:
-        heard.append(corpus.input_shape)
+    def cheap(task: FoldTask, *given: Any) -> dict[str, Any]:
+        heard.append(task.corpus.input_shape)
         return {"val_uar": 0.5, "seconds": 1.0, "cpu_seconds": 1.0}
 
     monkeypatch.setattr(random_search, "evaluate_candidate", cheap)
     data = config.model_dump(mode="json")
     data["search"]["coarseness"] = 2
     coarse = ExperimentConfig.model_validate(data)
-    found = search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 2.5, RunFolder.claim(tmp_path / "run"))
+    found = search_at_random(FoldTask.of(coarse, small_corpus, 0, 1), 2.5, RunFolder.claim(tmp_path / "run"))
     channels, bins = small_corpus.input_shape
     assert heard == [(channels, bins // 2)] * 3, "as the supernet hears them"
     assert found.input_shape == small_corpus.input_shape, "the network that is retrained hears all"
@@ -91,7 +92,7 @@ def test_candidates_at_half_the_resolution_are_augmented_before_it_is_lowered(
     data = config.model_dump(mode="json")
     data["search"] |= {"coarseness": 2, "epochs": 1}
     coarse = ExperimentConfig.model_validate(data)
-    search_at_random(coarse, small_corpus, small_corpus.fold(0), 1, 0.0, RunFolder.claim(tmp_path / "run"))
+    search_at_random(FoldTask.of(coarse, small_corpus, 0, 1), 0.0, RunFolder.claim(tmp_path / "run"))
     assert set(heard) == {(small_corpus.frequency_bins, small_corpus.frequency_bins)}
 
 
@@ -101,14 +102,14 @@ def test_random_search_goes_on_past_a_candidate_that_diverges(
     evaluate, tried = random_search.evaluate_candidate, []
 
     def diverging(*given: Any) -> dict[str, Any]:
-        tried.append(given[4].id)
+        tried.append(given[1].id)
         if len(tried) == 1:
             raise DivergenceError("planted")
         return {**evaluate(*given), "cpu_seconds": 10.0}
 
     monkeypatch.setattr(random_search, "evaluate_candidate", diverging)
     folder, fold = RunFolder.claim(tmp_path / "some"), small_corpus.fold(0)
-    found = search_at_random(config, small_corpus, fold, 1, 9.0, folder)
+    found = search_at_random(FoldTask(config, small_corpus, fold, 1), 9.0, folder)
     metrics = folder.read_json("metrics.json")
     assert [found.id] == tried[1:]
     assert (metrics["candidates"], metrics["failed"]) == (2, 1)
@@ -119,7 +120,7 @@ def test_random_search_goes_on_past_a_candidate_that_diverges(
 
     monkeypatch.setattr(random_search, "evaluate_candidate", always)
     with pytest.raises(DivergenceError, match="all 1 candidates of the random search diverged; the last: planted"):
-        search_at_random(config, small_corpus, fold, 1, -1.0, RunFolder.claim(tmp_path / "all"))
+        search_at_random(FoldTask(config, small_corpus, fold, 1), -1.0, RunFolder.claim(tmp_path / "all"))
 
 
 def test_random_search_spends_what_that_search_costs_on_its_own_machine(
@@ -159,18 +160,18 @@ def test_random_search_is_computed_after_the_search_that_pays_for_it(
     with pytest.raises(ConfigError, match=r"add darts to the methods"):
         benchmark(config, [Method("random_search")], [0], [1], tmp_path / "cells", tmp_path / "runs")
     pattern = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
-    told = []
+    computed = []
 
-    def compute(config: Any, corpus: Any, cell: Cell, folder: Any, progress: Any, budget: float = 0) -> dict[str, Any]:
-        told.append((cell.method.name, budget))
-        digest = settings_digest(config, cell.method, corpus.manifest.digest)
-        return {**pattern, "method": cell.method.name, "settings": digest, "search_cpu_seconds": 7.5}
+    def compute(task: FoldTask, method: Method, folder: Any, progress: Any, budget: float = 0) -> dict[str, Any]:
+        computed.append((method.name, budget))
+        digest = settings_digest(task.config, method, task.corpus.manifest.digest)
+        return {**pattern, "method": method.name, "settings": digest, "search_cpu_seconds": 7.5}
 
     monkeypatch.setattr(jobs, "compute_cell", compute)
     monkeypatch.setattr(jobs, "price_here", noted_price)
     methods = [Method("random_search"), Method("darts")]
     benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
-    assert told == [("darts", 0.0), ("random_search", 7.5)]
+    assert computed == [("darts", 0.0), ("random_search", 7.5)]
 
 
 def test_random_search_follows_the_settings_of_the_search_that_pays_for_it(config: ExperimentConfig) -> None:

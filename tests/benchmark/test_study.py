@@ -11,6 +11,7 @@ from nni_emodarts.benchmark.study import Finished, judge, read_search, study
 from nni_emodarts.cli import console
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -36,7 +37,7 @@ def test_random_search_has_one_candidate_at_least() -> None:
 
 def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path) -> None:
     searched = RunFolder.claim(tmp_path / "search")
-    architecture = search(fast_config, small_corpus, small_corpus.fold(2), 1, searched)
+    architecture = search(FoldTask.of(fast_config, small_corpus, 2, 1), searched)
     finished = replace(read_search(searched), cpu_seconds=-1e9)  # so that no cost asks for more samples
     assert (finished.architecture.id, finished.fold, finished.seed) == (architecture.id, 2, 1)
     assert read_search(searched).cpu_seconds > 0
@@ -71,7 +72,7 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
 def test_samples_are_drawn_until_the_cost_is_spent(
     fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_train", lambda *words: {"architecture": words[4].id, **row(0.5)})
+    monkeypatch.setattr(room, "_train", lambda *words: {"architecture": words[1].id, **row(0.5)})
     made = random_architecture(fast_config.space, small_corpus.num_classes, small_corpus.input_shape, 0)
     found = study(fast_config, small_corpus, Finished(made, 0, 1, 25.0), 2, RunFolder.claim(tmp_path / "study"))
     assert found["random_sampling"]["samples"] == 4  # 25 + 10 seconds

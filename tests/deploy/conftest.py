@@ -7,6 +7,7 @@ import soundfile
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.deploy.recogniser import EmotionRecognizer
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -18,7 +19,7 @@ def run(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_factory: p
     """A retraining of folds 0 and 3 with a final network."""
     architecture = random_architecture(fast_config.space, 4, small_corpus.input_shape, 0)
     folder = RunFolder.claim(tmp_path_factory.mktemp("deploy") / "run")
-    retrain(fast_config, small_corpus, architecture, [0, 3], [1], folder, final=True)
+    retrain(fold_tasks(fast_config, small_corpus, [0, 3], [1]), architecture, folder, final=True)
     return folder.path
 
 

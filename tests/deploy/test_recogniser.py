@@ -14,6 +14,7 @@ from nni_emodarts import EmotionRecognizer
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureExtractor, Normalizer
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.deploy import Failure, Prediction
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.errors import AudioError, ConfigError, RunFolderError
@@ -92,7 +93,7 @@ def test_a_hand_designed_network(
     from nni_emodarts.training.retrain import retrain_fold
 
     fold = small_corpus.fold(0)
-    retrain_fold(fast_config, small_corpus, Baseline("cnn_lstm"), fold, 1, RunFolder(tmp_path))
+    retrain_fold(FoldTask(fast_config, small_corpus, fold, 1), Baseline("cnn_lstm"), RunFolder(tmp_path))
     assert EmotionRecognizer.from_run(tmp_path).predict(clips[0]).emotion in small_corpus.manifest.classes
 
 

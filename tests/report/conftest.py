@@ -6,6 +6,7 @@ import pytest
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.run import search
@@ -17,7 +18,7 @@ def search_run(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_fac
     """A search of two epochs."""
     folder = RunFolder.claim(tmp_path_factory.mktemp("runs") / "search")
     config = fast_config.model_copy(update={"search": fast_config.search.model_copy(update={"epochs": 2})})
-    search(config, small_corpus, small_corpus.fold(0), 1, folder)
+    search(FoldTask.of(config, small_corpus, 0, 1), folder)
     return folder.path
 
 
@@ -31,5 +32,5 @@ def retrain_run(
     """Two folds, two seeds."""
     folder = RunFolder.claim(tmp_path_factory.mktemp("runs") / "retrain")
     architecture = Architecture.load(search_run / "architecture.json")
-    retrain(fast_config, small_corpus, architecture, [0, 1], [1, 2], folder, allow_overlap=True)
+    retrain(fold_tasks(fast_config, small_corpus, [0, 1], [1, 2]), architecture, folder, allow_overlap=True)
     return folder.path

@@ -7,6 +7,7 @@ import torch
 from nni_emodarts.benchmark.study import Finished, study
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -20,14 +21,14 @@ def search_with(strategy: str) -> Work:
     def work(config: ExperimentConfig, corpus: Corpus, folder: RunFolder) -> object:
         data = config.model_dump(mode="json")
         data["search"] |= {"strategy": strategy, "options": {}}
-        return search(ExperimentConfig.model_validate(data), corpus, corpus.fold(0), 1, folder)
+        return search(FoldTask.of(ExperimentConfig.model_validate(data), corpus, 0, 1), folder)
 
     return work
 
 
 def retrain_one(config: ExperimentConfig, corpus: Corpus, folder: RunFolder) -> object:
     architecture = random_architecture(config.space, corpus.num_classes, corpus.input_shape, 0)
-    return retrain(config, corpus, architecture, [0], [1], folder)
+    return retrain(fold_tasks(config, corpus, [0], [1]), architecture, folder)
 
 
 def study_one(config: ExperimentConfig, corpus: Corpus, folder: RunFolder) -> object:

@@ -12,6 +12,7 @@ import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
@@ -59,7 +60,7 @@ def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
 ) -> None:
     config = configured(small_manifest, strategy, fast_words[1::2])
     fold = small_corpus.fold(1)
-    search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "whole"))
+    search(FoldTask(config, small_corpus, fold, 3), RunFolder.claim(tmp_path / "whole"))
     step = EmotionTask.training_step
 
     def cut_at(epoch: int, index: int) -> Any:
@@ -73,17 +74,17 @@ def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
     for epoch, index in ((0, 1), (1, 0), (2, 1)):  # before any checkpoint, at an epoch's start, in the last epoch
         monkeypatch.setattr(EmotionTask, "training_step", cut_at(epoch, index))
         with pytest.raises(Cut):
-            search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "cut", resume=True))
+            search(FoldTask(config, small_corpus, fold, 3), RunFolder.claim(tmp_path / "cut", resume=True))
     monkeypatch.setattr(EmotionTask, "training_step", step)
-    search(config, small_corpus, fold, 3, RunFolder.claim(tmp_path / "cut", resume=True))
+    search(FoldTask(config, small_corpus, fold, 3), RunFolder.claim(tmp_path / "cut", resume=True))
     for name in SAME:
         if (tmp_path / "whole" / name).exists() or name != ALPHAS:  # some strategies have no alphas
             assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     with pytest.raises(RunFolderError, match="another seed"):
-        search(config, small_corpus, fold, 4, RunFolder.claim(tmp_path / "cut", resume=True))
+        search(FoldTask(config, small_corpus, fold, 4), RunFolder.claim(tmp_path / "cut", resume=True))
     changed = replace(small_corpus, manifest=replace(small_corpus.manifest, digest="of other rows"))
     with pytest.raises(RunFolderError, match="another manifest"):  # under the same name: its folds may be others
-        search(config, changed, fold, 3, RunFolder(tmp_path / "cut"))
+        search(FoldTask(config, changed, fold, 3), RunFolder(tmp_path / "cut"))
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -78,7 +79,7 @@ def searched(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(FeatureStore, "__getitem__", noting)
         patch.setattr(CuredDartsSearch, "training_step", noting_step)
-        search(config, small_corpus, small_corpus.fold(2), 1, folder, progress, reports.append)
+        search(FoldTask.of(config, small_corpus, 2, 1), folder, progress, reports.append)
     assert told == [(0, 2), (1, 2), (2, 2)]
     history = pd.read_csv(folder.path / "history.csv")
     assert reports == pytest.approx(history["val_uar"].tolist(), abs=1e-6)
@@ -123,7 +124,7 @@ def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
 
 def test_same_seed_same_architecture(searched: Path, small_corpus: Corpus, tmp_path: Path) -> None:
     config = load_config(file=searched / "config.yml")
-    search(config, small_corpus, small_corpus.fold(2), 1, RunFolder.claim(tmp_path / "again"))
+    search(FoldTask.of(config, small_corpus, 2, 1), RunFolder.claim(tmp_path / "again"))
     for name in ("alphas.csv", "history.csv", "architecture.json"):
         assert (tmp_path / "again" / name).read_bytes() == (searched / name).read_bytes()
 
@@ -158,7 +159,7 @@ def test_cures_and_records_in_a_real_search(
     }
     config = ExperimentConfig.model_validate(data)
     folder = RunFolder.claim(tmp_path / "out")
-    architecture = search(config, small_corpus, small_corpus.fold(0), 1, folder)
+    architecture = search(FoldTask.of(config, small_corpus, 0, 1), folder)
     history = pd.read_csv(folder.path / "history.csv")
     assert {"epoch", "val_uar", "skips", "entropy", "eigenvalue"} == set(history.columns)
     assert np.isfinite(history["eigenvalue"]).all()
@@ -182,11 +183,11 @@ def test_a_loss_that_is_no_number_stops_the_search_and_names_the_step(
 
     monkeypatch.setattr(EmotionTask, "forward", poisoned)
     with pytest.raises(DivergenceError, match=r"loss is nan in epoch 2, step 1; .*; start anew in another folder"):
-        search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+        search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
     for fault, says in ((b"PK no checkpoint", "cannot be read"), (pickle.dumps(Code(tmp_path)), "more than numbers")):
         (tmp_path / "out" / "checkpoint.ckpt").write_bytes(fault)
         with pytest.raises(RunFolderError, match=says):
-            search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out", resume=True))
+            search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out", resume=True))
     assert not (tmp_path / "ran").exists()
 
 
@@ -197,7 +198,7 @@ def test_a_coarse_search_finds_a_network_for_full_resolution(
     data["search"] |= {"epochs": 1, "epoch_steps": 1, "coarseness": 2}
     data["search"]["options"] = {"shared_depth": True, "partial_channels": 2}
     config = ExperimentConfig.model_validate(data)
-    architecture = search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    architecture = search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
     assert architecture.input_shape == small_corpus.input_shape
     lengths = small_corpus.coarser(2).utterances(small_corpus.fold(0).train, None).lengths
     assert (lengths == -(-small_corpus.store.lengths[small_corpus.fold(0).train] // 2)).all()
@@ -222,7 +223,7 @@ def test_recurrences_are_normalised_only_while_they_compete(
     data["search"] |= {"epochs": 1, "epoch_steps": 1}
     data["search"]["options"] = {"normalized_recurrence": normalized}
     config = ExperimentConfig.model_validate(data)
-    architecture = search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    architecture = search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
     assert held == [normalized]
     assert architecture.space.identity() == config.space.identity(), "the network that is retrained is not"
 
@@ -238,7 +239,7 @@ def test_the_accelerated_search_goes_the_same_way(
         data["search"]["options"] = {"accelerated": accelerated}
         config = ExperimentConfig.model_validate(data)
         folder = RunFolder.claim(tmp_path / str(accelerated))
-        search(config, small_corpus, small_corpus.fold(0), 1, folder)
+        search(FoldTask.of(config, small_corpus, 0, 1), folder)
         found.append(folder.read_csv("alphas.csv")["alpha"])
     fast, plain = found
     moved = plain.abs().max()

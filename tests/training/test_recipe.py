@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import ExperimentConfig, load_config, validate
 from nni_emodarts.data.batches import Batch, Excerpt, Perturbation
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import ArchitectureError
@@ -170,7 +171,7 @@ def test_averaged_weights_are_the_moving_average(fast_config, small_corpus, arch
     config = changed(fast_config, averaging=0.9, epochs=1)
 
     def averaged() -> dict[str, torch.Tensor]:
-        return train(config, small_corpus, architecture, fold.train, fold.validation, 1).model.state_dict()
+        return train(FoldTask(config, small_corpus, fold, 1), architecture).model.state_dict()
 
     original = torch.optim.AdamW.step
 
@@ -197,9 +198,7 @@ def _parameters(config, corpus, architecture):
 
 def test_the_last_epoch_is_kept_where_asked(fast_config, small_corpus, architecture) -> None:
     fold = small_corpus.fold(0)
-    last = train(
-        changed(fast_config, keep="last", epochs=3), small_corpus, architecture, fold.train, fold.validation, 1
-    )
+    last = train(FoldTask(changed(fast_config, keep="last", epochs=3), small_corpus, fold, 1), architecture)
     assert last.best_epoch == 3
 
 
@@ -209,14 +208,14 @@ def test_refitting_trains_on_validation_speakers_too(
     calls = []
     real = module.train
 
-    def noted(config, corpus, design, rows, validation, seed, epochs=None, **others):
-        calls.append((set(rows.tolist()), validation is None, epochs))
-        return real(config, corpus, design, rows, validation, seed, epochs, **others)
+    def noted(task, design, *, epochs=None, **others):
+        calls.append((set(task.fold.train.tolist()), not task.validates, epochs))
+        return real(task, design, epochs=epochs, **others)
 
     monkeypatch.setattr(module, "train", noted)
     fold = small_corpus.fold(0)
     folder = RunFolder.claim(tmp_path / "run")
-    metrics = retrain_fold(changed(fast_config, refit=True), small_corpus, architecture, fold, 1, folder)
+    metrics = retrain_fold(FoldTask(changed(fast_config, refit=True), small_corpus, fold, 1), architecture, folder)
     assert calls[0] == (set(fold.train.tolist()), False, None)
     assert calls[1] == ({*fold.train.tolist(), *fold.validation.tolist()}, True, metrics["best_epoch"])
     assert not calls[1][0] & set(fold.test.tolist())
@@ -232,7 +231,7 @@ def test_where_validation_decides_nothing_it_can_be_left_out(
     def run(name: str, validate: bool, **recipe: object) -> tuple[dict[str, object], pd.DataFrame]:
         folder = RunFolder.claim(tmp_path / name)
         config = changed(fast_config, refit=True, epochs=2, **recipe)
-        metrics = retrain_fold(config, small_corpus, architecture, fold, 1, folder, validate=validate)
+        metrics = retrain_fold(FoldTask(config, small_corpus, fold, 1), architecture, folder, validate=validate)
         return metrics, folder.read_csv("predictions.csv")
 
     full, of_full = run("full", True, keep="last", patience=None)
@@ -251,13 +250,11 @@ def test_what_is_retrained_from_a_retrained_network_s_folder_is_widened_once(
     fold = small_corpus.fold(0)
     config = changed(fast_config, width=1.5, epochs=1)
     first, again = (RunFolder.claim(tmp_path / name) for name in ("first", "again"))
-    metrics = retrain_fold(config, small_corpus, architecture, fold, 1, first)
+    metrics = retrain_fold(FoldTask(config, small_corpus, fold, 1), architecture, first)
     found = Architecture.load(first.path / "architecture.json")
     assert found.id == metrics["architecture"] == architecture.id
-    assert (
-        retrain_fold(load_config(None, first.path / "config.yml"), small_corpus, found, fold, 1, again)["parameters"]
-        == metrics["parameters"]
-    )
+    task = FoldTask(load_config(None, first.path / "config.yml"), small_corpus, fold, 1)
+    assert retrain_fold(task, found, again)["parameters"] == metrics["parameters"]
     assert metrics["parameters"] == sum(
         part.numel() for part in build_model(architecture.widened(1.5), small_corpus.num_classes).parameters()
     )

@@ -6,8 +6,7 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import TrialOptions
-from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Report
@@ -25,24 +24,14 @@ def candidate_epochs(config: ExperimentConfig) -> int:
 
 
 def evaluate_candidate(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    seed: int,
-    architecture: Architecture,
-    folder: RunFolder,
-    epochs: int,
-    report: Report | None = None,
+    task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int, report: Report | None = None
 ) -> dict[str, Any]:
     """Train a candidate on a fold's training part; the test part's recordings are never read.
 
     A candidate whose folder holds its figures is not trained again. Of one that fails the folder holds what it cost.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        fold: the fold.
-        seed: seed of everything random.
+        task: the fold to train on.
         architecture: the candidate.
         folder: where its figures go.
         epochs: epochs that it is trained for.
@@ -59,9 +48,8 @@ def evaluate_candidate(
         if report is not None:
             report(row["val_uar"])
 
-    recipe = _shortened(config, epochs)
     try:
-        trained = train(recipe, corpus, architecture, fold.train, fold.validation, seed, on_epoch=on_epoch)
+        trained = train(task.under(_shortened(task.config, epochs)), architecture, on_epoch=on_epoch)
     except Exception:
         folder.write_json(FAILURE, watch.read())
         raise
@@ -69,8 +57,8 @@ def evaluate_candidate(
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
         "epochs": epochs,
-        "fold": fold.index,
-        "seed": seed,
+        "fold": task.fold.index,
+        "seed": task.seed,
         "architecture": architecture.id,
         "choices": architecture.sample(),
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import pandas as pd
 
-from nni_emodarts.config import ExperimentConfig, located
+from nni_emodarts.config import located
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_choices, flat_sample
 from nni_emodarts.runtime.run_folder import (
@@ -34,22 +35,20 @@ class SearchFolder:
         self._all = run.child(CANDIDATE_FOLDERS)
 
     @classmethod
-    def start(cls, run: RunFolder, config: ExperimentConfig, digest: str, fold: int, seed: int) -> Self:
+    def start(cls, run: RunFolder, task: FoldTask) -> Self:
         """Note the settings of a search, or check that one that goes on has the same.
 
         Args:
             run: the output folder.
-            config: the whole configuration.
-            digest: hash of the manifest.
-            fold: number of the fold.
-            seed: seed of everything random.
+            task: the fold to search on.
 
         Raises:
             RunFolderError: they differ.
         """
+        config = task.config
         refuse_other_settings(run, config.to_yaml())
         folder = cls(run)
-        asked = {"manifest": digest, "fold": fold, "seed": seed}
+        asked = {"manifest": task.corpus.manifest.digest, "fold": task.fold.index, "seed": task.seed}
         if folder._all.has(_STATE):
             refuse_other("search", run, folder._all.read_json(_STATE), asked)
         else:
@@ -101,10 +100,10 @@ class SearchFolder:
 
     def cost(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Seconds that training the candidates took, failed ones too, in this run and in those that were cut off."""
-        held = [each for entry in entries for each in self._told(entry)]
+        held = [each for entry in entries for each in self._figures(entry)]
         return {f"candidate_{name}": round(sum(each[name] for each in held), 3) for name in ("seconds", "cpu_seconds")}
 
-    def _told(self, entry: Entry) -> list[dict[str, Any]]:
+    def _figures(self, entry: Entry) -> list[dict[str, Any]]:
         """What the trainings of a candidate left; one that was killed left nothing."""
         folder = self.candidate(entry.architecture.id)
         return [folder.read_json(name) for name in (FAILURE, METRICS) if folder.has(name)]
@@ -112,6 +111,6 @@ class SearchFolder:
     def _row(self, number: int, entry: Entry) -> dict[str, Any]:
         row: dict[str, Any] = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
         if entry.val_uar is None:
-            return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._told(entry))}
+            return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._figures(entry))}
         metrics = self.candidate(entry.architecture.id).read_json(METRICS)
         return {**row, "status": "trained", **{name: metrics[name] for name in ("val_uar", "parameters", "seconds")}}

@@ -7,9 +7,7 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import GridOptions, TrialOptions
-from nni_emodarts.data.corpus import Corpus, note_corpus
-from nni_emodarts.data.origin import search_origin
-from nni_emodarts.data.protocols import Fold
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import check_limit, within
@@ -32,10 +30,7 @@ Accepts = Callable[[Architecture], bool]
 
 
 def search_by_trials(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    seed: int,
+    task: FoldTask,
     folder: RunFolder,
     progress: Progress = silent,
     report: Report | None = None,
@@ -49,12 +44,9 @@ def search_by_trials(
     A search that was cut off goes on: candidates whose figures are in the folder are not trained again.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        fold: the fold.
-        seed: seed of everything random.
+        task: the fold to search on.
         folder: where the run's files go.
-        progress: told of each candidate.
+        progress: called after each candidate.
         report: given each candidate's validation UAR.
         accepts: whether a candidate may be trained; `max_cost` of the options where absent.
 
@@ -66,18 +58,19 @@ def search_by_trials(
         RunFolderError: the folder holds a search of other settings.
         ExperimentError: NNI broke off, or every candidate failed.
     """
+    config = task.config
     options = cast(TrialOptions, config.search.strategy_options())
     check_searchable(config.search.strategy, options, config.space)
     pick_device(config.device)  # a device that is not there is told before any trial fails for it
-    accepts = accepts or _within(config, corpus.num_classes)
+    accepts = accepts or _within(config, task.corpus.num_classes)
     folder.begin()
-    note_corpus(corpus, config.data.bad_audio, folder)
-    search_folder = SearchFolder.start(folder, config, corpus.manifest.digest, fold.index, seed)
+    task.note_corpus(folder)
+    search_folder = SearchFolder.start(folder, task)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
     stop_leftovers(search_folder.experiments())
     watch = Stopwatch()
-    search = _Search(config, corpus, fold, seed, search_folder, progress, report, accepts)
+    search = _Search(task, search_folder, progress, report, accepts)
     search.run_inline() if nni_trial.in_trial() else search.run_as_trials()
     return search.finish(watch)
 
@@ -100,22 +93,20 @@ class _Search:
 
     def __init__(
         self,
-        config: ExperimentConfig,
-        corpus: Corpus,
-        fold: Fold,
-        seed: int,
+        task: FoldTask,
         folder: SearchFolder,
         progress: Progress,
         report: Report | None,
         accepts: Accepts,
     ) -> None:
-        self._config, self._corpus, self._fold, self._seed = config, corpus, fold, seed
+        self._task = task
+        self._config, self._corpus = task.config, task.corpus
         self._folder = folder
         self._progress, self._report = progress, report
         self._accepts = accepts
-        self._options = cast(TrialOptions, config.search.strategy_options())
-        self._most = min(self._options.candidates, count_architectures(config.space))
-        self._origin = {**search_origin(config, corpus, fold, seed), "epochs": candidate_epochs(config)}
+        self._options = cast(TrialOptions, task.config.search.strategy_options())
+        self._most = min(self._options.candidates, count_architectures(task.config.space))
+        self._origin = task.origin(epochs=candidate_epochs(task.config))
         self._what = "candidates"
         self._ledger: Ledger | None = None
 
@@ -133,12 +124,12 @@ class _Search:
             return
         concurrency = min(self._options.concurrency, left)
         experiment = CandidateExperiment(
-            f"{self._config.search.strategy}, fold {self._fold.index}, seed {self._seed}",
+            f"{self._config.search.strategy}, fold {self._task.fold.index}, seed {self._task.seed}",
             self._space(),
             self._strategy(),
             lambda engine: self._open(engine, concurrency),
             trial_command=trial_command(
-                self._folder.trial_config, self._folder.candidates, self._fold.index, self._seed, concurrency
+                self._folder.trial_config, self._folder.candidates, self._task.fold.index, self._task.seed, concurrency
             ),
             trial_concurrency=concurrency,
             max_trial_number=left,
@@ -160,8 +151,8 @@ class _Search:
         metrics = {
             "val_uar": best.val_uar,
             "architecture": architecture.id,
-            "fold": self._fold.index,
-            "seed": self._seed,
+            "fold": self._task.fold.index,
+            "seed": self._task.seed,
             "epochs": candidate_epochs(self._config),
             "candidates": len(entries),
             "failed": sum(entry.val_uar is None for entry in entries),
@@ -175,11 +166,14 @@ class _Search:
     def _space(self) -> ChoiceSpace:
         shuffled = isinstance(self._options, GridOptions) and self._options.shuffle
         return ChoiceSpace(
-            self._config.space, self._corpus.num_classes, self._corpus.input_shape, self._seed if shuffled else None
+            self._config.space,
+            self._corpus.num_classes,
+            self._corpus.input_shape,
+            self._task.seed if shuffled else None,
         )
 
     def _strategy(self) -> Strategy:
-        return make_multi_trial(self._config.search.strategy, self._options, self._seed)
+        return make_multi_trial(self._config.search.strategy, self._options, self._task.seed)
 
     def _open(self, engine: Any, concurrency: int) -> Ledger:
         self._ledger = Ledger(
@@ -212,7 +206,7 @@ class _Search:
     def _train_inline(self, architecture: Architecture) -> float:
         folder = self._folder.candidate(architecture.id)
         epochs = candidate_epochs(self._config)
-        metrics = evaluate_candidate(self._config, self._corpus, self._fold, self._seed, architecture, folder, epochs)
+        metrics = evaluate_candidate(self._task, architecture, folder, epochs)
         return float(metrics["val_uar"])
 
     def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:

@@ -12,12 +12,11 @@ import pandas as pd
 import pytorch_lightning as pl
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-from nni_emodarts.config import ExperimentConfig, SpaceConfig
-from nni_emodarts.data.batches import evaluation_loader, training_loader
-from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.data.features import Normalizer
-from nni_emodarts.data.protocols import Fold, halves
+from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
+from nni_emodarts.data.batches.batches import Batch, Item
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
@@ -32,8 +31,10 @@ from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
+Loaders = tuple[DataLoader[Item], DataLoader[Item]]
+"""Batches for the weights, and batches for the alphas."""
 OnEpoch = Callable[[int, float | None], None]
-"""Told how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
+"""Given how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
 
 _RECALIBRATION_BATCHES = 8
 """Training batches that the statistics of batch normalisation are measured on, where a strategy asks for it."""
@@ -97,47 +98,36 @@ class Recorder(pl.Callback):
             self._folder.write_csv(ALPHAS, pd.DataFrame(self.alphas))
 
 
-def search_one_shot(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    seed: int,
-    folder: RunFolder,
-    on_epoch: OnEpoch = lambda epochs, val_uar: None,
-) -> Found:
+def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambda epochs, val_uar: None) -> Found:
     """Train a supernet on a fold's training part and read an architecture from it.
 
     One half of the training part fits the weights, the other the alphas; the validation part measures each epoch.
     A checkpoint in the folder is gone on from: on a CPU the result is the same to the last bit.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
-        fold: the fold.
-        seed: seed of everything random.
+        task: the fold to search on.
         folder: where the checkpoint and the tables go.
-        on_epoch: told of each epoch, and before the first one.
+        on_epoch: called after each epoch, and before the first one.
 
     Raises:
         DivergenceError: the loss is no number any more.
     """
-    device = pick_device(config.device)
-    seed_epoch(seed, -1)
-    normalizer = Normalizer.fit(corpus.store, fold.train)
-    terms = _terms(config, corpus)
-    corpus = corpus.coarser(config.search.coarseness)
-    evaluate = _evaluator(config, corpus, fold, normalizer, seed, device)
-    recorder = Recorder(seed, evaluate, folder, on_epoch)
+    device, settings = pick_device(task.config.device), task.config.search
+    seed_epoch(task.seed, -1)
+    terms = _terms(task)
+    task = task.coarser()
+    evaluate = _evaluator(task, device)
+    recorder = Recorder(task.seed, evaluate, folder, on_epoch)
     with quiet():
-        trainer = make_trainer(device, config.search.epochs, [recorder], gradient_clip=None)
-        loaders = _loaders(config, corpus, fold, normalizer, seed, lambda: trainer.current_epoch)
-        strategy = _train(config, corpus, fold, loaders, trainer, folder.path / CHECKPOINT, terms)
+        trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
+        loaders = _loaders(task, lambda: trainer.current_epoch)
+        strategy = _train(task, loaders, trainer, folder.path / CHECKPOINT, terms)
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
     module.to(device)
-    seed_epoch(seed, config.search.epochs)
-    tune = _tuner(module, loaders[0], config, device)
-    choices = module.choose(lambda: evaluate(module), tune, seed)
+    seed_epoch(task.seed, settings.epochs)
+    tune = _tuner(module, loaders[0], settings.optimizer, device)
+    choices = module.choose(lambda: evaluate(module), tune, task.seed)
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
     return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history)})
 
@@ -147,25 +137,18 @@ def seed_epoch(seed: int, epoch: int) -> None:
     pl.seed_everything(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]), verbose=False)
 
 
-def _train(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    fold: Fold,
-    loaders: tuple[Any, Any],
-    trainer: Any,
-    checkpoint: Path,
-    terms: list[Term],
-) -> Any:
+def _train(task: FoldTask, loaders: Loaders, trainer: pl.Trainer, checkpoint: Path, terms: list[Term]) -> Any:
     """NNI's strategy, once it has trained the supernet."""
-    settings = config.search
+    settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
-    labels = corpus.manifest.labels[fold.train]
-    task = make_task(settings.optimizer, labels, corpus.num_classes, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **_competing_space(config).identity())
+    training = make_task(settings.optimizer, task.labels(task.fold.train), corpus.num_classes, settings.epochs, steps)
+    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **_competing_space(task.config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
-    evaluator = Lightning(task, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on)
+    evaluator = Lightning(
+        training, trainer, train_dataloaders=for_weights, val_dataloaders=for_alphas, fit_kwargs=gone_on
+    )
     try:
         strategy(RawFormatModelSpace.from_model(space, evaluator), InlineEngine())
     except DivergenceError as error:
@@ -182,8 +165,9 @@ def _competing_space(config: ExperimentConfig) -> SpaceConfig:
     return config.space
 
 
-def _terms(config: ExperimentConfig, corpus: Corpus) -> list[Term]:
+def _terms(task: FoldTask) -> list[Term]:
     """What the configuration adds to the loss of the alphas: a price of the derived network."""
+    config, corpus = task.config, task.corpus
     penalty = getattr(config.search.strategy_options(), "cost", None)
     if penalty is None or not penalty.weight:
         return []
@@ -213,57 +197,49 @@ def _readable(checkpoint: Path) -> bool:
     return True
 
 
-def _loaders(
-    config: ExperimentConfig, corpus: Corpus, fold: Fold, normalizer: Normalizer, seed: int, epoch: Callable[[], int]
-) -> tuple[Any, Any]:
+def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
     """Batches for the weights, and batches for the alphas."""
-    settings = config.search
+    settings = task.config.search
     for_weights, for_alphas = (
-        training_loader(
-            corpus.utterances(rows, normalizer),
-            corpus.collate,
-            settings.batch_size,
-            seed + number,
-            settings.epoch_steps,
-            epoch,
-        )
-        for number, rows in enumerate(halves(corpus.manifest, fold.train, seed))
+        task.training_batches(rows, settings.batch_size, stream=number, most=settings.epoch_steps, epoch=epoch)
+        for number, rows in enumerate(task.halves())
     )
     return for_weights, for_alphas
 
 
-def _evaluator(
-    config: ExperimentConfig, corpus: Corpus, fold: Fold, normalizer: Normalizer, seed: int, device: torch.device
-) -> Callable[[Any], float]:
+def _evaluator(task: FoldTask, device: torch.device) -> Callable[[Any], float]:
     """Search -> validation UAR of its supernet as it stands."""
-    size, rows = config.search.batch_size, fold.validation
-    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.collate, size)
-    true = corpus.manifest.labels[np.sort(rows)]
-    drawn = np.random.default_rng(seed).permutation(fold.train)[: _RECALIBRATION_BATCHES * size]
-    batches = evaluation_loader(corpus.utterances(drawn, normalizer), corpus.collate, size)
+    size, rows = task.config.search.batch_size, task.fold.validation
+    loader = task.evaluation_batches(rows, size)
+    true = task.labels(np.sort(rows))
+    drawn = np.random.default_rng(task.seed).permutation(task.fold.train)[: _RECALIBRATION_BATCHES * size]
+    batches = task.evaluation_batches(drawn, size)
 
     def evaluate(search: Any) -> float:
         if search.recalibrates:
             recalibrate(search.model, batches, device)
-        return uar(true, predict(search.model, loader, device, len(true)).argmax(1), corpus.num_classes)
+        return uar(true, predict(search.model, loader, device, len(true)).argmax(1), task.corpus.num_classes)
 
     return evaluate
 
 
-def _tuner(module: Any, loader: Any, config: ExperimentConfig, device: torch.device) -> Callable[[int], None]:
+def _tuner(
+    module: Any, loader: DataLoader[Item], settings: OptimizerConfig, device: torch.device
+) -> Callable[[int], None]:
     """Trains a supernet's weights, not its alphas, by plain steps outside the schedule."""
-    task, clip = module.training_module, config.search.optimizer.gradient_clip
-    optimizer = module.postprocess_weight_optimizers(task.configure_optimizers()["optimizer"])
+    training, clip = module.training_module, settings.gradient_clip
+    optimizer = module.postprocess_weight_optimizers(training.configure_optimizers()["optimizer"])
     for group in optimizer.param_groups:
-        group["lr"] = config.search.optimizer.learning_rate
+        group["lr"] = settings.learning_rate
     batches = chain.from_iterable(repeat(loader))  # without end
 
     def tune(steps: int) -> None:
-        task.model.train()
+        training.model.train()
         for batch in islice(batches, steps):
             module.resample()
             optimizer.zero_grad()
-            loss = task.loss(task.model(batch.maps.to(device), batch.lengths.to(device)), batch.labels.to(device))
+            logits = training.model(batch.maps.to(device), batch.lengths.to(device))
+            loss = training.loss(logits, batch.labels.to(device))
             loss.backward()
             nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
             optimizer.step()
@@ -272,12 +248,12 @@ def _tuner(module: Any, loader: Any, config: ExperimentConfig, device: torch.dev
 
 
 class _Batches:
-    """A loader that is none: NNI warns of loaders that it could not send to another machine."""
+    """A loader's batches, without its class: NNI warns of loaders that it could not send to another machine."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: DataLoader[Item]) -> None:
         self._loader = loader
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         return iter(self._loader)
 
     def __len__(self) -> int:

@@ -5,10 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, silent
@@ -20,35 +17,38 @@ from nni_emodarts.training.retrain.model_files import write_model
 
 
 def train_final(
-    config: ExperimentConfig,
-    corpus: Corpus,
+    task: FoldTask,
     architecture: Architecture,
     folder: RunFolder,
-    folds: Sequence[int],
-    seeds: Sequence[int],
+    folds: Sequence[RunFolder],
     progress: Progress = silent,
 ) -> Path:
     """Train the network to ship: on all speakers, for the median of the folds' best epochs.
 
     It has no test figure of its own; the pooled figures of the folds are its estimate.
+
+    Args:
+        task: all rows of the corpus, with the first of the run's seeds.
+        architecture: what to train.
+        folder: the run's folder.
+        folds: the folders of the networks of each fold and seed.
+        progress: called after each epoch.
     """
     watch = Stopwatch()
-    best = [folder.cell(fold, seed).read_json(METRICS)["best_epoch"] for fold in folds for seed in seeds]
+    best = [fold.read_json(METRICS)["best_epoch"] for fold in folds]
     epochs = round(median(best))
     on_epoch = counting("final network", epochs, progress)
-    rows = np.arange(len(corpus.manifest))
-    network = widen(architecture, config.retrain)
-    trained = train(config, corpus, network, rows, None, seeds[0], epochs, on_epoch=on_epoch)
+    trained = train(task, widen(architecture, task.config.retrain), epochs=epochs, on_epoch=on_epoch)
     final = folder.child(FINAL)
-    note_corpus(corpus, config.data.bad_audio, final)
-    write_model(final, config, corpus, architecture, trained)
+    task.note_corpus(final)
+    write_model(final, task, architecture, trained)
     metrics = {
         "epochs": epochs,
         "best_epochs_of_folds": best,
-        "seed": seeds[0],
+        "seed": task.seed,
         "architecture": architecture.id,
-        "classes": list(corpus.manifest.classes),
-        "speakers": corpus.speakers(rows),
+        "classes": list(task.corpus.manifest.classes),
+        "speakers": task.corpus.speakers(task.fold.train),
         "estimate": _estimate(folder),
     }
     final.write_json(METRICS, {**metrics, **watch.read()})

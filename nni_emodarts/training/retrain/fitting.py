@@ -7,18 +7,10 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from nni_emodarts.config import ExperimentConfig, RetrainConfig
-from nni_emodarts.data.batches import (
-    Augment,
-    Chain,
-    Excerpt,
-    Perturbation,
-    SpecAugment,
-    evaluation_loader,
-    training_loader,
-)
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.config import RetrainConfig
+from nni_emodarts.data.batches import Augment, Chain, Excerpt, Perturbation, SpecAugment
 from nni_emodarts.data.features import Normalizer
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
@@ -49,36 +41,26 @@ class Trained:
 
 
 def train(
-    config: ExperimentConfig,
-    corpus: Corpus,
-    design: Design,
-    train_rows: np.ndarray,
-    validation_rows: np.ndarray | None,
-    seed: int,
-    epochs: int | None = None,
-    on_epoch: OnEpoch = lambda row: None,
+    task: FoldTask, design: Design, *, epochs: int | None = None, on_epoch: OnEpoch = lambda row: None
 ) -> Trained:
-    """Train a network from scratch by the retrain recipe.
+    """Train a network from scratch on a fold's training part by the retrain recipe.
+
+    The validation part chooses the epoch that is kept; where it is empty, the last one is.
 
     Args:
-        config: the whole configuration; the recipe is its `retrain` section.
-        corpus: manifest and features.
+        task: the fold to train on; normalisation and class weights come from its training part alone.
         design: what to train.
-        train_rows: the manifest's rows to train on; normalisation and class weights come from them alone.
-        validation_rows: the rows that choose the epoch, or None to take the last.
-        seed: seed of everything random.
         epochs: stop after so many epochs of the recipe's schedule.
         on_epoch: given the row of history of each epoch.
     """
-    recipe = config.retrain
-    device = pick_device(config.device)
-    pl.seed_everything(seed, verbose=False)
-    normalizer = Normalizer.fit(corpus.store, train_rows)
-    utterances = corpus.utterances(train_rows, normalizer, make_augment(recipe, config.features.frequency_bins))
-    loader = training_loader(utterances, corpus.collate, recipe.batch_size, seed, recipe.epoch_steps)
-    task = make_task(
+    recipe, corpus, rows = task.config.retrain, task.corpus, task.fold.train
+    device = pick_device(task.config.device)
+    pl.seed_everything(task.seed, verbose=False)
+    augment = make_augment(recipe, task.config.features.frequency_bins)
+    loader = task.training_batches(rows, recipe.batch_size, augment=augment, most=recipe.epoch_steps)
+    training = make_task(
         recipe.optimizer,
-        corpus.manifest.labels[train_rows],
+        task.labels(rows),
         corpus.num_classes,
         recipe.epochs,
         len(loader),
@@ -88,14 +70,13 @@ def train(
         mixup=recipe.mixup,
     )
     model = build_network(design, corpus.num_classes, corpus.input_shape)
-    task.set_model(model)
-    validate = None if validation_rows is None else _validator(config, corpus, normalizer, validation_rows, device)
-    keeper = EpochKeeper(recipe, validate, on_epoch)
+    training.set_model(model)
+    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch)
     with quiet():
         trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
-        trainer.fit(task, loader)
+        trainer.fit(training, loader)
     model.load_state_dict(keeper.kept_weights)
-    return Trained(model.to(device).eval(), normalizer, keeper.best_epoch, keeper.history)
+    return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history)
 
 
 def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
@@ -107,15 +88,14 @@ def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
     )
 
 
-def _validator(
-    config: ExperimentConfig, corpus: Corpus, normalizer: Normalizer, rows: np.ndarray, device: torch.device
-) -> Validate:
-    loader = evaluation_loader(corpus.utterances(rows, normalizer), corpus.collate, config.retrain.batch_size)
-    true = corpus.manifest.labels[np.sort(rows)]
+def _validator(task: FoldTask, device: torch.device) -> Validate:
+    rows = task.fold.validation
+    loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
+    true = task.labels(np.sort(rows))
 
     def validate(model: nn.Module) -> tuple[float, float]:
         probabilities = predict(model, loader, device, len(true))
         loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean()
-        return uar(true, probabilities.argmax(1), corpus.num_classes), float(loss)
+        return uar(true, probabilities.argmax(1), task.corpus.num_classes), float(loss)
 
     return validate

@@ -3,8 +3,7 @@
 import pandas as pd
 from safetensors.torch import save
 
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -22,13 +21,14 @@ from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.trainer import environment_of
 
 
-def write_model(folder: RunFolder, config: ExperimentConfig, corpus: Corpus, design: Design, trained: Trained) -> None:
+def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trained) -> None:
     """Write what is needed to use a network, and what it was made with.
 
     The design is written as it was searched: `retrain.width` of the configuration beside it says how wide the network
     is, so that whoever retrains from the folder widens it once.
     """
-    folder.write_text(CONFIG, config.to_yaml())
+    corpus = task.corpus
+    folder.write_text(CONFIG, task.config.to_yaml())
     if isinstance(design, Architecture):
         folder.write_json(ARCHITECTURE, design.to_dict())
     folder.write_json(NORMALIZATION, trained.normalizer.to_dict())

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, note_corpus
-from nni_emodarts.data.overlap import find_overlap, refuse_overlap
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
@@ -28,12 +28,10 @@ from nni_emodarts.training.trainer import pick_device
 
 
 def retrain(
-    config: ExperimentConfig,
-    corpus: Corpus,
+    tasks: Sequence[FoldTask],
     architecture: Architecture,
-    folds: Sequence[int],
-    seeds: Sequence[int],
     folder: RunFolder,
+    *,
     final: bool = False,
     allow_overlap: bool = False,
     progress: Progress = silent,
@@ -44,15 +42,12 @@ def retrain(
     calls add seeds or folds: all of them are pooled as soon as each seed has the same folds.
 
     Args:
-        config: the whole configuration.
-        corpus: manifest and features.
+        tasks: each fold with each seed, of one corpus under one configuration, as `fold_tasks` gives them.
         architecture: what to train.
-        folds: folds of the corpus's protocol.
-        seeds: seeds of each fold.
         folder: where the run's files go.
         final: also train the network to ship: on all speakers, for the median of the folds' best epochs.
         allow_overlap: score on speakers that the search saw, and mark the figures.
-        progress: told of each epoch.
+        progress: called after each epoch.
 
     Returns:
         The pooled figures, as in the folder's metrics.json.
@@ -61,37 +56,42 @@ def retrain(
         OverlapError: the search saw test speakers, and `allow_overlap` is not set.
         RunFolderError: the folder holds a run of other settings, or of other recordings.
     """
-    parts = {index: corpus.fold(index) for index in folds}
-    overlaps = {index: find_overlap(architecture.origin, corpus, fold.test) for index, fold in parts.items()}
+    first = tasks[0]
+    overlaps = {task.fold.index: task.overlap(architecture.origin) for task in tasks}
     if not allow_overlap:
         refuse_overlap(overlaps)
-    pick_device(config.device)  # a device that is not there is told while an earlier run is still there
+    pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
     folder.begin()
-    note_corpus(corpus, config.data.bad_audio, folder)  # first, since it is the sign of a run
-    start_run(folder, config, architecture)
-    wanted = [(index, seed) for index in folds for seed in seeds if not folder.cell(index, seed).has(METRICS)]
-    for done, (index, seed) in enumerate(wanted):
+    first.note_corpus(folder)  # first, since it is the sign of a run
+    start_run(folder, first.config, architecture)
+    wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
+    for done, (task, cell) in enumerate(wanted):
         progress("networks", done, len(wanted))
-        cell, overlap = folder.cell(index, seed), overlaps[index]
-        retrain_fold(config, corpus, architecture, parts[index], seed, cell, overlap=overlap, progress=progress)
+        retrain_fold(task, architecture, cell, overlap=overlaps[task.fold.index], progress=progress)
     if wanted:
         progress("networks", len(wanted), len(wanted))
-    complete = _together(folder, folds, seeds)
-    pooled = pool(folder, *complete)
+    cells = _together(folder, tasks)
+    pooled = pool(folder, cells)
     if folder.has(f"{FINAL}/{METRICS}"):
         renew_estimate(folder)
     elif final:
-        train_final(config, corpus, architecture, folder, *complete, progress)
+        seed = cells[0].read_json(METRICS)["seed"]
+        train_final(FoldTask.of_all(first.config, first.corpus, seed), architecture, folder, cells, progress)
     return pooled
 
 
-def _together(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Folds and seeds to pool: with those that earlier calls left, where all of these are complete together."""
-    there = set(folder.cells(METRICS))
-    all_folds, all_seeds = sorted({fold for fold, _ in there}), sorted({seed for _, seed in there})
-    if there == {(fold, seed) for fold in all_folds for seed in all_seeds}:
-        return all_folds, all_seeds
-    return list(folds), list(seeds)
+def _cell(folder: RunFolder, task: FoldTask) -> RunFolder:
+    return folder.cell(task.fold.index, task.seed)
+
+
+def _together(folder: RunFolder, tasks: Sequence[FoldTask]) -> list[RunFolder]:
+    """Folders to pool: with those that earlier calls left, where all folds and seeds are complete together."""
+    there = folder.cells(METRICS)
+    folds, seeds = sorted({fold for fold, _ in there}), sorted({seed for _, seed in there})
+    everything = [(fold, seed) for fold in folds for seed in seeds]
+    if set(there) == set(everything):
+        return [folder.cell(*each) for each in everything]
+    return [_cell(folder, task) for task in tasks]
 
 
 def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Architecture) -> None:
@@ -112,9 +112,8 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     folder.write_json(ARCHITECTURE, architecture.to_dict())
 
 
-def pool(folder: RunFolder, folds: Sequence[int], seeds: Sequence[int]) -> dict[str, Any]:
+def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
-    cells = [folder.cell(fold, seed) for fold in folds for seed in seeds]
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(cell.read_csv(PREDICTIONS) for cell in cells)
     pooled = pooled_table(table, figures[0]["classes"])

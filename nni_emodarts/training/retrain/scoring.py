@@ -6,38 +6,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.batches import evaluation_loader
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.protocols import Rows
 from nni_emodarts.metrics.scores import scores
 from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
 
 
-def predictions(
-    config: ExperimentConfig, corpus: Corpus, trained: Trained, rows: np.ndarray, fold: int, seed: int
-) -> pd.DataFrame:
+def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     """A trained network's probabilities for rows of the manifest, as a table."""
     rows = np.sort(rows)
     device = next(trained.model.parameters()).device
-    loader = evaluation_loader(corpus.utterances(rows, trained.normalizer), corpus.collate, config.retrain.batch_size)
+    loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
     probabilities = predict(trained.model, loader, device, len(rows))
-    classes = np.array(corpus.manifest.classes)
-    table = describe_rows(corpus, rows, fold, seed)
+    classes = np.array(task.corpus.manifest.classes)
+    table = describe_rows(task, rows)
     table["predicted"] = classes[probabilities.argmax(1)]
     for number, name in enumerate(classes):
         table[f"p_{name}"] = probabilities[:, number]
     return table
 
 
-def describe_rows(corpus: Corpus, rows: np.ndarray, fold: int, seed: int) -> pd.DataFrame:
+def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
     """Rows of the manifest as the first columns of a table of predictions."""
-    known = corpus.manifest.table.iloc[rows]
+    manifest = task.corpus.manifest
+    known = manifest.table.iloc[rows]
     return pd.DataFrame(
         {
-            "fold": fold,
-            "seed": seed,
-            "file": np.array(corpus.manifest.names)[rows],
+            "fold": task.fold.index,
+            "seed": task.seed,
+            "file": np.array(manifest.names)[rows],
             "speaker": known["speaker"].to_numpy(),
             "emotion": known["emotion"].to_numpy(),
         }

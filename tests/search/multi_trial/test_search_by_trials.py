@@ -19,6 +19,7 @@ from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
 from nni_emodarts.nni_bridge.experiment import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -62,7 +63,7 @@ def searched(
         patch.setattr("nni_emodarts.nni_bridge.trial.in_trial", lambda: True)
         patch.setattr(FeatureStore, "__getitem__", noting)
         config = configured(fast_config, "evolution", population_size=2)
-        search(config, small_corpus, small_corpus.fold(2), 1, folder, report=reports.append)
+        search(FoldTask.of(config, small_corpus, 2, 1), folder, report=reports.append)
     assert reports == pytest.approx(pd.read_csv(folder.path / "candidates.csv")["val_uar"].tolist(), abs=1e-6)
     return folder.path
 
@@ -113,11 +114,11 @@ def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: P
         train = evaluation.train
 
         def noting(*given: Any, **more: Any) -> Any:
-            trained.append(given[2].id)
+            trained.append(given[1].id)
             return train(*given, **more)
 
         patch.setattr(evaluation, "train", noting)
-        search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+        search(FoldTask.of(config, small_corpus, 2, 1), RunFolder(out))
     assert trained == table["id"].tolist()[1:]
     again = pd.read_csv(out / "candidates.csv")
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
@@ -126,13 +127,13 @@ def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: P
     assert list(kept) == table["id"].tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "train", None)
-        found = search(config, small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+        found = search(FoldTask.of(config, small_corpus, 2, 1), RunFolder(out))
     assert found.id == Architecture.load(searched / "architecture.json").id
     for fold, seed, says in ((1, 1, "another fold"), (2, 5, "another seed")):
         with pytest.raises(RunFolderError, match=says):
-            search(config, small_corpus, small_corpus.fold(fold), seed, RunFolder(out))
+            search(FoldTask.of(config, small_corpus, fold, seed), RunFolder(out))
     with pytest.raises(RunFolderError, match="other settings"):
-        search(configured(config, "evolution", candidates=4), small_corpus, small_corpus.fold(2), 1, RunFolder(out))
+        search(FoldTask.of(configured(config, "evolution", candidates=4), small_corpus, 2, 1), RunFolder(out))
 
 
 @pytest.mark.usefixtures("inside_a_trial")
@@ -149,7 +150,7 @@ def test_failed_candidates_are_noted(
 
     monkeypatch.setattr(evaluation, "train", failing)
     folder = RunFolder.claim(tmp_path / "some")
-    search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+    search(FoldTask.of(configured(fast_config, candidates=2), small_corpus, 0, 1), folder)
     table = pd.read_csv(folder.path / "candidates.csv")
     assert table["status"].tolist() == ["failed", "trained"]
     assert "planted" in (folder.path / "candidates" / table["id"][0] / "error.txt").read_text()
@@ -166,7 +167,7 @@ def test_failed_candidates_are_noted(
     monkeypatch.setattr(evaluation, "train", None)
     folder = RunFolder.claim(tmp_path / "all")
     with pytest.raises(ExperimentError, match=r"all 2 candidates failed.*--resume(.|\n)*NoneType"):
-        search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+        search(FoldTask.of(configured(fast_config, candidates=2), small_corpus, 0, 1), folder)
     assert not folder.has("metrics.json")
 
 
@@ -175,7 +176,7 @@ def test_no_candidate_is_accepted(fast_config: ExperimentConfig, small_corpus: C
     folder = RunFolder.claim(tmp_path / "out")
     with pytest.raises(ConfigError, match=r"none of 1000 candidates in a row.*max_cost"):
         search_by_trials(
-            configured(fast_config), small_corpus, small_corpus.fold(0), 1, folder, accepts=lambda architecture: False
+            FoldTask.of(configured(fast_config), small_corpus, 0, 1), folder, accepts=lambda architecture: False
         )
     assert not list(folder.path.glob("candidates/*/"))
 
@@ -266,7 +267,7 @@ def test_failing_trials_show_their_log(
     monkeypatch.setattr("nni_emodarts.search.multi_trial.search.trial_command", lambda *given: planted)
     folder = RunFolder.claim(tmp_path / "out")
     with pytest.raises(ExperimentError, match=r"all 2 candidates failed(.|\n)*trial\.stderr:\nplanted"):
-        search(configured(fast_config, candidates=2), small_corpus, small_corpus.fold(0), 1, folder)
+        search(FoldTask.of(configured(fast_config, candidates=2), small_corpus, 0, 1), folder)
     (_, port) = json.loads((folder.path / "candidates" / "search.json").read_text())["experiments"][0]
     with pytest.raises(requests.RequestException):
         Manager(port).status()
@@ -284,7 +285,7 @@ def test_a_refused_search_leaves_nothing(
 ) -> None:
     folder = RunFolder.claim(tmp_path / "out")
     with pytest.raises(ConfigError, match=says):
-        search(configured(fast_config, **options), small_corpus, small_corpus.fold(0), 1, folder)
+        search(FoldTask.of(configured(fast_config, **options), small_corpus, 0, 1), folder)
     assert not list(folder.path.iterdir())
 
 

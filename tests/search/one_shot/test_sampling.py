@@ -9,6 +9,7 @@ import torch
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -36,7 +37,7 @@ def test_enas_without_its_packages_stops_before_training(
     monkeypatch.setattr(checks, "default_policy", None)
     config = configured(small_manifest, "enas")
     with pytest.raises(ConfigError, match=r"needs tianshou.*pip install 'nni_emodarts\[rl\]'"):
-        search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+        search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
 
 
 def test_the_gradient_of_sampled_paths_is_clipped(
@@ -54,7 +55,7 @@ def test_the_gradient_of_sampled_paths_is_clipped(
     config = configured(
         small_manifest, "random_one_shot", "search.optimizer.gradient_clip=0.001", "search.options.samples=2"
     )
-    search(config, small_corpus, small_corpus.fold(0), 1, RunFolder.claim(tmp_path / "out"))
+    search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
     assert norms == pytest.approx([0.001] * 4, rel=1e-3)
 
 
@@ -68,7 +69,7 @@ def test_the_cost_penalty_moves_the_alphas_of_proxyless_towards_cheap_operations
             "search.options.alpha_learning_rate=0.1",
         )  # fmt: skip
         out = RunFolder.claim(tmp_path / str(weight))
-        search(config, small_corpus, small_corpus.fold(0), 1, out)
+        search(FoldTask.of(config, small_corpus, 0, 1), out)
         alphas = pd.read_csv(out.path / "alphas.csv", dtype={"choice": str}, keep_default_na=False)
         last = alphas[(alphas["epoch"] == 1) & (alphas["choice"] == "lstm_1")]
         shares[weight] = last["probability"].mean()
@@ -93,7 +94,7 @@ def test_the_controller_of_enas_outlives_the_training(
     monkeypatch.setattr(EnasSearch, "choose", noting)
     out = RunFolder.claim(tmp_path / "out")
     config = configured(small_manifest, "enas", "search.options.samples=2", "search.options.warmup_epochs=1")
-    search(config, small_corpus, small_corpus.fold(0), 1, out)
+    search(FoldTask.of(config, small_corpus, 0, 1), out)
     assert seen[0], "the controller's optimiser has made steps"
     history = pd.read_csv(out.path / "history.csv")
     assert history["reward"].isna().tolist() == [True, False]

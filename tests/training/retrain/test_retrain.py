@@ -16,6 +16,7 @@ from nni_emodarts.data import overlap
 from nni_emodarts.data.batches import evaluation_loader
 from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.data.features import FeatureStore, Normalizer
+from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.errors import ArchitectureError, OverlapError, RunFolderError
 from nni_emodarts.models.space import random_architecture
@@ -33,7 +34,7 @@ def drawn(config: ExperimentConfig, corpus: Corpus, **origin: object) -> Archite
 @pytest.fixture(scope="module")
 def finished(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = RunFolder.claim(tmp_path_factory.mktemp("retrain") / "out")
-    retrain(fast_config, small_corpus, drawn(fast_config, small_corpus), [0, 3], [1, 2], folder, final=True)
+    retrain(fold_tasks(fast_config, small_corpus, [0, 3], [1, 2]), drawn(fast_config, small_corpus), folder, final=True)
     return folder.path
 
 
@@ -52,7 +53,9 @@ def test_a_training_can_be_looked_at_while_it_runs(
         if what.startswith("retrain"):
             assert done == (len(pd.read_csv(cell)) if cell.is_file() else 0)
 
-    retrain(config, small_corpus, drawn(config, small_corpus), [0], [1], folder, final=True, progress=progress)
+    retrain(
+        fold_tasks(config, small_corpus, [0], [1]), drawn(config, small_corpus), folder, final=True, progress=progress
+    )
     assert told[0] == ("networks", 0, 1)
     assert ("networks", 1, 1) in told
     assert told[1] == ("retrain fold 0 seed 1", 0, 6)
@@ -126,10 +129,10 @@ def test_resumed_equals_never_stopped(
 ) -> None:
     architecture = drawn(fast_config, small_corpus)
     folder = RunFolder.claim(tmp_path / "out")
-    retrain(fast_config, small_corpus, architecture, [0], [1, 2], folder)
+    retrain(fold_tasks(fast_config, small_corpus, [0], [1, 2]), architecture, folder)
     stamp = (folder.path / "fold_00" / "seed_1" / "metrics.json").stat().st_mtime_ns
     (folder.path / "fold_00" / "seed_2" / "metrics.json").unlink()  # as if killed before its last write
-    retrain(fast_config, small_corpus, architecture, [0], [1, 2], RunFolder.claim(folder.path, resume=True))
+    retrain(fold_tasks(fast_config, small_corpus, [0], [1, 2]), architecture, RunFolder.claim(folder.path, resume=True))
     assert (folder.path / "fold_00" / "seed_1" / "metrics.json").stat().st_mtime_ns == stamp, "finished, so kept"
     for seed in (1, 2):
         name = f"fold_00/seed_{seed}/predictions.csv"
@@ -144,18 +147,18 @@ def test_more_seeds_join_those_that_are_there(
     shutil.rmtree(folder.path / "fold_00" / "seed_2")
     shutil.rmtree(folder.path / "fold_03" / "seed_2")
     architecture = Architecture.load(finished / "architecture.json")
-    one = retrain(fast_config, small_corpus, architecture, [0, 3], [1], folder)
+    one = retrain(fold_tasks(fast_config, small_corpus, [0, 3], [1]), architecture, folder)
     assert list(one["seeds"]) == [1]
     assert folder.read_json("final/metrics.json")["estimate"]["test_uar"] == pytest.approx(one["test_uar"])
-    part = retrain(fast_config, small_corpus, architecture, [0], [2], folder)
+    part = retrain(fold_tasks(fast_config, small_corpus, [0], [2]), architecture, folder)
     assert (list(part["seeds"]), list(part["folds"])) == ([2], [0]), "seed 2 lacks a fold, so that it stands alone"
-    both = retrain(fast_config, small_corpus, architecture, [3], [2], folder)
+    both = retrain(fold_tasks(fast_config, small_corpus, [3], [2]), architecture, folder)
     assert (list(both["seeds"]), list(both["folds"])) == ([1, 2], [0, 3])
     assert both["test_uar"] == pytest.approx(json.loads((finished / "metrics.json").read_text())["test_uar"])
     final = folder.read_json("final/metrics.json")
     assert final["estimate"]["test_uar"] == pytest.approx(both["test_uar"])
     shutil.rmtree(folder.path / "final")
-    retrain(fast_config, small_corpus, architecture, [3], [2], folder, final=True)
+    retrain(fold_tasks(fast_config, small_corpus, [3], [2]), architecture, folder, final=True)
     again = folder.read_json("final/metrics.json")
     assert again["best_epochs_of_folds"] == final["best_epochs_of_folds"], "of all that are there, not of this call's"
 
@@ -174,13 +177,13 @@ def test_a_folder_of_another_run_is_not_mixed(
 ) -> None:
     other = random_architecture(fast_config.space, 4, small_corpus.input_shape, 5)
     with pytest.raises(RunFolderError, match="another architecture"):
-        retrain(fast_config, small_corpus, other, [0], [1], RunFolder(finished))
+        retrain(fold_tasks(fast_config, small_corpus, [0], [1]), other, RunFolder(finished))
     changed = load_config("tiny", options={"data.protocol": "loso"})
     more = replace(small_corpus, manifest=replace(small_corpus.manifest, digest="of another list"))
     with pytest.raises(RunFolderError, match="a run of another manifest"):
-        retrain(fast_config, more, drawn(fast_config, small_corpus), [0], [1], RunFolder(finished))
+        retrain(fold_tasks(fast_config, more, [0], [1]), drawn(fast_config, small_corpus), RunFolder(finished))
     with pytest.raises(RunFolderError, match="other settings"):
-        retrain(changed, small_corpus, drawn(fast_config, small_corpus), [0], [1], RunFolder(finished))
+        retrain(fold_tasks(changed, small_corpus, [0], [1]), drawn(fast_config, small_corpus), RunFolder(finished))
 
 
 def test_speakers_that_the_search_saw_are_refused(
@@ -192,9 +195,9 @@ def test_speakers_that_the_search_saw_are_refused(
     assert find_overlap(origin, small_corpus, fold.test) == ()
     folder = RunFolder.claim(tmp_path / "out")
     with pytest.raises(OverlapError, match=r"fold 1: 02.*--allow-overlap"):
-        retrain(fast_config, small_corpus, architecture, [0, 1], [1], folder)
+        retrain(fold_tasks(fast_config, small_corpus, [0, 1], [1]), architecture, folder)
     assert not list(folder.path.iterdir()), "nothing half-written"
-    pooled = retrain(fast_config, small_corpus, architecture, [1], [1], folder, allow_overlap=True)
+    pooled = retrain(fold_tasks(fast_config, small_corpus, [1], [1]), architecture, folder, allow_overlap=True)
     assert pooled["overlap"] == ["02"]
     assert json.loads((folder.path / "fold_01/seed_1/metrics.json").read_text())["overlap"] == ["02"]
 
@@ -271,7 +274,7 @@ def test_where_a_tuner_chooses_no_test_utterance_is_read(
     fold = small_corpus.fold(0)
     architecture = drawn(fast_config, small_corpus)
     folder = RunFolder.claim(tmp_path / "out")
-    metrics = retrain_fold(fast_config, small_corpus, architecture, fold, 1, folder, read_test=False)
+    metrics = retrain_fold(FoldTask(fast_config, small_corpus, fold, 1), architecture, folder, read_test=False)
     assert not rows & set(fold.test.tolist())
     assert not any(name.startswith("test_") for name in metrics)
     assert not (folder.path / "predictions.csv").exists()
@@ -293,7 +296,7 @@ def test_patience_stops_and_keeps_the_best_weights(fast_config: ExperimentConfig
     data["retrain"]["drop_path"] = 0.0
     config = ExperimentConfig.model_validate(data)
     fold = small_corpus.fold(0)
-    trained = train(config, small_corpus, drawn(config, small_corpus), fold.train, fold.validation, 1)
+    trained = train(FoldTask(config, small_corpus, fold, 1), drawn(config, small_corpus))
     uars = [row["val_uar"] for row in trained.history]
     assert len(uars) == uars.index(max(uars)) + 1 + 2 < 12, "two epochs after the last rise"
     best = max((row["val_uar"], -row["val_loss"], -row["epoch"]) for row in trained.history)
@@ -315,7 +318,8 @@ def test_the_training_loss_of_an_epoch_is_recorded(fast_config: ExperimentConfig
             "retrain.spec_augment.frequency_masks=0",
         ],
     )
-    trained = train(still, small_corpus, drawn(still, small_corpus), rows, None, 1)
+    alone = replace(small_corpus.fold(0), validation=np.empty(0, dtype=np.int64))
+    trained = train(FoldTask(still, small_corpus, alone, 1), drawn(still, small_corpus))
     utterances = small_corpus.utterances(rows, trained.normalizer)
     (batch,) = evaluation_loader(utterances, small_corpus.collate, len(rows))
     weights = class_weights(small_corpus.manifest.labels[rows], small_corpus.num_classes)

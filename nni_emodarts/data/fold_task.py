@@ -1,0 +1,149 @@
+"""What a search, a retraining and a cell of a benchmark work on: one fold of a corpus, with one seed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.batches import Augment, evaluation_loader, training_loader
+from nni_emodarts.data.batches.batches import Item
+from nni_emodarts.data.corpus import Corpus, note_corpus
+from nni_emodarts.data.features import Normalizer
+from nni_emodarts.data.overlap import find_overlap, fingerprint
+from nni_emodarts.data.protocols import Fold, Rows, halves
+from nni_emodarts.runtime.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """One fold of a corpus, with one seed, under one configuration.
+
+    Attributes:
+        config: the whole configuration.
+        corpus: manifest and features.
+        fold: the fold; a network is trained without validation where its validation part is empty.
+        seed: seed of everything random.
+    """
+
+    config: ExperimentConfig
+    corpus: Corpus
+    fold: Fold
+    seed: int
+
+    @classmethod
+    def of(cls, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> "FoldTask":
+        """The task of a fold's number.
+
+        Raises:
+            ProtocolError: the corpus's protocol has no such fold.
+        """
+        return cls(config, corpus, corpus.fold(fold), seed)
+
+    @classmethod
+    def of_all(cls, config: ExperimentConfig, corpus: Corpus, seed: int) -> "FoldTask":
+        """The task of the network to ship: it learns from every row, and nothing is left to measure it on."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(config, corpus, Fold(0, 1, np.arange(len(corpus.manifest)), none, none), seed)
+
+    def under(self, config: ExperimentConfig) -> "FoldTask":
+        """The same fold and seed under another configuration."""
+        return replace(self, config=config)
+
+    def coarser(self) -> "FoldTask":
+        """The same task at the resolution of a search."""
+        return replace(self, corpus=self.corpus.coarser(self.config.search.coarseness))
+
+    def without_validation(self) -> "FoldTask":
+        """The same task with its validation part among the rows to learn from."""
+        fold = self.fold
+        rows = np.concatenate([fold.train, fold.validation])
+        return replace(self, fold=replace(fold, train=rows, validation=np.empty(0, dtype=np.int64)))
+
+    @property
+    def validates(self) -> bool:
+        """Whether there is a validation part."""
+        return len(self.fold.validation) > 0
+
+    @cached_property
+    def normalizer(self) -> Normalizer:
+        """Fitted on the training part alone."""
+        return Normalizer.fit(self.corpus.store, self.fold.train)
+
+    def halves(self) -> tuple[Rows, Rows]:
+        """The training part divided for a search: one half fits weights, the other alphas."""
+        return halves(self.corpus.manifest, self.fold.train, self.seed)
+
+    def labels(self, rows: Rows) -> Rows:
+        """Numbers of the classes of rows, in the rows' order."""
+        return self.corpus.manifest.labels[rows]
+
+    def training_batches(
+        self,
+        rows: Rows,
+        batch_size: int,
+        *,
+        augment: Augment | None = None,
+        stream: int = 0,
+        most: int | None = None,
+        epoch: Callable[[], int] | None = None,
+    ) -> DataLoader[Item]:
+        """Batches of rows of like length, in a new order each epoch.
+
+        Args:
+            rows: what to learn from.
+            batch_size: utterances of a batch.
+            augment: what is done to each utterance's features.
+            stream: sets the order apart from that of another loader of the same task.
+            most: batches of an epoch at most.
+            epoch: tells the current epoch, which then decides the order by itself.
+        """
+        utterances = self.corpus.utterances(rows, self.normalizer, augment)
+        return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
+
+    def evaluation_batches(self, rows: Rows, batch_size: int) -> DataLoader[Item]:
+        """Batches of rows, each row once."""
+        return evaluation_loader(self.corpus.utterances(rows, self.normalizer), self.corpus.collate, batch_size)
+
+    def overlap(self, origin: Mapping[str, Any]) -> tuple[str, ...]:
+        """The test speakers whom a search saw, as `find_overlap` gives them."""
+        return find_overlap(origin, self.corpus, self.fold.test)
+
+    def origin(self, **more: Any) -> dict[str, Any]:
+        """What a search notes beside its choices: strategy, seed, fold, and the speakers and recordings that it sees.
+
+        Args:
+            more: entries that are added, or that replace those of the configuration.
+        """
+        search = self.config.search
+        seen = np.concatenate([self.fold.train, self.fold.validation])
+        return {
+            "preset": self.config.preset,
+            "strategy": search.strategy,
+            "options": search.strategy_options().model_dump(mode="json"),
+            "epochs": search.epochs,
+            "seed": self.seed,
+            "protocol": self.corpus.protocol,
+            "fold": self.fold.index,
+            **fingerprint(self.corpus, seen),
+            **more,
+        }
+
+    def note_corpus(self, folder: RunFolder) -> None:
+        """Write what the run in a folder is computed from; see `nni_emodarts.data.corpus.note_corpus`."""
+        note_corpus(self.corpus, self.config.data.bad_audio, folder)
+
+
+def fold_tasks(
+    config: ExperimentConfig, corpus: Corpus, folds: Sequence[int], seeds: Sequence[int]
+) -> tuple[FoldTask, ...]:
+    """A task for each fold and seed, all seeds of a fold together.
+
+    Raises:
+        ProtocolError: the corpus's protocol lacks one of the folds.
+    """
+    parts = [corpus.fold(index) for index in folds]
+    return tuple(FoldTask(config, corpus, part, seed) for part in parts for seed in seeds)
