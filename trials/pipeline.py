@@ -4,7 +4,7 @@ from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, test_columns
 
 from nni_emodarts.nni_bridge import trial as nni_trial
-from nni_emodarts.runtime.run_folder import ALPHAS
+from nni_emodarts.runtime.run_folder import ALPHAS, SEARCH
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def work(trial: arguments.Trial) -> None:
     config, progress, report = trial.config, arguments.show_progress, nni_trial.report_intermediate
     corpus = prepare(config.data, config.features, progress=progress)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
-    searched = trial.folder.child("search")
+    searched = trial.folder.child(SEARCH)
     architecture = search(task, searched, progress, report)
     choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     if searched.has(ALPHAS):

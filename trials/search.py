@@ -4,6 +4,7 @@ from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture
 
 from nni_emodarts.nni_bridge import trial as nni_trial
+from nni_emodarts.runtime.run_folder import METRICS
 
 
 def main() -> None:
@@ -23,7 +24,7 @@ def work(trial: arguments.Trial) -> None:
     report = nni_trial.report_intermediate
     architecture = search(task, trial.folder, progress, report)
     choices = show_architecture(trial.folder, architecture)
-    nni_trial.report_final(trial.folder.read_json("metrics.json")["val_uar"], choices)
+    nni_trial.report_final(trial.folder.read_json(METRICS)["val_uar"], choices)
 
 
 if __name__ == "__main__":

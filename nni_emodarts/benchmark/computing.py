@@ -16,7 +16,7 @@ from nni_emodarts.models.baselines import BASELINES, Baseline
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, SEARCH, RunFolder
 from nni_emodarts.search.run import search, search_cost
 from nni_emodarts.training.retrain import Design, retrain_fold
 
@@ -37,7 +37,7 @@ def compute_cell(
     """
     design, cost = _given(task, method), _NO_COST
     if design is None:
-        design, cost = run_search(task, method, folder.child("search"), progress, budget)
+        design, cost = run_search(task, method, folder.child(SEARCH), progress, budget)
     if not folder.has(METRICS):
         if isinstance(design, SvmDesign):
             measure_svm(task, design, folder, progress)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -20,6 +19,8 @@ import yaml
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.nni_bridge.node_options import node_options
 from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.experiment_folder import find_experiment, trial_folder
+from nni_emodarts.runtime.layout import finished_runs
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.runtime.processes import ended_in_order, uninterrupted
 from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, refuse_different_corpora
@@ -139,8 +140,7 @@ def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) 
         value = json.loads(value) if isinstance(value, str) else value
         figure = float(value["default"] if isinstance(value, dict) else value)
     name = job["trialJobId"]
-    folder = next(root.glob(f"environments/*/trials/{name}"), root / name)
-    return Trial(name, job["status"], parameters, folder, figure)
+    return Trial(name, job["status"], parameters, trial_folder(root, name), figure)
 
 
 @contextmanager
@@ -237,11 +237,9 @@ def trial_folders(name: str | Path) -> list[Path]:
         ExperimentError: there are none.
     """
     path = Path(name)
-    if not path.exists() and re.fullmatch(r"[A-Za-z0-9]+", str(name)):
-        path = Path.home() / "nni-experiments" / str(name)
-    found: list[Path] = []
-    for pattern in ("environments/*/trials/*/", "fold_*/seed_*/", "*/", ""):
-        found = found or sorted(file.parent for file in path.glob(pattern + METRICS))
+    if not path.exists():
+        path = find_experiment(str(name)) or path
+    found = [run.path for run in finished_runs(path)]
     if not found:
         raise ExperimentError(f"{name}: no finished trial there; name an NNI experiment's id or a folder of runs")
     return found

@@ -12,6 +12,8 @@ from urllib.parse import urlparse
 
 import requests
 
+from nni_emodarts.runtime.experiment_folder import experiments_list, served_logs
+
 logger = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0  # seconds
@@ -79,7 +81,7 @@ def offer_visualization() -> None:
     if not in_trial():
         return
     try:
-        _tag_experiment(os.environ["NNI_EXP_ID"], Path.home() / "nni-experiments")
+        _tag_experiment(os.environ["NNI_EXP_ID"], experiments_list())
     except (OSError, KeyError, ValueError) as error:
         logger.warning("the web UI has no tab for model.onnx: NNI's list of experiments cannot be changed (%s)", error)
 
@@ -95,27 +97,24 @@ def show_drawing(svg: bytes) -> str | None:
     """
     if not in_trial():
         return None
-    # A local trial's folder is EXPERIMENT/environments/ENVIRONMENT/trials/TRIAL, and EXPERIMENT/log is served.
-    logs = output_folder().parents[3] / "log" if len(output_folder().parents) > 3 else output_folder() / "absent"
-    manager = _manager()
-    if manager is None or not (logs / "nnimanager.log").is_file():
+    logs, manager = served_logs(output_folder()), _manager()
+    if manager is None or logs is None:
         return None
     name = f"{os.environ['NNI_TRIAL_JOB_ID']}.svg"
     (logs / name).write_bytes(svg)
     return f"{manager}/logs/{name}"
 
 
-def _tag_experiment(name: str, home: Path) -> None:
+def _tag_experiment(name: str, listed: Path) -> None:
     """Add the tag to NNI's list of experiments, with the lock that NNI uses, unless it is there."""
-    listed = home / ".experiment"
     if not listed.is_file():  # the manager runs on another machine
         return
     # NNI's lock does not keep out trials that start at the same moment.
-    with (home / ".experiment.emodarts").open("w") as ours:
+    with listed.with_name(f"{listed.name}.emodarts").open("w") as ours:
         fcntl.flock(ours, fcntl.LOCK_EX)
         from nni.tools.nnictl.config_utils import Experiments
 
-        experiments = Experiments(str(home))
+        experiments = Experiments(str(listed.parent))
         tags = experiments.get_all_experiments().get(name, {}).get("tag", [])
         if _TAG not in tags:
             experiments.update_experiment(name, "tag", [*tags, _TAG])

@@ -17,7 +17,9 @@ from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, 
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.report.drawings.drawing import Subject, is_search, read_config, read_subject
+from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
+from nni_emodarts.runtime.experiment_folder import find_experiment
+from nni_emodarts.runtime.layout import finished_runs, search_places
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
@@ -28,11 +30,6 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
     refuse_different_corpora,
 )  # fmt: skip
-
-_EXPERIMENTS = "nni-experiments"
-_PLACES = ("environments/*/trials/*", "fold_*/seed_*", "*")
-_APART = ("final", "search", "candidates")
-"""Folders inside a run that are no network of its pooled figures."""
 
 Confusions = Mapping[str, Any]
 """Speaker -> confusion matrix (K, K)."""
@@ -239,8 +236,8 @@ def _is_named(argument: str) -> bool:
 
 def _locate(text: str) -> Path:
     path = Path(text)
-    if not path.exists() and text.isalnum():
-        path = Path.home() / _EXPERIMENTS / text
+    if not path.exists():
+        path = find_experiment(text) or path
     if not path.exists():
         raise RunFolderError(f"run {text}: no such folder; name a run folder, a benchmark's JSON or an experiment's id")
     return path
@@ -248,7 +245,7 @@ def _locate(text: str) -> Path:
 
 def _read_folder(name: str, path: Path) -> Run:
     """A run folder of any kind."""
-    folders = list(_network_folders(path))
+    folders = [run for run in finished_runs(path) if run.holds_network()]
     _refuse_twice(path, folders)
     networks = tuple(sorted((_read_network(folder) for folder in folders), key=lambda each: (each.seed, each.fold)))
     refuse_different_corpora(f"run {path}", folders)
@@ -282,19 +279,6 @@ def _refuse_different_classes(path: Path, networks: Sequence[Network]) -> None:
         )
 
 
-def _network_folders(path: Path) -> Iterator[RunFolder]:
-    """Folders of the networks that a run's figures are pooled of."""
-    if RunFolder(path).holds_network():
-        yield RunFolder(path)
-        return
-    for place in _PLACES:
-        found = [RunFolder(file.parent) for file in sorted(path.glob(f"{place}/{METRICS}"))]
-        found = [folder for folder in found if folder.path.name not in _APART and folder.holds_network()]
-        yield from found
-        if found:
-            return
-
-
 def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
     keys = [(metrics["fold"], metrics["seed"]) for metrics in (folder.read_json(METRICS) for folder in folders)]
     twice = [key for key in keys if keys.count(key) > 1]
@@ -322,8 +306,8 @@ def _subject(folder: RunFolder) -> Subject | None:
 
 def _search_folders(path: Path, networks: Sequence[RunFolder]) -> Iterator[RunFolder]:
     for folder in (RunFolder(path), *networks):
-        for found in (folder, RunFolder(folder.path / "search")):
-            if is_search(found) and (found.path != path or folder.path == path):
+        for found in search_places(folder):
+            if found.path != path or folder.path == path:
                 yield found
                 break
 

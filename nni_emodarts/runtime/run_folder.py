@@ -54,6 +54,9 @@ FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
 SEARCH = "search"
+"""Folder of a run that holds the search of its architecture."""
+CELLS = "fold_*/seed_*"
+"""Pattern of the folders of a run's networks, a fold and seed each."""
 _CHILDREN = ("fold_[0-9][0-9]*", "seed_[0-9]*", FINAL, SEARCH, CANDIDATE_FOLDERS, "searched", "sample_[0-9]*")
 """Folders of the runs inside a run."""
 _GIVEN = (CONFIG, ARCHITECTURE)
@@ -158,7 +161,7 @@ class RunFolder:
     def cells(self, name: str) -> dict[tuple[int, int], Path]:
         """Folders of the runs inside that hold a file of this name, by fold and seed."""
         found = {}
-        for file in self.path.glob(f"fold_*/seed_*/{name}"):
+        for file in self.path.glob(f"{CELLS}/{name}"):
             fold, seed = (part.rpartition("_")[2] for part in file.parts[-3:-1])
             if fold.isdigit() and seed.isdigit():
                 found[int(fold), int(seed)] = file.parent
@@ -171,6 +174,10 @@ class RunFolder:
     def holds_network(self) -> bool:
         """Whether this is one trained network and its figures, and not a search or figures of several networks."""
         return self.has(METRICS) and {"classes", "fold", "seed"} <= set(self.read_json(METRICS))
+
+    def holds_search(self) -> bool:
+        """Whether a search left its files here."""
+        return any(self.has(name) for name in (ALPHAS, BEGUN, CANDIDATES))
 
     def write_json(self, name: str, data: Mapping[str, Any]) -> None:
         """Write data as JSON; numbers that are not finite become null."""

@@ -12,7 +12,7 @@ from nni_emodarts.nni_bridge import trial as nni_trial
 
 _TAGGING = (
     "import sys, pathlib; from nni_emodarts.nni_bridge import trial as nni_trial; "
-    "nni_trial._tag_experiment(sys.argv[1], pathlib.Path(sys.argv[2]))"
+    "nni_trial._tag_experiment(sys.argv[1], pathlib.Path(sys.argv[2]) / '.experiment')"
 )
 
 
@@ -40,9 +40,9 @@ def test_trials_that_start_at_once_tag_their_experiments(experiments: Path) -> N
 
 def test_an_experiment_of_another_machine_is_not_listed(experiments: Path, tmp_path: Path) -> None:
     before = (experiments / ".experiment").read_text()
-    nni_trial._tag_experiment("c", experiments)
+    nni_trial._tag_experiment("c", experiments / ".experiment")
     assert (experiments / ".experiment").read_text() == before
-    nni_trial._tag_experiment("a", tmp_path / "absent")
+    nni_trial._tag_experiment("a", tmp_path / "absent" / ".experiment")
     assert not (tmp_path / "absent").exists()
 
 

@@ -17,11 +17,10 @@ from nni_emodarts.report.drawings.canvas import png, svg
 from nni_emodarts.report.drawings.cells import draw_cell
 from nni_emodarts.report.drawings.film import animate, draw_alphas, draw_candidates, draw_search
 from nni_emodarts.report.drawings.network import draw_network
+from nni_emodarts.runtime.layout import search_places
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
-    ALPHAS,
     ARCHITECTURE,
-    BEGUN,
     CANDIDATES,
     CONFIG,
     HISTORY,
@@ -33,7 +32,6 @@ from nni_emodarts.runtime.writing import write_atomically
 
 _SECONDS = 3
 _FRAMES = 300  # where no configuration says how many frames a second has
-_SEARCH = "search"
 
 
 @dataclass(frozen=True)
@@ -110,18 +108,11 @@ def read_subject(folder: RunFolder, architecture: Architecture) -> Subject:
 
 def find_search(folder: RunFolder, architecture: Architecture | None = None) -> RunFolder | None:
     """The folder of a run's search: the run's own, or `search` in it; only of that architecture where one is given."""
-    for found in (folder, RunFolder(folder.path / _SEARCH)):
-        if not is_search(found):
-            continue
+    for found in search_places(folder):
         file = found.path / ARCHITECTURE
         if architecture is None or (file.is_file() and Architecture.load(file).id == architecture.id):
             return found
     return None
-
-
-def is_search(folder: RunFolder) -> bool:
-    """Whether a folder holds what a search leaves."""
-    return any(folder.has(name) for name in (ALPHAS, BEGUN, CANDIDATES))
 
 
 def read_config(folder: RunFolder) -> ExperimentConfig | None:

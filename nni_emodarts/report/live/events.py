@@ -10,6 +10,7 @@ import pandas as pd
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.report.drawings.alphas import Alphas
 from nni_emodarts.report.runs import named_path
+from nni_emodarts.runtime.experiment_folder import below_trials
 from nni_emodarts.runtime.run_folder import ALPHAS, CANDIDATES, HISTORY, RunFolder
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -17,7 +18,6 @@ Curves = Mapping[str, Sequence[tuple[int, float]]]
 
 _FILES = "events.out.tfevents.*"
 _RECORDS = (HISTORY, CANDIDATES, ALPHAS)
-_TRIALS = "trials"
 _FIGURES = "figures"
 """Group of tags that comes before those of the cells."""
 
@@ -142,8 +142,7 @@ def _recorded(root: Path) -> list[RunFolder]:
 
 def _place(root: Path, folder: Path) -> tuple[str, ...]:
     """A folder's name in TensorBoard: its path below the run, and below the trials of an NNI experiment."""
-    parts = folder.relative_to(root).parts
-    return parts[parts.index(_TRIALS) + 1 :] if _TRIALS in parts else parts
+    return below_trials(folder.relative_to(root).parts)
 
 
 def _safe(name: str) -> str:

@@ -16,6 +16,7 @@ from nni_emodarts.nni_bridge.nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_bridge.nas import NasExperiment, NasExperimentConfig, Strategy
 from nni_emodarts.nni_bridge.node_options import manager_protected
 from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.experiment_folder import local_trials
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.search.multi_trial.engines import TrialTraining
 from nni_emodarts.search.multi_trial.ledger import Ledger
@@ -63,7 +64,7 @@ class CandidateExperiment(NasExperiment):  # type: ignore[misc]
     def execution_engine_factory(self, config: Any) -> Ledger:
         """The ledger, in front of NNI's training service; NNI calls this."""
         directory = Path(self.config.canonical_copy().experiment_working_directory)
-        return self._open_ledger(TrialTraining(self, directory / self.id / "environments" / "local-env" / "trials"))
+        return self._open_ledger(TrialTraining(self, local_trials(directory / self.id)))
 
     def executable_model_factory(self, config: Any) -> ChoiceSpace:
         """The space as it is; NNI calls this."""

@@ -1,0 +1,64 @@
+"""Where NNI keeps an experiment, and where its trials' folders lie in it."""
+
+import json
+from pathlib import Path
+
+_LISTED = ".experiment"
+"""NNI's own list of experiments, as `nnictl experiment list` shows them."""
+_TRIALS = "trials"
+TRIALS = f"environments/*/{_TRIALS}/*"
+"""Pattern of the folders of an experiment's trials, below its own."""
+
+
+def experiments_home() -> Path:
+    """The folder in which NNI keeps experiments that name no working directory of their own."""
+    return Path.home() / "nni-experiments"
+
+
+def experiments_list() -> Path:
+    """NNI's list of experiments; it is there once one was started on this machine."""
+    return experiments_home() / _LISTED
+
+
+def find_experiment(name: str) -> Path | None:
+    """The folder of an experiment's id; None where NNI has none of this name."""
+    if not name.isalnum():
+        return None
+    for home in (experiments_home(), _listed_home(name)):
+        if home is not None and (home / name).is_dir():
+            return home / name
+    return None
+
+
+def _listed_home(name: str) -> Path | None:
+    """The working directory of an experiment that has one of its own."""
+    try:
+        listed = json.loads(experiments_list().read_text(encoding="utf-8"))
+        directory = listed[name]["logDir"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Path(str(directory)).expanduser() if directory else None
+
+
+def local_trials(experiment: Path) -> Path:
+    """Folder of the trials that run on this machine."""
+    return experiment / "environments" / "local-env" / _TRIALS
+
+
+def trial_folder(experiment: Path, trial: str) -> Path:
+    """Folder of a trial, wherever it runs; a folder that is not there before the trial has begun."""
+    return next(experiment.glob(f"environments/*/{_TRIALS}/{trial}"), experiment / trial)
+
+
+def served_logs(trial: Path) -> Path | None:
+    """The folder of a trial's experiment whose files the manager serves; None where the manager is elsewhere."""
+    # A trial's folder is EXPERIMENT/environments/ENVIRONMENT/trials/TRIAL.
+    if len(trial.parents) <= 3:
+        return None
+    logs = trial.parents[3] / "log"
+    return logs if (logs / "nnimanager.log").is_file() else None
+
+
+def below_trials(place: tuple[str, ...]) -> tuple[str, ...]:
+    """A folder's path below an experiment, without what NNI puts above its trials."""
+    return place[place.index(_TRIALS) + 1 :] if _TRIALS in place else place
