@@ -91,7 +91,7 @@ _SMALLER = "set a smaller search.batch_size or retrain.batch_size"
 
 
 def machine_fault(error: Exception) -> str | None:
-    """What a person is told where the machine is at its limits; None where the error is a defect of the program.
+    """The message for a person where the machine is at its limits; None where the error is a defect of the program.
 
     Args:
         error: of a full or protected disk, or of memory, the accelerator's too.

@@ -30,7 +30,7 @@ class DataConfig(Section):
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes that extract features; one a core where absent."""
     bad_audio: Literal["refuse", "skip"] = "refuse"
-    """Where recordings cannot be used: all are told and nothing runs, or the run goes on without them."""
+    """Where recordings cannot be used: all are named and nothing runs, or the run goes on without them."""
 
     @field_validator("manifest", "cache")
     @classmethod
@@ -125,10 +125,10 @@ class SpaceConfig(Section):
     @model_validator(mode="after")
     def _check(self) -> Self:
         scope = SCOPES[self.seqnn_scope]
-        strangers = [name for name in self.seqnn_primitives or () if name not in scope]
-        if strangers:
+        others = [name for name in self.seqnn_primitives or () if name not in scope]
+        if others:
             raise ValueError(
-                f"seqnn_primitives: {', '.join(strangers)} not in scope {self.seqnn_scope} ({', '.join(scope)})"
+                f"seqnn_primitives: {', '.join(others)} not in scope {self.seqnn_scope} ({', '.join(scope)})"
             )
         for key, names in (("cnn_primitives", self.cnn_primitives), ("seqnn_primitives", self.sequence_operations)):
             if len(set(names)) < len(names):

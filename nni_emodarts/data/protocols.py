@@ -137,16 +137,16 @@ def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
 
 
 class _Cast:
-    """Who speaks in a manifest: its known speakers by name, then one stranger for each other recording.
+    """Who speaks in a manifest: its known speakers by name, then one unknown speaker for each other recording.
 
     What is not known of two recordings may be known of two segments of one: they would be on both sides of a split.
 
     Attributes:
         speaker: (n,) the speaker of each row.
         names: names of the known speakers, which are the speakers 0 to len(names) - 1.
-        count: number of speakers, strangers included.
+        count: number of speakers, unknown ones included.
         known: the known speakers in groups: male and female where each one's gender is known, else all of them.
-        strangers: the unknown speakers.
+        unknown: the unknown speakers.
     """
 
     def __init__(self, manifest: Manifest) -> None:
@@ -158,7 +158,7 @@ class _Cast:
         recording, recordings = pd.factorize(manifest.table["file"].to_numpy(dtype=object)[~is_known])
         self.count = len(known) + len(recordings)
         self.speaker[~is_known] = len(known) + recording
-        self.strangers: Speakers = np.arange(len(known), self.count)
+        self.unknown: Speakers = np.arange(len(known), self.count)
         self.known = self._group_by_gender(manifest.table["gender"].to_numpy(dtype=object))
         self._sessions, self.first_session = self._read_sessions(manifest.table["session"].to_numpy(dtype=object))
 
@@ -172,14 +172,14 @@ class _Cast:
         """The speakers who validate where the group, which tests, has no partners.
 
         A sixth of those left, at least two and of both genders alike, that come after the group's first speaker in
-        sorted order and start over at its end. Strangers give a sixth too, so that they do not crowd out the others.
+        sorted order and start over at its end. Unknown speakers give a sixth too, so that they do not crowd out others.
         """
         queues = [_queue(candidates, group) for candidates in self.known]
         shares = _share_out([len(queue) for queue in queues])
-        strangers = _queue(self.strangers, group)
-        share = max(round(len(strangers) * VALIDATION_SHARE), 2 - sum(shares))
+        unknown = _queue(self.unknown, group)
+        share = max(round(len(unknown) * VALIDATION_SHARE), 2 - sum(shares))
         taken = [queue[:share] for queue, share in zip(queues, shares, strict=True)]
-        return np.concatenate([*taken, strangers[:share]])
+        return np.concatenate([*taken, unknown[:share]])
 
     def _group_by_gender(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
         everyone: Speakers = np.arange(len(self.names))
@@ -287,8 +287,8 @@ def _by_session(manifest: Manifest, cast: _Cast) -> Sequence[Speakers]:
 
 
 def _every_kth(cast: _Cast, number: int) -> Sequence[Speakers]:
-    # One sorted list where a gender is unknown: strangers come after the known speakers.
-    lists = [*cast.known, cast.strangers] if len(cast.known) == 2 else [np.arange(cast.count)]
+    # One sorted list where a gender is unknown: unknown speakers come after the known ones.
+    lists = [*cast.known, cast.unknown] if len(cast.known) == 2 else [np.arange(cast.count)]
     longest = max(len(speakers) for speakers in lists)
     if number > longest:
         genders = f" ({len(cast.known[0])} male, {len(cast.known[1])} female)" if len(cast.known) == 2 else ""
@@ -313,10 +313,10 @@ def _official_parts(manifest: Manifest) -> list[Rows]:
 
 def _official_faults(manifest: Manifest, part: npt.NDArray[np.int64]) -> Iterator[str]:
     table = manifest.table[["file", "speaker", "split"]].assign(part=part)
-    strangers = table.loc[part < 0, "split"]
-    if len(strangers):
-        names = enumerate_some(repr(name) for name in sorted(strangers.unique()))
-        yield f"column split of {len(strangers)} utterances is {names}; write train, validation or test"
+    odd = table.loc[part < 0, "split"]
+    if len(odd):
+        names = enumerate_some(repr(name) for name in sorted(odd.unique()))
+        yield f"column split of {len(odd)} utterances is {names}; write train, validation or test"
     missing = [name for number, name in enumerate(PARTS) if number not in part]
     if missing:
         yield f"no utterance is in {' or '.join(missing)}; fill in the column split, or use loso or kfold:K"

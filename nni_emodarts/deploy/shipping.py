@@ -18,7 +18,7 @@ from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError, RunFolderError
-from nni_emodarts.runtime.progress import Progress, silent, told
+from nni_emodarts.runtime.progress import Progress, counted, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 
 Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
@@ -109,7 +109,7 @@ def _measure(
     """What each network loses against the first, and why recordings cannot be used; one at a time lies in memory."""
     answers: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     true, failures = [], []
-    for recording in told(recordings, "losses", progress):
+    for recording in counted(recordings, "losses", progress):
         try:
             waveform = recording.read()
         except AudioError as error:

@@ -150,8 +150,8 @@ def _plain(key: Any) -> Any:
 def _encode(names: "pd.Series[Any]", classes: Sequence[str]) -> npt.NDArray[np.int64]:
     codes = pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
     if (codes < 0).any():
-        stranger = names.iloc[int(np.argmax(codes < 0))]
-        raise ValueError(f"column {names.name!r} holds {stranger!r}, which is none of the classes {', '.join(classes)}")
+        unseen = names.iloc[int(np.argmax(codes < 0))]
+        raise ValueError(f"column {names.name!r} holds {unseen!r}, which is none of the classes {', '.join(classes)}")
     return codes
 
 

@@ -52,7 +52,7 @@ _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasa
 def ended_in_order() -> Iterator[None]:
     """SIGTERM and SIGHUP end what is inside as an error would, so that it puts away what it began; in the main thread.
 
-    A signal that this process was told to ignore (nohup) stays ignored.
+    A signal that this process ignores (nohup) stays ignored.
     """
     with _handling(_leave, [number for number in _ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]):
         yield

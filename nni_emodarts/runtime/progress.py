@@ -10,7 +10,7 @@ Report = Callable[[float], None]
 
 
 class Progress(Protocol):
-    """Told of every step of a long job."""
+    """Called after every step of a long job."""
 
     def __call__(self, what: str, done: int, total: int, **figures: float) -> None:
         """Step `done` of `total` of the job `what` is over; figures are worth showing beside it."""
@@ -20,8 +20,8 @@ def silent(what: str, done: int, total: int, **figures: float) -> None:
     """Show nothing."""
 
 
-def told(items: Sequence[_Item], what: str, progress: Progress) -> Iterator[_Item]:
-    """The items one by one; progress is told of each once the next is asked for."""
+def counted(items: Sequence[_Item], what: str, progress: Progress) -> Iterator[_Item]:
+    """The items one by one; progress is called for each once the next is asked for."""
     for done, item in enumerate(items, 1):
         yield item
         progress(what, done, len(items))

@@ -76,7 +76,7 @@ def make_corpus(
         speakers: number of speakers, male and female in turn.
         utterances: number of utterances of each speaker and emotion.
         seed: equal seeds give equal files.
-        progress: told of the clips of each speaker.
+        progress: called after each speaker.
 
     Returns:
         Path of the manifest, which is written last.

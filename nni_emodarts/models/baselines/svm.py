@@ -20,7 +20,7 @@ class SvmDesign:
     Attributes:
         id: its name.
         feature_set: name of the functionals.
-        complexity: C, the price of a misplaced utterance.
+        complexity: C, the weight of a margin violation.
     """
 
     id: str

@@ -95,7 +95,7 @@ def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -
 
     Args:
         experiment: the experiment.
-        on_start: told its id and port before the first trial.
+        on_start: called with its id and port before the first trial.
 
     Raises:
         ExperimentError: NNI does not start, or is gone before the end.

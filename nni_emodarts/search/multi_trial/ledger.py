@@ -82,8 +82,8 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             concurrency: trainings at once.
             accepts: whether an architecture may be trained.
             known: architectures by id that an earlier run trained, with their validation UAR.
-            on_start: told of each candidate before it is trained.
-            on_end: told of each candidate that was trained or failed.
+            on_start: called with each candidate before it is trained.
+            on_end: called with each candidate that was trained or failed.
         """
         super().__init__()
         self._engine = engine

@@ -61,7 +61,7 @@ def search_by_trials(
     config = task.config
     options = cast(TrialOptions, config.search.strategy_options())
     check_searchable(config.search.strategy, options, config.space)
-    pick_device(config.device)  # a device that is not there is told before any trial fails for it
+    pick_device(config.device)  # a device that is not there is refused before any trial fails for it
     accepts = accepts or _within(config, task.corpus.num_classes)
     folder.begin()
     task.note_corpus(folder)

@@ -1,4 +1,4 @@
-"""DARTS as NNI has it, with what it lacks: terms in the loss, cures against collapse, an order of alphas that lasts."""
+"""DARTS as NNI has it, with what it lacks: terms in the loss, remedies against collapse, a stable order of alphas."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -142,11 +142,11 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
 
 
 class CuredDartsSearch(DartsSearch):
-    """DARTS with the known cures against its collapse to skip connections, each as its paper has it."""
+    """DARTS with the known remedies against its collapse to skip connections, each as its paper has it."""
 
     def __init__(self, task: Any, options: DartsOptions, gradient_clip: float, terms: list[Term]) -> None:
-        cures: list[Term] = [BetaDecay(options.beta_decay)] if options.beta_decay else []
-        super().__init__(task, options, gradient_clip, [*terms, *cures])
+        remedies: list[Term] = [BetaDecay(options.beta_decay)] if options.beta_decay else []
+        super().__init__(task, options, gradient_clip, [*terms, *remedies])
         self._options = options
 
     def on_train_epoch_start(self) -> None:

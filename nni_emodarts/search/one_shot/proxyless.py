@@ -21,7 +21,7 @@ class ProxylessSearch(DartsSearch):
     it computes every operation of every edge in each backward pass, also in those of the weights, which need none.
 
     The paper rescales the two compared alphas after a step, so that the others keep their probabilities; here they
-    move as the optimiser has it, because a price of the network moves every alpha.
+    move as the optimiser has it, because a cost of the network moves every alpha.
     """
 
     recalibrates = True

@@ -166,7 +166,7 @@ def _competing_space(config: ExperimentConfig) -> SpaceConfig:
 
 
 def _terms(task: FoldTask) -> list[Term]:
-    """What the configuration adds to the loss of the alphas: a price of the derived network."""
+    """What the configuration adds to the loss of the alphas: a cost of the derived network."""
     config, corpus = task.config, task.corpus
     penalty = getattr(config.search.strategy_options(), "cost", None)
     if penalty is None or not penalty.weight:
@@ -186,7 +186,7 @@ def _readable(checkpoint: Path) -> bool:
         return False
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a file that is no checkpoint, of which an error is told
+            warnings.simplefilter("ignore")  # of a file that is no checkpoint, which is an error of its own
             torch.load(checkpoint, map_location="cpu", weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
         # torch's own advice for a file that holds code is to run it

@@ -12,7 +12,7 @@ from nni_emodarts.search.supernet.sources import as_it_is
 
 
 def accelerate(recompute: bool) -> Callable[..., None]:
-    """NNI's hook, called with every module of the space: cells are told how to compute their states.
+    """NNI's hook, called with every module of the space: cells learn how to compute their states.
 
     Nothing is replaced, so that parameters, buffers, labels and exports are those of the plain supernet.
 

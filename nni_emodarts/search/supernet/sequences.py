@@ -80,9 +80,9 @@ def _operate(read: Mapping[MixedOperation, Tensor], frames: Frames, shares: Sequ
     rows, weights = [], []
     for (edge, sequence), share in zip(read.items(), shares, strict=True):
         chances = (share * edge.probabilities()).unbind()
-        audible = [position for position, name in enumerate(edge.names) if not isinstance(edge[name], Zero)]
-        weights.append(torch.stack([chances[position] for position in audible]))
-        for name in (edge.names[position] for position in audible):
+        computed = [position for position, name in enumerate(edge.names) if not isinstance(edge[name], Zero)]
+        weights.append(torch.stack([chances[position] for position in computed]))
+        for name in (edge.names[position] for position in computed):
             part = edge[name]
             rows.append(results[part] if part in results else edge.operate(name, sequence, frames.lengths))
     mixed: Tensor = torch.block_diag(*weights) @ torch.stack(rows).flatten(1)

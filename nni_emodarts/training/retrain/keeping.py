@@ -1,4 +1,4 @@
-"""What happens at the end of an epoch: it is told of, and its weights may be kept."""
+"""What happens at the end of an epoch: it is reported, and its weights may be kept."""
 
 import copy
 import functools
