@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from nni_emodarts.config import NONE, SpaceConfig, nearest
 from nni_emodarts.errors import ArchitectureError
@@ -21,6 +22,10 @@ FORMAT = "nni_emodarts/architecture/1"
 
 CellKind = Literal["normal", "reduce", "seqnn"]
 Choice = str | tuple[int, ...]
+Sample = dict[str, str | list[int]]
+"""Label -> operation, or the chosen states in ascending order: choices as NNI and JSON have them."""
+Origin = Mapping[str, Any]
+"""Where an architecture comes from: strategy, seed, hash of the manifest, the speakers that the search saw."""
 
 
 def node_label(kind: CellKind, node: int) -> str:
@@ -115,16 +120,16 @@ class Architecture:
     choices: Mapping[str, Choice]
     num_classes: int
     input_shape: tuple[int, int]
-    origin: Mapping[str, Any] = field(default_factory=dict)
+    origin: Origin = field(default_factory=dict)
 
     @classmethod
     def from_choices(
         cls,
         space: SpaceConfig,
-        choices: Mapping[str, Any],
+        choices: Mapping[str, object],
         num_classes: int,
         input_shape: tuple[int, int],
-        origin: Mapping[str, Any] | None = None,
+        origin: Origin | None = None,
     ) -> Self:
         """Check and tidy the choices that a strategy or a tuner made.
 
@@ -156,7 +161,7 @@ class Architecture:
         space = self.space.model_copy(update={"cnn_channels": channels, "seqnn_width": width})
         return replace(self, space=space)
 
-    def sample(self) -> dict[str, Any]:
+    def sample(self) -> Sample:
         """The choices as NNI's `model_context` takes them."""
         return self._plain_choices()
 
@@ -173,7 +178,7 @@ class Architecture:
         }
 
     @classmethod
-    def from_dict(cls, data: Any, source: str = "architecture") -> Self:
+    def from_dict(cls, data: object, source: str = "architecture") -> Self:
         """Read the JSON form.
 
         Raises:
@@ -215,16 +220,16 @@ class Architecture:
             raise ArchitectureError(f"architecture {path} is no JSON: {error}") from None
         return cls.from_dict(data, f"architecture {path}")
 
-    def _plain_choices(self) -> dict[str, Any]:
+    def _plain_choices(self) -> Sample:
         return {label: list(choice) if isinstance(choice, tuple) else choice for label, choice in self.choices.items()}
 
 
-def _fault(item: Any) -> str:
+def _fault(item: ErrorDetails) -> str:
     location = ".".join(str(part) for part in item["loc"])
     return f"{location or 'the file'}: {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
-def _tidy(space: SpaceConfig, choices: Mapping[str, Any]) -> dict[str, Choice]:
+def _tidy(space: SpaceConfig, choices: Mapping[str, object]) -> dict[str, Choice]:
     """Choices in the space's order, chosen edges only; every fault in one error."""
     faults: list[str] = []
     tidy: dict[str, Choice] = {}
@@ -240,8 +245,9 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, Any]) -> dict[str, Choice]:
         operations = derivable(space, kind)
         for state in chosen:
             edge = edge_label(kind, node, state)
-            if choices.get(edge) in operations:
-                tidy[edge] = choices[edge]
+            operation = choices.get(edge)
+            if isinstance(operation, str) and operation in operations:
+                tidy[edge] = operation
             else:
                 faults.append(_missing_or_wrong(choices, edge, f"one of {', '.join(operations)}"))
     faults += [f"{label}: no choice of this space{nearest(label, known)}" for label in choices if label not in known]
@@ -251,7 +257,7 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, Any]) -> dict[str, Choice]:
     return tidy
 
 
-def _read_inputs(value: Any, node: int, count: int) -> tuple[int, ...] | None:
+def _read_inputs(value: object, node: int, count: int) -> tuple[int, ...] | None:
     if isinstance(value, str):
         parts = value.split("+")
         value = [int(part) if part.isascii() and part.isdigit() else None for part in parts]
@@ -261,6 +267,6 @@ def _read_inputs(value: Any, node: int, count: int) -> tuple[int, ...] | None:
     return chosen if len(chosen) == len(set(chosen)) == count else None
 
 
-def _missing_or_wrong(choices: Mapping[str, Any], label: str, allowed: str) -> str:
+def _missing_or_wrong(choices: Mapping[str, object], label: str, allowed: str) -> str:
     found = f"{choices[label]!r} is not allowed" if label in choices else "missing"
     return f"{label}: {found}; give {allowed}"

@@ -12,8 +12,11 @@ import io
 import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 with (
     (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
@@ -32,6 +35,7 @@ with (
     from nni.nas.experiment import NasExperiment
     from nni.nas.experiment.config import NasExperimentConfig
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
+    from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
     from nni.nas.oneshot.pytorch.differentiable import DartsLightningModule
     from nni.nas.oneshot.pytorch.sampling import EnasLightningModule, RandomSamplingLightningModule
     from nni.nas.oneshot.pytorch.strategy import DARTS, ENAS, OneShotStrategy, RandomOneShot
@@ -61,10 +65,16 @@ TuningTrajectoryGenerator: Any = getattr(_rl, "TuningTrajectoryGenerator", None)
 ReplayBuffer: Any = getattr(_rl, "ReplayBuffer", None)
 """tianshou's store of what a policy learns from; None where it is not installed."""
 
+Memo = dict[str, Any]
+"""What NNI's hooks share: label -> the choice that was made, or the alphas of that label."""
+Hook = Callable[..., nn.Module | bool | None]
+"""Called with every module of a space (module, name, memo, options); what it returns takes the module's place."""
+
 __all__ = [
     "DARTS",
     "ENAS",
     "TPE",
+    "BaseOneShotLightningModule",
     "Categorical",
     "DartsLightningModule",
     "DifferentiableMixedInput",
@@ -76,11 +86,13 @@ __all__ = [
     "FinalMetricEvent",
     "GridSearch",
     "GumbelSoftmax",
+    "Hook",
     "InputChoice",
     "IntermediateMetricEvent",
     "LayerChoice",
     "Lightning",
     "LightningModule",
+    "Memo",
     "ModelEventType",
     "ModelSpace",
     "ModelStatus",

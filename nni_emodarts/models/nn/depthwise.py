@@ -5,13 +5,12 @@ oneDNN's gradient of a depthwise kernel is ten times slower where the kernel is 
 into plain ones on every second row and column. Forward, and on other devices, the library's own way is the best.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from nni_emodarts.models.nn.autograd import ConvolutionContext
 from nni_emodarts.models.nn.halving import every_second
 
 _NARROW = 3
@@ -40,17 +39,17 @@ def depthwise(maps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tenso
 
 class _Depthwise(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
+    def forward(ctx: ConvolutionContext, maps: Tensor, weight: Tensor, stride: int, dilation: int) -> Tensor:
         ctx.save_for_backward(maps, weight)
         ctx.stride, ctx.dilation = stride, dilation
         return _convolve(maps, weight, stride, dilation)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+    def backward(ctx: ConvolutionContext, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         maps, weight = ctx.saved_tensors
         gradient = gradient.contiguous(memory_format=torch.channels_last)
-        wanted = ctx.needs_input_grad[:2]
+        wanted = ctx.needs_input_grad[0], ctx.needs_input_grad[1]
         if ctx.dilation == 1:
             return *_gradients(gradient, maps, weight, ctx.stride, wanted), None, None
         of_maps, of_weight = _gradients(_phases(gradient), _phases(maps), weight.repeat(2, 1, 1, 1), 1, wanted)

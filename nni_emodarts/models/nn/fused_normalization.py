@@ -1,11 +1,10 @@
 """Masked batch normalisation out of torch's own kernels: three times as fast on a CPU as its formula written out."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nni_emodarts.models.nn.autograd import NormalizationContext
 from nni_emodarts.models.nn.masking import frame_mask
 
 Normalized = tuple[Tensor, Tensor, Tensor]
@@ -47,7 +46,7 @@ class _MaskedNormalization(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, maps: Tensor, padded: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
+        ctx: NormalizationContext, maps: Tensor, padded: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
     ) -> Normalized:
         maps = maps.contiguous(memory_format=torch.channels_last)
         if len(padded):
@@ -63,7 +62,9 @@ class _MaskedNormalization(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor, None, Tensor | None, Tensor | None, None]:  # type: ignore[override]
+    def backward(
+        ctx: NormalizationContext, grad: Tensor, *_: Tensor
+    ) -> tuple[Tensor, None, Tensor | None, Tensor | None, None]:  # type: ignore[override]
         """Gradient of batch normalisation (Ioffe & Szegedy 2015, section 3), with sums over real frames."""
         maps, padded, weight, mean, var = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)

@@ -4,12 +4,12 @@ Slices would do, but their gradient leaves channels-last memory, and elementwise
 orders is thirty times slower on a CPU (torch 2.11).
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from nni_emodarts.models.nn.autograd import SliceContext
 
 
 def every_second(maps: Tensor, first: int = 0) -> Tensor:
@@ -30,7 +30,7 @@ def every_second(maps: Tensor, first: int = 0) -> Tensor:
 
 class _EverySecond(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor, first: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx: SliceContext, maps: Tensor, first: int) -> Tensor:  # type: ignore[override]
         batch, channels, bins, frames = maps.shape
         ctx.shape, ctx.first = maps.shape, first
         out = _zeros(maps, (batch, channels, -(-bins // 2), -(-frames // 2)))
@@ -40,7 +40,7 @@ class _EverySecond(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: SliceContext, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
         found = _zeros(gradient, ctx.shape)
         taken = found[:, :, ctx.first :: 2, ctx.first :: 2]
         taken.copy_(gradient[:, :, : taken.shape[2], : taken.shape[3]])

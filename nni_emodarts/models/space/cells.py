@@ -69,9 +69,10 @@ def _narrow(names: Sequence[str], make: Make, state: int, parts: int) -> dict[st
     return {name: make(name, state, parts) for name in names}
 
 
-def _operation(edge: Any) -> Any:
+def _operation(edge: LayerChoice) -> Callable[[Tensor, Tensor], Tensor]:
     """An edge's module; of a choice that no strategy has turned into anything yet, its first candidate."""
-    return edge[edge.names[0]] if type(edge) is LayerChoice else edge
+    operation: Callable[[Tensor, Tensor], Tensor] = edge[edge.names[0]] if type(edge) is LayerChoice else edge
+    return operation
 
 
 ComputeStates = Callable[[Any, Sequence[Tensor], Sequence[Tensor], Tensor], list[Tensor]]

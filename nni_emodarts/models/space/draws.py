@@ -1,12 +1,11 @@
 """Architectures drawn uniformly at random from the space: what every search is held against."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any
 
 from nni_emodarts.config import SpaceConfig
-from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.architecture import Architecture, Origin
 from nni_emodarts.models.space import random_architecture
 
 _TRIES = 1000  # draws in vain after which a small space counts as drawn out
@@ -17,7 +16,7 @@ def draw_architectures(
     num_classes: int,
     input_shape: tuple[int, int],
     seed: Sequence[int],
-    origin: Mapping[str, Any],
+    origin: Origin,
 ) -> Iterator[Architecture]:
     """Different architectures without end, or until a small space has no more; `none` is never drawn.
 

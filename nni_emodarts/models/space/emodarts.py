@@ -1,7 +1,6 @@
 """The joint space of emoDARTS as an NNI model space."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 from pydantic import ValidationError
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.models.architecture import Architecture, derivable, edge_label, node_label, nodes
+from nni_emodarts.models.architecture import Architecture, Sample, derivable, edge_label, node_label, nodes
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
@@ -17,7 +16,7 @@ from nni_emodarts.models.nn.masking import strided
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.nni_bridge.nas import DARTS, ModelSpace, current_model, model_context
+from nni_emodarts.nni_bridge.nas import DARTS, Hook, Memo, ModelSpace, Strategy, current_model, model_context
 
 
 class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
@@ -30,7 +29,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
     Under NNI's `model_context` it builds one network of the space, without any unused parameter; `build_model` does so.
     """
 
-    def __init__(self, num_classes: int, input_shape: tuple[int, int], **options: Any) -> None:
+    def __init__(self, num_classes: int, input_shape: tuple[int, int], **options: object) -> None:
         """Build the space.
 
         Args:
@@ -95,7 +94,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
         return last, lengths
 
-    def freeze(self, sample: Mapping[str, Any]) -> "EmoDartsSpace":
+    def freeze(self, sample: Mapping[str, object]) -> "EmoDartsSpace":
         """The network that a sample stands for, newly initialised.
 
         Raises:
@@ -103,9 +102,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         """
         return build_model(Architecture.from_choices(self.description, sample, self.num_classes, self.input_shape))
 
-    def random(
-        self, memo: dict[str, Any] | None = None, random_state: np.random.RandomState | None = None
-    ) -> "EmoDartsSpace":
+    def random(self, memo: Memo | None = None, random_state: np.random.RandomState | None = None) -> "EmoDartsSpace":
         """A network drawn uniformly from the space, without `none`; `memo` receives its sample. NNI calls this."""
         generator = random_state or np.random.RandomState()
         sample = {**_draw(self.description, generator), **(memo or {})}
@@ -113,7 +110,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
             memo.update(sample)
         return self.freeze(sample)
 
-    def extra_oneshot_hooks(self, strategy: Any) -> list[Callable[..., Any]]:
+    def extra_oneshot_hooks(self, strategy: Strategy) -> list[Hook]:
         """The space's own supernet modules, in front of NNI's; NNI calls this when a strategy mutates the space."""
         if hasattr(strategy, "supernet_hooks"):
             return list(strategy.supernet_hooks())
@@ -148,9 +145,9 @@ def random_architecture(
     return Architecture.from_choices(space, choices, num_classes, input_shape, {"strategy": "random", "seed": seed})
 
 
-def _draw(space: SpaceConfig, generator: np.random.RandomState) -> dict[str, Any]:
+def _draw(space: SpaceConfig, generator: np.random.RandomState) -> Sample:
     """A choice for every label, also of edges that no node takes."""
-    choices: dict[str, Any] = {}
+    choices: Sample = {}
     for kind, node in nodes(space):
         choices[node_label(kind, node)] = sorted(generator.permutation(node)[: space.N_CHOSEN].tolist())
         operations = derivable(space, kind)
@@ -159,7 +156,7 @@ def _draw(space: SpaceConfig, generator: np.random.RandomState) -> dict[str, Any
     return choices
 
 
-def _describe(options: Mapping[str, Any]) -> SpaceConfig:
+def _describe(options: Mapping[str, object]) -> SpaceConfig:
     try:
         return SpaceConfig.model_validate(dict(options))
     except ValidationError as error:

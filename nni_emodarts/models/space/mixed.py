@@ -6,16 +6,15 @@ inputs are weighed so that the supernet agrees in scale with the network derived
 
 import functools
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nni_emodarts.config import NONE
 from nni_emodarts.models.nn.pooling import max_over_real_frames
 from nni_emodarts.models.nn.recurrence import share_depth
-from nni_emodarts.nni_bridge.nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice
+from nni_emodarts.nni_bridge.nas import DifferentiableMixedInput, DifferentiableMixedLayer, LayerChoice, Memo
 
 SKIP = "skip_connect"
 
@@ -69,7 +68,7 @@ class PartialOperation(MixedOperation):
     parts = 1
 
     @classmethod
-    def mutate(cls, module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:
+    def mutate(cls, module: LayerChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> nn.Module | None:
         """NNI's hook: a plain choice becomes its mixed version, made anew at the narrower width."""
         if type(module) is not LayerChoice:
             return None
@@ -91,15 +90,15 @@ def partial_operation(parts: int) -> type[PartialOperation]:
     return type("PartialOperation", (PartialOperation,), {"parts": parts})
 
 
-def shared_depth(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
+def shared_depth(module: LayerChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> None:
     """NNI's hook, in front of those that mutate: stacked candidates of a choice share their layers."""
     if type(module) is not LayerChoice:
         return
     share_depth(module.children())
     narrow = module.narrow
 
-    def narrow_and_share(parts: int) -> dict[str, Any]:
-        operations: dict[str, Any] = narrow(parts)
+    def narrow_and_share(parts: int) -> dict[str, nn.Module]:
+        operations: dict[str, nn.Module] = narrow(parts)
         share_depth(operations.values())
         return operations
 

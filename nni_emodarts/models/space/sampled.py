@@ -13,7 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config import NONE
-from nni_emodarts.nni_bridge.nas import InputChoice, LayerChoice, PathSamplingInput, PathSamplingLayer
+from nni_emodarts.models.architecture import Sample
+from nni_emodarts.nni_bridge.nas import InputChoice, LayerChoice, Memo, PathSamplingInput, PathSamplingLayer
+
+Option = Any
+"""What a gate compares: names of operations, or sets of inputs."""
 
 
 class SampledOperation(PathSamplingLayer):  # type: ignore[misc]
@@ -24,7 +28,7 @@ class SampledOperation(PathSamplingLayer):  # type: ignore[misc]
         """What may be drawn."""
         return [name for name in self.names if name != NONE]
 
-    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+    def resample(self, memo: Memo) -> Sample:
         """The operation that `memo` names, otherwise one drawn uniformly; NNI calls this."""
         self._sampled = memo[self.label] if self.label in memo else self.options[_draw(len(self.options))]
         return {self.label: self._sampled}
@@ -48,7 +52,7 @@ class SampledNode(PathSamplingInput):  # type: ignore[misc]
         """What may be drawn: every set of chosen inputs."""
         return list(itertools.combinations(range(self.n_candidates), self.n_chosen))
 
-    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+    def resample(self, memo: Memo) -> Sample:
         """The inputs that `memo` names, otherwise some drawn uniformly; NNI calls this."""
         drawn = memo[self.label] if self.label in memo else self.options[_draw(len(self.options))]
         self._sampled = self.taken = list(drawn)
@@ -63,12 +67,12 @@ class Gate:
     of the two alphas, dL/dalpha_i = sum_j <dL/dy, o_j> q_j (delta_ij - q_i).
     """
 
-    rival: Any = None
+    rival: Option = None
     """The option that the path is compared with; None while weights are trained or a path is evaluated."""
 
     options: Any
-    label: Any
-    _sampled: Any
+    label: str
+    _sampled: Option
     _arch_alpha: nn.Parameter
 
     def arch_parameters(self) -> Iterator[nn.Parameter]:
@@ -79,19 +83,19 @@ class Gate:
         """Chance of each option (O,)."""
         return torch.softmax(self._arch_alpha, 0)
 
-    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+    def resample(self, memo: Memo) -> Sample:
         """The option that `memo` names, otherwise one drawn by its probability; NNI calls this."""
         option = memo[self.label] if self.label in memo else self.draw(1)[0]
         self.rival = None
         return self.take(option)
 
     @torch.no_grad()
-    def draw(self, count: int) -> list[Any]:
+    def draw(self, count: int) -> list[Option]:
         """Different options by their probability, in the order of their draw."""
         return [self.options[int(number)] for number in torch.multinomial(self.probabilities(), count)]
 
     @torch.no_grad()
-    def draw_two(self) -> tuple[Any, Any]:
+    def draw_two(self) -> tuple[Option, Option | None]:
         """Two options by their probability: the path, drawn of the two, and its rival; no rival where there is one."""
         if len(self.options) < 2:
             return self.options[0], None
@@ -99,7 +103,7 @@ class Gate:
         first = int(torch.multinomial(torch.softmax(self._arch_alpha[self._positions(two)], 0), 1))
         return two[first], two[1 - first]
 
-    def take(self, option: Any, rival: Any = None) -> dict[str, Any]:
+    def take(self, option: Option, rival: Option | None = None) -> Sample:
         """Compute this option from now on, and this rival for comparison."""
         raise NotImplementedError
 
@@ -109,10 +113,10 @@ class Gate:
         gates = shares - shares.detach()
         return result + gates[0] * result.detach() + gates[1] * rival.detach()
 
-    def _positions(self, options: list[Any]) -> list[int]:
+    def _positions(self, options: list[Option | None]) -> list[int]:
         return [self.options.index(option) for option in options]
 
-    def _chosen(self) -> Any:
+    def _chosen(self) -> Option:
         return self._sampled
 
 
@@ -128,7 +132,7 @@ class GatedOperation(Gate, SampledOperation):  # type: ignore[misc]
         """What may be drawn."""
         return list(self.names)
 
-    def take(self, option: str, rival: str | None = None) -> dict[str, Any]:
+    def take(self, option: str, rival: str | None = None) -> Sample:
         """Compute this operation, and that one for comparison."""
         self._sampled, self.rival = option, rival
         return {self.label: option}
@@ -142,7 +146,7 @@ class GatedOperation(Gate, SampledOperation):  # type: ignore[misc]
             rival = self[self.rival](inputs, lengths)
         return self.compare(result, rival)
 
-    def export(self, memo: dict[str, Any]) -> dict[str, Any]:
+    def export(self, memo: Memo) -> Sample:
         """The strongest operation other than `none`; NNI's exports a random one."""
         if self.label in memo:
             return {}
@@ -150,7 +154,7 @@ class GatedOperation(Gate, SampledOperation):  # type: ignore[misc]
         return {self.label: max((name for name in self.names if name != NONE), key=alpha.__getitem__)}
 
     @classmethod
-    def mutate(cls, module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:
+    def mutate(cls, module: LayerChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> nn.Module | None:
         """NNI's hook."""
         return cls(module.candidates, memo[module.label], module.label) if type(module) is LayerChoice else None
 
@@ -174,7 +178,7 @@ class GatedNode(Gate, SampledNode):  # type: ignore[misc]
             row[list(option)] = 1
         return self.probabilities() @ holds
 
-    def take(self, option: Sequence[int], rival: Sequence[int] | None = None) -> dict[str, Any]:
+    def take(self, option: Sequence[int], rival: Sequence[int] | None = None) -> Sample:
         """Sum these inputs, and those for comparison."""
         self._sampled, self.rival = list(option), None if rival is None else tuple(rival)
         self.taken = sorted({*option, *(rival or ())})
@@ -187,12 +191,12 @@ class GatedNode(Gate, SampledNode):  # type: ignore[misc]
             return result
         return self.compare(result, self._reduction([inputs[state].detach() for state in self.rival], []))
 
-    def export(self, memo: dict[str, Any]) -> dict[str, Any]:
+    def export(self, memo: Memo) -> Sample:
         """The strongest set of inputs; NNI's exports a random one."""
         return {} if self.label in memo else {self.label: list(self.options[int(self._arch_alpha.argmax())])}
 
     @classmethod
-    def mutate(cls, module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> Any:
+    def mutate(cls, module: InputChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> nn.Module | None:
         """NNI's hook. NNI has prepared an alpha for each input; nodes of one label share one for each set instead."""
         if type(module) is not InputChoice:
             return None
@@ -202,7 +206,7 @@ class GatedNode(Gate, SampledNode):  # type: ignore[misc]
             memo[key] = nn.Parameter(torch.randn(count) * 1e-3)
         return cls(module.n_candidates, module.n_chosen, memo[key], module.label)
 
-    def _chosen(self) -> Any:
+    def _chosen(self) -> Option:
         return tuple(self._sampled)
 
 

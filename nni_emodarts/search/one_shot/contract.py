@@ -1,16 +1,27 @@
 """What the search phase asks of a one-shot strategy, whatever its method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
+
+from nni_emodarts.data.batches.batches import Batch
+from nni_emodarts.models.architecture import Sample
 
 Evaluate = Callable[[], float]
 """The validation UAR of the supernet as it stands."""
 
 
+Batches = dict[str, Batch]
+"""A batch of each half of the training part: `train` for the weights, `val` for the alphas."""
+Loading = Callable[[], Collection[Batch]]
+"""Makes the batches of a half."""
+AlphaRow = dict[str, str | int | float]
+"""An alpha of an epoch: its label and choice, the alpha itself and its probability."""
+
+
 class OneShotSearch:
     """Answers that hold for most methods; a mix-in for NNI's one-shot modules."""
 
-    export: Callable[[], dict[str, Any]]
+    export: Callable[[], Sample]
     trainer: Any
     warmup_epochs: int
 
@@ -27,7 +38,7 @@ class OneShotSearch:
         """The validation figure of an epoch."""
         return evaluate()
 
-    def alpha_rows(self) -> list[dict[str, Any]]:
+    def alpha_rows(self) -> list[AlphaRow]:
         """Every alpha: rows of label, choice, alpha, probability; none where the method has no alphas."""
         return []
 
@@ -39,7 +50,7 @@ class OneShotSearch:
         """Whether the search ends after this epoch."""
         return False
 
-    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> Sample:
         """The architecture that the trained supernet stands for: a choice for every label.
 
         Args:

@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config.strategies import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
+from nni_emodarts.data.batches.batches import Batch
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.costs import taken_probabilities
 from nni_emodarts.models.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
-from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax
-from nni_emodarts.search.one_shot.contract import Evaluate, OneShotSearch
+from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax, Hook
+from nni_emodarts.search.one_shot.contract import AlphaRow, Batches, Evaluate, OneShotSearch
 from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
 from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
 from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.search.one_shot.terms import BetaDecay, Term, sum_of
 from nni_emodarts.search.supernet import accelerate
+from nni_emodarts.training.task import EmotionTask
 
 
 @contextmanager
@@ -32,6 +34,10 @@ def without_gradient(parameters: Iterable[nn.Parameter]) -> Iterator[None]:
             parameter.requires_grad_()
 
 
+Mixed = list[MixedOperation | MixedNode]
+"""Modules of one label, which share their alphas."""
+
+
 class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
     """First-order DARTS (Liu et al. 2019): a step of the alphas on one half of the data, a step of the weights on the
     other.
@@ -40,7 +46,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
     state would land on others after a restart; here they come in the order of the modules.
     """
 
-    def __init__(self, task: Any, options: GradientOptions, gradient_clip: float, terms: list[Term]) -> None:
+    def __init__(self, task: EmotionTask, options: GradientOptions, gradient_clip: float, terms: list[Term]) -> None:
         super().__init__(
             task,
             arc_learning_rate=options.alpha_learning_rate,
@@ -49,7 +55,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         )
         self._terms = terms
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batches, batch_idx: int) -> Tensor:
         """One step of the alphas, after the warm-up, then one of the weights."""
         if self.is_warm:
             self.architecture_step(batch["train"], batch["val"], batch_idx)
@@ -60,7 +66,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         self.advance_lr_schedulers(batch_idx)
         return loss
 
-    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+    def architecture_step(self, train_batch: Batch, val_batch: Batch, batch_idx: int) -> None:
         """A step of the alphas down the validation loss and the terms."""
         optimizer = self.architecture_optimizers()
         self.resample()
@@ -97,7 +103,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         """Share of the epochs that the current one completes, in (0, 1]."""
         return float((self.trainer.current_epoch + 1) / self.trainer.max_epochs)
 
-    def alpha_rows(self) -> list[dict[str, Any]]:
+    def alpha_rows(self) -> list[AlphaRow]:
         """Every alpha: rows of label, choice, alpha, probability. Chosen inputs are numbers of states."""
         rows = []
         for label, found in sorted({**self.by_label(MixedOperation), **self.by_label(MixedNode)}.items()):
@@ -132,9 +138,9 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         relative = [torch.special.entr(edge).sum() / torch.log(torch.tensor(float(len(edge)))) for edge in edges]
         return float(torch.stack(relative).mean())
 
-    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, list[Any]]:
+    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, Mixed]:
         """Supernet modules of a kind, by label; those of one label share their alphas."""
-        found: dict[str, list[Any]] = {}
+        found: dict[str, Mixed] = {}
         for module in self.supernet_modules():
             if isinstance(module, kind):
                 found.setdefault(str(module.label), []).append(module)  # NNI's own kind of text otherwise
@@ -144,7 +150,7 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
 class CuredDartsSearch(DartsSearch):
     """DARTS with the known remedies against its collapse to skip connections, each as its paper has it."""
 
-    def __init__(self, task: Any, options: DartsOptions, gradient_clip: float, terms: list[Term]) -> None:
+    def __init__(self, task: EmotionTask, options: DartsOptions, gradient_clip: float, terms: list[Term]) -> None:
         remedies: list[Term] = [BetaDecay(options.beta_decay)] if options.beta_decay else []
         super().__init__(task, options, gradient_clip, [*terms, *remedies])
         self._options = options
@@ -160,7 +166,7 @@ class CuredDartsSearch(DartsSearch):
             for edge in found:
                 edge.skip_dropout = rate
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batches, batch_idx: int) -> Tensor:
         """A step; the last validation batch is kept for the eigenvalue."""
         self._val_batch = batch["val"]
         return super().training_step(batch, batch_idx)
@@ -192,7 +198,7 @@ class CuredDartsSearch(DartsSearch):
         limit = self._options.max_skips
         return limit is not None and self.is_warm and max(self.count_skips().values()) >= limit
 
-    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> Sample:
         """The derived architecture, by alpha or by perturbation, which trains the supernet further.
 
         No skip connection is dropped then, also where the search stopped before the dropout had fallen to zero.
@@ -210,7 +216,7 @@ class SecondOrderSearch(CuredDartsSearch):
     The inner step is plain gradient descent at the weights' current learning rate, whatever their optimiser.
     """
 
-    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+    def architecture_step(self, train_batch: Batch, val_batch: Batch, batch_idx: int) -> None:
         """A step of the alphas down the unrolled gradient."""
         optimizer = self.architecture_optimizers()
         task, alphas = self.training_module, self.arch_parameters()
@@ -248,7 +254,7 @@ class GumbelSearch(DartsSearch):
     NNI exports probabilities as one noisy draw; here probabilities and the export come from the alphas alone.
     """
 
-    def __init__(self, task: Any, options: GumbelOptions, gradient_clip: float, terms: list[Term]) -> None:
+    def __init__(self, task: EmotionTask, options: GumbelOptions, gradient_clip: float, terms: list[Term]) -> None:
         super().__init__(task, options, gradient_clip, terms)
         self._temperatures = options.temperature, options.final_temperature
 
@@ -273,11 +279,11 @@ class Darts(DARTS):  # type: ignore[misc]
         self._gradient_clip = gradient_clip
         self._terms = terms
 
-    def configure_oneshot_module(self, training_module: Any) -> DartsSearch:
+    def configure_oneshot_module(self, training_module: EmotionTask) -> DartsSearch:
         """NNI's hook: the module that searches."""
         return self.search(training_module, self._options, self._gradient_clip, self._terms)
 
-    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+    def supernet_hooks(self) -> Iterator[Hook]:
         """Hooks that turn the space's choices into supernet modules."""
         if self._options.accelerated:
             yield accelerate(self._options.recompute)

@@ -9,19 +9,22 @@ from torch import Tensor
 
 from nni_emodarts.config.strategies import EnasOptions
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.nni_bridge.nas import (
     ENAS,
     Categorical,
     EnasLightningModule,
+    Hook,
     ReplayBuffer,
     TuningTrajectoryGenerator,
     default_policy,
 )
-from nni_emodarts.search.one_shot.contract import Evaluate
+from nni_emodarts.search.one_shot.contract import Batches, Evaluate, Loading
 from nni_emodarts.search.one_shot.random_one_shot import PathSearch
 from nni_emodarts.search.one_shot.terms import Term
 from nni_emodarts.training.recalibration import batch_statistics
+from nni_emodarts.training.task import EmotionTask
 
 _UPDATE = {"batch_size": 32, "repeat": 5}
 """How an update of the controller passes over its paths (proximal policy optimisation, Schulman et al. 2017)."""
@@ -50,11 +53,11 @@ class PathChoices:
     def __init__(self, modules: Iterator[Any]) -> None:
         self._options = {str(module.label): module.options for module in modules}
 
-    def simplify(self) -> dict[str, Any]:
+    def simplify(self) -> Sample:
         """Label -> categorical choice over the numbers of its options; NNI calls this."""
         return {label: Categorical(list(range(len(all_)))) for label, all_ in self._options.items()}
 
-    def sample(self, numbers: dict[str, int]) -> dict[str, Any]:
+    def sample(self, numbers: dict[str, int]) -> Sample:
         """Numbers of options by label -> the supernet's sample."""
         drawn = {label: self._options[label][number] for label, number in numbers.items()}
         return {label: list(option) if isinstance(option, tuple) else option for label, option in drawn.items()}
@@ -73,7 +76,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
     needs to hold no path.
     """
 
-    def __init__(self, task: Any, options: EnasOptions, gradient_clip: float) -> None:
+    def __init__(self, task: EmotionTask, options: EnasOptions, gradient_clip: float) -> None:
         super().__init__(
             task,
             batches_per_update=options.paths_per_update,
@@ -98,7 +101,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self._policy = self._generator.policy
         self._forget()
 
-    def resample(self) -> dict[str, Any]:
+    def resample(self) -> Sample:
         """A path that the controller draws."""
         with torch.no_grad():
             numbers = self.generator.next_sample()
@@ -106,7 +109,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self.take(sample)
         return sample
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batches, batch_idx: int) -> Tensor:
         """One step of the weights, and, after the warm-up, one path for the controller."""
         self.policy.eval()
         self.resample()
@@ -128,7 +131,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         """The epoch's mean reward; none during the warm-up."""
         return {"reward": float(np.mean(self._rewards)) if self._rewards else float("nan")}
 
-    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> Sample:
         """The best on validation of different paths that the trained controller draws."""
         self.policy.eval()
         return self.best_of(self._samples, evaluate, seed)
@@ -183,15 +186,15 @@ class Enas(ENAS):  # type: ignore[misc]
         """NNI's hook, without its refusal of two chosen inputs."""
         return super(ENAS, self).mutate_model(model)
 
-    def configure_oneshot_module(self, training_module: Any) -> EnasSearch:
+    def configure_oneshot_module(self, training_module: EmotionTask) -> EnasSearch:
         """NNI's hook: the module that searches."""
         return EnasSearch(training_module, self._options, self._gradient_clip)
 
-    def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
+    def train_dataloader(self, train_dataloader_fn: Loading, val_dataloader_fn: Loading) -> Any:
         """NNI's hook: a batch of each half at each step, as DARTS has it; NNI's own loader fails on Lightning 2.1."""
         return {"train": train_dataloader_fn(), "val": val_dataloader_fn()}
 
-    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+    def supernet_hooks(self) -> Iterator[Hook]:
         """Hooks that turn the space's choices into supernet modules."""
         yield SampledOperation.mutate
         yield SampledNode.mutate

@@ -1,16 +1,16 @@
 """Single paths of a trained supernet: which are one network, which is the best."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.search.one_shot.contract import Evaluate
 
 _PATIENCE = 50  # draws for each path that is wanted, after which a space is taken to hold no further one
 
 
-def distinct(draw: Callable[[], dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
+def distinct(draw: Callable[[], Sample], count: int) -> Iterator[Sample]:
     """Draws that stand for different networks; fewer than `count` where the space holds no more."""
-    seen: set[tuple[Any, ...]] = set()
+    seen: set[tuple[object, ...]] = set()
     for _ in range(_PATIENCE * count):
         if len(seen) == count:
             return
@@ -21,7 +21,7 @@ def distinct(draw: Callable[[], dict[str, Any]], count: int) -> Iterator[dict[st
             yield sample
 
 
-def best_path(samples: Iterator[dict[str, Any]], take: Callable[[dict[str, Any]], Any], evaluate: Evaluate) -> Any:
+def best_path(samples: Iterator[Sample], take: Callable[[Sample], None], evaluate: Evaluate) -> Sample:
     """The sample with the best figure; of equal ones the first.
 
     Args:
@@ -30,14 +30,14 @@ def best_path(samples: Iterator[dict[str, Any]], take: Callable[[dict[str, Any]]
         evaluate: the validation figure of the supernet as it stands.
     """
 
-    def figure(sample: dict[str, Any]) -> float:
+    def figure(sample: Sample) -> float:
         take(sample)
         return evaluate()
 
     return max(samples, key=figure)
 
 
-def _network(sample: Mapping[str, Any]) -> tuple[Any, ...]:
+def _network(sample: Mapping[str, object]) -> tuple[object, ...]:
     """What tells networks apart: the choices, without those of edges that no node takes."""
     unused = {
         f"{label}_{state}"
@@ -49,7 +49,7 @@ def _network(sample: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple((label, str(choice)) for label, choice in sorted(sample.items()) if label not in unused)
 
 
-def _edges(node: str, sample: Mapping[str, Any]) -> int:
+def _edges(node: str, sample: Mapping[str, object]) -> int:
     """Number of a node's edges that have a choice."""
     state = 0
     while f"{node}_{state}" in sample:

@@ -1,12 +1,12 @@
 """Choosing by what a removal costs, rather than by alpha (DARTS-PT, Wang et al. 2021, algorithm 1)."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 
 from nni_emodarts.config import NONE
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 
 
@@ -15,7 +15,7 @@ def choose_by_perturbation(
     evaluate: Callable[[], float],
     tune: Callable[[], None],
     seed: int,
-) -> dict[str, Any]:
+) -> Sample:
     """Operations first, edge by edge in random order, then the inputs of each node.
 
     Of an edge the operation is kept whose removal lowers the validation figure most; the others are taken out of the
@@ -31,7 +31,7 @@ def choose_by_perturbation(
     generator = np.random.default_rng(seed)
     edges = [label for label, found in modules.items() if isinstance(found[0], MixedOperation)]
     nodes = [label for label, found in modules.items() if isinstance(found[0], MixedNode)]
-    choices: dict[str, Any] = {}
+    choices: Sample = {}
     for label in generator.permutation(edges):
         names = list(modules[label][0].names)
         figures = _without_each(modules[label], [name != NONE for name in names], evaluate)
@@ -49,7 +49,9 @@ def choose_by_perturbation(
     return choices
 
 
-def _without_each(modules: list[Any], eligible: list[bool], evaluate: Callable[[], float]) -> list[float]:
+def _without_each(
+    modules: Sequence[MixedOperation | MixedNode], eligible: list[bool], evaluate: Callable[[], float]
+) -> list[float]:
     """The validation figure without each of the eligible weights; infinite for the others.
 
     Without the only one of an edge nothing is left to be measured.
@@ -74,7 +76,7 @@ def _worst(figures: list[float], module: MixedOperation | MixedNode, count: int)
     return found
 
 
-def _keep(modules: list[Any], positions: list[int]) -> None:
+def _keep(modules: Sequence[MixedOperation | MixedNode], positions: list[int]) -> None:
     for module in modules:
         kept = torch.zeros_like(module._arch_alpha.detach())
         kept[positions] = 1

@@ -1,17 +1,19 @@
 """ProxylessNAS (Cai et al. 2019): alphas by gradient, while one path is computed, and a second one to compare with."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor, optim
 
+from nni_emodarts.data.batches.batches import Batch
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.models.space.sampled import GatedNode, GatedOperation
+from nni_emodarts.nni_bridge.nas import Hook
 from nni_emodarts.search.one_shot.contract import Evaluate
-from nni_emodarts.search.one_shot.darts import Darts, DartsSearch
+from nni_emodarts.search.one_shot.darts import Darts, DartsSearch, Mixed
 
-_GATED: dict[type, Any] = {MixedOperation: GatedOperation, MixedNode: GatedNode}
+_GATED: dict[type, type[GatedOperation | GatedNode]] = {MixedOperation: GatedOperation, MixedNode: GatedNode}
 
 
 class ProxylessSearch(DartsSearch):
@@ -26,19 +28,17 @@ class ProxylessSearch(DartsSearch):
 
     recalibrates = True
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._comparing = False
+    _comparing = False
 
-    def architecture_step(self, train_batch: Any, val_batch: Any, batch_idx: int) -> None:
+    def architecture_step(self, train_batch: Batch, val_batch: Batch, batch_idx: int) -> None:
         """A step of the alphas by two paths of each choice."""
         self._comparing = True
         super().architecture_step(train_batch, val_batch, batch_idx)
         self._comparing = False
 
-    def resample(self) -> dict[str, Any]:
+    def resample(self) -> Sample:
         """Draw a path, in a step of the alphas with rivals; modules of one label draw alike."""
-        sample: dict[str, Any] = {}
+        sample: Sample = {}
         for found in self._choices().values():
             drawn = found[0].draw_two() if self._comparing else found[0].draw(1)
             for gate in found:
@@ -65,11 +65,11 @@ class ProxylessSearch(DartsSearch):
         """Chance (I,) that a node takes each input, by label: that of the sets that hold it."""
         return {label: found[0].taken_probabilities() for label, found in self.by_label(MixedNode).items()}
 
-    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, list[Any]]:
+    def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, Mixed]:
         """Supernet modules of a kind, by label; here their gated versions."""
         return super().by_label(_GATED[kind])
 
-    def _choices(self) -> dict[str, list[Any]]:
+    def _choices(self) -> dict[str, Mixed]:
         return {**self.by_label(MixedOperation), **self.by_label(MixedNode)}
 
 
@@ -78,7 +78,7 @@ class Proxyless(Darts):
 
     search = ProxylessSearch
 
-    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+    def supernet_hooks(self) -> Iterator[Hook]:
         """Hooks that turn the space's choices into supernet modules."""
         yield GatedOperation.mutate
         yield GatedNode.mutate

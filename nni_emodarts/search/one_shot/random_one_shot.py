@@ -1,19 +1,22 @@
 """Single path one-shot (SPOS, Guo et al. 2020): weights trained on uniformly drawn paths, then the best of many."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain, cycle, repeat
-from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from nni_emodarts.config.strategies import RandomOneShotOptions
+from nni_emodarts.data.batches.batches import Batch
+from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
+from nni_emodarts.nni_bridge.nas import Hook, RandomSamplingLightningModule
 from nni_emodarts.nni_bridge.nas import RandomOneShot as NniRandomOneShot
-from nni_emodarts.nni_bridge.nas import RandomSamplingLightningModule
-from nni_emodarts.search.one_shot.contract import Evaluate, OneShotSearch
+from nni_emodarts.search.one_shot.contract import Evaluate, Loading, OneShotSearch
 from nni_emodarts.search.one_shot.paths import best_path, distinct
 from nni_emodarts.search.one_shot.terms import Term
+from nni_emodarts.training.task import EmotionTask
 
 _PROBES = 4
 """Paths, the same ones in each epoch, whose mean figure stands for the supernet."""
@@ -24,10 +27,10 @@ class PathSearch(OneShotSearch):
 
     recalibrates = True
 
-    resample: Callable[[], dict[str, Any]]
-    supernet_modules: Callable[[], Any]
+    resample: Callable[[], Sample]
+    supernet_modules: Callable[[], Iterator[SampledOperation | SampledNode]]
 
-    def take(self, sample: dict[str, Any]) -> None:
+    def take(self, sample: Sample) -> None:
         """Set the supernet to a path."""
         for module in self.supernet_modules():
             module.resample(memo=sample)
@@ -42,7 +45,7 @@ class PathSearch(OneShotSearch):
                 figures.append(evaluate())
         return sum(figures) / len(figures)
 
-    def best_of(self, samples: int, evaluate: Evaluate, seed: int) -> dict[str, Any]:
+    def best_of(self, samples: int, evaluate: Evaluate, seed: int) -> Sample:
         """The best on validation of so many different paths."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -57,22 +60,22 @@ class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[m
     trainer, which must have none for every other strategy; so the bound on the gradient's norm is set here.
     """
 
-    def __init__(self, task: Any, options: RandomOneShotOptions, gradient_clip: float) -> None:
+    def __init__(self, task: EmotionTask, options: RandomOneShotOptions, gradient_clip: float) -> None:
         super().__init__(task)
         self._samples = options.samples
         self._gradient_clip = gradient_clip
 
-    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a path; Lightning steps the weights."""
         self.resample()
         loss: Tensor = self.training_module.training_step(batch, batch_idx)
         return loss
 
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
+    def configure_gradient_clipping(self, optimizer: Optimizer, *_: object, **__: object) -> None:
         """Bound the norm; Lightning calls this before each step."""
         self.clip_gradients(optimizer, self._gradient_clip, "norm")
 
-    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> dict[str, Any]:
+    def choose(self, evaluate: Evaluate, tune: Callable[[int], None], seed: int) -> Sample:
         """The best on validation of different uniformly drawn paths, with the shared weights."""
         return self.best_of(self._samples, evaluate, seed)
 
@@ -80,13 +83,13 @@ class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[m
 class Alternating:
     """Batches of two loaders in turn, as many as the longer one has; a loader at its end begins anew."""
 
-    def __init__(self, *loaders: Any) -> None:
+    def __init__(self, *loaders: Collection[Batch]) -> None:
         self._loaders = loaders
 
     def __len__(self) -> int:
         return max(len(loader) for loader in self._loaders)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Batch]:
         streams = [chain.from_iterable(repeat(loader)) for loader in self._loaders]
         for _, stream in zip(range(len(self)), cycle(streams), strict=False):
             yield next(stream)
@@ -100,18 +103,18 @@ class RandomOneShot(NniRandomOneShot):  # type: ignore[misc]
         self._options = options
         self._gradient_clip = gradient_clip
 
-    def configure_oneshot_module(self, training_module: Any) -> RandomSearch:
+    def configure_oneshot_module(self, training_module: EmotionTask) -> RandomSearch:
         """NNI's hook: the module that searches."""
         return RandomSearch(training_module, self._options, self._gradient_clip)
 
-    def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
+    def train_dataloader(self, train_dataloader_fn: Loading, val_dataloader_fn: Loading) -> Alternating:
         """NNI's hook: batches of both halves in turn."""
         return Alternating(train_dataloader_fn(), val_dataloader_fn())
 
-    def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
+    def val_dataloader(self, train_dataloader_fn: Loading, val_dataloader_fn: Loading) -> None:
         """NNI's hook: nothing, since the search measures the validation part itself."""
 
-    def supernet_hooks(self) -> Iterator[Callable[..., Any]]:
+    def supernet_hooks(self) -> Iterator[Hook]:
         """Hooks that turn the space's choices into supernet modules."""
         yield SampledOperation.mutate
         yield SampledNode.mutate

@@ -1,7 +1,7 @@
 """What a search adds to the loss of its alphas."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -67,6 +67,6 @@ class CostTerm:
         return self._weight * expected / self._mean
 
 
-def sum_of(terms: list[Term], supernet: Any) -> Tensor | float:
+def sum_of(terms: list[Term], supernet: Supernet) -> Tensor | float:
     """All terms together; 0 where there are none."""
     return sum((term(supernet) for term in terms), 0.0)

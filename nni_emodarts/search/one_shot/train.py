@@ -21,11 +21,12 @@ from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.models.space import EmoDartsSpace
-from nni_emodarts.nni_bridge.nas import Lightning, RawFormatModelSpace
+from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing
 from nni_emodarts.search.found import Found
 from nni_emodarts.search.one_shot import InlineEngine, make_strategy
+from nni_emodarts.search.one_shot.contract import AlphaRow, OneShotSearch
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
@@ -33,6 +34,12 @@ from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Loaders = tuple[DataLoader[Item], DataLoader[Item]]
 """Batches for the weights, and batches for the alphas."""
+
+
+class OneShotModule(OneShotSearch, BaseOneShotLightningModule):  # type: ignore[misc]
+    """NNI's module with the answers of this package's searches: what a strategy trains."""
+
+
 OnEpoch = Callable[[int, float | None], None]
 """Given how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
 
@@ -48,13 +55,15 @@ class Recorder(pl.Callback):
     Everything random is seeded anew before each epoch, so that a search that goes on draws what it would have drawn.
     """
 
-    def __init__(self, seed: int, evaluate: Callable[[Any], float], folder: RunFolder, on_epoch: OnEpoch) -> None:
+    def __init__(
+        self, seed: int, evaluate: Callable[[OneShotModule], float], folder: RunFolder, on_epoch: OnEpoch
+    ) -> None:
         self._seed = seed
         self._evaluate = evaluate
         self._folder = folder
         self._on_epoch = on_epoch
         self.history: list[dict[str, float]] = []
-        self.alphas: list[dict[str, Any]] = []
+        self.alphas: list[AlphaRow] = []
         self._stopped = False
 
     def state_dict(self) -> dict[str, Any]:
@@ -73,7 +82,7 @@ class Recorder(pl.Callback):
         if self.history:
             pl_module.on_train_epoch_start()  # Lightning leaves it out for the first epoch after a checkpoint
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: object, batch_idx: int) -> None:
         """Seed the epoch."""
         if batch_idx == 0:
             seed_epoch(self._seed, trainer.current_epoch)
@@ -137,7 +146,9 @@ def seed_epoch(seed: int, epoch: int) -> None:
     pl.seed_everything(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]), verbose=False)
 
 
-def _train(task: FoldTask, loaders: Loaders, trainer: pl.Trainer, checkpoint: Path, terms: list[Term]) -> Any:
+def _train(
+    task: FoldTask, loaders: Loaders, trainer: pl.Trainer, checkpoint: Path, terms: list[Term]
+) -> OneShotStrategy:
     """NNI's strategy, once it has trained the supernet."""
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
@@ -207,7 +218,7 @@ def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
     return for_weights, for_alphas
 
 
-def _evaluator(task: FoldTask, device: torch.device) -> Callable[[Any], float]:
+def _evaluator(task: FoldTask, device: torch.device) -> Callable[[OneShotModule], float]:
     """Search -> validation UAR of its supernet as it stands."""
     size, rows = task.config.search.batch_size, task.fold.validation
     loader = task.evaluation_batches(rows, size)
@@ -215,7 +226,7 @@ def _evaluator(task: FoldTask, device: torch.device) -> Callable[[Any], float]:
     drawn = np.random.default_rng(task.seed).permutation(task.fold.train)[: _RECALIBRATION_BATCHES * size]
     batches = task.evaluation_batches(drawn, size)
 
-    def evaluate(search: Any) -> float:
+    def evaluate(search: OneShotModule) -> float:
         if search.recalibrates:
             recalibrate(search.model, batches, device)
         return uar(true, predict(search.model, loader, device, len(true)).argmax(1), task.corpus.num_classes)
@@ -224,7 +235,7 @@ def _evaluator(task: FoldTask, device: torch.device) -> Callable[[Any], float]:
 
 
 def _tuner(
-    module: Any, loader: DataLoader[Item], settings: OptimizerConfig, device: torch.device
+    module: OneShotModule, loader: DataLoader[Item], settings: OptimizerConfig, device: torch.device
 ) -> Callable[[int], None]:
     """Trains a supernet's weights, not its alphas, by plain steps outside the schedule."""
     training, clip = module.training_module, settings.gradient_clip

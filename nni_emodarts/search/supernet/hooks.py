@@ -2,9 +2,11 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+
+from torch import nn
 
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
+from nni_emodarts.nni_bridge.nas import Memo
 from nni_emodarts.search.supernet.maps import map_states
 from nni_emodarts.search.supernet.recompute import recomputed
 from nni_emodarts.search.supernet.sequences import sequence_states
@@ -21,7 +23,7 @@ def accelerate(recompute: bool) -> Callable[..., None]:
     """
     around = recomputed if recompute else as_it_is
 
-    def tell(module: Any, name: str, memo: dict[str, Any], mutate_kwargs: dict[str, Any]) -> None:
+    def tell(module: nn.Module, name: str, memo: Memo, mutate_kwargs: Memo) -> None:
         if isinstance(module, CnnCell):
             module.compute_states = functools.partial(map_states, around=around)
         elif isinstance(module, SeqnnCell):

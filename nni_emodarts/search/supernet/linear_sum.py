@@ -4,11 +4,12 @@ Maps (N, C, F, T) lie channels last, so that they are matrices of N F T rows and
 """
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from nni_emodarts.models.nn.autograd import Context
 
 _COLUMNS = 16
 
@@ -65,14 +66,14 @@ def products(left: Tensor, right: Tensor) -> Tensor:
 
 class _Moments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Context, maps: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(maps)
         matrix = rows(maps)
         return matrix.sum(0), products(matrix, matrix)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_sum: Tensor, of_products: Tensor) -> Tensor:
+    def backward(ctx: Context, of_sum: Tensor, of_products: Tensor) -> Tensor:
         (maps,) = ctx.saved_tensors
         return _maps(multiply(rows(maps), of_products + of_products.T, of_sum), maps)
 
@@ -93,7 +94,7 @@ def moments(maps: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
 
 class _LinearSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, shift: Tensor, *terms: Tensor) -> Tensor:
+    def forward(ctx: Context, shift: Tensor, *terms: Tensor) -> Tensor:
         inputs, weights = terms[::2], terms[1::2]
         ctx.save_for_backward(*terms)
         out = multiply(rows(inputs[0]), weights[0].T, shift)
@@ -103,7 +104,7 @@ class _LinearSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, matrix: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, matrix: Tensor) -> tuple[Tensor | None, ...]:
         terms = ctx.saved_tensors
         needs = ctx.needs_input_grad
         found: list[Tensor | None] = [matrix.sum(0) if needs[0] else None]

@@ -1,15 +1,15 @@
 """Many recurrences of one width at once."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nni_emodarts.models.nn.autograd import Context
+
 
 class _Tanh(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Context, drive: Tensor, weight: Tensor) -> Tensor:
         states = torch.empty_like(drive)
         across = weight.mT
         before: Tensor | None = None
@@ -24,7 +24,7 @@ class _Tanh(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
         states, weight = ctx.saved_tensors
         found = torch.addcmul(torch.ones_like(states), states, states, value=-1.0)  # slopes, overwritten step by step
         after: Tensor | None = None
@@ -56,7 +56,7 @@ def recur_tanh(drive: Tensor, weight: Tensor) -> Tensor:
 
 class _Lstm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, drive: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Context, drive: Tensor, weight: Tensor) -> Tensor:
         # tanh(x) = 2 sigmoid(2 x) - 1, so that one call opens all four gates.
         width = weight.shape[2]
         twice = drive.new_ones(4, width)
@@ -86,7 +86,7 @@ class _Lstm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor, Tensor | None]:
         gates, states, memories, seen, weight = ctx.saved_tensors
         found = _slopes(gates, memories, seen)  # overwritten step by step
         onto_memory = gates.chunk(4, 3)[3] * (1.0 - seen.square())

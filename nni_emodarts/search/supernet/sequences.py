@@ -31,6 +31,10 @@ NARROW = 64
 """Width of an LSTM up to which many side by side are faster than one after the other by the library's kernel."""
 
 
+Lane = Any
+"""A recurrence in one direction, `nn.RNN` or `nn.LSTM`; torch does not type its weights as tensors."""
+
+
 def sequence_states(
     cell: SeqnnCell,
     states: Sequence[Tensor],
@@ -127,7 +131,7 @@ def _attend_side_by_side(states: Mapping[RecurrentAttention, Tensor], frames: Fr
 
 def _run_layers(inputs: Mapping[nn.Module, Tensor], frames: Frames) -> dict[nn.Module, Tensor]:
     """What each layer makes of its input (N, T, D)."""
-    lanes: dict[Any, Tensor] = {}
+    lanes: dict[Lane, Tensor] = {}
     mirrored: dict[Tensor, Tensor] = {}
     for layer, sequence in inputs.items():
         if isinstance(layer, BidirectionalLayer):
@@ -148,17 +152,17 @@ def _run_layers(inputs: Mapping[nn.Module, Tensor], frames: Frames) -> dict[nn.M
     }
 
 
-def _run_lanes(lanes: Mapping[Any, Tensor], recur: Callable[[Tensor, Tensor], Tensor]) -> dict[Any, Tensor]:
+def _run_lanes(lanes: Mapping[Lane, Tensor], recur: Callable[[Tensor, Tensor], Tensor]) -> dict[Lane, Tensor]:
     """States (N, T, D) of recurrences of one kind, by what they read (N, T, D')."""
     if not lanes:
         return {}
     first = next(iter(lanes))
     if isinstance(first, nn.LSTM) and first.hidden_size > NARROW and first.weight_hh_l0.device.type == "cpu":
         return {lane: lane(sequence)[0] for lane, sequence in lanes.items()}
-    readers: dict[Tensor, list[Any]] = {}
+    readers: dict[Tensor, list[Lane]] = {}
     for lane, sequence in lanes.items():
         readers.setdefault(sequence, []).append(lane)
-    alone: dict[int, dict[Any, Tensor]] = {}  # lanes that nobody reads with, by the width of what they read
+    alone: dict[int, dict[Lane, Tensor]] = {}  # lanes that nobody reads with, by the width of what they read
     order, drives = [], []
     for sequence, together in readers.items():
         if len(together) == 1:
@@ -173,14 +177,14 @@ def _run_lanes(lanes: Mapping[Any, Tensor], recur: Callable[[Tensor, Tensor], Te
     return {lane: state.transpose(0, 1) for lane, state in zip(order, states, strict=True)}
 
 
-def _drive(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
+def _drive(inputs: Tensor, lanes: Sequence[Lane]) -> Tensor:
     """What arrives from the inputs (N, T, D) at lanes that share them: (T, lanes, N, D')."""
     weight = torch.cat([lane.weight_ih_l0 for lane in lanes])
     drive: Tensor = F.linear(inputs, weight, _biases(lanes).flatten()).unflatten(2, (len(lanes), -1))
     return drive.permute(1, 2, 0, 3)
 
 
-def _drive_each(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
+def _drive_each(inputs: Tensor, lanes: Sequence[Lane]) -> Tensor:
     """What arrives from the inputs (lanes, N, T, D), each lane its own: (T, lanes, N, D')."""
     weight = torch.stack([lane.weight_ih_l0 for lane in lanes])
     drive = torch.baddbmm(_biases(lanes)[:, None], inputs.flatten(1, 2), weight.mT)
@@ -188,6 +192,6 @@ def _drive_each(inputs: Tensor, lanes: Sequence[Any]) -> Tensor:
     return by_frame
 
 
-def _biases(lanes: Sequence[Any]) -> Tensor:
+def _biases(lanes: Sequence[Lane]) -> Tensor:
     """What arrives at each of the lanes in any case: (lanes, D')."""
     return torch.stack([lane.bias_ih_l0 for lane in lanes]) + torch.stack([lane.bias_hh_l0 for lane in lanes])

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from nni_emodarts.models.nn.autograd import Context
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation, PartialOperation, shuffle
 
 Leave = Callable[[list[int], list[Tensor], list[list[MixedOperation]], list[list[Tensor]]], Iterable[Tensor]]
@@ -92,7 +93,7 @@ def _join(
 
 class _WeightedSum(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *terms: Tensor) -> Tensor:
+    def forward(ctx: Context, *terms: Tensor) -> Tensor:
         ctx.save_for_backward(*terms)
         weights, items = terms[::2], terms[1::2]
         out = weights[0] * items[0]
@@ -102,7 +103,7 @@ class _WeightedSum(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Context, gradient: Tensor) -> tuple[Tensor | None, ...]:
         terms, needs = ctx.saved_tensors, ctx.needs_input_grad
         found: list[Tensor | None] = []
         for position in range(0, len(terms), 2):
