@@ -27,7 +27,7 @@ _CORPUS = "--manifest corpus/manifest.csv --preset tiny --protocol loso"
 _SET = " ".join(f"--set {setting}" for setting in _FAST)
 _ONE_SHOT = ("darts", "darts_second_order", "gumbel_darts", "proxyless", "random_one_shot", "enas")
 _MULTI_TRIAL = ("random", "grid", "evolution", "tpe")
-_FEW = "--set search.options.candidates=3 --set search.options.concurrency=1 --set search.options.epochs=1"
+_FEW = "--set search.options.candidates=4 --set search.options.concurrency=1 --set search.options.epochs=1"
 _OPTIONS = {
     "plain": "accelerated=false",
     "pruned": "selection=perturbation tuning_steps=1",
@@ -59,7 +59,7 @@ def commands() -> dict[str, str]:
     return runs | {
         "retrain": f"{retrain} --folds 0,1 --seeds 1,2 --allow-overlap --final --out retrained",
         "retrain again": f"{retrain} --folds 0-2 --seeds 1,2 --allow-overlap --resume --out retrained",
-        "retrain wide": f"retrain --architecture tpe --folds 0 --out wide {_CORPUS} {_SET} --set retrain.width=2.0 "
+        "retrain wide": f"retrain --architecture evolution --folds 0 --out wide {_CORPUS} {_SET} --set retrain.width=2.0 "
         f"--set retrain.refit=true --set retrain.mixup=0.2 --set retrain.averaging=0.99",
         "search deltas": f"{search} --strategy darts --out deltas --set features.deltas=1 "
         "--set features.contours=[pitch]",
@@ -73,7 +73,7 @@ def commands() -> dict[str, str]:
         "card": "card retrained",
         "draw": "draw darts --out drawn",
         "draw retrained": "draw retrained --out drawn_again",
-        "report": "report darts retrained proxyless results/small.json --out report.html",
+        "report": "report searched=darts retrained paths=proxyless results/small.json --out report.html",
         "tensorboard": "tensorboard darts retrained --out events",
         "space": "space export --preset compact --out space.json",
         "experiment": f"experiment --out experiment.yml {_CORPUS} {_SET} --folds 0,2 --seeds 1,2 --strategy darts",
