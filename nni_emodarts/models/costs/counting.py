@@ -1,6 +1,8 @@
-"""FLOPs of any network, counted while it hears one utterance."""
+"""FLOPs of any network, counted while the shapes of one utterance pass through it; nothing is computed."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -13,22 +15,54 @@ from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, Statistics
 def count_flops(model: nn.Module, input_shape: tuple[int, int], frames: int) -> int:
     """FLOPs of one utterance, by the definition of `Part`; the network stays as it is.
 
-    It is run once, on the processor. Of a network of the space, `architecture_cost` says the same without building it.
+    Of a network of the space, `architecture_cost` says the same without building it.
 
     Args:
-        model: (maps (N, C, F, T), lengths (N,)) -> logits (N, K).
+        model: (maps (N, C, F, T), lengths (N,)) -> logits (N, K); what it runs must not depend on values of tensors.
         input_shape: (C, F), channels and frequency bins of the maps.
         frames: length T of the utterance.
     """
-    # In float64 a recurrence runs as the linear maps that the counter knows; in float32 it is one opaque operation.
-    network = copy.deepcopy(model).cpu().double().eval()
+    with shapes_only():
+        utterance = torch.zeros(1, *input_shape, frames), torch.tensor([frames])
+        flops, _ = count_pass(copy.deepcopy(model).to("meta", torch.float32), *utterance)
+    return flops
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """What is built inside, on torch's device `meta`, takes no memory and no random numbers and computes nothing."""
+    with torch.no_grad(), torch.device("meta"):
+        yield
+
+
+def count_pass(module: nn.Module, *inputs: Tensor) -> tuple[int, Tensor]:
+    """FLOPs of one pass in evaluation mode, and what it leaves.
+
+    Args:
+        module: built or moved under `shapes_only`, as this is called; the hooks of the count stay with it.
+        *inputs: those of one utterance, N = 1.
+    """
     weighted: list[int] = []
-    for part in network.modules():
-        if isinstance(part, (RecurrentAttention, AttentionPooling)):
+    for part in module.eval().modules():
+        if isinstance(part, nn.RNNBase):
+            _pass_frames_at_once(part)
+        elif isinstance(part, (RecurrentAttention, AttentionPooling)):
             part.register_forward_hook(lambda module, given, _: weighted.append(_weighted_sum(module, given[0])))
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, *input_shape, frames, dtype=torch.float64), torch.tensor([frames]))
-    return int(counter.get_total_flops()) + sum(weighted)
+    with FlopCounterMode(display=False) as counter:
+        out: Tensor = module(*inputs)
+    return int(counter.get_total_flops()) + sum(weighted), out
+
+
+def _pass_frames_at_once(recurrence: nn.RNNBase) -> None:
+    """Let the frames of the utterance pass as a batch: the products are the same, and no step waits for another."""
+
+    def rejoin(_module: nn.Module, _given: object, result: tuple[Tensor, Tensor | tuple[Tensor, ...]]) -> object:
+        sequence, state = result
+        last = state[:, :1] if isinstance(state, Tensor) else tuple(each[:, :1] for each in state)
+        return sequence.transpose(0, 1), last
+
+    recurrence.register_forward_pre_hook(lambda _, given: given[0].transpose(0, 1))
+    recurrence.register_forward_hook(rejoin)
 
 
 def _weighted_sum(module: nn.Module, sequence: Tensor) -> int:

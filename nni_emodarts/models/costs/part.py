@@ -1,11 +1,16 @@
-"""What every priced part of a network can tell."""
+"""What every part of a network can tell."""
 
+import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from nni_emodarts.models.costs.counting import count_pass, shapes_only
 
 
 class Part(ABC):
-    """A part of a derived network, at the size that it has there. Equal parts cost the same.
+    """A part of a derived network, at the size that it has there. Equal parts cost the same, and are counted once.
 
     FLOPs are those of one utterance without padding. A multiply-add of a convolution, a linear map, a recurrence or an
     attention (its scores and its weighted sum over time) counts as 2. Everything else is left out: biases, activations
@@ -13,16 +18,39 @@ class Part(ABC):
     weight at every output position, also where the window reaches into the border.
     """
 
-    @property
     @abstractmethod
+    def build(self) -> nn.Module:
+        """Its module, newly initialised."""
+
+    @abstractmethod
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the module takes of one utterance, with random values."""
+
+    @property
     def parameters(self) -> int:
         """Trainable numbers."""
+        return _count(self).parameters
 
     @property
-    @abstractmethod
     def flops(self) -> int:
         """FLOPs of one pass."""
+        return _count(self).flops
 
-    @abstractmethod
-    def prepare(self) -> Callable[[], object]:
-        """Build the part on the processor, in evaluation mode; each call of the result runs it on one utterance."""
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of what it leaves for one utterance: maps (C, F, T), a sequence (T, D), or a vector (D,)."""
+        return _count(self).out
+
+
+class _Count(NamedTuple):
+    parameters: int
+    flops: int
+    out: tuple[int, ...]
+
+
+@functools.cache
+def _count(part: Part) -> _Count:
+    with shapes_only():
+        module = part.build()
+        flops, out = count_pass(module, *part.inputs())
+    return _Count(sum(parameter.numel() for parameter in module.parameters()), flops, tuple(out.shape[1:]))

@@ -8,21 +8,12 @@ from nni_emodarts.config import NONE, SpaceConfig
 from nni_emodarts.config.strategies import CostMetric
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
 from nni_emodarts.models.costs.latency import latency
-from nni_emodarts.models.costs.layout import Layout, lay_out
+from nni_emodarts.models.costs.layout import lay_out
 from nni_emodarts.models.costs.part import Part
 
-
-def _parameters(part: Part) -> float:
-    return part.parameters
-
-
-def _flops(part: Part) -> float:
-    return part.flops
-
-
 _METRICS: dict[CostMetric, Callable[[Part], float]] = {
-    "parameters": _parameters,
-    "flops": _flops,
+    "parameters": lambda part: part.parameters,
+    "flops": lambda part: part.flops,
     "latency": latency,
 }
 
@@ -82,15 +73,19 @@ def operation_costs(
             which takes a few seconds the first time.
         frames: length T of the utterance. It does not matter to parameters.
     """
-    layout = lay_out(space, input_shape, num_classes, frames)
+    blocks = lay_out(space, input_shape, num_classes, frames)
     edges: dict[str, Mapping[str, float]] = {}
     owners: dict[str, tuple[str, ...]] = {}
     for kind, node in nodes(space):
         labels = tuple(edge_label(kind, node, state) for state in range(node))
         owners[node_label(kind, node)] = labels
         for label in labels:
-            edges[label] = {name: _total(layout.parts(label, name), metric) for name in candidates(space, kind)}
-    return Costs(edges, owners, _total(layout.fixed, metric))
+            places = [block.edges[label] for block in blocks if label in block.edges]
+            edges[label] = {
+                name: 0.0 if name == NONE else _total((place(name) for place in places), metric)
+                for name in candidates(space, kind)
+            }
+    return Costs(edges, owners, _total((part for block in blocks for part in block.fixed), metric))
 
 
 def architecture_cost(
@@ -109,16 +104,9 @@ def architecture_cost(
         num_classes: number of classes K; the architecture's own where absent.
         input_shape: (C, F) of the maps; the architecture's own where absent.
     """
-    shape = input_shape or architecture.input_shape
-    layout = lay_out(architecture.space, shape, num_classes or architecture.num_classes, frames)
-    return _total([*layout.fixed, *_chosen(layout, architecture)], metric)
-
-
-def _chosen(layout: Layout, architecture: Architecture) -> Iterable[Part]:
-    """Parts of the operations that an architecture holds; it has left out edges that no node takes."""
-    for label, choice in architecture.choices.items():
-        if isinstance(choice, str):
-            yield from layout.parts(label, choice)
+    shape, classes = input_shape or architecture.input_shape, num_classes or architecture.num_classes
+    blocks = lay_out(architecture.space, shape, classes, frames)
+    return _total((part for block in blocks for part in block.chosen(architecture.choices)), metric)
 
 
 def _total(parts: Iterable[Part], metric: CostMetric) -> float:

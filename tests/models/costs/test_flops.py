@@ -1,28 +1,25 @@
 """FLOPs against torch's own counter, and against steps that are written from the definitions."""
 
 import copy
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from drawn_networks import SHAPE, SMALL, count, some_architecture
+from drawn_networks import SHAPE, SMALL, some_architecture
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from nni_emodarts.config import CNN_PRIMITIVES, PRESETS, SEQNN_PRIMITIVES, load_config
+from nni_emodarts.config import PRESETS, SEQNN_PRIMITIVES, load_config
 from nni_emodarts.models.baselines import CnnLstm
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.models.costs.maps import Grid, MapOperation
-from nni_emodarts.models.costs.sequences import PoolingPart, SequenceOperation
-from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
+from nni_emodarts.models.costs.parts import PoolingPart, SequenceOperation
+from nni_emodarts.models.nn.primitives import sequence_operation
 from nni_emodarts.models.nn.recurrence import RecurrentAttention
 from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, MeanPooling, StatisticsPooling
 from nni_emodarts.models.space import build_model, random_architecture
-
-CNN_OPERATIONS = [name for name in CNN_PRIMITIVES if name != "none"]
-SEQNN_OPERATIONS = [name for name in SEQNN_PRIMITIVES if name != "none"]
 
 
 def torch_flops(module: Callable[..., Any], *inputs: Any) -> int:
@@ -73,18 +70,6 @@ def test_flops_of_presets_are_those_that_torch_counts(preset: str) -> None:
     assert architecture_cost(drawn, "flops", frames) == counted
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("name", CNN_OPERATIONS)
-def test_cnn_operations_cost_what_their_modules_do(name: str, stride: int) -> None:
-    for channels, bins, frames in ((1, 1, 1), (3, 7, 5), (4, 8, 6)):
-        part = MapOperation(Grid(bins, frames), name, channels, stride)
-        module = cnn_operation(name, channels, stride, affine=True)
-        maps = torch.randn(1, channels, bins, frames)
-        assert part.parameters == count(module)
-        assert part.flops == torch_flops(module, maps, torch.tensor([frames]))
-        assert module(maps, torch.tensor([frames])).shape[2:] == (part.out.bins, part.out.frames)
-
-
 def run_by_steps(recurrence: nn.LSTM | nn.RNN, sequence: Tensor) -> Tensor:
     """(T, D) -> (T, H), one matrix product at a time, written from the definition of the cells."""
     into, onto = recurrence.weight_ih_l0, recurrence.weight_hh_l0
@@ -117,21 +102,15 @@ def operate_by_steps(module: Any, sequence: Tensor) -> Tensor:
     return sequence @ of_states.T + context @ of_context.T + module.output.bias
 
 
-@pytest.mark.parametrize("name", [name for name in SEQNN_OPERATIONS if name != "skip_connect"])
+@pytest.mark.parametrize("name", [name for name in SEQNN_PRIMITIVES if name not in ("skip_connect", "none")])
 def test_recurrences_cost_what_their_steps_do(name: str) -> None:
     width, frames = 6, 5
-    part = SequenceOperation(name, width, frames)
+    part = SequenceOperation(frames, width, False, name)
     module = sequence_operation(name, width).eval()
     sequence = torch.randn(frames, width)
-    assert part.parameters == count(module)
     assert part.flops == torch_flops(operate_by_steps, module, sequence)
     expected = module(sequence[None], torch.tensor([frames]))[0]
     torch.testing.assert_close(operate_by_steps(module, sequence), expected)
-
-
-def test_a_sequences_skip_connection_is_free() -> None:
-    part = SequenceOperation("skip_connect", 6, 5)
-    assert (part.parameters, part.flops) == (0, 0)
 
 
 def pool_by_products(module: Any, sequence: Tensor) -> Tensor:
@@ -150,11 +129,9 @@ def pool_by_products(module: Any, sequence: Tensor) -> Tensor:
     ("kind", "layer"), [("mean", MeanPooling), ("attention", AttentionPooling), ("statistics", StatisticsPooling)]
 )
 def test_poolings_cost_what_their_products_do(kind: str, layer: Any) -> None:
-    part = PoolingPart(kind, 6, 5)
+    part = PoolingPart(5, 6, kind)
     module = layer(6)
     sequence = torch.randn(5, 6)
-    assert part.parameters == count(module)
-    assert part.out_width == module.out_width
     assert part.flops == torch_flops(pool_by_products, module, sequence)
     torch.testing.assert_close(pool_by_products(module, sequence), module(sequence[None], torch.tensor([5]))[0])
 
@@ -189,3 +166,33 @@ def test_flops_of_a_sequence_grow_with_its_length() -> None:
     drawn = random_architecture(SMALL, 3, SHAPE, 0)
     short, long = (architecture_cost(drawn, "flops", frames) for frames in (16, 32))
     assert long - 2 * short == pytest.approx(-2 * SMALL.seqnn_width * 3)  # all but the classifier is a sum over frames
+
+
+class Recurrent(nn.Module):
+    """Maps (1, 1, F, T) -> the last states of a recurrence over time, mapped to 3 logits."""
+
+    def __init__(self, recurrence: nn.RNNBase) -> None:
+        super().__init__()
+        self.recurrence = recurrence
+        self.output = nn.LazyLinear(3)
+
+    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        sequence = maps[0].transpose(1, 2) if self.recurrence.batch_first else maps[0].permute(2, 0, 1)
+        states, last = self.recurrence(sequence)
+        last = last[0] if isinstance(last, tuple) else last
+        assert states.shape[:2] == sequence.shape[:2]
+        out: Tensor = self.output(last.transpose(0, 1).flatten(1))
+        return out
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize(
+    "kind", [nn.GRU, nn.RNN, nn.LSTM, functools.partial(nn.LSTM, proj_size=2)], ids=["gru", "rnn", "lstm", "projected"]
+)
+def test_flops_of_any_recurrence_are_those_that_torch_counts(kind: Any, batch_first: bool) -> None:
+    recurrence = kind(6, 5, num_layers=2, bidirectional=True, batch_first=batch_first)
+    model = Recurrent(recurrence).double()
+    inputs = (torch.randn(1, 1, 6, 9, dtype=torch.float64), torch.tensor([9]))
+    model(*inputs)
+    assert count_flops(model, (1, 6), 9) == torch_flops(model, *inputs)
+    assert torch.equal(model(*inputs), model(*inputs)), "no hook of the count stays"

@@ -1,8 +1,6 @@
 """Latencies: how they are measured, and of what."""
 
-from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -13,30 +11,36 @@ from nni_emodarts.models.costs import architecture_cost, operation_costs
 from nni_emodarts.models.costs import latency as latency_room
 from nni_emodarts.models.costs.latency import REPEATS, WARM_UP, latency
 from nni_emodarts.models.costs.layout import lay_out
-from nni_emodarts.models.costs.maps import AlignmentPart, CnnJoin, Grid, StemPart
 from nni_emodarts.models.costs.part import Part
-from nni_emodarts.models.costs.sequences import BridgePart, ClassifierPart, SeqnnJoin, SequenceOperation
+from nni_emodarts.models.costs.parts import CnnJoin, SeqnnJoin, SequenceOperation
 from nni_emodarts.models.space import build_model, random_architecture
 
 
 class Sleeper(Part):
     """A part that counts how often it is built and run."""
 
-    parameters = 0
-    flops = 0
-
     def __init__(self) -> None:
         self.built = 0
         self.runs = 0
 
-    def prepare(self) -> Callable[[], object]:
+    def build(self) -> nn.Module:
         self.built += 1
-        torch.rand(3)
-        return self.run
+        return Run(self)
 
-    def run(self) -> None:
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (torch.rand(3),)
+
+
+class Run(nn.Module):
+    def __init__(self, part: Sleeper) -> None:
+        super().__init__()
+        self.part = part
+
+    def forward(self, given: Tensor) -> Tensor:
         assert torch.is_inference_mode_enabled()
-        self.runs += 1
+        assert not self.training
+        self.part.runs += 1
+        return given
 
 
 def test_latency_is_the_median_of_repeats_after_a_warm_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +77,9 @@ def test_latency_is_positive_and_additive() -> None:
 
 def test_four_layers_of_an_lstm_take_longer_than_one() -> None:
     # About four times as long; a third of that leaves room for a busy machine.
-    assert latency(SequenceOperation("lstm_4", 128, 200)) > 1.3 * latency(SequenceOperation("lstm_1", 128, 200))
+    assert latency(SequenceOperation(200, 128, False, "lstm_4")) > 1.3 * latency(
+        SequenceOperation(200, 128, False, "lstm_1")
+    )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -81,11 +87,9 @@ def test_parts_run_at_the_sizes_that_the_network_has(seed: int) -> None:
     """What a latency is measured of: module for module, the shapes in and out of the built network."""
     drawn = some_architecture(seed)
     frames = 3 + seed
-    layout = lay_out(drawn.space, drawn.input_shape, drawn.num_classes, frames)
-    chosen = [
-        part for label, name in drawn.choices.items() if isinstance(name, str) for part in layout.parts(label, name)
-    ]
-    prepared = sorted(trace(part) for part in [*layout.fixed, *chosen] if not isinstance(part, CnnJoin | SeqnnJoin))
+    blocks = lay_out(drawn.space, drawn.input_shape, drawn.num_classes, frames)
+    parts = [part for block in blocks for part in block.chosen(drawn.choices)]
+    described = sorted(describe_part(part) for part in parts if not isinstance(part, CnnJoin | SeqnnJoin))
     model = build_model(drawn).eval()
     pieces = [model.stem, model.bridge, model.pooling, model.classifier]
     for cell in model.cnn_cells:
@@ -96,28 +100,14 @@ def test_parts_run_at_the_sizes_that_the_network_has(seed: int) -> None:
     for piece in pieces:
         piece.register_forward_hook(lambda module, given, out: seen.append(describe(module, given, out)))
     model(torch.randn(1, *drawn.input_shape, frames), torch.tensor([frames]))
-    assert sorted(seen) == prepared
+    assert sorted(seen) == described
 
 
-def trace(part: Part) -> tuple[str, ...]:
-    run: Any = part.prepare()
-    assert not run.func.training
-    return describe(run.func, run.args, run())
+def describe_part(part: Part) -> tuple[str, ...]:
+    module, inputs = part.build().eval(), part.inputs()
+    return describe(module, inputs, module(*inputs))
 
 
 def describe(module: nn.Module, given: tuple[Tensor, ...], out: Tensor) -> tuple[str, ...]:
     shapes = sorted((name, tuple(value.shape)) for name, value in module.state_dict().items())
     return type(module).__name__, str(shapes), str(tuple(given[0].shape)), str(tuple(out.shape))
-
-
-def test_joins_do_what_cells_do() -> None:
-    assert CnnJoin(Grid(3, 4), 5, 2).prepare()().shape == (1, 10, 3, 4)
-    assert SeqnnJoin(5, 3, 4).prepare()().shape == (1, 4, 5)
-
-
-def test_equal_parts_are_equal() -> None:
-    """They are the keys of what has been measured."""
-    assert StemPart(Grid(4, 5), 1, 2, 1) == StemPart(Grid(4, 5), 1, 2, 1)
-    assert len({AlignmentPart(Grid(4, 5), 1, 2, halves) for halves in (True, False)}) == 2
-    assert hash(BridgePart(2, Grid(3, 4), 5)) == hash(BridgePart(2, Grid(3, 4), 5))
-    assert ClassifierPart(4, 3) != ClassifierPart(3, 4)
