@@ -59,8 +59,8 @@ def commands() -> dict[str, str]:
     return runs | {
         "retrain": f"{retrain} --folds 0,1 --seeds 1,2 --allow-overlap --final --out retrained",
         "retrain again": f"{retrain} --folds 0-2 --seeds 1,2 --allow-overlap --resume --out retrained",
-        "retrain wide": f"retrain --architecture evolution --folds 0 --out wide {_CORPUS} {_SET} --set retrain.width=2.0 "
-        f"--set retrain.refit=true --set retrain.mixup=0.2 --set retrain.averaging=0.99",
+        "retrain wide": f"retrain --architecture evolution --folds 0 --out wide {_CORPUS} {_SET} "
+        f"--set retrain.width=2.0 --set retrain.refit=true --set retrain.mixup=0.2 --set retrain.averaging=0.99",
         "search deltas": f"{search} --strategy darts --out deltas --set features.deltas=1 "
         "--set features.contours=[pitch]",
         "refused fold": f"{retrain} --folds 1 --out refused",

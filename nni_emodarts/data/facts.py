@@ -12,6 +12,10 @@ from nni_emodarts.data.manifest import Manifest
 
 _LICENCE_FILES = ("source", "licence", "license", "copying")
 _LICENCE_LINES = 12
+_LICENCE_BYTES = 16_384
+"""Read of a file: a licence's first lines lie in them, and a file without end costs nothing."""
+_LICENCE_WIDTH = 240
+"""Characters kept of a line."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def find_licence(manifest: Manifest) -> Path | None:
         for folder in folders
         if Path(folder).is_dir()
         for path in sorted(Path(folder).iterdir())
-        if path.stem.lower() in _LICENCE_FILES and path.suffix.lower() in ("", ".txt", ".md") and path.is_file()
+        if path.stem.lower() in _LICENCE_FILES and path.suffix.lower() in ("", ".txt", ".md") and _is_own_file(path)
     ]
     return found[0] if found else None
 
@@ -79,9 +83,15 @@ def _read_licence(manifest: Manifest) -> Licence | None:
     with suppress(OSError):  # a folder or a file that may not be read: no run ends for that
         file = find_licence(manifest)
         if file is not None:
-            lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return Licence(file.name, [line.strip() for line in lines[:_LICENCE_LINES]])
+            with file.open("rb") as opened:
+                lines = opened.read(_LICENCE_BYTES).decode("utf-8", errors="replace").strip().splitlines()
+            return Licence(file.name, [line.strip()[:_LICENCE_WIDTH] for line in lines[:_LICENCE_LINES]])
     return None
+
+
+def _is_own_file(path: Path) -> bool:
+    """A plain file of the folder; a link may lead to anything of this machine, which a card would then publish."""
+    return path.is_file() and not path.is_symlink()
 
 
 def _genders(table: pd.DataFrame) -> dict[str, str]:

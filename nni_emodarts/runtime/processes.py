@@ -16,7 +16,8 @@ def start_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """Processes that are spawned rather than forked, since torch's threads do not survive a fork.
 
-    Where what is done with them fails or is left, tasks that have not begun are dropped.
+    They import nothing from the current folder, which may be anybody's: a `pickle.py` in it would run. Where what is
+    done with them fails or is left, tasks that have not begun are dropped.
 
     Args:
         workers: how many.
@@ -24,25 +25,33 @@ def start_pool(
         arguments: of `begin`; sent once.
     """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _in_environment("PYTHONSAFEPATH", "1"):
+        pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def threads_of_others(count: int) -> Iterator[None]:
     """Processes started inside use so many threads; two that use all of them spin against each other."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(count)
+    with _in_environment("OMP_NUM_THREADS", str(count)):
+        yield
+
+
+@contextmanager
+def _in_environment(name: str, value: str) -> Iterator[None]:
+    """A variable that processes started inside inherit."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ["OMP_NUM_THREADS"]
+            del os.environ[name]
         else:
-            os.environ["OMP_NUM_THREADS"] = before
+            os.environ[name] = before
 
 
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))

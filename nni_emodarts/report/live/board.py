@@ -72,8 +72,8 @@ def shown(names: Sequence[str], port: int | None = None) -> Iterator[Board]:
         events.update()
         words = ["--logdir", folder, "--port", str(port), "--reload_interval", str(_RELOAD)]
         with (Path(folder) / ".log").open("wb") as log:
-            server = subprocess.Popen(  # noqa: S603 - of this interpreter
-                [sys.executable, "-m", "tensorboard.main", *words], stdout=log, stderr=log
+            server = subprocess.Popen(  # noqa: S603 - of this interpreter, without the current folder (-P)
+                [sys.executable, "-P", "-m", "tensorboard.main", *words], stdout=log, stderr=log
             )
         try:
             address = f"http://localhost:{port}"
