@@ -13,7 +13,7 @@ from torch import nn
 
 from benchmarks.speed.measuring import Measurement, Step, measure, write_figures
 from nni_emodarts.config import load_config
-from nni_emodarts.config.strategies import DartsOptions
+from nni_emodarts.config.strategy_options import DartsOptions
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.search.one_shot import make_strategy
 from nni_emodarts.search.one_shot.darts import without_gradient

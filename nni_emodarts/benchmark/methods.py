@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
 from nni_emodarts.config import nearest
-from nni_emodarts.config.strategies import STRATEGY_OPTIONS
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.svm import SVMS
@@ -13,7 +13,7 @@ RANDOM_SAMPLING = "random_sampling"
 """One architecture drawn uniformly for each fold and seed: what the space and the recipe give without a search."""
 PAYER = "darts"
 """The method whose search on the same fold and seed says what random search may spend."""
-METHODS = (*STRATEGY_OPTIONS, *BASELINES, *SVMS, RANDOM_SAMPLING, RANDOM_SEARCH)
+METHODS = (*STRATEGIES, *BASELINES, *SVMS, RANDOM_SAMPLING, RANDOM_SEARCH)
 """Names of all methods that need no architecture."""
 
 
@@ -41,7 +41,7 @@ class Method:
         """
         if self.bought:
             return PAYER
-        return self.name if self.architecture is None and self.name in STRATEGY_OPTIONS else None
+        return self.name if self.architecture is None and self.name in STRATEGIES else None
 
     @property
     def bought(self) -> bool:

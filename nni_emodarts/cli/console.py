@@ -238,14 +238,14 @@ def show_cards(cards: "Sequence[Card]") -> None:
 
 def show_strategies() -> None:
     """Print what each search strategy is for, family by family."""
-    from nni_emodarts.config.strategy_cards import FAMILIES, cards
+    from nni_emodarts.config.strategies import FAMILIES, of_family
 
     for family, what in FAMILIES.items():
         out.print(f"[bold]{family}[/bold]: {what}", highlight=False)
-        for card in cards(family):
-            needs = f"  (needs pip install 'nni_emodarts[{card.needs}]')" if card.needs else ""
-            show_line(f"  {card.name:20}{card.optimises}{needs}")
-            options = ", ".join(f"{name}={default}" for name, default in card.options())
+        for strategy in of_family(family):
+            needs = f"  (needs pip install 'nni_emodarts[{strategy.needs.extra}]')" if strategy.needs else ""
+            show_line(f"  {strategy.name:20}{strategy.optimises}{needs}")
+            options = ", ".join(f"{name}={default}" for name, default in strategy.defaults())
             show_line(f"  {'':20}{options}", style="dim")
 
 

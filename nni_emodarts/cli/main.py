@@ -634,9 +634,9 @@ def synthesize(
 
 def _measured(config: "ExperimentConfig") -> str:
     """What a search's validation UAR was measured on."""
-    from nni_emodarts.config.strategies import MULTI_TRIAL
+    from nni_emodarts.config.strategies import STRATEGIES
 
-    return "best candidate" if config.search.strategy in MULTI_TRIAL else "supernet"
+    return "supernet" if STRATEGIES[config.search.strategy].family == "one-shot" else "best candidate"
 
 
 def _load(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.schema import ExperimentConfig
-from nni_emodarts.config.strategies import STRATEGY_OPTIONS, options_for
+from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.errors import ConfigError
 
 PRESETS = ("paper", "compact", "tiny")
@@ -73,7 +73,7 @@ def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, A
     """The preset without those options that the strategy named on top of it does not take."""
     searched = own.get("search")
     strategy = searched.get("strategy") if isinstance(searched, Mapping) else None
-    if not isinstance(strategy, str) or strategy not in STRATEGY_OPTIONS:
+    if not isinstance(strategy, str) or strategy not in STRATEGIES:
         return preset
     options = options_for(strategy, preset["search"]["options"])
     return {**preset, "search": {**preset["search"], "options": options}}

@@ -9,7 +9,8 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from nni_emodarts.config.strategies import STRATEGY_OPTIONS
+from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.config.strategy_options import StrategyOptions
 
 Contour = Literal["pitch", "energy"]
 
@@ -192,24 +193,21 @@ class SearchConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.strategy not in STRATEGY_OPTIONS:
-            raise ValueError(f"strategy: {self.strategy!r} is unknown{nearest(self.strategy, STRATEGY_OPTIONS)}")
+        if self.strategy not in STRATEGIES:
+            raise ValueError(f"strategy: {self.strategy!r} is unknown{nearest(self.strategy, STRATEGIES)}")
         try:
             self.strategy_options()
         except ValidationError as error:
-            faults = [describe_fault(fault, STRATEGY_OPTIONS[self.strategy]) for fault in error.errors()]
+            faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in error.errors()]
             raise ValueError(f"options of {self.strategy}: {'; '.join(faults)}") from None
         return self
 
-    def strategy_options(self) -> Section:
+    def strategy_options(self) -> StrategyOptions:
         """The strategy's options, typed.
 
         A warm-up leaves at least one epoch, since a search whose choices never learn would end with a random network.
         """
-        options = STRATEGY_OPTIONS[self.strategy].model_validate(self.options)
-        if getattr(options, "warmup_epochs", 0) < self.epochs:
-            return options
-        return options.model_copy(update={"warmup_epochs": self.epochs - 1})
+        return STRATEGIES[self.strategy].options.model_validate(self.options).within(self.epochs)
 
 
 class SpecAugmentConfig(Section):

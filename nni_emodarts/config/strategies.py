@@ -1,233 +1,213 @@
-"""Names of the search strategies, and the options that each takes."""
+"""The search strategies: what each is, which options it takes, what it needs, and where its code is."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from nni_emodarts.config.faults import nearest
+from nni_emodarts.config.registry import Entry, Registry
+from nni_emodarts.config.sections import Section
+from nni_emodarts.config.strategy_options import (
+    DartsOptions,
+    EnasOptions,
+    EvolutionOptions,
+    GridOptions,
+    GumbelOptions,
+    PolicyRlOptions,
+    ProxylessOptions,
+    RandomOneShotOptions,
+    RandomOptions,
+    SecondOrderOptions,
+    StrategyOptions,
+    TpeOptions,
+)
+from nni_emodarts.errors import ConfigError
 
-from nni_emodarts.config.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+Family = Literal["one-shot", "multi-trial"]
 
-CostMetric = Literal["parameters", "flops", "latency"]
-
-
-class CostPenalty(Section):
-    """A share of the loss that grows with the expected cost of the derived network."""
-
-    metric: CostMetric = "parameters"
-    weight: NonNegativeFloat = 0.0
-    """Loss added for a network as costly as the mean of the space; 0 leaves cost out."""
-
-
-class CostLimit(Section):
-    """A bound that no candidate may exceed."""
-
-    metric: CostMetric = "parameters"
-    limit: PositiveFloat
-    """Parameters, FLOPs for one second of audio, or ms for one second of audio."""
-
-
-class GradientOptions(Section):
-    """What every strategy that moves alphas by gradient takes."""
-
-    alpha_learning_rate: PositiveFloat = 3e-4
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs that train the weights alone before alphas move."""
-    cost: CostPenalty = CostPenalty()
-
-
-class MixtureOptions(GradientOptions):
-    """What every strategy takes that computes all candidates of an edge and sums them."""
-
-    accelerated: bool = True
-    """Compute what candidates and edges have in common once. The mathematics stays the same."""
-    recompute: bool = False
-    """Of the accelerated supernet: compute what edges hold inside again in the backward pass, rather than keep it. Less
-    memory, the same numbers."""
-    shared_depth: bool = False
-    """Stacked recurrences share layers in the supernet: one of k layers is the beginning of one of k + 1."""
-    partial_channels: PositiveInt = 1
-    """K of PC-DARTS (Xu et al. 2020): one of K channels passes the operations, the others pass by."""
-    normalized_recurrence: bool = False
-    """Recurrent candidates end in a normalisation of each frame while they compete, as convolutions end in one of each
-    channel: else the loudest of a sum wins. The derived network's do not."""
-
-    @model_validator(mode="after")
-    def _check_recompute(self) -> Self:
-        if self.recompute and not self.accelerated:
-            raise ValueError("recompute is of the accelerated supernet; leave accelerated true, or recompute false")
-        return self
-
-
-class DartsOptions(MixtureOptions):
-    """Options of `darts` (Liu et al. 2019, first order), with known cures against collapse, each off by default."""
-
-    beta_decay: NonNegativeFloat = 0.0
-    """Weight of the regulariser of beta-DARTS (Ye et al. 2022), reached linearly at the last epoch."""
-    skip_dropout: Fraction = 0.0
-    """Dropout on skip connections at the start, falling linearly to 0 (P-DARTS, Chen et al. 2019)."""
-    max_skips: PositiveInt | None = None
-    """Skip connections in any one derived cell at which the search stops (DARTS+, Liang et al. 2019)."""
-    selection: Literal["alpha", "perturbation"] = "alpha"
-    """How operations are picked at the end: by alpha, or by what their removal costs (DARTS-PT, Wang et al. 2021)."""
-    tuning_steps: Annotated[int, Field(ge=0)] = 10
-    """Training steps of the supernet between two decisions of `selection: perturbation`."""
-    eigenvalue: bool = False
-    """Record the dominant eigenvalue of the validation loss in alpha after each epoch (Zela et al. 2020)."""
-
-
-class SecondOrderOptions(DartsOptions):
-    """Options of `darts_second_order`."""
-
-
-class GumbelOptions(MixtureOptions):
-    """Options of `gumbel_darts` (SNAS, Xie et al. 2019; FBNet, Wu et al. 2019)."""
-
-    temperature: PositiveFloat = 1.0
-    final_temperature: PositiveFloat = 0.33
-
-
-class ProxylessOptions(GradientOptions):
-    """Options of `proxyless` (Cai et al. 2019)."""
-
-
-class RandomOneShotOptions(Section):
-    """Options of `random_one_shot` (SPOS, Guo et al. 2020)."""
-
-    samples: PositiveInt = 50
-    """Architectures compared on validation with shared weights."""
-
-
-class EnasOptions(Section):
-    """Options of `enas` (Pham et al. 2018)."""
-
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    """Epochs that train the weights on the untrained controller's paths before it learns."""
-    paths_per_update: PositiveInt = 20
-    """Paths between two updates of the controller; at the end of an epoch it learns from those that are left."""
-    controller_learning_rate: PositiveFloat = 3e-3
-    samples: PositiveInt = 20
-    """Architectures drawn from the trained controller and compared on validation."""
-
-
-class TrialOptions(Section):
-    """What every strategy takes that trains its candidates as trials of NNI."""
-
-    candidates: PositiveInt = 8
-    """Different architectures that are trained."""
-    concurrency: PositiveInt = 2
-    """Trials at once; the processor's threads are divided among them."""
-    epochs: PositiveInt | None = None
-    """Epochs of each candidate; a third of the retrain recipe's where absent."""
-    max_cost: CostLimit | None = None
-    """Candidates above it are never trained."""
-
-
-class RandomOptions(TrialOptions):
-    """Options of `random`: candidates drawn uniformly from the space."""
-
-
-class GridOptions(TrialOptions):
-    """Options of `grid`: every architecture of a small space, in order or shuffled."""
-
-    shuffle: bool = True
-    """Whether the order is drawn over the whole space; else the space's own, which must then be small enough."""
-
-
-class EvolutionOptions(TrialOptions):
-    """Options of `evolution` (regularised evolution, Real et al. 2019)."""
-
-    population_size: PositiveInt | None = None
-    """Candidates that stay in the population, the first of them random; half of all where absent."""
-    sample_size: PositiveInt | None = None
-    """Individuals of which the best becomes a parent; half of the population where absent."""
-    mutation_probability: Annotated[float, Field(gt=0, le=1)] = 0.1
-    """Chance that a choice is drawn anew."""
-
-    @property
-    def population(self) -> int:
-        """Size of the population."""
-        return self.population_size or max(1, self.candidates // 2)
-
-    @property
-    def parents(self) -> int:
-        """Individuals of which the best becomes a parent."""
-        return self.sample_size or max(1, self.population // 2)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.population_size is not None and self.population_size >= self.candidates:
-            raise ValueError(_all_random("population_size", self.population_size, self.candidates))
-        if self.parents > self.population:
-            raise ValueError(f"sample_size: {self.parents} is more than the population of {self.population}")
-        return self
-
-
-class TpeOptions(TrialOptions):
-    """Options of `tpe` (Bergstra et al. 2011)."""
-
-    startup: PositiveInt | None = None
-    """Candidates that are drawn uniformly before the estimator chooses; half of all where absent."""
-
-    @property
-    def random_start(self) -> int:
-        """Candidates that are drawn uniformly."""
-        return self.startup or max(1, self.candidates // 2)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.startup is not None and self.startup >= self.candidates:
-            raise ValueError(_all_random("startup", self.startup, self.candidates))
-        return self
-
-
-class PolicyRlOptions(TrialOptions):
-    """Options of `policy_rl` (Zoph & Le 2017, with proximal policy optimisation)."""
-
-    samples_per_update: PositiveInt | None = None
-    """Candidates between two updates of the policy; a quarter of all where absent."""
-    learning_rate: PositiveFloat = 1e-3
-    """Learning rate of the policy; NNI's own 1e-4 is made for thousands of candidates."""
-
-    @property
-    def per_update(self) -> int:
-        """Candidates between two updates."""
-        return self.samples_per_update or max(1, self.candidates // 4)
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.samples_per_update is not None and self.samples_per_update >= self.candidates:
-            raise ValueError(_all_random("samples_per_update", self.samples_per_update, self.candidates))
-        return self
-
-
-def _all_random(name: str, value: int, candidates: int) -> str:
-    return f"{name}: {value} is not less than candidates ({candidates}), so that every candidate would be random"
-
-
-ONE_SHOT: dict[str, type[Section]] = {
-    "darts": DartsOptions,
-    "darts_second_order": SecondOrderOptions,
-    "gumbel_darts": GumbelOptions,
-    "proxyless": ProxylessOptions,
-    "random_one_shot": RandomOneShotOptions,
-    "enas": EnasOptions,
+FAMILIES: dict[Family, str] = {
+    "one-shot": "train one supernet that holds every operation",
+    "multi-trial": "train each candidate by itself, as a trial of NNI",
 }
-"""Strategies that train one supernet."""
 
-MULTI_TRIAL: dict[str, type[TrialOptions]] = {
-    "random": RandomOptions,
-    "grid": GridOptions,
-    "evolution": EvolutionOptions,
-    "tpe": TpeOptions,
-    "policy_rl": PolicyRlOptions,
-}
-"""Strategies that train each candidate by itself, as a trial of NNI."""
 
-STRATEGY_OPTIONS: dict[str, type[Section]] = {**ONE_SHOT, **MULTI_TRIAL}
-"""Every strategy and its options."""
+@dataclass(frozen=True)
+class Need:
+    """What a strategy needs beyond the package.
+
+    Attributes:
+        extra: the extra of this package that brings it.
+        package: its name, as it is imported.
+        instead: the strategies that do without.
+    """
+
+    extra: str
+    package: str
+    instead: str
+
+    def is_met(self) -> bool:
+        """Whether the package can be imported."""
+        try:
+            import_module(self.package)
+        except ImportError:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class Strategy(Entry[Callable[..., Any]]):
+    """A search strategy. Its code makes NNI's strategy.
+
+    One that is one-shot is called with its options, the bound on the gradient's norm and the terms of the loss; one
+    that is multi-trial with its options and a seed.
+
+    Attributes:
+        family: whether it trains one supernet, or each candidate by itself.
+        options: the options that it takes.
+        optimises: what it moves, and by which figure.
+        needs: what it needs beyond the package.
+    """
+
+    family: Family
+    options: type[StrategyOptions]
+    optimises: str
+    needs: Need | None = None
+
+    @property
+    def installed(self) -> bool:
+        """Whether all that it needs is installed."""
+        return self.needs is None or self.needs.is_met()
+
+    def check_installed(self) -> None:
+        """Refuse a strategy that lacks a package.
+
+        Raises:
+            ConfigError: with the extra to install, and the strategies that need none.
+        """
+        if self.needs is not None and not self.installed:
+            raise ConfigError(
+                f"strategy {self.name} needs {self.needs.package}, which is not installed; "
+                f"pip install 'nni_emodarts[{self.needs.extra}]', or take {self.needs.instead}"
+            )
+
+    def defaults(self) -> Iterator[tuple[str, str]]:
+        """Its options with their defaults, as they are written after `search.options.`."""
+        for name, field in self.options.model_fields.items():
+            default = field.get_default(call_default_factory=True)
+            if default is None:
+                yield name, "none"
+            elif isinstance(default, Section):
+                yield from ((f"{name}.{key}", f"{value}") for key, value in default.model_dump().items())
+            else:
+                yield name, f"{default}".lower() if isinstance(default, bool) else f"{default}"
+
+
+_ONE_SHOT, _TRIALS = "nni_emodarts.search.one_shot", "nni_emodarts.search.multi_trial.strategies"
+
+STRATEGIES = Registry(
+    "strategy",
+    Strategy(
+        "darts",
+        f"{_ONE_SHOT}.darts:Darts",
+        "one-shot",
+        DartsOptions,
+        "alphas of a supernet, by the loss of the second half of the training part (Liu et al. 2019)",
+    ),
+    Strategy(
+        "darts_second_order",
+        f"{_ONE_SHOT}.darts:DartsSecondOrder",
+        "one-shot",
+        SecondOrderOptions,
+        "as darts, through one step of the weights",
+    ),
+    Strategy(
+        "gumbel_darts",
+        f"{_ONE_SHOT}.darts:GumbelDarts",
+        "one-shot",
+        GumbelOptions,
+        "alphas, through sampled one-hot choices that grow harder (SNAS, FBNet)",
+    ),
+    Strategy(
+        "proxyless",
+        f"{_ONE_SHOT}.proxyless:Proxyless",
+        "one-shot",
+        ProxylessOptions,
+        "alphas, by comparing two sampled paths at a time (Cai et al. 2019)",
+    ),
+    Strategy(
+        "random_one_shot",
+        f"{_ONE_SHOT}.random_one_shot:RandomOneShot",
+        "one-shot",
+        RandomOneShotOptions,
+        "nothing while it trains uniformly sampled paths; then the best sample by validation (SPOS)",
+    ),
+    Strategy(
+        "enas",
+        f"{_ONE_SHOT}.enas:Enas",
+        "one-shot",
+        EnasOptions,
+        "a controller that samples paths, by their UAR on the second half (Pham et al. 2018)",
+        Need("rl", "tianshou", "random_one_shot, which also searches by single paths"),
+    ),
+    Strategy(
+        "random",
+        f"{_TRIALS}:make_random",
+        "multi-trial",
+        RandomOptions,
+        "nothing: uniform draws, the best by validation UAR",
+    ),
+    Strategy(
+        "grid",
+        f"{_TRIALS}:make_grid",
+        "multi-trial",
+        GridOptions,
+        "nothing: every architecture in a drawn order, the best by validation UAR",
+    ),
+    Strategy(
+        "evolution",
+        f"{_TRIALS}:make_evolution",
+        "multi-trial",
+        EvolutionOptions,
+        "a population by tournament and mutation, by validation UAR (Real et al. 2019)",
+    ),
+    Strategy(
+        "tpe",
+        f"{_TRIALS}:make_tpe",
+        "multi-trial",
+        TpeOptions,
+        "densities of good and bad choices, label by label, by validation UAR (Bergstra et al. 2011)",
+    ),
+    Strategy(
+        "policy_rl",
+        f"{_TRIALS}:make_policy_rl",
+        "multi-trial",
+        PolicyRlOptions,
+        "a recurrent policy by proximal policy optimisation, by validation UAR (Zoph & Le 2017)",
+        Need("rl", "tianshou", "evolution or tpe"),
+    ),
+)
+"""Every strategy, in the order of its document."""
+
+
+def of_family(family: Family) -> list[Strategy]:
+    """The strategies of a family."""
+    return [strategy for strategy in STRATEGIES.values() if strategy.family == family]
+
+
+def find_strategy(name: str, family: Family) -> Strategy:
+    """The strategy of a name.
+
+    Raises:
+        ConfigError: the family has none of this name.
+    """
+    if name not in STRATEGIES or STRATEGIES[name].family != family:
+        known = [strategy.name for strategy in of_family(family)]
+        raise ConfigError(f"strategy {name!r} does not {FAMILIES[family]}{nearest(name, known)}")
+    return STRATEGIES[name]
 
 
 def options_for(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Of some options those that a strategy takes."""
-    known = STRATEGY_OPTIONS[strategy].model_fields
+    known = STRATEGIES[strategy].options.model_fields
     return {key: value for key, value in options.items() if key in known}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from nni_emodarts.config.strategies import MULTI_TRIAL
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
@@ -43,12 +43,14 @@ def search(
         The architecture, also written to the folder.
 
     Raises:
-        ConfigError: the strategy cannot search this space.
+        ConfigError: the strategy cannot search this space, or lacks a package.
         DivergenceError: the loss is no number any more.
         RunFolderError: the folder holds a search with other settings.
     """
     config = task.config
-    if config.search.strategy in MULTI_TRIAL:
+    strategy = STRATEGIES[config.search.strategy]
+    strategy.check_installed()
+    if strategy.family == "multi-trial":
         return search_by_trials(task, folder, progress, report)
     device = pick_device(config.device)
     check_space(config.search, config.space)

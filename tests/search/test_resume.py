@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
 from nni_emodarts.search.run import search
 from nni_emodarts.training.task import EmotionTask
@@ -45,8 +45,8 @@ def configured(manifest: Path, strategy: str, fast: list[str]) -> ExperimentConf
 
 def needs_extra(strategy: str) -> Any:
     """The strategy, skipped where the extra that it needs is not installed."""
-    missing = strategy == "enas" and default_policy is None
-    return pytest.param(strategy, marks=pytest.mark.skipif(missing, reason="needs the extra rl"))
+    missing = not STRATEGIES[strategy].installed
+    return pytest.param(strategy, marks=pytest.mark.skipif(missing, reason="needs its extra"))
 
 
 @pytest.mark.parametrize("strategy", [needs_extra(strategy) for strategy in OPTIONS])

@@ -3,7 +3,7 @@
 import math
 
 from nni_emodarts.config import FeatureConfig, SpaceConfig
-from nni_emodarts.config.strategies import CostLimit, CostMetric
+from nni_emodarts.config.strategy_options import CostLimit, CostMetric
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs.table import architecture_cost, operation_costs

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from nni_emodarts.config import NONE, SpaceConfig
-from nni_emodarts.config.strategies import CostMetric
+from nni_emodarts.config.strategy_options import CostMetric
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
 from nni_emodarts.models.costs.latency import latency
 from nni_emodarts.models.costs.layout import lay_out

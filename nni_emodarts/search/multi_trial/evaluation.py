@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.config.strategies import TrialOptions
+from nni_emodarts.config.strategy_options import TrialOptions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.config.strategies import GridOptions, TrialOptions
+from nni_emodarts.config.strategy_options import GridOptions, TrialOptions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.models.architecture import Architecture
@@ -60,7 +60,7 @@ def search_by_trials(
     """
     config = task.config
     options = cast(TrialOptions, config.search.strategy_options())
-    check_searchable(config.search.strategy, options, config.space)
+    check_searchable(options, config.space)
     pick_device(config.device)  # a device that is not there is refused before any trial fails for it
     accepts = accepts or _within(config, task.corpus.num_classes)
     folder.begin()

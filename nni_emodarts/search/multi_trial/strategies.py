@@ -1,14 +1,14 @@
-"""Names of multi-trial strategies -> NNI's strategies, each mended where NNI's own is broken."""
+"""Strategies that train each candidate by itself: NNI's, each mended where NNI's own is broken."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
 from nni import NoMoreTrialError
 
-from nni_emodarts.config import SpaceConfig, nearest
-from nni_emodarts.config.strategies import (
+from nni_emodarts.config import SpaceConfig
+from nni_emodarts.config.strategies import find_strategy
+from nni_emodarts.config.strategy_options import (
     EvolutionOptions,
     GridOptions,
     PolicyRlOptions,
@@ -68,16 +68,18 @@ class Tpe(TPE):  # type: ignore[misc]
             self.engine.submit_models(model)
 
 
-def _random(options: RandomOptions, seed: int) -> Strategy:
+def make_random(options: RandomOptions, seed: int) -> Strategy:
+    """NNI's class."""
     return Random(seed=seed)
 
 
-def _grid(options: GridOptions, seed: int) -> Strategy:
+def make_grid(options: GridOptions, seed: int) -> Strategy:
     """NNI's class without its shuffle of each hundred: the space itself passes over the whole in drawn order."""
     return GridSearch(shuffle=False, seed=seed)
 
 
-def _evolution(options: EvolutionOptions, seed: int) -> Strategy:
+def make_evolution(options: EvolutionOptions, seed: int) -> Strategy:
+    """NNI's class, mended."""
     return Evolution(
         population_size=options.population,
         sample_size=options.parents,
@@ -86,12 +88,12 @@ def _evolution(options: EvolutionOptions, seed: int) -> Strategy:
     )
 
 
-def _tpe(options: TpeOptions, seed: int) -> Strategy:
-    """Told to maximise, since NNI's minimises where nothing is said, and to begin before 20 random draws."""
+def make_tpe(options: TpeOptions, seed: int) -> Strategy:
+    """NNI's tuner set to maximise, as it minimises by default, and to begin before 20 random draws."""
     return Tpe(optimize_mode="maximize", seed=seed, tpe_args={"n_startup_jobs": options.random_start})
 
 
-def _policy_rl(options: PolicyRlOptions, seed: int) -> Strategy:
+def make_policy_rl(options: PolicyRlOptions, seed: int) -> Strategy:
     """NNI's class; its policy draws from the global generators, and its first update would come after 20 candidates."""
     pl.seed_everything(seed, verbose=False)
     return PolicyBasedRL(
@@ -101,32 +103,21 @@ def _policy_rl(options: PolicyRlOptions, seed: int) -> Strategy:
     )
 
 
-_STRATEGIES: dict[str, Callable[[Any, int], Strategy]] = {
-    "random": _random,
-    "grid": _grid,
-    "evolution": _evolution,
-    "tpe": _tpe,
-    "policy_rl": _policy_rl,
-}
-
-
 def make_multi_trial(name: str, options: TrialOptions, seed: int) -> Strategy:
-    """The strategy of a name.
+    """NNI's strategy that chooses the candidates.
 
     Args:
-        name: key of a strategy.
+        name: the strategy's name.
         options: the strategy's own options.
         seed: seed of its draws; with one trial at a time, equal seeds draw equal candidates.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: no strategy of this name trains candidates as trials.
     """
-    if name not in _STRATEGIES:
-        raise ConfigError(f"strategy {name!r} trains no candidates as trials{nearest(name, _STRATEGIES)}")
-    return _STRATEGIES[name](options, seed)
+    return find_strategy(name, "multi-trial").load()(options, seed)
 
 
-def check_searchable(name: str, options: TrialOptions, space: SpaceConfig) -> None:
+def check_searchable(options: TrialOptions, space: SpaceConfig) -> None:
     """Refuse what would fail or mislead, before anything is trained.
 
     Raises:
@@ -139,13 +130,3 @@ def check_searchable(name: str, options: TrialOptions, space: SpaceConfig) -> No
             f"all sit in one corner of it; set search.options.shuffle=true, search.options.candidates={size}, choose "
             f"fewer operations in the section space, or take the strategy random"
         )
-    if name == "policy_rl" and not rl_available():
-        raise ConfigError(
-            "strategy policy_rl needs tianshou, which is not installed; pip install 'nni_emodarts[rl]', or take "
-            "evolution or tpe, which need nothing more"
-        )
-
-
-def rl_available() -> bool:
-    """Whether the packages of the extra `rl` are installed."""
-    return default_policy is not None

@@ -1,15 +1,14 @@
-"""Whether a strategy can search a space, told before anything is trained."""
+"""Whether a strategy can search a space, checked before anything is trained."""
 
 import math
 
 from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import derivable, nodes
-from nni_emodarts.nni_bridge.nas import default_policy
 
 
 def check_space(search: SearchConfig, space: SpaceConfig) -> None:
-    """Refuse a space that the strategy cannot search, or a strategy that lacks a package.
+    """Refuse a space that the strategy cannot search.
 
     Raises:
         ConfigError: with the reason and what would do instead.
@@ -19,12 +18,7 @@ def check_space(search: SearchConfig, space: SpaceConfig) -> None:
             f"strategy {search.strategy}: the space holds a single architecture, so that there is nothing to search; "
             f"give cnn_primitives or seqnn_primitives a second operation, or a cell a second node"
         )
-    if search.strategy == "enas" and default_policy is None:
-        raise ConfigError(
-            "strategy enas needs tianshou, which is not installed; pip install 'nni_emodarts[rl]', or take "
-            "random_one_shot, which also searches by single paths and needs nothing more"
-        )
-    parts = getattr(search.strategy_options(), "partial_channels", 1)
+    parts = search.strategy_options().channel_parts
     common = math.gcd(space.cnn_channels, space.seqnn_width)
     if common % parts:
         divisors = [str(number) for number in range(1, common + 1) if common % number == 0]

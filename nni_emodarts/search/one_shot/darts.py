@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.config.strategies import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
+from nni_emodarts.config.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.data.batches.batches import Batch
 from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.costs import taken_probabilities

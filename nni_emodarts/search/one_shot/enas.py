@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nni_emodarts.config.strategies import EnasOptions
+from nni_emodarts.config.strategy_options import EnasOptions
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation

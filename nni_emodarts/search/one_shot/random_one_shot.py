@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from nni_emodarts.config.strategies import RandomOneShotOptions
+from nni_emodarts.config.strategy_options import RandomOneShotOptions
 from nni_emodarts.data.batches.batches import Batch
 from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation

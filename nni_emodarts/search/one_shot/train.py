@@ -171,7 +171,7 @@ def _train(
 
 def _competing_space(config: ExperimentConfig) -> SpaceConfig:
     """The space as the supernet holds it: recurrences may be normalised for the time in which they compete."""
-    if getattr(config.search.strategy_options(), "normalized_recurrence", False):
+    if config.search.strategy_options().normalizes_recurrence:
         return config.space.model_copy(update={"seqnn_normalization": True})
     return config.space
 
@@ -179,8 +179,8 @@ def _competing_space(config: ExperimentConfig) -> SpaceConfig:
 def _terms(task: FoldTask) -> list[Term]:
     """What the configuration adds to the loss of the alphas: a cost of the derived network."""
     config, corpus = task.config, task.corpus
-    penalty = getattr(config.search.strategy_options(), "cost", None)
-    if penalty is None or not penalty.weight:
+    penalty = config.search.strategy_options().penalty
+    if not penalty.weight:
         return []
     frames = frames_per_second(config.features)
     costs = operation_costs(config.space, corpus.input_shape, corpus.num_classes, penalty.metric, frames)

@@ -7,7 +7,7 @@ import pytest
 from drawn_networks import SMALL
 
 from nni_emodarts.config import FeatureConfig
-from nni_emodarts.config.strategies import CostLimit
+from nni_emodarts.config.strategy_options import CostLimit
 from nni_emodarts.data.features import FeatureExtractor
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import architecture_cost, check_limit, frames_per_second, operation_costs, within

@@ -10,7 +10,7 @@ from torch import nn
 
 from nni_emodarts import EmoDartsSpace, build_model, load_preset
 from nni_emodarts.config import NONE, load_config
-from nni_emodarts.config.strategies import ONE_SHOT
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
 from nni_emodarts.models.space.cells import Node
@@ -24,7 +24,7 @@ LENGTHS = torch.tensor([20, 11])
 def supernet(name: str) -> tuple[EmoDartsSpace, Any]:
     """A supernet of single paths, and the module that searches it."""
     torch.manual_seed(0)
-    strategy = make_strategy(name, ONE_SHOT[name](), 5.0, [])
+    strategy = make_strategy(name, STRATEGIES[name].options(), 5.0, [])
     space = strategy.mutate_model(EmoDartsSpace(**load_preset("tiny"), num_classes=4))
     task = nn.Module()
     task.model = space

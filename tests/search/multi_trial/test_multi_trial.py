@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from nni_emodarts.config import SpaceConfig, load_config
-from nni_emodarts.config.strategies import MULTI_TRIAL, TrialOptions
+from nni_emodarts.config.strategies import STRATEGIES, of_family
+from nni_emodarts.config.strategy_options import TrialOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_sample
@@ -18,11 +19,11 @@ from nni_emodarts.nni_bridge.nas import ExecutionEngine, FinalMetricEvent, Model
 from nni_emodarts.search.multi_trial.engines import InlineTraining
 from nni_emodarts.search.multi_trial.ledger import PATIENCE, Ledger
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
-from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial, rl_available
+from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial
 
-STRATEGIES = [
-    pytest.param(name, marks=pytest.mark.skipif(name == "policy_rl" and not rl_available(), reason="needs tianshou"))
-    for name in MULTI_TRIAL
+NAMES = [
+    pytest.param(strategy.name, marks=pytest.mark.skipif(not strategy.installed, reason="needs its extra"))
+    for strategy in of_family("multi-trial")
 ]
 PLANTED = SpaceConfig(
     cnn_cells=1, cnn_nodes=1, reduction_cells=(),
@@ -45,7 +46,9 @@ def goodness(architecture: Architecture) -> float:
 
 
 def options_of(name: str, **given: Any) -> TrialOptions:
-    return MULTI_TRIAL[name].model_validate(given)
+    options = STRATEGIES[name].options.model_validate(given)
+    assert isinstance(options, TrialOptions)
+    return options
 
 
 def drive(
@@ -73,14 +76,14 @@ def best_of(ledger: Ledger) -> float:
     return max(entry.val_uar or 0.0 for entry in ledger.entries.values())
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_draws_the_same_candidates(name: str) -> None:
     first, again, other = (drive(name, seed, 10)[1] for seed in (3, 3, 4))
     assert first == again != other
     assert len(set(first)) == len(first) == 10, "none is trained twice"
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_candidate_is_a_network_of_the_space(name: str) -> None:
     space = load_config("tiny").space
     ledger, trained = drive(name, 1, 12, space, figure=lambda architecture: len(architecture.id) / 100)
@@ -90,7 +93,7 @@ def test_every_candidate_is_a_network_of_the_space(name: str) -> None:
         assert Architecture.from_choices(space, flat_sample(entry.architecture), 4, (1, 40)).id == entry.architecture.id
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_small_space_is_covered_and_then_left(name: str) -> None:
     space = PLANTED.model_copy(update={"cnn_primitives": ("skip_connect",), "seqnn_primitives": ("lstm_1", "rnn_1")})
     ledger, trained = drive(name, 0, 50, space)
@@ -103,7 +106,7 @@ def successes(name: str, candidates: int, seeds: int = 20) -> float:
     return sum(best_of(drive(name, seed, candidates)[0]) == 1.0 for seed in range(seeds)) / seeds
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_planted_architecture_is_found(name: str) -> None:
     """40 different ones of 81, of which one is planted: drawn evenly, it is among them with a chance of 40/81.
 
@@ -156,7 +159,7 @@ def test_a_finished_search_trains_nothing() -> None:
     assert drive("random", 2, 6, known=known)[1] == []
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_rejected_candidates_are_never_trained_and_do_not_count(name: str) -> None:
     def accepts(architecture: Architecture) -> bool:
         return architecture.choices["seqnn_2_0"] != "lstm_1"
@@ -176,7 +179,7 @@ def test_a_strategy_that_brings_nothing_acceptable_is_given_up(name: str) -> Non
     assert len(ledger.rejected) <= PATIENCE
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_failing_candidates_do_not_sink_a_search(name: str) -> None:
     def figure(architecture: Architecture) -> float:
         if architecture.choices["seqnn_2_0"] == "lstm_1":
@@ -233,7 +236,7 @@ class ThreadedTraining(ExecutionEngine):  # type: ignore[misc]
         return ""
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", NAMES)
 def test_several_at_once(name: str) -> None:
     engine = ThreadedTraining(4)
     ledger, _ = drive(name, 1, 20, engine=engine, concurrency=4)
@@ -243,14 +246,11 @@ def test_several_at_once(name: str) -> None:
         assert entry.val_uar == goodness(entry.architecture), "each figure stands with its own architecture"
 
 
-def test_what_cannot_be_searched_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_searched_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"8 candidates of a space of 81 .*shuffle=true.*random"):
-        check_searchable("grid", options_of("grid", shuffle=False), PLANTED)
-    check_searchable("grid", options_of("grid", shuffle=False, candidates=81), PLANTED)
-    monkeypatch.setattr("nni_emodarts.search.multi_trial.strategies.rl_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"tianshou.*nni_emodarts\[rl\].*evolution"):
-        check_searchable("policy_rl", options_of("policy_rl"), PLANTED)
-    with pytest.raises(ConfigError, match="darts"):
+        check_searchable(options_of("grid", shuffle=False), PLANTED)
+    check_searchable(options_of("grid", shuffle=False, candidates=81), PLANTED)
+    with pytest.raises(ConfigError, match="'darts' does not train each candidate by itself"):
         make_multi_trial("darts", options_of("random"), 0)
 
 

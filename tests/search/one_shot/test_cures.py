@@ -10,7 +10,7 @@ import torch
 
 from nni_emodarts import EmoDartsSpace, load_preset
 from nni_emodarts.config import load_config
-from nni_emodarts.config.strategies import DartsOptions
+from nni_emodarts.config.strategy_options import DartsOptions
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import ExpectedCost, operation_costs
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation, PartialOperation
@@ -284,5 +284,5 @@ def test_computing_again_without_the_accelerated_supernet_is_refused() -> None:
 
 
 def test_a_strategy_without_a_supernet_has_no_class_here() -> None:
-    with pytest.raises(ConfigError, match="trains no supernet"):
+    with pytest.raises(ConfigError, match=r"'random' does not train one supernet.*random_one_shot"):
         make_strategy("random", DartsOptions(), 5.0, [])

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.config.strategies import ONE_SHOT
+from nni_emodarts.config.strategies import STRATEGIES, Strategy, of_family
 from nni_emodarts.data.batches import Batch
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.nni_bridge.nas import (
@@ -23,7 +23,6 @@ from nni_emodarts.nni_bridge.nas import (
     Lightning,
     ModelSpace,
     RawFormatModelSpace,
-    default_policy,
 )
 from nni_emodarts.search.one_shot import InlineEngine, make_strategy
 from nni_emodarts.training.task import EmotionTask
@@ -109,7 +108,7 @@ def found(name: str, seed: int) -> dict[str, Any]:
     """What a search with this seed chooses."""
     torch.manual_seed(seed)
     task = EmotionTask(torch.ones(2), EPOCHS * STEPS, learning_rate=RATE, weight_decay=0.0)
-    strategy = make_strategy(name, ONE_SHOT[name].model_validate(OPTIONS[name]), 5.0, [])
+    strategy = make_strategy(name, STRATEGIES[name].options.model_validate(OPTIONS[name]), 5.0, [])
     with quiet():
         trainer = make_trainer(torch.device("cpu"), EPOCHS, [], gradient_clip=None)
         evaluator = Lightning(task, trainer, train_dataloaders=Stream(seed), val_dataloaders=Stream(1000 + seed))
@@ -127,12 +126,11 @@ def found(name: str, seed: int) -> dict[str, Any]:
     return choices
 
 
-def needs_extra(strategy: str) -> Any:
-    missing = strategy == "enas" and default_policy is None
-    return pytest.param(strategy, marks=pytest.mark.skipif(missing, reason="needs the extra rl"))
+def where_installed(strategy: Strategy) -> Any:
+    return pytest.param(strategy.name, marks=pytest.mark.skipif(not strategy.installed, reason="needs its extra"))
 
 
-@pytest.mark.parametrize("strategy", [needs_extra(strategy) for strategy in ONE_SHOT])
+@pytest.mark.parametrize("strategy", map(where_installed, of_family("one-shot")))
 def test_the_planted_architecture_is_found(strategy: str) -> None:
     hits = (1 for seed in range(SEEDS) if found(strategy, seed) == PLANTED)
     assert sum(islice(hits, LEAST[strategy])) == LEAST[strategy], "no more searches than it takes"

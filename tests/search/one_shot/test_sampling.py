@@ -1,5 +1,6 @@
 """Strategies that search by single paths, through whole searches of the small corpus."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,11 @@ import pytest
 import torch
 
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.nni_bridge.nas import default_policy
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search.one_shot import checks
 from nni_emodarts.search.one_shot.random_one_shot import RandomSearch
 from nni_emodarts.search.run import search
 
@@ -31,13 +31,21 @@ def configured(manifest: Path, strategy: str, *more: str) -> ExperimentConfig:
     return load_config("tiny", settings=[*QUICK, *more], options=options)
 
 
-def test_enas_without_its_packages_stops_before_training(
-    small_manifest: Path, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("strategy", "instead"), [("enas", "random_one_shot"), ("policy_rl", "evolution or tpe")])
+def test_a_strategy_without_its_packages_stops_before_training(
+    strategy: str,
+    instead: str,
+    small_manifest: Path,
+    small_corpus: Corpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(checks, "default_policy", None)
-    config = configured(small_manifest, "enas")
-    with pytest.raises(ConfigError, match=r"needs tianshou.*pip install 'nni_emodarts\[rl\]'"):
+    monkeypatch.setitem(sys.modules, "tianshou", None)
+    config = configured(small_manifest, strategy)
+    says = rf"{strategy} needs tianshou.*pip install 'nni_emodarts\[rl\]', or take .*{instead}"
+    with pytest.raises(ConfigError, match=says):
         search(FoldTask.of(config, small_corpus, 0, 1), RunFolder.claim(tmp_path / "out"))
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_the_gradient_of_sampled_paths_is_clipped(
@@ -77,7 +85,7 @@ def test_the_cost_penalty_moves_the_alphas_of_proxyless_towards_cheap_operations
     assert set(alphas.loc[alphas["label"] == "normal_3", "choice"]) == {"0+1", "0+2", "1+2"}
 
 
-@pytest.mark.skipif(default_policy is None, reason="needs the extra rl")
+@pytest.mark.skipif(not STRATEGIES["enas"].installed, reason="needs the extra rl")
 def test_the_controller_of_enas_outlives_the_training(
     small_manifest: Path, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from nni_emodarts import EmoDartsSpace
 from nni_emodarts.config import CNN_PRIMITIVES, SCOPES
-from nni_emodarts.config.strategies import DartsOptions, GumbelOptions
+from nni_emodarts.config.strategy_options import DartsOptions, GumbelOptions
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell, plain_states
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.search.one_shot import make_strategy
