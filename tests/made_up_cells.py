@@ -16,8 +16,8 @@ FAILING: set[Cell] = set()
 DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
 
 
-def noted_price(task: FoldTask, payer: Method, figures: dict[str, Any], *rest: Any) -> float:
-    """Stands in for `nni_emodarts.benchmark.jobs.price_here`: any machine is like any other."""
+def noted_budget(task: FoldTask, source: Method, figures: dict[str, Any], *rest: Any) -> float:
+    """Stands in for `nni_emodarts.benchmark.jobs.budget_here`: any machine is like any other."""
     return float(figures["search_cpu_seconds"])
 
 

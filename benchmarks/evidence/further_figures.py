@@ -12,7 +12,7 @@ from nni_emodarts.models.baselines.svm import SVMS
 
 Held = Mapping[str, Sequence[dict[str, Any]]]
 """Name -> cells of each method."""
-_PRICES = ("search_cpu_seconds", "budget_cpu_seconds", "payer_cpu_seconds")
+_BUDGETS = ("search_cpu_seconds", "budget_cpu_seconds", "payer_cpu_seconds")
 
 
 def further_figures(held: Held, planned: Sequence[str], chosen_by: Sequence[int], space: SpaceConfig) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def further_figures(held: Held, planned: Sequence[str], chosen_by: Sequence[int]
         "untouched": _compared({name: _other_seeds(name, held[name], chosen_by) for name in held if name in planned}),
         "unplanned": _compared({name: held[name] for name in held if name not in planned or name == FIRST_CHOICE}),
         "costs": [cost for name, cells in held.items() for cost in _costs(name, cells)],
-        "prices": _prices(held.get("random_search", ())),
+        "prices": _budgets(held.get("random_search", ())),
         "operations": {
             "expected": expected_shares(space),
             "found": {name: _count(cells) for name, cells in architectures.items()},
@@ -76,10 +76,10 @@ def _machine(environment: Mapping[str, Any]) -> str:
     return f"{environment['processor']}" + ("" if device == "cpu" else f" with {device}")
 
 
-def _prices(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _budgets(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """What random search spent, what it might, and what DARTS' searches had cost where they ran: by seed, all folds."""
     return [
-        {"seed": seed, **{key: round(sum(cell[key] for cell in cells if cell["seed"] == seed), 1) for key in _PRICES}}
+        {"seed": seed, **{key: round(sum(cell[key] for cell in cells if cell["seed"] == seed), 1) for key in _BUDGETS}}
         for seed in sorted({cell["seed"] for cell in cells})
     ]
 

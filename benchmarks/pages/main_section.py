@@ -52,7 +52,7 @@ def paragraphs(table: Table, about: str) -> list[str]:
         _chart(table),
         _figures(table["methods"]),
         missing_text(table),
-        _prices(table["prices"]),
+        _budgets(table["prices"]),
         _differences(table),
         _untouched(table),
         _unplanned(table["unplanned"]),
@@ -118,12 +118,12 @@ def _search_cost(method: Table) -> str:
     return f"{method['search_cpu_seconds']:,.0f}" + ("" if budget is None else f" (budget {budget:,.0f})")
 
 
-def _prices(prices: Sequence[Table]) -> str:
+def _budgets(rows: Sequence[Table]) -> str:
     """What became of the budget of random search, whose last candidate goes beyond it."""
-    if not prices:
+    if not rows:
         return ""
-    spent, budget = (sum(row[key] for row in prices) for key in ("search_cpu_seconds", "budget_cpu_seconds"))
-    seeds = "; ".join(f"seed {row['seed']} {_price(row)}" for row in prices)
+    spent, budget = (sum(row[key] for row in rows) for key in ("search_cpu_seconds", "budget_cpu_seconds"))
+    seeds = "; ".join(f"seed {row['seed']} {_budget(row)}" for row in rows)
     return (
         f"Random search spent {spent / budget - 1:.0%} more than its budget, since its last candidate is trained to "
         "the end. Its budget is what the search of DARTS on the same fold and seed costs on the same kind of machine; "
@@ -132,7 +132,7 @@ def _prices(prices: Sequence[Table]) -> str:
     )
 
 
-def _price(row: Table) -> str:
+def _budget(row: Table) -> str:
     """A budget beside what the searches had cost where they ran."""
     budget, noted = row["budget_cpu_seconds"], row["payer_cpu_seconds"]
     if abs(budget / noted - 1) <= _SAME_COST:

@@ -109,9 +109,9 @@ def _random_search(evidence: Evidence) -> str:
     names = evidence.having("darts", "random_search")
     if not names:
         return "Not yet: darts, random_search to be computed."
-    bought = [row["candidates"] for _, row in evidence.rows("random_search")]
-    answer = "Yes" if min(bought) >= _ENOUGH_CANDIDATES else "In part"
-    means = ", ".join(f"{mean:.1f}" for mean in bought)
+    candidates = [row["candidates"] for _, row in evidence.rows("random_search")]
+    answer = "Yes" if min(candidates) >= _ENOUGH_CANDIDATES else "In part"
+    means = ", ".join(f"{mean:.1f}" for mean in candidates)
     text = f"{means} candidates a search, trained shortly, the last of them beyond the CPU seconds of DARTS on its fold"
     return f"{answer}: {text}; uniform draws besides. Computed on: {', '.join(names)}."
 

@@ -69,7 +69,7 @@ def reference(preset: str, network: str) -> TorchNetwork:
 def _model(config: Any, network: str) -> nn.Module:
     shape = config.features.input_shape
     if network in BASELINES:
-        return BASELINES[network](CLASSES, shape)
+        return BASELINES[network].load()(CLASSES, shape)
     return build_model(random_architecture(config.space, CLASSES, shape, int(network)))
 
 

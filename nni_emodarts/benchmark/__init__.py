@@ -2,10 +2,31 @@
 
 A cell is one method on one fold with one seed. It is a small JSON file, written when the cell is finished: its figures,
 its cost, and a confusion matrix for each test speaker, which is all that pooling, intervals and tests need.
+
+Loaded when first used, so that methods can be listed without torch.
 """
 
-from nni_emodarts.benchmark.cells import Cell, settings_digest
-from nni_emodarts.benchmark.methods import METHODS, Method
-from nni_emodarts.benchmark.run import Tell, benchmark, compare
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from nni_emodarts.benchmark.cells import Cell, settings_digest
+    from nni_emodarts.benchmark.methods import METHODS, Method
+    from nni_emodarts.benchmark.run import Tell, benchmark, compare
+
+_HOMES = {
+    "METHODS": "methods",
+    "Cell": "cells",
+    "Method": "methods",
+    "Tell": "run",
+    "benchmark": "run",
+    "compare": "run",
+    "settings_digest": "cells",
+}
 __all__ = ["METHODS", "Cell", "Method", "Tell", "benchmark", "compare", "settings_digest"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

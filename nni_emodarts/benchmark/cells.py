@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from nni_emodarts.benchmark.methods import PAYER, Method
+from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.strategies import options_for
 from nni_emodarts.models.architecture import Architecture
@@ -34,9 +34,10 @@ class Cell:
         return folder / f"{self.method.name}-fold_{self.fold:02d}-seed_{self.seed}.json"
 
     @property
-    def payer(self) -> "Cell":
-        """The cell whose search says what this one may spend."""
-        return Cell(Method(PAYER), self.fold, self.seed)
+    def budget_source(self) -> "Cell | None":
+        """The cell whose search says what this one may spend, if any."""
+        name = self.method.budget_source
+        return None if name is None else Cell(Method(name), self.fold, self.seed)
 
 
 def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> str:
@@ -52,7 +53,8 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         del data[key]
     for key in ("manifest", "cache", "workers"):
         del data["data"][key]
-    data |= {"manifest": manifest, "revision": [REVISION, RANDOM_SEARCH_REVISION] if method.bought else REVISION}
+    revision = REVISION if method.budget_source is None else [REVISION, RANDOM_SEARCH_REVISION]
+    data |= {"manifest": manifest, "revision": revision}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy is None:

@@ -4,21 +4,17 @@ from typing import Any
 
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
-from nni_emodarts.benchmark.methods import RANDOM_SAMPLING, Method
-from nni_emodarts.benchmark.random_search import search_at_random
+from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.baselines import BASELINES, Baseline
-from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
-from nni_emodarts.models.space.draws import draw_architectures
+from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, SEARCH, RunFolder
-from nni_emodarts.search.run import search, search_cost
-from nni_emodarts.training.retrain import Design, retrain_fold
+from nni_emodarts.search.run import search_cost
+from nni_emodarts.training.retrain import retrain_fold
 
 _NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 
@@ -35,9 +31,10 @@ def compute_cell(
         progress: called after each step.
         budget: CPU seconds that random search may spend; other methods have no use for it.
     """
-    design, cost = _given(task, method), _NO_COST
-    if design is None:
+    if method.entry.kind == "search":
         design, cost = run_search(task, method, folder.child(SEARCH), progress, budget)
+    else:
+        design, cost = method.entry.load()(task, method), _NO_COST
     if not folder.has(METRICS):
         if isinstance(design, SvmDesign):
             measure_svm(task, design, folder, progress)
@@ -69,24 +66,6 @@ def compute_cell(
     return data
 
 
-def _given(task: FoldTask, method: Method) -> Design | SvmDesign | None:
-    """What a cell measures where nothing is searched for."""
-    space, corpus = task.config.space, task.corpus
-    if method.architecture is not None:
-        design = Architecture.load(method.architecture)
-        refuse_overlap({task.fold.index: task.overlap(design.origin)})
-        return design
-    if method.name in SVMS:
-        return SVMS[method.name]
-    if method.name in BASELINES:
-        return Baseline(method.name, space.dropout)
-    if method.name == RANDOM_SAMPLING:
-        seed = [task.seed, task.fold.index]
-        origin = {"strategy": RANDOM_SAMPLING, "seed": task.seed, "fold": task.fold.index}
-        return next(draw_architectures(space, corpus.num_classes, corpus.input_shape, seed, origin))
-    return None
-
-
 def run_search(
     task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
 ) -> tuple[Architecture, dict[str, Any]]:
@@ -96,10 +75,11 @@ def run_search(
     """
     if not folder.has(METRICS):
         folder.write_text(CONFIG, task.config.to_yaml())
-        if method.bought:
-            search_at_random(task, budget, folder, progress)
-        else:
+        search = method.entry.load()
+        if method.budget_source is None:
             search(task, folder, progress)
+        else:
+            search(task, budget, folder, progress)
     metrics = folder.read_json(METRICS)
     cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics), "val_uar": metrics["val_uar"]}
     if "candidates" in metrics:

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
+from nni_emodarts.benchmark.budget import budget_here
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.benchmark.methods import Method
-from nni_emodarts.benchmark.price import price_here
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, prepare
 from nni_emodarts.data.fold_task import FoldTask
@@ -28,7 +28,7 @@ from nni_emodarts.runtime.writing import write_json_file
 def compute_all(
     config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Figures of each missing cell, in the order in which they finish; those that spend after those that pay.
+    """Figures of each missing cell, in the order in which they finish; those with a budget after its sources.
 
     A cell that fails by itself keeps none of the others from being computed.
 
@@ -45,11 +45,11 @@ def compute_all(
         ConfigError: a process died.
     """
     failures: list[str] = []
-    for bought in (False, True):
-        batch = [cell for cell in missing if cell.method.bought == bought]
-        payable = [cell for cell in batch if not bought or cell.payer.file(cells).exists()]
-        failures += [f"{cell}: the search that pays for it failed" for cell in batch if cell not in payable]
-        for data, failure in _compute_batch(config, payable, cells, runs, workers, progress):
+    for with_budget in (False, True):
+        batch = [cell for cell in missing if (cell.budget_source is not None) == with_budget]
+        ready = [cell for cell in batch if cell.budget_source is None or cell.budget_source.file(cells).exists()]
+        failures += [f"{cell}: the search that sets its budget failed" for cell in batch if cell not in ready]
+        for data, failure in _compute_batch(config, ready, cells, runs, workers, progress):
             if failure:
                 failures.append(failure)
             else:
@@ -95,13 +95,15 @@ def _compute_job(
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
 
     try:
-        if cell.method.bought:
-            paid, payer = read_cell(cell.payer.file(file.parent)), cell.payer.method
-            budget = price_here(task(payer), payer, paid, run_folder("payer"), progress)
-            data = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
-            data |= {"budget_cpu_seconds": budget, "payer_cpu_seconds": paid["search_cpu_seconds"]}
-        else:
+        source = cell.budget_source
+        if source is None:
             data = compute_cell(task(cell.method), cell.method, run_folder(), progress)
+        else:
+            figures = read_cell(source.file(file.parent))
+            # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
+            budget = budget_here(task(source.method), source.method, figures, run_folder("payer"), progress)
+            data = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
+            data |= {"budget_cpu_seconds": budget, "payer_cpu_seconds": figures["search_cpu_seconds"]}
     except (DivergenceError, ExperimentError) as error:
         return {}, f"{cell}: {error}"
     write_json_file(file, data)

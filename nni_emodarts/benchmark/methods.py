@@ -1,20 +1,60 @@
 """What a benchmark measures."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
-from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
-from nni_emodarts.config import nearest
+from nni_emodarts.config.registry import Entry, Registry
 from nni_emodarts.config.strategies import STRATEGIES
-from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.svm import SVMS
 
 RANDOM_SAMPLING = "random_sampling"
 """One architecture drawn uniformly for each fold and seed: what the space and the recipe give without a search."""
-PAYER = "darts"
-"""The method whose search on the same fold and seed says what random search may spend."""
-METHODS = (*STRATEGIES, *BASELINES, *SVMS, RANDOM_SAMPLING, RANDOM_SEARCH)
-"""Names of all methods that need no architecture."""
+RANDOM_SEARCH = "random_search"
+"""The equal-budget baseline: random architectures for as long as another search took."""
+BUDGET_SOURCE = "darts"
+"""The method whose search on the same fold and seed sets the budget of random search."""
+
+Kind = Literal["search", "sample", "network", "svm"]
+
+
+@dataclass(frozen=True)
+class MethodEntry(Entry[Callable[..., Any]]):
+    """How a method comes to what is trained and scored.
+
+    The code of a search is called as `nni_emodarts.search.run.search` is, with the budget behind the task where there
+    is one. Any other code is called with the task and the method, and returns the design.
+
+    Attributes:
+        kind: `search`, an architecture that is searched inside each fold; `sample`, an architecture that is not;
+            `network`, a hand-designed one, which shares the space's dropout and nothing else of it; `svm`, a support
+            vector machine, which has features of its own and no recipe.
+        budget_source: the method whose search on the same fold and seed says what this one may spend, if any.
+    """
+
+    kind: Kind
+    budget_source: str | None = None
+
+
+_DESIGNS = "nni_emodarts.benchmark.designs"
+_CARRIED = MethodEntry("carried", f"{_DESIGNS}:carried", "sample")
+
+
+def _of_other_registries() -> Iterator[MethodEntry]:
+    """Every strategy, hand-designed network and support vector machine is a method."""
+    yield from (MethodEntry(name, "nni_emodarts.search.run:search", "search") for name in STRATEGIES)
+    yield from (MethodEntry(name, f"{_DESIGNS}:hand_designed", "network") for name in BASELINES)
+    yield from (MethodEntry(name, f"{_DESIGNS}:on_functionals", "svm") for name in SVMS)
+
+
+METHODS = Registry(
+    "method",
+    MethodEntry(RANDOM_SAMPLING, f"{_DESIGNS}:sampled", "sample"),
+    MethodEntry(RANDOM_SEARCH, "nni_emodarts.benchmark.random_search:search_at_random", "search", BUDGET_SOURCE),
+    derived=_of_other_registries,
+)
+"""All methods that need no architecture."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +70,33 @@ class Method:
     architecture: str | None = None
 
     def __post_init__(self) -> None:
-        if self.architecture is None and self.name not in METHODS:
-            raise ConfigError(f"method {self.name!r} is unknown{nearest(self.name, METHODS)}")
+        if self.architecture is None:
+            METHODS.find(self.name)
+
+    @property
+    def entry(self) -> MethodEntry:
+        """How it comes to what is trained and scored."""
+        return METHODS[self.name] if self.architecture is None else _CARRIED
+
+    @property
+    def budget_source(self) -> str | None:
+        """The method whose search says what it may spend, if any."""
+        return self.entry.budget_source
 
     @property
     def strategy(self) -> str | None:
         """The strategy whose settings decide what it finds, where it searches inside each fold.
 
-        Of random search they are those of the search that it is given the cost of.
+        Where another method's search sets its budget, they are those of that search.
         """
-        if self.bought:
-            return PAYER
-        return self.name if self.architecture is None and self.name in STRATEGIES else None
-
-    @property
-    def bought(self) -> bool:
-        """Whether it is random search, which spends what another method's search cost."""
-        return self.architecture is None and self.name == RANDOM_SEARCH
+        return (self.budget_source or self.name) if self.entry.kind == "search" else None
 
     @property
     def hand_designed(self) -> bool:
-        """Whether it is a hand-designed network, which shares the space's dropout and nothing else of it."""
-        return self.architecture is None and self.name in BASELINES
+        """Whether it is a hand-designed network."""
+        return self.entry.kind == "network"
 
     @property
     def svm(self) -> bool:
-        """Whether it is a support vector machine, which has features of its own and no recipe."""
-        return self.architecture is None and self.name in SVMS
+        """Whether it is a support vector machine."""
+        return self.entry.kind == "svm"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nni_emodarts.benchmark.methods import RANDOM_SEARCH
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.architecture import Architecture
@@ -12,7 +13,6 @@ from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENV
 from nni_emodarts.search.multi_trial.evaluation import evaluate_candidate
 from nni_emodarts.training.trainer import environment_of, pick_device
 
-RANDOM_SEARCH = "random_search"
 _STREAM = 1
 """Sets its draws apart from those of random sampling, so that the two say different things."""
 
@@ -21,7 +21,7 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
     """Train random architectures on a fold's training part and take the best on validation (Li & Talwalkar 2019).
 
     Each is trained by the retrain recipe as a supernet is: for `search.epochs`, at `search.coarseness`, so that a
-    budget that pays for one supernet pays for several candidates. Another one is begun as long as the budget is not
+    budget of one supernet is enough for several candidates. Another one is begun as long as the budget is not
     used up, so that random search spends at least what it is given, and there is always one. The test part is never
     read. Candidates whose figures are in the folder are not trained again. One that diverges is counted, and what it
     took is spent.

@@ -7,8 +7,7 @@ from typing import Any
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
-from nni_emodarts.benchmark.methods import PAYER, Method
-from nni_emodarts.benchmark.random_search import RANDOM_SEARCH
+from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_manifest
@@ -106,8 +105,8 @@ def benchmark(
         RunFolder.claim(folder, resume=True)
     wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
     manifest = load_manifest(config.data).digest
-    _refuse_without_payer(wanted, cells)
-    for cell in (*wanted, *_payers(wanted)):
+    _refuse_without_budget_source(wanted, cells)
+    for cell in (*wanted, *_budget_sources(wanted)):
         _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
     missing = [cell for cell in wanted if not cell.file(cells).exists()]
     _refuse_other_cost(wanted, cells)
@@ -147,14 +146,15 @@ def _refuse_other_settings(file: Path, digest: str) -> None:
 def _refuse_other_cost(wanted: Sequence[Cell], cells: Path) -> None:
     """Random search that is finished was given the cost of the search whose cell is there."""
     for cell in wanted:
-        file, payer = cell.file(cells), cell.payer.file(cells)
-        if not cell.method.bought or not file.exists():
+        file = cell.file(cells)
+        if cell.budget_source is None or not file.exists():
             continue
-        paid = read_cell(file)["payer_cpu_seconds"]
-        cost = read_cell(payer)["search_cpu_seconds"] if payer.exists() else "unknown"
-        if paid != cost:
+        source = cell.budget_source.file(cells)
+        given = read_cell(file)["payer_cpu_seconds"]
+        cost = read_cell(source)["search_cpu_seconds"] if source.exists() else "unknown"
+        if given != cost:
             raise RunFolderError(
-                f"cell {file} was given the cost of a search of {paid} CPU seconds, but that of {payer.name} took "
+                f"cell {file} was given the cost of a search of {given} CPU seconds, but that of {source.name} took "
                 f"{cost}; delete it to compute it again"
             )
 
@@ -175,16 +175,19 @@ def _refuse_other_recordings(wanted: Sequence[Cell], cells: Path, found: str | N
         )
 
 
-def _payers(wanted: Sequence[Cell]) -> list[Cell]:
+def _budget_sources(wanted: Sequence[Cell]) -> list[Cell]:
     """The cells whose cost others may spend."""
-    return [cell.payer for cell in wanted if cell.method.bought]
+    return [cell.budget_source for cell in wanted if cell.budget_source is not None]
 
 
-def _refuse_without_payer(wanted: Sequence[Cell], cells: Path) -> None:
+def _refuse_without_budget_source(wanted: Sequence[Cell], cells: Path) -> None:
     """Random search spends what another search did: that one is computed in the same run, or is finished already."""
-    lacking = [payer for payer in _payers(wanted) if payer not in wanted and not payer.file(cells).exists()]
+    sources = _budget_sources(wanted)
+    lacking = [source for source in sources if source not in wanted and not source.file(cells).exists()]
     if lacking:
+        source = lacking[0].method.name
+        spending = next(cell.method.name for cell in wanted if cell.budget_source == lacking[0])
         raise ConfigError(
-            f"method {RANDOM_SEARCH} spends what the search of {PAYER} cost on the same fold and seed, but "
-            f"{lacking[0].file(cells)} is missing ({len(lacking)} in all); add {PAYER} to the methods"
+            f"method {spending} spends what the search of {source} cost on the same fold and seed, but "
+            f"{lacking[0].file(cells)} is missing ({len(lacking)} in all); add {source} to the methods"
         )

@@ -10,7 +10,8 @@ from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
-from nni_emodarts.models.baselines.svm import SvmDesign, count_parameters, fit_svm
+from nni_emodarts.models.baselines.svm import SvmDesign
+from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder

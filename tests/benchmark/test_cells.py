@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_cells import make_up_cell, noted_price
+from made_up_cells import make_up_cell, noted_budget
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
@@ -23,7 +23,8 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
 from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.baselines import Baseline, CnnLstm, build_baseline
+from nni_emodarts.models.baselines import Baseline, build_baseline
+from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.models.space import build_model
 from nni_emodarts.models.space.draws import draw_architectures
@@ -236,7 +237,7 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "compute_cell", make_up_cell)
-    monkeypatch.setattr(jobs, "price_here", noted_price)
+    monkeypatch.setattr(jobs, "budget_here", noted_budget)
     monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
     methods = [Method("darts"), Method("random_search"), Method("cnn")]
     cells = tmp_path / "cells"
@@ -245,7 +246,7 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     assert str(told.value).splitlines() == [
         "2 of 6 cells failed, the others are finished:",
         "  darts, fold 1, seed 1: planted",
-        "  random_search, fold 1, seed 1: the search that pays for it failed",
+        "  random_search, fold 1, seed 1: the search that sets its budget failed",
     ]
     assert len(list(cells.glob("*.json"))) == 4
     monkeypatch.setattr("made_up_cells.FAILING", set())

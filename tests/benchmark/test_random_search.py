@@ -3,7 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_cells import noted_price
+from made_up_cells import noted_budget
 
 from nni_emodarts.benchmark import Method, benchmark, jobs, random_search, settings_digest
 from nni_emodarts.benchmark.random_search import search_at_random
@@ -22,19 +22,19 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
 ) -> None:
     cells = tmp_path / "cells"
-    paid = set_cost(compared, cells, 1e-3)
+    budget = set_cost(compared, cells, 1e-3)
     benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
     cell = read_cell(cells / "random_search-fold_00-seed_1.json")
     (folder,) = (tmp_path / "runs").rglob("search")
     assert cell["candidates"] == 1, "there is always one"
     assert not set(cell["speakers"]) & set(cell["architecture"]["origin"]["speakers"])
-    assert json.loads((folder / "metrics.json").read_text())["budget_cpu_seconds"] == paid
+    assert json.loads((folder / "metrics.json").read_text())["budget_cpu_seconds"] == budget
     (one,) = (folder / "candidates").glob("*/metrics.json")
     cost = json.loads(one.read_text())["cpu_seconds"]
     assert cell["search_cpu_seconds"] == pytest.approx(cost, abs=0.06)
-    # Of a search that cost more it buys more; what was found for less stays as it is, and is not mistaken for it.
+    # With a larger budget it tries more; what was found for less stays as it is, and is not mistaken for it.
     kept = {file: file.read_bytes() for file in folder.parent.rglob("metrics.json")}
-    paid = set_cost(compared, cells, 1.5 * cost)
+    budget = set_cost(compared, cells, 1.5 * cost)
     with pytest.raises(RunFolderError, match=r"a search of 0\.001 CPU seconds, but that of darts"):
         benchmark(config, [Method("random_search")], [0], [1], cells, tmp_path / "runs")
     file = cells / "random_search-fold_00-seed_1.json"
@@ -46,7 +46,7 @@ def test_random_search_spends_what_the_search_of_its_fold_and_seed_cost(
     held = [json.loads(each.read_text()) for each in candidates]
     found = json.loads((more / "metrics.json").read_text())
     assert summary["candidates"] == len(held)
-    assert found["cpu_seconds"] - held[-1]["cpu_seconds"] < paid <= found["cpu_seconds"], (
+    assert found["cpu_seconds"] - held[-1]["cpu_seconds"] < budget <= found["cpu_seconds"], (
         "one is begun till it is spent"
     )
     assert found["val_uar"] == max(each["val_uar"] for each in held)
@@ -151,7 +151,7 @@ def set_cost(compared: tuple[Path, dict[str, Any]], cells: Path, cost: float) ->
     return cost
 
 
-def test_random_search_is_computed_after_the_search_that_pays_for_it(
+def test_random_search_is_computed_after_the_search_that_sets_its_budget(
     compared: tuple[Path, dict[str, Any]],
     config: ExperimentConfig,
     tmp_path: Path,
@@ -168,13 +168,13 @@ def test_random_search_is_computed_after_the_search_that_pays_for_it(
         return {**pattern, "method": method.name, "settings": digest, "search_cpu_seconds": 7.5}
 
     monkeypatch.setattr(jobs, "compute_cell", compute)
-    monkeypatch.setattr(jobs, "price_here", noted_price)
+    monkeypatch.setattr(jobs, "budget_here", noted_budget)
     methods = [Method("random_search"), Method("darts")]
     benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
     assert computed == [("darts", 0.0), ("random_search", 7.5)]
 
 
-def test_random_search_follows_the_settings_of_the_search_that_pays_for_it(config: ExperimentConfig) -> None:
+def test_random_search_follows_the_settings_of_the_search_that_sets_its_budget(config: ExperimentConfig) -> None:
     data = config.model_dump(mode="json")
     data["search"]["epochs"] = 7
     other = ExperimentConfig.model_validate(data)

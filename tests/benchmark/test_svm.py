@@ -18,7 +18,8 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import functionals, read_audio
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.summaries import read_cell
-from nni_emodarts.models.baselines.svm import SVMS, count_parameters, fit_svm
+from nni_emodarts.models.baselines.svm import SVMS
+from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 
 DESIGN = SVMS["egemaps_svm"]
 

@@ -23,7 +23,7 @@ from nni_emodarts.deploy.shipping import ship
 from nni_emodarts.deploy.torch_network import TorchNetwork, read_network
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.models.baselines import CnnLstm
+from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
 from nni_emodarts.models.space import build_model, random_architecture
 
 FEATURES = {

@@ -1,27 +1,28 @@
-"""Hand-designed networks to compare with, trained by the same recipe as a searched one."""
+"""Hand-designed networks to compare with, trained by the same recipe as a searched one.
+
+Networks are imported when one is built, so that they can be listed without torch.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import nn
+from nni_emodarts.config.registry import Entry, Registry
 
-from nni_emodarts.config import nearest
-from nni_emodarts.errors import ConfigError
-from nni_emodarts.models.baselines.cnn import Cnn
-from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
-from nni_emodarts.models.baselines.cnn_lstm_attention import CnnLstmAttention
-from nni_emodarts.models.baselines.recurrent import lstm, rnn
+if TYPE_CHECKING:
+    from torch import nn
 
-__all__ = ["BASELINES", "Baseline", "CnnLstm", "build_baseline"]
+__all__ = ["BASELINES", "Baseline", "build_baseline"]
 
-BASELINES: dict[str, Callable[..., nn.Module]] = {
-    "cnn": Cnn,
-    "rnn": rnn,
-    "lstm": lstm,
-    "cnn_lstm": CnnLstm,
-    "cnn_lstm_attention": CnnLstmAttention,
-}
-"""Names of hand-designed networks: the five kinds that Rajapakshe et al. 2024 compare emoDARTS with.
+BASELINES: Registry[Entry[Callable[..., "nn.Module"]]] = Registry(
+    "baseline",
+    Entry("cnn", f"{__name__}.cnn:Cnn"),
+    Entry("rnn", f"{__name__}.recurrent:rnn"),
+    Entry("lstm", f"{__name__}.recurrent:lstm"),
+    Entry("cnn_lstm", f"{__name__}.cnn_lstm:CnnLstm"),
+    Entry("cnn_lstm_attention", f"{__name__}.cnn_lstm_attention:CnnLstmAttention"),
+)
+"""Hand-designed networks: the five kinds that Rajapakshe et al. 2024 compare emoDARTS with.
 
 Each takes `num_classes`, `input_shape` and `dropout`. All of them end in the same pooling; they differ in what stands
 before it.
@@ -41,12 +42,10 @@ class Baseline:
     dropout: float = 0.0
 
 
-def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
+def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> "nn.Module":
     """The network of a name, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).
 
     Raises:
         ConfigError: an unknown name.
     """
-    if design.id not in BASELINES:
-        raise ConfigError(f"baseline {design.id!r} is unknown{nearest(design.id, BASELINES)}")
-    return BASELINES[design.id](num_classes, input_shape, dropout=design.dropout)
+    return BASELINES.find(design.id).load()(num_classes, input_shape, dropout=design.dropout)

@@ -7,10 +7,7 @@ one complexity for each set, fixed beforehand, so that nothing is chosen on anyb
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from nni_emodarts.config.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -27,6 +24,11 @@ class SvmDesign:
     feature_set: str
     complexity: float
 
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.id
+
     def settings(self) -> dict[str, Any]:
         """What decides its predictions besides recordings and folds, as plain data."""
         return {"feature_set": self.feature_set, "complexity": self.complexity, "format": FORMAT}
@@ -34,29 +36,9 @@ class SvmDesign:
 
 FORMAT = 1
 """Raised whenever the same settings would give other predictions."""
-SVMS = {
-    design.id: design
-    for design in (SvmDesign("egemaps_svm", "eGeMAPSv02", 0.1), SvmDesign("compare_svm", "ComParE_2016", 1e-4))
-}
-"""Names of the support vector machines."""
-
-
-def fit_svm(design: SvmDesign, features: np.ndarray, labels: np.ndarray) -> Pipeline:
-    """Standardise features and fit a linear SVM, each class weighted inversely to its frequency.
-
-    Args:
-        design: which SVM.
-        features: of the training utterances (n, D); the mean and deviation come from them alone.
-        labels: their classes (n,).
-
-    Returns:
-        A pipeline whose `predict` takes features (m, D).
-    """
-    svm = SVC(kernel="linear", C=design.complexity, class_weight="balanced")
-    return make_pipeline(StandardScaler(), svm).fit(np.asarray(features, np.float64), labels)
-
-
-def count_parameters(fitted: Pipeline) -> int:
-    """Weights and offsets of a fitted SVM: D + 1 for each pair of classes."""
-    svm = fitted[-1]
-    return int(svm.coef_.size + svm.intercept_.size)
+SVMS = Registry(
+    "support vector machine",
+    SvmDesign("egemaps_svm", "eGeMAPSv02", 0.1),
+    SvmDesign("compare_svm", "ComParE_2016", 1e-4),
+)
+"""The support vector machines."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_cells import make_up_cell, noted_price
+from made_up_cells import make_up_cell, noted_budget
 
 from benchmarks.evidence import ablations
 from benchmarks.evidence.ablation_table import GROUPS, PARTS, VARIANTS, variants
@@ -29,7 +29,7 @@ CORPORA = (
 def untrained() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "compute_cell", make_up_cell)
-        patch.setattr(jobs, "price_here", noted_price)
+        patch.setattr(jobs, "budget_here", noted_budget)
         yield
 
 

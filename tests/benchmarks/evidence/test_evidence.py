@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_cells import make_up_cell, noted_price
+from made_up_cells import make_up_cell, noted_budget
 
 from benchmarks.evidence import results
 from benchmarks.evidence.evidence import (
@@ -39,7 +39,7 @@ def untrained() -> Iterator[None]:
     """Cells are made up: what they hold is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(jobs, "compute_cell", make_up_cell)
-        patch.setattr(jobs, "price_here", noted_price)
+        patch.setattr(jobs, "budget_here", noted_budget)
         yield
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from nni_emodarts.config import PRESETS, SEQNN_PRIMITIVES, load_config
-from nni_emodarts.models.baselines import CnnLstm
+from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.models.costs.parts import PoolingPart, SequenceOperation
 from nni_emodarts.models.nn.primitives import sequence_operation

@@ -12,17 +12,17 @@ from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
-def price_here(
-    task: FoldTask, payer: Method, figures: Mapping[str, Any], folder: RunFolder, progress: Progress = silent
+def budget_here(
+    task: FoldTask, source: Method, figures: Mapping[str, Any], folder: RunFolder, progress: Progress = silent
 ) -> float:
-    """CPU seconds that a finished cell's search takes on this machine.
+    """The budget that a finished cell's search sets: the CPU seconds that it takes on this machine.
 
     A CPU second of one machine is not that of another: where the cell was computed on another kind of machine, its
     search is done again here, for its cost alone.
 
     Args:
         task: the cell's fold and seed, under the configuration as its method uses it.
-        payer: the cell's method.
+        source: the cell's method.
         figures: what the cell found.
         folder: where a search that is done again goes; where it is finished there, it is not done a third time.
         progress: called after each step of that search.
@@ -30,5 +30,5 @@ def price_here(
     here = environment_of(pick_device(task.config.device))
     if same_speed(figures["environment"], here):
         return float(figures["search_cpu_seconds"])
-    _, cost = run_search(task, payer, folder, progress)
+    _, cost = run_search(task, source, folder, progress)
     return float(round(cost["cpu_seconds"], 1))
