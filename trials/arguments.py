@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import RunFolder, architecture_file, config_beside
@@ -67,7 +68,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--config", help="a YAML file laid over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one setting laid over both")
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")
-    parser.add_argument("--strategy", help="how to search")
+    parser.add_argument("--strategy", help=f"how to search: {', '.join(STRATEGIES)}")
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
     parser.add_argument(
         "--architecture", type=architecture_file, help="architecture.json to retrain, or the folder of its search"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import console
+from nni_emodarts.cli.listing import ListingCommand
 from nni_emodarts.errors import ConfigError, EmodartsError, machine_fault
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
@@ -33,7 +34,7 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
 ]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
-Strategy = Annotated[str | None, typer.Option(help="How to search; emodarts strategies lists them.")]
+Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
 ]
@@ -66,7 +67,7 @@ def main() -> None:
         raise SystemExit(2) from None
 
 
-@app.command()
+@app.command(cls=ListingCommand)
 def search(
     out: Out,
     manifest: Manifest = None,
@@ -188,7 +189,7 @@ def retrain(
         console.show_line(f"network to ship: {card.parent}, described in {card.name}")
 
 
-@app.command()
+@app.command(cls=ListingCommand)
 def experiment(
     out: Annotated[Path, typer.Option(help="The YAML file to write.")],
     manifest: Manifest = None,
@@ -242,11 +243,11 @@ def experiment(
     console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")
 
 
-@app.command()
+@app.command(cls=ListingCommand)
 def benchmark(
     methods: Annotated[
         str,
-        typer.Option(help="Strategies, networks and SVMs, such as darts,random_search,cnn_lstm,compare_svm."),
+        typer.Option(help="What to compare, such as darts,random_search,cnn_lstm; known: {methods}."),
     ],
     name: Annotated[str, typer.Option(help="Name of the comparison: corpus and protocol, such as emodb4-loso.")],
     out: Annotated[Path, typer.Option(help="Folder for figures; what it holds already is not computed again.")],
@@ -565,9 +566,9 @@ def corpora() -> None:
     console.show_cards([load_corpus(name).CARD for name in corpus_names()])
 
 
-@app.command()
+@app.command(cls=ListingCommand)
 def prepare(
-    name: Annotated[str, typer.Argument(help="The corpus; `emodarts corpora` lists them.")],
+    name: Annotated[str, typer.Argument(help="The corpus: {corpora}; emodarts corpora says more.")],
     root: Annotated[Path, typer.Argument(help="The folder that holds it; for `csv` the table.")],
     out: Annotated[Path, typer.Option(help="The manifest to write.")],
     emotions: Annotated[str | None, typer.Option(help="Classes to keep, such as anger,sadness.")] = None,

@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
-from operator import attrgetter
+from pkgutil import resolve_name
 from typing import Generic, Protocol, TypeVar, cast
 
 from nni_emodarts.config.faults import nearest
@@ -39,9 +38,7 @@ class Entry(Generic[Loaded]):
 
     def load(self) -> Loaded:
         """The code itself."""
-        module, _, name = self.code.partition(":")
-        imported = import_module(module)
-        return cast(Loaded, attrgetter(name)(imported) if name else imported)
+        return cast(Loaded, resolve_name(self.code if ":" in self.code else f"{self.code}:"))
 
 
 class Registry(Mapping[str, NamedEntry]):

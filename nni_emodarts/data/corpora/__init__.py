@@ -1,42 +1,41 @@
-"""Corpora: one module each, from the recordings and label files of a corpus as it is distributed to a manifest."""
+"""Corpora: one module each, from the recordings and label files of a corpus as it is distributed to a manifest.
 
-import importlib
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import cast
+Modules are imported when a corpus is read, so that corpora can be listed without pandas.
+"""
 
-import pandas as pd
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from nni_emodarts.config import nearest
+from nni_emodarts.config.registry import Entry, Registry
 from nni_emodarts.data.corpora.card import Card, Reader
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
-from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
-from nni_emodarts.runtime.writing import check_output, write_output
+from nni_emodarts.errors import ConfigError
 
-__all__ = ["Card", "Reader", "corpus_names", "load_corpus", "prepare"]
+if TYPE_CHECKING:
+    from nni_emodarts.data.corpora.preparation import prepare
 
-MODULES = {
-    "iemocap": "iemocap",
-    "msp_improv": "msp_improv",
-    "msp_podcast": "msp_podcast",
-    "emodb": "emodb",
-    "ravdess": "ravdess",
-    "crema_d": "crema_d",
-    "tess": "tess",
-    "nemo": "nemo",
-    "savee": "savee",
-    "esd": "esd",
-    "csv": "csv_table",  # a module csv would hide that of the standard library
-}
-"""Name of a corpus -> its module in this package."""
+__all__ = ["CORPORA", "Card", "Reader", "corpus_names", "load_corpus", "prepare"]
+
+CORPORA: Registry[Entry[Reader]] = Registry(
+    "corpus",
+    Entry("iemocap", f"{__name__}.iemocap"),
+    Entry("msp_improv", f"{__name__}.msp_improv"),
+    Entry("msp_podcast", f"{__name__}.msp_podcast"),
+    Entry("emodb", f"{__name__}.emodb"),
+    Entry("ravdess", f"{__name__}.ravdess"),
+    Entry("crema_d", f"{__name__}.crema_d"),
+    Entry("tess", f"{__name__}.tess"),
+    Entry("nemo", f"{__name__}.nemo"),
+    Entry("savee", f"{__name__}.savee"),
+    Entry("esd", f"{__name__}.esd"),
+    Entry("csv", f"{__name__}.csv_table"),  # a module csv would hide that of the standard library
+)
+"""The corpora that can be read; `csv` is anyone's own table."""
 
 
 def corpus_names() -> tuple[str, ...]:
-    """Names of the corpora that can be read; `csv` is anyone's own table."""
-    return tuple(MODULES)
+    """Names of the corpora that can be read."""
+    return tuple(CORPORA)
 
 
 def load_corpus(name: str) -> Reader:
@@ -45,68 +44,12 @@ def load_corpus(name: str) -> Reader:
     Raises:
         ConfigError: there is none of this name.
     """
-    if name not in MODULES:
-        raise ConfigError(f"no corpus {name!r}{nearest(name, MODULES)}; list any other one in a CSV file and use csv")
-    return cast("Reader", importlib.import_module(f"{__name__}.{MODULES[name]}"))
+    if name not in CORPORA:
+        raise ConfigError(f"no corpus {name!r}{nearest(name, CORPORA)}; list any other one in a CSV file and use csv")
+    return CORPORA[name].load()
 
 
-def prepare(
-    name: str,
-    root: str | Path,
-    out: str | Path,
-    emotions: Sequence[str] | None = None,
-    merge: Mapping[str, str] = {},
-    overwrite: bool = False,
-    **options: str,
-) -> Manifest:
-    """Write the manifest of a corpus.
-
-    Args:
-        name: name of the corpus.
-        root: folder that holds it; for `csv` the CSV file.
-        out: the CSV file to write. Recordings in its folder or below are named relative to it, so that they can move
-            together; others are named absolutely.
-        emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
-        merge: emotion of the corpus -> the emotion that it counts as.
-        overwrite: replace an existing file.
-        options: of the corpus; see the options of its card.
-
-    Returns:
-        The manifest as read back from `out`, with the classes in the order of `emotions`.
-
-    Raises:
-        ConfigError: the corpus or an option does not exist.
-        ManifestError: the root is not the corpus, or the corpus, the emotions or the merging have faults.
-        RunFolderError: `out` is taken or cannot be written.
-    """
-    reader = load_corpus(name)
-    for option, value in options.items():
-        reader.CARD.check_option(option, value)
-    root, out = (Path(os.path.abspath(path)) for path in (root, out))  # noqa: PTH100 - resolve() would follow links
-    if out == root or (out.exists() and root.exists() and out.samefile(root)):
-        raise RunFolderError(f"output {out} is the corpus itself; name another file")
-    check_output(out, overwrite, "manifest.csv")
-    checked = _check(reader.read(root, **options), root, out, emotions, merge)
-    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
-    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
-
-
-def _check(
-    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> Manifest:
-    """Read the manifest as it would be, before anything is written to its place."""
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / out.name
-        draft.write_bytes(_encode(table))
-        try:
-            return read_manifest(draft, emotions, merge)
-        except ManifestError as error:
-            text = str(error).replace(str(draft), f"{out} (not written) of {root}")
-            raise ManifestError(text) from None
-
-
-def _encode(table: pd.DataFrame) -> bytes:
-    """CSV of the required columns, and of the others where they say something."""
-    labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
-    times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()
+def __getattr__(name: str) -> Any:
+    if name != "prepare":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return import_module(f"{__name__}.preparation").prepare

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Protocol
 
 from nni_emodarts.config import nearest
 from nni_emodarts.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Reader(Protocol):
     CARD: Card
 
     @property
-    def read(self) -> Callable[..., pd.DataFrame]:
+    def read(self) -> Callable[..., "pd.DataFrame"]:
         """`read(root: Path, **options: str)`: the utterances, one a row.
 
         The columns are those of a manifest: `file` (below the root), `emotion` and `speaker`, and any of `session`,

@@ -1,0 +1,76 @@
+"""From the recordings and label files of a corpus as it is distributed to a manifest."""
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from nni_emodarts.data.corpora import load_corpus
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
+from nni_emodarts.errors import ManifestError, RunFolderError
+from nni_emodarts.runtime.writing import check_output, write_output
+
+
+def prepare(
+    name: str,
+    root: str | Path,
+    out: str | Path,
+    emotions: Sequence[str] | None = None,
+    merge: Mapping[str, str] = {},
+    overwrite: bool = False,
+    **options: str,
+) -> Manifest:
+    """Write the manifest of a corpus.
+
+    Args:
+        name: name of the corpus.
+        root: folder that holds it; for `csv` the CSV file.
+        out: the CSV file to write. Recordings in its folder or below are named relative to it, so that they can move
+            together; others are named absolutely.
+        emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
+        merge: emotion of the corpus -> the emotion that it counts as.
+        overwrite: replace an existing file.
+        options: of the corpus; see the options of its card.
+
+    Returns:
+        The manifest as read back from `out`, with the classes in the order of `emotions`.
+
+    Raises:
+        ConfigError: the corpus or an option does not exist.
+        ManifestError: the root is not the corpus, or the corpus, the emotions or the merging have faults.
+        RunFolderError: `out` is taken or cannot be written.
+    """
+    reader = load_corpus(name)
+    for option, value in options.items():
+        reader.CARD.check_option(option, value)
+    root, out = (Path(os.path.abspath(path)) for path in (root, out))  # noqa: PTH100 - resolve() would follow links
+    if out == root or (out.exists() and root.exists() and out.samefile(root)):
+        raise RunFolderError(f"output {out} is the corpus itself; name another file")
+    check_output(out, overwrite, "manifest.csv")
+    checked = _check(reader.read(root, **options), root, out, emotions, merge)
+    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
+    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
+
+
+def _check(
+    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
+) -> Manifest:
+    """Read the manifest as it would be, before anything is written to its place."""
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / out.name
+        draft.write_bytes(_encode(table))
+        try:
+            return read_manifest(draft, emotions, merge)
+        except ManifestError as error:
+            text = str(error).replace(str(draft), f"{out} (not written) of {root}")
+            raise ManifestError(text) from None
+
+
+def _encode(table: pd.DataFrame) -> bytes:
+    """CSV of the required columns, and of the others where they say something."""
+    labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
+    times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
+    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()

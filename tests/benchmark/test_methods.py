@@ -1,0 +1,46 @@
+"""The registry of methods, and what follows from a method's entry."""
+
+from pathlib import Path
+
+import pytest
+
+from nni_emodarts.benchmark import METHODS, Cell, Method
+from nni_emodarts.benchmark.methods import MethodEntry
+from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines.svm import SVMS
+
+DOCUMENTS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_documents_name_every_method() -> None:
+    text = "".join((DOCUMENTS / name).read_text() for name in ("benchmark.md", "strategies.md"))
+    assert [name for name in METHODS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("entry", METHODS.values(), ids=lambda entry: entry.name)
+def test_the_code_of_every_method_is_where_it_says(entry: MethodEntry) -> None:
+    assert callable(entry.load())
+
+
+def test_strategies_networks_and_machines_are_methods() -> None:
+    assert all(Method(name).strategy == name for name in STRATEGIES)
+    assert {name for name in METHODS if Method(name).hand_designed} == set(BASELINES)
+    assert {name for name in METHODS if Method(name).svm} == set(SVMS)
+    others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS}]
+    assert others == ["random_sampling", "random_search"]
+
+
+def test_only_random_search_spends_what_another_search_cost() -> None:
+    cells = [Cell(Method(name), 2, 3) for name in METHODS]
+    sources = {cell.method.name: cell.budget_source for cell in cells if cell.budget_source is not None}
+    assert sources == {"random_search": Cell(Method("darts"), 2, 3)}
+    assert Method("random_search").strategy == "darts", "whose settings decide what it spends"
+
+
+def test_an_architecture_that_is_carried_over_is_searched_by_nothing_whatever_its_name() -> None:
+    for name in ("darts", "random_search", "cnn", "compare_svm", "mine"):
+        carried = Method(name, "architecture.json")
+        assert (carried.strategy, carried.budget_source) == (None, None)
+        assert not carried.hand_designed
+        assert not carried.svm
