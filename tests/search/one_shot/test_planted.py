@@ -130,7 +130,7 @@ def where_installed(strategy: Strategy) -> Any:
     return pytest.param(strategy.name, marks=pytest.mark.skipif(not strategy.installed, reason="needs its extra"))
 
 
-@pytest.mark.parametrize("strategy", map(where_installed, of_family("one-shot")))
+@pytest.mark.parametrize("strategy", [where_installed(strategy) for strategy in of_family("one-shot")])
 def test_the_planted_architecture_is_found(strategy: str) -> None:
     hits = (1 for seed in range(SEEDS) if found(strategy, seed) == PLANTED)
     assert sum(islice(hits, LEAST[strategy])) == LEAST[strategy], "no more searches than it takes"
