@@ -5,14 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from nni_emodarts.benchmark import Cell
-from nni_emodarts.benchmark.methods import MethodEntry
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.benchmark.methods import Method, MethodEntry
 from nni_emodarts.config.registry import Entry
 from nni_emodarts.config.sections import PositiveInt
 from nni_emodarts.config.strategies import Strategy
 from nni_emodarts.config.strategy_options import RandomOneShotOptions, StrategyOptions
 from nni_emodarts.data.corpora import Card, Reader
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.baselines import Baseline
 from nni_emodarts.search.one_shot.random_one_shot import RandomOneShot
 
@@ -48,8 +47,8 @@ def read(root: Path) -> pd.DataFrame:
 CORPUS: Entry[Reader] = Entry("made_up_corpus", __name__)
 
 
-def design(config: ExperimentConfig, corpus: Any, cell: Cell, fold: Any) -> Baseline:
-    return Baseline("cnn", config.space.dropout)
+def design(task: FoldTask, method: Method) -> Baseline:
+    return Baseline("cnn", task.config.space.dropout)
 
 
 METHOD = MethodEntry("made_up_method", f"{__name__}:design", "network")
