@@ -1,0 +1,91 @@
+"""Options that commands share, and what their texts mean."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.seeds import LARGEST_SEED
+
+if TYPE_CHECKING:
+    from nni_emodarts.config import ExperimentConfig
+    from nni_emodarts.data.manifest import Manifest as Table
+
+Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
+Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
+Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the preset.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
+]
+Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
+Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
+BadAudio = Annotated[
+    str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
+]
+Out = Annotated[Path, typer.Option(help="The output folder.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
+Fold = Annotated[int | None, typer.Option(min=0, help="The network of this fold instead of the final one.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Likewise of this seed.")]
+Browser = Annotated[bool, typer.Option("--browser/--no-browser", help="Open it in the browser.")]
+Architecture = Annotated[Path, typer.Option(help="The architecture.json of a search, or its folder.")]
+
+
+def load(
+    preset: str | None,
+    file: Path | None,
+    settings: list[str] | None,
+    manifest: str | None,
+    protocol: str | None,
+    strategy: str | None = None,
+    bad_audio: str | None = None,
+) -> "ExperimentConfig":
+    """The configuration that these options give."""
+    from nni_emodarts.config import load_config
+
+    options = {
+        "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
+    }  # fmt: skip
+    return load_config(preset, file, settings or (), options)
+
+
+def fold_numbers(text: str, manifest: "Table", protocol: str) -> list[int]:
+    """The wanted folds; each can be made."""
+    from nni_emodarts.data.protocols import count_folds, make_folds
+
+    wanted = numbers("folds", text, count_folds(manifest, protocol))
+    make_folds(manifest, protocol, wanted)
+    return wanted
+
+
+def pairs(name: str, texts: list[str] | None) -> dict[str, str]:
+    """`A=B` texts as a mapping."""
+    found = [text.partition("=") for text in texts or ()]
+    bad = [key for key, sign, value in found if not (key and sign and value)]
+    if bad:
+        raise ConfigError(f"{name}: {bad[0]!r} must read like key=value")
+    return {key: value for key, _, value in found}
+
+
+def numbers(name: str, text: str, count: int | None = None) -> list[int]:
+    """Numbers of a text such as `0,2-4`, or all below `count`."""
+    if text == "all" and count is not None:
+        return list(range(count))
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            stretch = range(int(first), int(last or first) + 1)
+            if not stretch:
+                raise ConfigError(f"{name}: {part} runs backwards; write {last}-{first}")
+            found += stretch
+    except ValueError:
+        raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
+    if count is None and (large := [number for number in found if number > LARGEST_SEED]):
+        raise ConfigError(f"{name}: {large[0]} is larger than {LARGEST_SEED}; name a smaller one")
+    if count is not None and (outside := [number for number in found if not 0 <= number < count]):
+        raise ConfigError(f"{name}: {outside[0]} is out of range; this protocol has folds 0 to {count - 1}")
+    if not found or len(set(found)) < len(found):
+        raise ConfigError(f"{name}: {text!r} must name at least one, and none twice")
+    return found

@@ -1,0 +1,79 @@
+"""Commands that use a network: predict, export, card."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nni_emodarts.cli import console
+from nni_emodarts.cli.options import Fold, Seed
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A run folder, or a file that emodarts export wrote.")],
+    files: Annotated[list[str], typer.Argument(help="Recordings of any format, rate and channel count.")],
+    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
+    fold: Fold = None,
+    seed: Seed = None,
+    over_time: Annotated[bool, typer.Option("--over-time", help="Window by window, for long recordings.")] = False,
+    window: Annotated[float, typer.Option(help="Seconds of a window.")] = 3.0,
+    overlap: Annotated[float, typer.Option(help="Share of a window that the next one repeats.")] = 0.5,
+    batch_size: Annotated[int, typer.Option(min=1, help="Recordings at once; answers come batch by batch.")] = 1,
+) -> None:
+    """Recognise the emotion of recordings; a bad one is named and the others are answered all the same."""
+    from nni_emodarts.deploy.answers import answers, make_writer
+    from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure
+    from nni_emodarts.deploy.windows import check_windows
+
+    check_windows(window, overlap, None)
+    make = make_writer(format)
+    recognizer = EmotionRecognizer.load(model, fold, seed)
+    writer = make(recognizer.labels, over_time)
+    console.write_out(writer.head())
+    failed = 0
+    with console.answer_bars() as progress:
+        for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None, progress):
+            if isinstance(answer, Failure):
+                failed += 1
+                console.show_error(str(answer.error))
+                continue
+            console.write_out(writer.line(answer))
+            for note in answer.notes:
+                console.show_note(f"{answer.file}: {note}")
+    console.write_out(writer.tail())
+    if failed:
+        console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
+        raise typer.Exit(1)
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the folder of one network.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    files: Annotated[list[str] | None, typer.Argument(help="Recordings on which losses are measured.")] = None,
+    manifest: Annotated[str | None, typer.Option(help="The same, with their emotions: a manifest (CSV).")] = None,
+    fold: Fold = None,
+    seed: Seed = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Also write NAME.int8.onnx, with weights of 8 bits.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files.")] = False,
+) -> None:
+    """Write a network as one ONNX file, waveform in, probabilities out, with its model card beside it."""
+    from nni_emodarts.deploy.folder import open_network
+    from nni_emodarts.deploy.shipping import ship
+
+    with console.progress_bars() as progress:
+        report = ship(open_network(run, fold, seed), out, files or (), manifest, int8, overwrite, progress)
+    console.show_export(report)
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def card(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the folder of one network.")],
+    fold: Fold = None,
+    seed: Seed = None,
+) -> None:
+    """Write the model card of a network anew, beside its weights: data, figures, use and limits."""
+    from nni_emodarts.deploy.card import write_card
+    from nni_emodarts.deploy.folder import open_network
+
+    console.show_line(f"wrote {write_card(open_network(run, fold, seed))}")
