@@ -1,1 +1,1 @@
-"""Commands that measure: `python -m benchmarks.NAME`."""
+"""Commands that measure: `python -m benchmarks.ROOM.NAME`; the modules beside the rooms are their earlier names."""

@@ -1,0 +1,4 @@
+"""`python -m benchmarks.speed.search` by its earlier name."""
+
+if __name__ == "__main__":
+    __import__("runpy").run_module("benchmarks.speed.search", run_name="__main__", alter_sys=True)
