@@ -17,7 +17,7 @@ from nni_emodarts.errors import machine_fault
         (torch.OutOfMemoryError("no 3 GiB left"), ("accelerator's memory", "device=cpu")),
     ],
 )
-def test_a_machine_at_its_limits_is_told_in_one_message(
+def test_a_machine_at_its_limits_is_one_message(
     error: Exception, says: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail() -> None:
@@ -27,9 +27,9 @@ def test_a_machine_at_its_limits_is_told_in_one_message(
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 2
-    told = capsys.readouterr().err
+    said = capsys.readouterr().err
     for words in says:
-        assert words in told
+        assert words in said
 
 
 def test_a_defect_stays_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ def work(trial: arguments.Trial) -> None:
     corpus = prepare(config.data, config.features, progress=arguments.show_progress)
     chosen = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
     folder = RunFolder(trial.arguments.candidates).child(chosen.id)
-    architecture = Architecture.load(folder.path / ARCHITECTURE)  # as the search noted it, with whom it hears
+    architecture = Architecture.load(folder.path / ARCHITECTURE)  # with its origin, which the parameters lack
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     epochs, report = candidate_epochs(config), nni_trial.report_intermediate
     metrics = evaluate_candidate(task, architecture, folder, epochs, report)

@@ -34,7 +34,7 @@ def work(trial: arguments.Trial) -> None:
     corpus = prepare(config.data, config.features, progress=progress)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     if trial.choices:
-        # The tuner hears of validation speakers, and networks are trained on training speakers, as in a search.
+        # A tuner chooses by validation speakers, and its networks learn from training speakers, as in a search.
         origin = task.origin(strategy="tuner", options={})
         architecture = Architecture.from_choices(
             config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin

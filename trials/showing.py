@@ -18,7 +18,7 @@ def test_columns(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 
 def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str, str]:
-    """Write a trial's choices to its log, and its network as a graph and as a drawing, which may fail at no cost.
+    """Log a trial's choices, and write its network as a graph and as a drawing; one that fails is only logged.
 
     Args:
         folder: the trial's.

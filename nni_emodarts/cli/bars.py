@@ -1,4 +1,4 @@
-"""How far long jobs are, as a person sees it: bars on a terminal, a few plain lines where there is none."""
+"""Progress of long jobs: bars on a terminal, a few plain lines where there is none."""
 
 import sys
 import time
@@ -25,13 +25,13 @@ _LINES = 10  # plain lines a job, where there is no terminal
 class Job:
     """One long job, and how long the rest of it will take.
 
-    Judged by all that was done since the job was first heard of: a job that is gone on with did not do the rest now,
-    and an epoch may take minutes, so that a pace of the last seconds would say nothing.
+    Judged by all that was done since its first call: a resumed job did the rest earlier, and an epoch may take minutes,
+    so that the pace of the last seconds says nothing.
     """
 
     def __init__(self, done: int, total: int) -> None:
         self.done, self.total, self.figures = done, total, ""
-        self.tenth = -1  # that a plain line has told of
+        self.tenth = -1  # the last one that a plain line showed
         self._first = done
         self._began = self._last = time.monotonic()
 
@@ -48,12 +48,12 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """Since it was first heard of."""
+        """Since its first call."""
         return time.monotonic() - self._began
 
     @property
     def left(self) -> float | None:
-        """Seconds that the rest will take; None where nothing was done yet that would tell."""
+        """Seconds that the rest will take; None as long as nothing was done."""
         steps = self.done - self._first
         if steps <= 0:
             return None
@@ -61,7 +61,7 @@ class Job:
         return max(0.0, rest - (time.monotonic() - self._last))
 
     def line(self, what: str, time_said: str) -> str:
-        """How far it is, its figures, and what is said of its time, as far as there is any."""
+        """How far it is, its figures, and its time, as far as they are known."""
         return "  ".join(part for part in (f"{what}: {self.done}/{self.total}", self.figures, time_said) if part)
 
 
@@ -77,7 +77,7 @@ class Bars:
 
     def __call__(self, what: str, done: int, total: int, **figures: float) -> None:
         """See `nni_emodarts.runtime.progress.Progress`."""
-        if what not in self._jobs and self._ended.get(what) == (done, total):  # told again
+        if what not in self._jobs and self._ended.get(what) == (done, total):  # a call that repeats the last one
             return
         shown = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
         job = self._jobs.setdefault(what, Job(done, total))

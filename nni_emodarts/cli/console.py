@@ -45,13 +45,13 @@ class Trials:
     def __init__(self, bars: Bars, expected: int) -> None:
         self._bars = bars
         self._expected = expected
-        self._told: set[str] = set()
+        self._shown: set[str] = set()
 
     def __call__(self, trials: "Sequence[Trial]") -> None:
         """Show all trials so far."""
         for trial in trials:
-            if trial.ended and trial.id not in self._told:
-                self._told.add(trial.id)
+            if trial.ended and trial.id not in self._shown:
+                self._shown.add(trial.id)
                 what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
                 show_line(f"{what}: {trial.status.lower()}, validation UAR {_number(trial.figure)}", to=err)
         running = {
@@ -59,7 +59,7 @@ class Trials:
             for trial in trials
             if not trial.ended and trial.figure is not None
         }
-        self._bars("trials", len(self._told), self._expected, **running)
+        self._bars("trials", len(self._shown), self._expected, **running)
 
 
 class Cells:

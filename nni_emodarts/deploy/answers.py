@@ -41,7 +41,7 @@ class Writer(ABC):
 
 
 class TableWriter(Writer):
-    """Columns for the eye; the file comes last, as its name may be long."""
+    """Columns to read; the file comes last, as its name may be long."""
 
     def __init__(self, labels: Sequence[str], timed: bool) -> None:
         super().__init__(labels, timed)
@@ -136,7 +136,7 @@ def answers(
         files: recordings.
         batch_size: recordings that are recognised together.
         windows: seconds of a window and the share of it that the next one repeats; each file is one answer where None.
-        progress: told of each file, or of each window.
+        progress: called after each file, or after each group of windows.
     """
     if windows is None:
         for done, answer in enumerate(recognizer.predict_many(files, batch_size=batch_size), 1):

@@ -69,7 +69,7 @@ def check_export(model: bytes, reference: TorchNetwork, progress: Progress = sil
     Args:
         model: the file.
         reference: the network in PyTorch.
-        progress: told of each length.
+        progress: called after each length.
 
     Returns:
         The largest difference of a probability.

@@ -276,7 +276,7 @@ def _columns(samples: np.ndarray) -> tuple[np.ndarray, float]:
 def _as_float(samples: np.ndarray) -> np.ndarray:
     """Whole numbers scaled by their type to -1 to 1; unsigned ones are centred, as WAV stores 8 bits."""
     if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # told as samples that are not finite
+        with np.errstate(over="ignore"):  # reported as samples that are not finite
             return samples.astype(np.float32)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
     shift = half if samples.dtype.kind == "u" else 0.0

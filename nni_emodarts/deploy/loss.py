@@ -1,4 +1,4 @@
-"""What an exported file loses against the network that it comes from."""
+"""How far an exported file's answers are from those of the network that it comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from nni_emodarts.metrics.scores import uar
 
 @dataclass(frozen=True)
 class Loss:
-    """What separates a file's answers from those of another on the same recordings.
+    """The difference of two files' answers to the same recordings.
 
     Attributes:
         recordings: how many.

@@ -65,7 +65,7 @@ class OnnxNetwork:
     def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """N waveforms (S,) at `sampling_rate` -> probabilities (N, K).
 
-        The graph takes no lengths, and zeros behind a waveform would be heard: only equally long ones share a run.
+        The graph takes no lengths, so that padding would count as silence: only equally long waveforms share a run.
         """
         if len({len(waveform) for waveform in waveforms}) > 1:
             return np.concatenate([self([waveform]) for waveform in waveforms])

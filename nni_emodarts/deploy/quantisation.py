@@ -1,7 +1,7 @@
 """The int8 variant of an exported file: each weight in 8 bits, with a scale for each output channel.
 
 Weights alone are rounded. Activations in 8 bits saved no time on networks of this size, and changed one answer in
-fourteen. Who loads the file multiplies the weights out once, so that it computes as fast as the float file.
+fourteen. The weights are multiplied out once, when the file is loaded: it computes as fast as the float file.
 """
 
 from collections.abc import Iterator

@@ -190,7 +190,7 @@ class EmotionRecognizer:
             overlap: share of a window that the next one repeats.
             silence_db: a window is silent where less than a tenth of it comes within so many dB of the recording's
                 loud parts; it is not recognised. None recognises all.
-            progress: told of the windows.
+            progress: called after each group of windows.
 
         Raises:
             AudioError: the recording cannot be used.

@@ -1,4 +1,4 @@
-"""Everything that `emodarts export` writes: the file, its int8 variant, the model card, and what they lose."""
+"""What `emodarts export` writes: the file, its int8 variant and the model card, and what the files lose."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ def ship(
         manifest: recordings with their emotions, for the loss of UAR.
         int8: also write the int8 variant.
         overwrite: replace files that exist.
-        progress: told of the comparisons.
+        progress: called after each comparison.
 
     Raises:
         RunFolderError: an output is taken, or the file differs from PyTorch.
@@ -106,7 +106,7 @@ def _hear(file: str, rate: int) -> np.ndarray:
 def _measure(
     networks: Mapping[str, Recognise], recordings: Sequence[_Recording], progress: Progress
 ) -> tuple[dict[str, Loss], tuple[str, ...]]:
-    """What each network loses against the first, and why recordings cannot be used; one at a time lies in memory."""
+    """Each network's loss against the first, and faults of recordings, which are in memory one at a time."""
     answers: dict[str, list[np.ndarray]] = {name: [] for name in networks}
     true, failures = [], []
     for recording in counted(recordings, "losses", progress):

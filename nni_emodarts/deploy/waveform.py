@@ -89,11 +89,11 @@ class WaveformNetwork(nn.Module):
 
     def __init__(self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module) -> None:
         super().__init__()
-        strangers = [name for name in extractor.contours if name != "energy"]
-        if strangers:
+        unsupported = [name for name in extractor.contours if name != "energy"]
+        if unsupported:
             raise ConfigError(
-                f"features.contours: {', '.join(strangers)} cannot be exported, since tracking it is a search and no "
-                f"graph; retrain without it, or recognise with the run folder itself"
+                f"features.contours: {', '.join(unsupported)} cannot be exported, since tracking it is a search and "
+                f"has no graph; retrain without it, or recognise with the run folder itself"
             )
         self.bins, self.deltas = extractor.frequency_bins, extractor.deltas
         self.spectrum = Spectrum(extractor)

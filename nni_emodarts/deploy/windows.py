@@ -1,4 +1,4 @@
-"""A long recording as windows that overlap, of which the silent ones are known before anything is recognised."""
+"""A long recording in overlapping windows, and which of them are silent."""
 
 from collections.abc import Iterable, Iterator
 
@@ -58,7 +58,7 @@ def check_windows(window: float, overlap: float, silence_db: float | None) -> No
 
 
 class Silence:
-    """Tells the silent windows of a recording.
+    """Which windows of a recording are silent.
 
     Args:
         survey: of the whole recording.
@@ -80,7 +80,7 @@ class Silence:
 
 
 def _loud(levels: np.ndarray, step: float) -> float:
-    """What a recording's loud parts reach, in dB: a share of it, but of a long one a second, or little speech is lost.
+    """The level in dB that a recording's loudest share reaches, or the loudest second of a long one.
 
     Args:
         levels: (n,) in dB.

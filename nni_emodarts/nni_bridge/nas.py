@@ -1,4 +1,4 @@
-"""The only door to `nni.nas`: what this package uses of it.
+"""What this package uses of `nni.nas`; no other module imports it.
 
 Importing `nni.nas.nn.pytorch` writes a stub file into the installed package, not atomically: of two trials that import
 it for the first time at once, one can read half a file. So one process imports at a time. It also warns that it does

@@ -1,4 +1,4 @@
-"""The only room that asks NNI for parameters or reports to it. Outside a trial it does nothing."""
+"""A trial and NNI: its parameters, what it reports, what the web UI shows of it. Outside a trial nothing happens."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""One page that holds all of several runs, and needs nothing beside it."""
+"""A report of runs: one HTML page that needs no other file."""
 
 import base64
 import hashlib
@@ -44,7 +44,7 @@ def report(
         overwrite: replace it.
         audio: put the sound of the most confused utterances into the page.
         worst: how many utterances are listed for each run.
-        progress: told of each run.
+        progress: called after each drawing.
 
     Raises:
         RunFolderError: a run cannot be read, or the file is there.
@@ -80,7 +80,7 @@ class Drawn:
 
     Args:
         total: how many there are.
-        progress: told of each.
+        progress: called after each.
     """
 
     def __init__(self, total: int, progress: Progress) -> None:

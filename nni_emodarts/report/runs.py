@@ -1,4 +1,4 @@
-"""Runs as a report reads them: whatever left them, networks with their figures, and the searches behind."""
+"""Runs as a report reads them: networks with their figures, and their searches, whichever command wrote them."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -257,24 +257,24 @@ def _read_folder(name: str, path: Path) -> Run:
             f"wrote, and each method's folder by itself"
         )
     sources = [RunFolder(path), *folders, *(search.folder for search in searches)]
-    told = next((source for source in sources if source.has(CONFIG)), None)
+    configured = next((source for source in sources if source.has(CONFIG)), None)
     return Run(
         name,
         path,
         networks,
         searches,
         next((source.read_json(ENVIRONMENT) for source in sources if source.has(ENVIRONMENT)), {}),
-        (told.path / CONFIG).read_text(encoding="utf-8") if told is not None else "",
-        read_config(told) if told is not None else None,
+        (configured.path / CONFIG).read_text(encoding="utf-8") if configured is not None else "",
+        read_config(configured) if configured is not None else None,
     )
 
 
 def _refuse_different_classes(path: Path, networks: Sequence[Network]) -> None:
     classes = {tuple(network.metrics["classes"]) for network in networks}
     if len(classes) > 1:
-        told = " and of ".join(", ".join(names) for names in sorted(classes)[:2])
+        named = " and of ".join(", ".join(names) for names in sorted(classes)[:2])
         raise RunFolderError(
-            f"run {path} holds networks of the classes {told}, which cannot be pooled; name the folder of each by "
+            f"run {path} holds networks of the classes {named}, which cannot be pooled; name the folder of each by "
             f"itself"
         )
 

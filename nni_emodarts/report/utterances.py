@@ -1,4 +1,4 @@
-"""The utterances that a run was most wrong about, and their sound."""
+"""The utterances that a run confused most, and their sound."""
 
 import io
 from dataclasses import dataclass, replace

@@ -11,7 +11,7 @@ from nni_emodarts.cli.bars import Bars, Job, progress_bars
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test moves."""
 
     now = 100.0
 
@@ -28,7 +28,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
 
 def test_what_is_left_is_judged_by_what_was_done_however_long_a_step_takes(time: Clock) -> None:
     job = Job(0, 10)
-    assert job.left is None, "nothing tells yet"
+    assert job.left is None, "nothing is done yet"
     for epoch in (1, 2):
         time.now += 600  # minutes an epoch
         job.update(epoch, 10, "")
@@ -49,7 +49,7 @@ def test_without_a_terminal_there_are_plain_lines(time: Clock, capsys: pytest.Ca
     for done in range(41):
         show("search", done, 40, val_uar=0.5)
         time.now += 3
-    show("search", 40, 40, val_uar=0.5)  # told again
+    show("search", 40, 40, val_uar=0.5)  # repeated
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "search: 0/40  val_uar 0.500"
     assert lines[1] == "search: 4/40  val_uar 0.500  0:01:48 left"

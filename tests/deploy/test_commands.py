@@ -194,7 +194,7 @@ def test_a_card_without_its_recordings(run: Path, small_manifest: Path, tmp_path
     config.write_text(config.read_text().replace(str(small_manifest), "/gone/manifest.csv"))
     assert model_card(open_network(tmp_path / "run")) == model_card(open_network(run)).replace(
         "/".join(small_manifest.parts[-2:]), "gone/manifest.csv"
-    ), "the run keeps what a card tells"
+    ), "the run keeps what a card says"
     for file in (tmp_path / "run").rglob("corpus.json"):  # an earlier version kept nothing
         kept = json.loads(file.read_text())
         file.write_text(json.dumps({name: kept[name] for name in ("manifest", "recordings")}))

@@ -78,7 +78,7 @@ def test_pitch_is_refused_by_name() -> None:
 
 
 def onnx_of(model: nn.Module, **more: Any) -> tuple[onnxruntime.InferenceSession, TorchNetwork]:
-    """A network on log-mel features, and what else it hears, as an exported file and in PyTorch."""
+    """A network on log-mel features, or others, as an exported file and in PyTorch."""
     extractor = FeatureExtractor(**{**FEATURES["log_mel"], **more})
     rows = extractor.feature_rows
     reference = TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), model)
@@ -140,7 +140,7 @@ def test_the_file_answers_as_the_run(exported: Path, run: Path, clips: list[Path
 
 
 def test_int8(exported: Path, run: Path, small_manifest: Path, tmp_path: Path) -> None:
-    """Features stay as they are, answers nearly, and the loss is what a recogniser tells."""
+    """Features stay as they are, answers nearly, and the loss is that of a recogniser's answers."""
     import onnx
 
     small = exported.with_name("model.int8.onnx")

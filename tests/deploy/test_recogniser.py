@@ -97,7 +97,7 @@ def test_a_hand_designed_network(
     assert EmotionRecognizer.from_run(tmp_path).predict(clips[0]).emotion in small_corpus.manifest.classes
 
 
-def test_samples_are_heard_as_their_file(recognizer: EmotionRecognizer, clips: list[Path]) -> None:
+def test_samples_are_recognised_as_their_file(recognizer: EmotionRecognizer, clips: list[Path]) -> None:
     expected = recognizer.predict(clips[0])
     whole, rate = soundfile.read(clips[0], dtype="int16")
     for samples in (whole, whole / 2.0**15, whole.astype(np.int32) * 2**16, np.stack([whole, whole]),
@@ -185,7 +185,7 @@ def test_what_may_mislead_is_noted(recognizer: EmotionRecognizer, speech: np.nda
 
 
 def test_over_time(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: Path) -> None:
-    """Windows hold what their stretch alone would say; silent ones are told as such."""
+    """Windows hold what their stretch alone would say; silent ones have no emotion."""
     long = np.concatenate([speech, np.zeros(5 * 16000, np.float32), speech])
     soundfile.write(tmp_path / "long.wav", long, 16000, "FLOAT")
     found = list(recognizer.predict_over_time(tmp_path / "long.wav", window=2.0, overlap=0.5))
@@ -207,14 +207,14 @@ def test_over_time(recognizer: EmotionRecognizer, speech: np.ndarray, tmp_path: 
 
 
 def test_little_speech_in_a_long_recording(recognizer: EmotionRecognizer, speech: np.ndarray) -> None:
-    """Two seconds of speech in two minutes are heard, and what is silent around them is told as such."""
+    """Two seconds of speech in two minutes are recognised; the silence around them has no emotion."""
     noise = 1e-4 * np.random.default_rng(0).standard_normal(120 * 16000).astype(np.float32)
     noise[60 * 16000 : 62 * 16000] += speech[: 2 * 16000]
     found = list(recognizer.predict_over_time(noise, 16000, window=3.0, overlap=0.5))
-    heard = [each.start for each in found if each.emotion is not None]
-    assert heard
-    assert all(57.0 < start < 62.0 for start in heard)
-    assert {58.5, 60.0} <= set(heard)
+    spoken = [each.start for each in found if each.emotion is not None]
+    assert spoken
+    assert all(57.0 < start < 62.0 for start in spoken)
+    assert {58.5, 60.0} <= set(spoken)
 
 
 def test_over_time_at_another_rate(recognizer: EmotionRecognizer, speech: np.ndarray) -> None:
@@ -238,11 +238,11 @@ def test_hours_in_bounded_memory(tmp_path: Path) -> None:
     with soundfile.SoundFile(tmp_path / "hours.wav", "w", rate, 1, "PCM_16") as file:
         for _ in range(seconds // 60):
             file.write(minute)
-    heard = 0
+    recognised = 0
 
     def count(waveforms: list[np.ndarray]) -> np.ndarray:
-        nonlocal heard
-        heard += len(waveforms)
+        nonlocal recognised
+        recognised += len(waveforms)
         return np.tile([0.25, 0.75], (len(waveforms), 1))
 
     recognizer = EmotionRecognizer(count, ("a", "b"), rate)
@@ -251,7 +251,7 @@ def test_hours_in_bounded_memory(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(found) == seconds // 10
-    assert heard == found.count("b") == seconds // 30
+    assert recognised == found.count("b") == seconds // 30
     assert peak < 60e6, "the waveform alone has 230 MB"
 
 
@@ -259,16 +259,16 @@ def test_a_network_computes_in_float32_and_leaves_settings_as_they_were(monkeypa
     cudnn = torch.backends.cudnn
     monkeypatch.setattr(cudnn, "allow_tf32", True)
     monkeypatch.setattr(cudnn, "deterministic", True)
-    heard: list[tuple[bool, bool]] = []
+    settings: list[tuple[bool, bool]] = []
 
     class Watching(torch.nn.Module):
         def forward(self, maps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-            heard.append((cudnn.allow_tf32, cudnn.deterministic))
+            settings.append((cudnn.allow_tf32, cudnn.deterministic))
             return torch.zeros(len(maps), 2)
 
     extractor = FeatureExtractor(**load_config("tiny").features.model_dump())
     rows = extractor.feature_rows
     network = TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), Watching())
     assert network([np.ones(16000, np.float32)]).tolist() == [[0.5, 0.5]]
-    assert heard == [(False, True)]
+    assert settings == [(False, True)]
     assert cudnn.allow_tf32

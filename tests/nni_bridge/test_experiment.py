@@ -31,13 +31,13 @@ def written(small_manifest: Path, home: Path, fast_words: list[str]) -> Path:
 
 @pytest.mark.slow
 def test_every_trial_reports_what_its_folder_holds(written: Path, home: Path) -> None:
-    told: list[int] = []
+    counts: list[int] = []
     with started(written) as manager:
-        trials = wait(manager, 3, lambda seen: told.append(len(seen)))
+        trials = wait(manager, 3, lambda seen: counts.append(len(seen)))
         jobs = requests.get(f"http://localhost:{manager.port}/api/v1/nni/trial-jobs", timeout=10).json()
         metrics = requests.get(f"http://localhost:{manager.port}/api/v1/nni/metric-data", timeout=10).json()
         name = manager.profile()["id"]
-    assert told[-1] == 3
+    assert counts[-1] == 3
     assert [trial.status for trial in trials] == ["SUCCEEDED"] * 3, [
         (trial.folder / "trial.stderr").read_text() for trial in trials
     ]

@@ -1,4 +1,4 @@
-"""What a trial tells NNI of its network: the tag of the experiment, the drawing."""
+"""What a trial hands to NNI of its network: the tag of the experiment, the drawing."""
 
 import json
 import logging

@@ -61,8 +61,8 @@ LINE = re.compile(
     r"\[[\d.]+ - [\d.]+\]\s+(?P<turn>(?P<dialogue>(?P<session>Ses0(?P<number>[1-5]))[FM]_(?P<kind>\w+))_"
     rf"(?P<gender>[FM])\w*)\s+(?P<emotion>{'|'.join((*EMOTIONS, NO_AGREEMENT))})\s.*"
 )
-"""[start - end], turn, emotion, [valence, activation, dominance]. The letter after `Ses01` tells who wore the markers;
-the letter of the turn itself tells who speaks."""
+"""[start - end], turn, emotion, [valence, activation, dominance]. The letter after `Ses01` says who wore the markers;
+the letter of the turn itself says who speaks."""
 
 
 def read(root: Path, part: str = "improvised") -> pd.DataFrame:

@@ -3,7 +3,7 @@
 Card
     What it is: invented speakers say sentences of random syllables in four manners (anger, happiness, neutral,
     sadness), one clip of about 1.0 to 2.5 s each, 16 kHz, 16 bit, mono, FLAC. Every sentence is said by every speaker
-    in every manner, so that content tells no emotion. A speaker has a pitch, a vocal tract, a rate, a loudness, a voice
+    in every manner, so that content has no emotion. A speaker has a pitch, a vocal tract, a rate, a loudness, a voice
     quality and a channel. An emotion moves these *relative to the speaker*, and shows above all in movement: accents
     and energy within a syllable, rhythm, pauses, tremor. Level and spectral tilt also vary with the channel, so that
     an average over time misleads.
@@ -108,7 +108,7 @@ def make_corpus(
 
 
 def _as_flac(samples: np.ndarray) -> bytes:
-    """Encoded in memory: a disk that is full is then an `OSError`, which libsndfile does not tell."""
+    """Encoded in memory: a disk that is full is then an `OSError`, which libsndfile does not report."""
     file = io.BytesIO()
     soundfile.write(file, samples, SAMPLING_RATE, format="FLAC", subtype="PCM_16")
     return file.getvalue()

@@ -154,7 +154,7 @@ def draw(path: str | Path, out: str | Path, overwrite: bool = False, progress: P
         path: an architecture.json, or a run folder that holds one.
         out: the folder to write to.
         overwrite: replace drawings that are there.
-        progress: told of each drawing.
+        progress: called after each drawing.
 
     Returns:
         The files.

@@ -13,7 +13,7 @@ PAPER = "#ffffff"
 SURFACE = "#f3f4f6"
 
 CLASS_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#8a7a00", "#444444")
-"""Colours of lines that are told apart, by turns."""
+"""Colours of lines, taken in turn, that readers can distinguish."""
 
 
 class Family(NamedTuple):

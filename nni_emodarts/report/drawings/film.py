@@ -19,7 +19,7 @@ from nni_emodarts.report.drawings.canvas import new_figure, style
 from nni_emodarts.report.drawings.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence
 
 COLORS = "PuOr_r"
-"""Purple below, white at, orange above the even chance: told apart by people who see fewer colours too."""
+"""Purple below, white at, orange above the even chance: which colour-blind readers distinguish, too."""
 _EPOCH_MS, _END_MS = 500, 2500
 _GIF_DPI = 90
 _NARROWEST, _WIDEST = 0.585, 3.0  # 1.5 and 8 times the even chance
