@@ -10,7 +10,7 @@ from nni_emodarts.config.registry import Entry
 from nni_emodarts.config.sections import PositiveInt
 from nni_emodarts.config.strategies import Strategy
 from nni_emodarts.config.strategy_options import RandomOneShotOptions, StrategyOptions
-from nni_emodarts.data.corpora import Card, Reader
+from nni_emodarts.data.corpora import CorpusCard, Reader
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.baselines import Baseline
 from nni_emodarts.search.one_shot.random_one_shot import RandomOneShot
@@ -26,7 +26,7 @@ def make(options: MadeUpOptions, gradient_clip: float, terms: list[Any]) -> Any:
 
 STRATEGY = Strategy("made_up", f"{__name__}:make", "one-shot", MadeUpOptions, "what nobody asked for")
 
-CARD = Card(
+CARD = CorpusCard(
     name="made_up_corpus",
     title="A corpus of nobody",
     citation="none",

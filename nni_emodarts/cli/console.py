@@ -17,7 +17,7 @@ from nni_emodarts.runtime.progress import silent
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nni_emodarts.data.corpora import Card
+    from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.nni_bridge.experiment import Trial
@@ -210,7 +210,7 @@ def show_skipped(count: int, where: object) -> None:
         show_line(f"skipped {count} recording{'s' if count > 1 else ''}; skipped.csv in {where} says why")
 
 
-def show_cards(cards: "Sequence[Card]") -> None:
+def show_corpora(cards: "Sequence[CorpusCard]") -> None:
     """Print what is known of each corpus."""
     for card in cards:
         out.print(f"[bold]{card.name}[/bold]  {card.title}", highlight=False)

@@ -13,7 +13,7 @@ def corpora() -> None:
     """List the corpora that can be read: licence, where each is to be had, what it holds."""
     from nni_emodarts.data.corpora import corpus_names, load_corpus
 
-    console.show_cards([load_corpus(name).CARD for name in corpus_names()])
+    console.show_corpora([load_corpus(name).CARD for name in corpus_names()])
 
 
 def prepare(

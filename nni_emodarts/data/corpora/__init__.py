@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from nni_emodarts.config import nearest
 from nni_emodarts.config.registry import Entry, Registry
-from nni_emodarts.data.corpora.card import Card, Reader
+from nni_emodarts.data.corpora.card import CorpusCard, Reader
 from nni_emodarts.errors import ConfigError
 
 if TYPE_CHECKING:
     from nni_emodarts.data.corpora.preparation import prepare
 
-__all__ = ["CORPORA", "Card", "Reader", "corpus_names", "load_corpus", "prepare"]
+__all__ = ["CORPORA", "CorpusCard", "Reader", "corpus_names", "load_corpus", "prepare"]
 
 CORPORA: Registry[Entry[Reader]] = Registry(
     "corpus",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Card:
+class CorpusCard:
     """A corpus in data. Counts are those of its public documentation; None where that gives none, or it depends.
 
     Attributes:
@@ -66,7 +66,7 @@ class Card:
 class Reader(Protocol):
     """A module of this package that reads a corpus."""
 
-    CARD: Card
+    CARD: CorpusCard
 
     @property
     def read(self) -> Callable[..., "pd.DataFrame"]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import Utterance, fit, read_named, read_table, require_columns
 
-CARD = Card(
+CARD = CorpusCard(
     name="crema_d",
     title="CREMA-D (Crowd-sourced Emotional Multimodal Actors Dataset)",
     citation="H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma, CREMA-D: Crowd-sourced Emotional "

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from nni_emodarts.config import nearest
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import listing, read_lines, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.errors import ManifestError
 
-CARD = Card(
+CARD = CorpusCard(
     name="csv",
     title="a CSV file of your own",
     citation="that of your recordings",

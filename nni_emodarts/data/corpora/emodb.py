@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import Utterance, fit, read_named
 
-CARD = Card(
+CARD = CorpusCard(
     name="emodb",
     title="EMO-DB (Berlin Database of Emotional Speech)",
     citation="F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss, A database of German emotional speech, "

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import MisfitError, Utterance, fit, read_named
 
-CARD = Card(
+CARD = CorpusCard(
     name="esd",
     title="ESD (Emotional Speech Dataset)",
     citation="K. Zhou, B. Sisman, R. Liu, H. Li, Emotional voice conversion: Theory, databases and ESD, Speech "

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from nni_emodarts.config import nearest
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.manifest import enumerate_some
 from nni_emodarts.errors import ManifestError
 
@@ -53,7 +53,7 @@ def fit(pattern: Pattern[str], path: Path) -> Match[str]:
     return match
 
 
-def read_named(card: Card, root: Path, example: str, parse: Callable[[Path], Utterance | None]) -> pd.DataFrame:
+def read_named(card: CorpusCard, root: Path, example: str, parse: Callable[[Path], Utterance | None]) -> pd.DataFrame:
     """Read a corpus whose labels are in the names of its recordings, in whatever folders they lie.
 
     Args:
@@ -201,7 +201,7 @@ def as_table(rows: Sequence[Utterance]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(Utterance._fields)).astype(str)
 
 
-def wrong_root(card: Card, root: Path, found: Sequence[str] = ()) -> ManifestError:
+def wrong_root(card: CorpusCard, root: Path, found: Sequence[str] = ()) -> ManifestError:
     """The error of a root that is not the corpus.
 
     Args:
@@ -216,7 +216,7 @@ def wrong_root(card: Card, root: Path, found: Sequence[str] = ()) -> ManifestErr
     )
 
 
-def raise_faults(card: Card, root: Path, *faults: Fault) -> None:
+def raise_faults(card: CorpusCard, root: Path, *faults: Fault) -> None:
     """Raise all faults of a corpus in one message, but for those that nothing has.
 
     Raises:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import Fault, Utterance, as_table, raise_faults, read_lines, shown, wrong_root
 
-CARD = Card(
+CARD = CorpusCard(
     name="iemocap",
     title="IEMOCAP (Interactive Emotional Dyadic Motion Capture)",
     citation="C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S. Narayanan, "

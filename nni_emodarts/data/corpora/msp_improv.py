@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import (
     Fault,
     Utterance,
@@ -17,7 +17,7 @@ from nni_emodarts.data.corpora.files import (
     wrong_root,
 )
 
-CARD = Card(
+CARD = CorpusCard(
     name="msp_improv",
     title="MSP-IMPROV",
     citation="C. Busso, S. Parthasarathy, A. Burmania, M. AbdelWahab, N. Sadoughi, E. Mower Provost, MSP-IMPROV: An "

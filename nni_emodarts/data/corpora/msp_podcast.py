@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import (
     Fault,
     Utterance,
@@ -18,7 +18,7 @@ from nni_emodarts.data.corpora.files import (
 )
 from nni_emodarts.errors import ManifestError
 
-CARD = Card(
+CARD = CorpusCard(
     name="msp_podcast",
     title="MSP-Podcast",
     citation="R. Lotfian, C. Busso, Building Naturalistic Emotionally Balanced Speech Corpus by Retrieving Emotional "

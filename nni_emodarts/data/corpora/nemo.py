@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import (
     Fault,
     Utterance,
@@ -16,7 +16,7 @@ from nni_emodarts.data.corpora.files import (
     wrong_root,
 )
 
-CARD = Card(
+CARD = CorpusCard(
     name="nemo",
     title="nEMO (Dataset of Emotional Speech in Polish)",
     citation="I. Christop, nEMO: Dataset of Emotional Speech in Polish, LREC-COLING 2024, arXiv:2404.06292",

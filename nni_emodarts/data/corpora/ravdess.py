@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import Utterance, fit, read_named
 
-CARD = Card(
+CARD = CorpusCard(
     name="ravdess",
     title="RAVDESS (Ryerson Audio-Visual Database of Emotional Speech and Song)",
     citation="S. R. Livingstone, F. A. Russo, The Ryerson Audio-Visual Database of Emotional Speech and Song "

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import MisfitError, Utterance, fit, read_named
 
-CARD = Card(
+CARD = CorpusCard(
     name="savee",
     title="SAVEE (Surrey Audio-Visual Expressed Emotion)",
     citation="S. Haq, P. J. B. Jackson, Speaker-dependent audio-visual emotion recognition, AVSP 2009, 53-58",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora.card import Card
+from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import Utterance, fit, read_named
 
-CARD = Card(
+CARD = CorpusCard(
     name="tess",
     title="TESS (Toronto emotional speech set)",
     citation="K. Dupuis, M. K. Pichora-Fuller, Toronto emotional speech set (TESS), University of Toronto, Psychology "
