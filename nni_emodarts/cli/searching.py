@@ -114,7 +114,7 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.models.architecture import Architecture as Arch
-    from nni_emodarts.runtime.run_folder import CARD, FINAL, RunFolder, architecture_file, config_beside
+    from nni_emodarts.runtime.run_folder import FINAL, MODEL_CARD, RunFolder, architecture_file, config_beside
 
     architecture = architecture_file(architecture)
     arch = Arch.load(architecture)
@@ -141,11 +141,11 @@ def retrain(
         pooled = run_retrain(tasks, arch, folder, final=final, allow_overlap=allow_overlap, progress=progress)
     console.show_skipped(len(corpus.skipped), out)
     console.show_pooled(pooled)
-    if final or folder.has(f"{FINAL}/{CARD}"):  # whose figures may be of more folds now
-        from nni_emodarts.deploy.card import write_card
+    if final or folder.has(f"{FINAL}/{MODEL_CARD}"):  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
+        from nni_emodarts.deploy.model_card import write_model_card
 
-        card = write_card(open_network(folder.path))
+        card = write_model_card(open_network(folder.path))
         console.show_line(f"network to ship: {card.parent}, described in {card.name}")
 
 

@@ -73,7 +73,7 @@ def card(
     seed: Seed = None,
 ) -> None:
     """Write the model card of a network anew, beside its weights: data, figures, use and limits."""
-    from nni_emodarts.deploy.card import write_card
     from nni_emodarts.deploy.folder import open_network
+    from nni_emodarts.deploy.model_card import write_model_card
 
-    console.show_line(f"wrote {write_card(open_network(run, fold, seed))}")
+    console.show_line(f"wrote {write_model_card(open_network(run, fold, seed))}")

@@ -9,11 +9,11 @@ import numpy as np
 
 from nni_emodarts.data.features import read_audio
 from nni_emodarts.data.manifest import read_manifest
-from nni_emodarts.deploy.card import model_card
 from nni_emodarts.deploy.export import SUFFIX, check_export, export_network, int8_name
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
 from nni_emodarts.deploy.loss import Loss, Shipped, measure_loss
+from nni_emodarts.deploy.model_card import model_card
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network

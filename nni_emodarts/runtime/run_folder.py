@@ -35,12 +35,12 @@ ERROR = "error.txt"
 """Why it failed."""
 STUDY = "study.json"
 NETWORKS = "networks.csv"
-CARD = "model_card.md"
+MODEL_CARD = "model_card.md"
 DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
 )  # fmt: skip
 _COLUMNS = {
     ALPHAS: ("epoch", "label", "choice", "probability"),

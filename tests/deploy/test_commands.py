@@ -16,8 +16,8 @@ from nni_emodarts.cli import console
 from nni_emodarts.cli import main as cli
 from nni_emodarts.data.facts import CorpusFacts, Licence, find_licence
 from nni_emodarts.data.manifest import read_manifest
-from nni_emodarts.deploy.card import model_card, write_card
 from nni_emodarts.deploy.folder import open_network
+from nni_emodarts.deploy.model_card import model_card, write_model_card
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -147,7 +147,7 @@ def test_the_card_tells_what_was_measured(run: Path) -> None:
         assert f"| {label} | {recall:.3f} |" in card
     assert "| recall | all | female | male |" in card
     assert "speakers (3 female, 3 male): 01" in card
-    files = write_card(open_network(run)).read_text().partition("## Files")[2]
+    files = write_model_card(open_network(run)).read_text().partition("## Files")[2]
     assert "`architecture.json`" in files
     assert "## Files" not in card, "an exported file lies elsewhere"
     assert "Licence of the data: not stated" in card

@@ -18,13 +18,13 @@ from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
-    CARD,
     CONFIG,
     CORPUS,
     ENVIRONMENT,
     GRAPH,
     HISTORY,
     METRICS,
+    MODEL_CARD,
     NORMALIZATION,
     PREDICTIONS,
     WEIGHTS,
@@ -103,15 +103,15 @@ def model_card(network: NetworkFolder) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def write_card(network: NetworkFolder) -> Path:
+def write_model_card(network: NetworkFolder) -> Path:
     """Write the card beside a network's weights, over an older one; returns its file.
 
     Raises:
         RunFolderError: the run's files are broken.
     """
     there = [f"- `{name}`: {what}" for name, what in _FILES.items() if network.folder.has(name)]
-    network.folder.write_text(CARD, model_card(network) + "\n## Files\n\n" + "\n".join(there) + "\n")
-    return network.folder.path / CARD
+    network.folder.write_text(MODEL_CARD, model_card(network) + "\n## Files\n\n" + "\n".join(there) + "\n")
+    return network.folder.path / MODEL_CARD
 
 
 def figures_id(network: NetworkFolder) -> str:
