@@ -107,7 +107,7 @@ def test_a_trial_that_runs_again_does_not_search_again(
     searched.write_json("metrics.json", {"val_uar": 0.5})
     searched.write_text("alphas.csv", "epoch\n")
     monkeypatch.setattr("nni_emodarts.search.run.search_one_shot", lambda *a, **k: pytest.fail("searched again"))
-    pipeline.work(arguments.Trial(fast_config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
+    pipeline.work(arguments.TrialTask(fast_config, 0, 1, {}, folder, SimpleNamespace()))  # type: ignore[arg-type]
     assert folder.has("metrics.json")
 
 
@@ -128,7 +128,7 @@ def test_an_architecture_that_a_tuner_chose_reads_no_test_part(fast_config: Expe
     drawn = random_architecture(fast_config.space, 4, (1, 40), 0)
     parsed = SimpleNamespace(architecture=None, preset="tiny", config=None, allow_overlap=False)
     folder = RunFolder.claim(tmp_path / "out")
-    retrain.work(arguments.Trial(fast_config, 0, 1, flat_sample(drawn), folder, parsed))  # type: ignore[arg-type]
+    retrain.work(arguments.TrialTask(fast_config, 0, 1, flat_sample(drawn), folder, parsed))  # type: ignore[arg-type]
     metrics = json.loads((folder.path / "metrics.json").read_text())
     assert metrics["architecture"] == drawn.id
     assert not any(name.startswith("test_") for name in metrics)
@@ -150,7 +150,7 @@ def test_hyperband_s_budget_is_the_number_of_epochs(
         "--out",
         str(tmp_path / "out"),
     ]
-    seen: list[arguments.Trial] = []
+    seen: list[arguments.TrialTask] = []
     arguments.run("", seen.append, words)
     assert seen[0].config.retrain.epochs == 3
     assert seen[0].choices == flat_sample(drawn)

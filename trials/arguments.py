@@ -23,8 +23,8 @@ _OWN = ("fold", "seed", _BUDGET)
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One trial: a fold and a seed.
+class TrialTask:
+    """What a trial is to do: a fold and a seed.
 
     Attributes:
         config: the whole configuration; with a tuner's budget of epochs, where it gives one.
@@ -43,7 +43,7 @@ class Trial:
     arguments: argparse.Namespace
 
 
-def run(description: str, work: Callable[[Trial], None], arguments: list[str] | None = None) -> None:
+def run(description: str, work: Callable[[TrialTask], None], arguments: list[str] | None = None) -> None:
     """Parse, call, and turn an error that the user can mend into one message and exit code 2."""
     parsed = _parser(description).parse_args(arguments)
     if parsed.threads is not None:
@@ -82,7 +82,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _assemble(arguments: argparse.Namespace) -> Trial:
+def _assemble(arguments: argparse.Namespace) -> TrialTask:
     options = {
         "data.manifest": arguments.manifest,
         "data.protocol": arguments.protocol,
@@ -95,7 +95,7 @@ def _assemble(arguments: argparse.Namespace) -> Trial:
     config = load_config(arguments.preset, file, arguments.set, options)
     parameters = nni_trial.parameters()
     nni_trial.offer_visualization()
-    return Trial(
+    return TrialTask(
         _budgeted(config, parameters),
         _number("fold", parameters, arguments.fold, 0),
         _number("seed", parameters, arguments.seed, 1, most=LARGEST_SEED),

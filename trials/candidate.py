@@ -14,7 +14,7 @@ def main() -> None:
     arguments.run(main.__doc__ or "", work)
 
 
-def work(trial: arguments.Trial) -> None:
+def work(trial: arguments.TrialTask) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
     from nni_emodarts.data.corpus import prepare
     from nni_emodarts.data.fold_task import FoldTask

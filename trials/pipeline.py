@@ -12,7 +12,7 @@ def main() -> None:
     arguments.run(main.__doc__ or "", work)
 
 
-def work(trial: arguments.Trial) -> None:
+def work(trial: arguments.TrialTask) -> None:
     """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
     from nni_emodarts.data.corpus import prepare
     from nni_emodarts.data.fold_task import FoldTask

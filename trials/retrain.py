@@ -13,7 +13,7 @@ def main() -> None:
     arguments.run(main.__doc__ or "", work)
 
 
-def work(trial: arguments.Trial) -> None:
+def work(trial: arguments.TrialTask) -> None:
     """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
     from nni_emodarts.data.corpus import prepare
     from nni_emodarts.data.fold_task import FoldTask
