@@ -1,4 +1,4 @@
-"""The name by which experiments know NNI's mended Hyperband: `className: nni_emodarts.nni_hyperband.Hyperband`."""
+"""`nni_bridge.hyperband` by the name that earlier experiments give as a `className`."""
 
 from nni_emodarts.nni_bridge.hyperband import Hyperband
 

@@ -172,7 +172,9 @@ def test_nni_s_hyperband_is_mended() -> None:
     from nni.algorithms.hpo.hyperband_advisor import Hyperband as Broken
 
     from nni_emodarts.nni_bridge.hyperband import Hyperband
+    from nni_emodarts.nni_hyperband import Hyperband as Earlier
 
+    assert Earlier is Hyperband, "experiments name it so"
     mended, broken = Hyperband.__new__(Hyperband), Broken.__new__(Broken)
     mended.recovered_max_param_id = broken.recovered_max_param_id = -1
     assert mended.is_created_in_previous_exp("0_0_1_xyz") is False
