@@ -1,6 +1,6 @@
 """What the command line shows: progress, tables, messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
+    from nni_emodarts.data.manifest import Manifest
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.nni_bridge.experiment import Trial
 
@@ -236,6 +237,14 @@ def show_corpora(cards: "Sequence[CorpusCard]") -> None:
                 show_line(f"  {name:9} {text}")
 
 
+def show_manifest(manifest: "Manifest", where: object) -> None:
+    """Print what a manifest that was written holds."""
+    for note in manifest.notes:
+        show_note(note)
+    speakers = len(set(manifest.table["speaker"]) - {""})
+    show_line(f"wrote {where}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")
+
+
 def show_strategies() -> None:
     """Print what each search strategy is for, family by family."""
     from nni_emodarts.config.strategies import FAMILIES, of_family
@@ -296,6 +305,15 @@ def show_export(report: "Shipped") -> None:
         show_line(f"{name:8} {loss}")
     for failure in report.failures:
         show_error(failure)
+
+
+def show_answer(text: str, notes: Iterable[str], error: str | None) -> None:
+    """Write a piece of a recogniser's answers to standard output, its notes or its error to standard error."""
+    write_out(text)
+    for note in notes:
+        show_note(note)
+    if error is not None:
+        show_error(error)
 
 
 def write_out(text: str) -> None:

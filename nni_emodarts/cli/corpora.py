@@ -6,14 +6,14 @@ from typing import Annotated
 import typer
 
 from nni_emodarts.cli import console
-from nni_emodarts.cli.options import Out, pairs
+from nni_emodarts.cli.options import Out, pairs, words
 
 
 def corpora() -> None:
     """List the corpora that can be read: licence, where each is to be had, what it holds."""
-    from nni_emodarts.data.corpora import corpus_names, load_corpus
+    from nni_emodarts.data.corpora import corpus_cards
 
-    console.show_corpora([load_corpus(name).CARD for name in corpus_names()])
+    console.show_corpora(corpus_cards())
 
 
 def prepare(
@@ -26,18 +26,14 @@ def prepare(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the manifest.")] = False,
 ) -> None:
     """Write the manifest of a corpus as it is distributed; no audio is copied."""
-    from nni_emodarts.data.corpora import load_corpus
-    from nni_emodarts.data.corpora import prepare as run_prepare
+    from nni_emodarts.data.corpora import write_manifest
 
-    picked = None if emotions is None else [emotion.strip() for emotion in emotions.split(",")]
-    options = pairs("option", option)
-    for key, value in options.items():  # before one that is called like a parameter of the function is taken for it
-        load_corpus(name).CARD.check_option(key, value)
-    manifest = run_prepare(name, root, out, picked, pairs("merge", merge), overwrite, **options)
-    speakers = len(set(manifest.table["speaker"]) - {""})
-    for note in manifest.notes:
-        console.show_note(note)
-    console.show_line(f"wrote {out}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")
+    manifest = write_manifest(
+        name, root, out,
+        emotions=None if emotions is None else words(emotions), merge=pairs("merge", merge),
+        options=pairs("option", option), overwrite=overwrite,
+    )  # fmt: skip
+    console.show_manifest(manifest, out)
 
 
 def describe(
@@ -46,22 +42,12 @@ def describe(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
-    from nni_emodarts.config import SYNTHETIC
-    from nni_emodarts.data.corpora.synthetic import ensure_corpus
-    from nni_emodarts.data.describe import describe as run_describe
-    from nni_emodarts.data.describe import write_findings
-    from nni_emodarts.data.manifest import read_manifest
-    from nni_emodarts.runtime.cache import default_cache
-    from nni_emodarts.runtime.writing import check_output
+    from nni_emodarts.data.describe import describe_manifest
 
-    if out is not None:
-        check_output(out, overwrite, "findings.csv")
-    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
     with console.progress_bars() as progress:
-        description = run_describe(table, progress=progress)
+        description = describe_manifest(manifest, out, overwrite=overwrite, progress=progress)
     console.show_description(description)
     if out is not None:
-        write_findings(description, out)
         console.show_line(f"wrote {out}")
 
 
@@ -73,8 +59,7 @@ def synthesize(
 ) -> None:
     """Make the embedded synthetic corpus, or one of another size, as files."""
     from nni_emodarts.data.corpora.synthetic import make_corpus
-    from nni_emodarts.runtime.run_folder import RunFolder
 
     with console.progress_bars() as progress:
-        manifest = make_corpus(RunFolder.claim(out).path, speakers, utterances, seed, progress)
+        manifest = make_corpus(out, speakers, utterances, seed, progress)
     console.show_line(f"wrote {manifest}")

@@ -59,6 +59,11 @@ def fold_numbers(text: str, manifest: "Table", protocol: str) -> list[int]:
     return wanted
 
 
+def words(text: str) -> list[str]:
+    """The parts of a text such as `anger,sadness`."""
+    return [part.strip() for part in text.split(",")]
+
+
 def pairs(name: str, texts: list[str] | None) -> dict[str, str]:
     """`A=B` texts as a mapping."""
     found = [text.partition("=") for text in texts or ()]

@@ -21,26 +21,17 @@ def predict(
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings at once; answers come batch by batch.")] = 1,
 ) -> None:
     """Recognise the emotion of recordings; a bad one is named and the others are answered all the same."""
-    from nni_emodarts.deploy.answers import answers, make_writer
-    from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure
-    from nni_emodarts.deploy.windows import check_windows
+    from nni_emodarts.deploy.answers import answer_lines
 
-    check_windows(window, overlap, None)
-    make = make_writer(format)
-    recognizer = EmotionRecognizer.load(model, fold, seed)
-    writer = make(recognizer.labels, over_time)
-    console.write_out(writer.head())
     failed = 0
     with console.answer_bars() as progress:
-        for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None, progress):
-            if isinstance(answer, Failure):
-                failed += 1
-                console.show_error(str(answer.error))
-                continue
-            console.write_out(writer.line(answer))
-            for note in answer.notes:
-                console.show_note(f"{answer.file}: {note}")
-    console.write_out(writer.tail())
+        lines = answer_lines(
+            model, files, format, fold=fold, seed=seed, over_time=over_time, window=window, overlap=overlap,
+            batch_size=batch_size, progress=progress,
+        )  # fmt: skip
+        for line in lines:
+            console.show_answer(line.text, line.notes, line.error)
+            failed += line.error is not None
     if failed:
         console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
         raise typer.Exit(1)
@@ -61,7 +52,10 @@ def export(
     from nni_emodarts.deploy.shipping import ship
 
     with console.progress_bars() as progress:
-        report = ship(open_network(run, fold, seed), out, files or (), manifest, int8, overwrite, progress)
+        report = ship(
+            open_network(run, fold, seed), out,
+            files=files or (), manifest=manifest, int8=int8, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
     console.show_export(report)
     if report.failures:
         raise typer.Exit(1)

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
+from nni_emodarts.config import SYNTHETIC
+from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -25,11 +27,12 @@ from nni_emodarts.data.features.audio import (
     mix_down,
     open_stretch,
 )
-from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
+from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.writing import write_output
+from nni_emodarts.runtime.writing import check_output, write_output
 
 WINDOWS_PER_SECOND = 50
 """Windows by which silence is measured: 20 ms."""
@@ -155,6 +158,30 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
     )  # fmt: skip
+
+
+def describe_manifest(
+    manifest: str, out: Path | None = None, *, overwrite: bool = False, progress: Progress = silent
+) -> Description:
+    """Describe a manifest's file.
+
+    Args:
+        manifest: the file, or `synthetic` for the embedded corpus.
+        out: a CSV file for what is wrong; none where absent.
+        overwrite: replace that file.
+        progress: called after each block of recordings.
+
+    Raises:
+        ManifestError: it cannot be used.
+        RunFolderError: `out` is taken or cannot be written.
+    """
+    if out is not None:
+        check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
+    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
+    description = describe(table, progress=progress)
+    if out is not None:
+        write_findings(description, out)
+    return description
 
 
 def write_findings(description: Description, out: Path) -> None:

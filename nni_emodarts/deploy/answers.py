@@ -5,9 +5,12 @@ import io
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
+from nni_emodarts.deploy.recogniser import OVERLAP, WINDOW, EmotionRecognizer, Failure, Moment, Prediction
+from nni_emodarts.deploy.windows import check_windows
 from nni_emodarts.errors import AudioError, ConfigError
 from nni_emodarts.runtime.progress import Progress, silent
 
@@ -120,6 +123,65 @@ def make_writer(name: str) -> type[Writer]:
     if name not in WRITERS:
         raise ConfigError(f"format: {name!r} is unknown; known: {', '.join(WRITERS)}")
     return WRITERS[name]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A piece of the text that answers make.
+
+    Attributes:
+        text: what comes next; empty of a recording that could not be recognised.
+        notes: what may mislead about the answer, each with its file.
+        error: why a recording could not be recognised.
+    """
+
+    text: str
+    notes: tuple[str, ...] = ()
+    error: str | None = None
+
+
+def answer_lines(
+    model: str | Path,
+    files: Sequence[str],
+    form: str = "table",
+    *,
+    fold: int | None = None,
+    seed: int | None = None,
+    over_time: bool = False,
+    window: float = WINDOW,
+    overlap: float = OVERLAP,
+    batch_size: int = 1,
+    progress: Progress = silent,
+) -> Iterator[Line]:
+    """Recognise files, and write the answers as text, as they are found.
+
+    Args:
+        model: a run folder, or a file that `emodarts export` wrote.
+        files: recordings.
+        form: `table`, `csv` or `json`.
+        fold: takes the network of this fold of a run.
+        seed: likewise of this seed.
+        over_time: answer window by window.
+        window: length of a window in seconds.
+        overlap: share of a window that the next one repeats.
+        batch_size: recordings that are recognised together.
+        progress: as for `answers`.
+
+    Raises:
+        ConfigError: an unknown form, or a value out of bounds.
+        RunFolderError: there is no such network.
+    """
+    check_windows(window, overlap, None)
+    make = make_writer(form)
+    recognizer = EmotionRecognizer.load(model, fold, seed)
+    writer = make(recognizer.labels, over_time)
+    yield Line(writer.head())
+    for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None, progress):
+        if isinstance(answer, Failure):
+            yield Line("", error=str(answer.error))
+        else:
+            yield Line(writer.line(answer), tuple(f"{answer.file}: {note}" for note in answer.notes))
+    yield Line(writer.tail())
 
 
 def answers(

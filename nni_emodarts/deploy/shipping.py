@@ -41,6 +41,7 @@ class _Recording:
 def ship(
     network: NetworkFolder,
     out: Path,
+    *,
     files: Sequence[str] = (),
     manifest: str | None = None,
     int8: bool = False,

@@ -12,9 +12,18 @@ from nni_emodarts.data.corpora.card import CorpusCard, Reader
 from nni_emodarts.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nni_emodarts.data.corpora.preparation import prepare
+    from nni_emodarts.data.corpora.preparation import prepare, write_manifest
 
-__all__ = ["CORPORA", "CorpusCard", "Reader", "corpus_names", "load_corpus", "prepare"]
+__all__ = [
+    "CORPORA",
+    "CorpusCard",
+    "Reader",
+    "corpus_cards",
+    "corpus_names",
+    "load_corpus",
+    "prepare",
+    "write_manifest",
+]
 
 CORPORA: Registry[Entry[Reader]] = Registry(
     "corpus",
@@ -49,7 +58,12 @@ def load_corpus(name: str) -> Reader:
     return CORPORA[name].load()
 
 
+def corpus_cards() -> list[CorpusCard]:
+    """The card of each corpus that can be read."""
+    return [load_corpus(name).CARD for name in corpus_names()]
+
+
 def __getattr__(name: str) -> Any:
-    if name != "prepare":
+    if name not in ("prepare", "write_manifest"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f"{__name__}.preparation").prepare
+    return getattr(import_module(f"{__name__}.preparation"), name)

@@ -23,6 +23,20 @@ def prepare(
     overwrite: bool = False,
     **options: str,
 ) -> Manifest:
+    """`write_manifest` with the options of the corpus as arguments by name."""
+    return write_manifest(name, root, out, emotions=emotions, merge=merge, options=options, overwrite=overwrite)
+
+
+def write_manifest(
+    name: str,
+    root: str | Path,
+    out: str | Path,
+    *,
+    emotions: Sequence[str] | None = None,
+    merge: Mapping[str, str] = {},
+    options: Mapping[str, str] = {},
+    overwrite: bool = False,
+) -> Manifest:
     """Write the manifest of a corpus.
 
     Args:
@@ -32,8 +46,8 @@ def prepare(
             together; others are named absolutely.
         emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
         merge: emotion of the corpus -> the emotion that it counts as.
-        overwrite: replace an existing file.
         options: of the corpus; see the options of its card.
+        overwrite: replace an existing file.
 
     Returns:
         The manifest as read back from `out`, with the classes in the order of `emotions`.
