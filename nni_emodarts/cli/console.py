@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from nni_emodarts.data.describe import Description
     from nni_emodarts.data.manifest import Manifest
     from nni_emodarts.deploy.loss import Shipped
-    from nni_emodarts.nni_bridge.experiment import Trial
+    from nni_emodarts.nni_bridge.experiment import Outcome, Plan, Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers
+_MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 _FINDINGS = 20  # recordings named for each fault
 
 _PIPED = 160  # columns where there is no terminal, so that a log or a file holds whole names
@@ -43,13 +44,12 @@ out, err = _console(), _console(stderr=True)
 class Trials:
     """Progress of an experiment: a bar of its trials, and a line for each that has ended."""
 
-    def __init__(self, bars: Bars, expected: int) -> None:
+    def __init__(self, bars: Bars) -> None:
         self._bars = bars
-        self._expected = expected
         self._shown: set[str] = set()
 
-    def __call__(self, trials: "Sequence[Trial]") -> None:
-        """Show all trials so far."""
+    def __call__(self, trials: "Sequence[Trial]", expected: int) -> None:
+        """Show all trials so far, of as many as are expected."""
         for trial in trials:
             if trial.ended and trial.id not in self._shown:
                 self._shown.add(trial.id)
@@ -60,7 +60,7 @@ class Trials:
             for trial in trials
             if not trial.ended and trial.figure is not None
         }
-        self._bars("trials", len(self._shown), self._expected, **running)
+        self._bars("trials", len(self._shown), expected, **running)
 
 
 class Cells:
@@ -92,6 +92,35 @@ def progress_bars(after: float = 0.0) -> AbstractContextManager[Bars]:
 def answer_bars() -> "AbstractContextManager[Shown]":
     """Bars of a job whose answers are printed as they come; none where they can be watched themselves."""
     return nullcontext(silent) if out.is_terminal else progress_bars(_QUICK)
+
+
+def show_plan(plan: "Plan", file: object) -> None:
+    """Print what an experiment that was written will compute."""
+    show_skipped(plan.skipped, "each trial's folder")
+    if plan.trials > _MANY_TRIALS:
+        show_note(
+            f"{plan.folds} folds x {plan.seeds} seeds are {plan.trials} trials, each with a search of its own; "
+            f"--protocol kfold:6 makes six folds, --folds chooses some"
+        )
+    show_line(f"wrote {file}; now: nnictl create --config {file}   or: emodarts run {file}")
+
+
+def show_experiment(name: str, port: int, trials: int) -> None:
+    """Print that an experiment runs, and where it can be watched."""
+    show_line(f"experiment {name} with {trials} trials; web UI: http://localhost:{port}")
+
+
+def show_outcome(outcome: "Outcome", keep: bool) -> None:
+    """Print what an experiment came to, and how its web UI is shown again, or stopped where it was kept."""
+    if outcome.pooled is not None:
+        show_pooled(outcome.pooled)
+        show_line(f"run folders  {outcome.folders[0].parent}")
+    if keep:
+        show_line(f"web UI       http://localhost:{outcome.port}\nto stop it   nnictl stop {outcome.name}")
+    else:
+        show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
+    for trial in outcome.failed:
+        show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
 
 
 def show_pooled(pooled: Mapping[str, Any]) -> None:

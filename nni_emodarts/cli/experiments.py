@@ -16,10 +16,9 @@ from nni_emodarts.cli.options import (
     Strategy,
     fold_numbers,
     load,
-    numbers,
+    seed_numbers,
+    trial_arguments,
 )
-
-_MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 
 
 def experiment(
@@ -38,41 +37,15 @@ def experiment(
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio)
-    from nni_emodarts.config import SYNTHETIC
-    from nni_emodarts.data.corpus import load_manifest, prepare
-    from nni_emodarts.nni_bridge.experiment import experiment_yaml
-    from nni_emodarts.runtime.writing import check_output, write_output
+    from nni_emodarts.search.plan import write_experiment
 
-    check_output(out, overwrite, "experiment.yml")
-    table = load_manifest(chosen.data)
-    wanted = fold_numbers(folds, table, chosen.data.protocol)
-    if chosen.data.bad_audio == "skip":
-        # Folds are made of what can be used; the trials find the features in the store.
-        with console.progress_bars() as progress:
-            corpus = prepare(chosen.data, chosen.features, table, progress)
-        wanted = fold_numbers(folds, corpus.manifest, chosen.data.protocol)
-        console.show_skipped(len(corpus.skipped), "each trial's folder")
-    where = str(chosen.data.manifest)  # absolute, since a trial starts in a folder of NNI's
-    words = ["--manifest", where, "--protocol", chosen.data.protocol]
-    words += ["--preset", preset] if preset else []
-    words += ["--config", str(config.resolve())] if config else []
-    words += ["--strategy", strategy] if strategy else []
-    words += ["--bad-audio", bad_audio] if bad_audio else []
-    words += [word for setting in settings or () for word in ("--set", setting)]
-    words += ["--set", f"data.cache={chosen.data.cache}"] if chosen.data.cache else []
-    wanted_seeds = numbers("seeds", seeds)
-    trials = len(wanted) * len(wanted_seeds)
-    if trials > _MANY_TRIALS:
-        console.show_note(
-            f"{len(wanted)} folds x {len(wanted_seeds)} seeds are {trials} trials, each with a search of its own; "
-            f"--protocol kfold:6 makes six folds, --folds chooses some"
-        )
-    text = experiment_yaml(
-        f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}",
-        words, wanted, wanted_seeds, concurrency,
-    )  # fmt: skip
-    write_output(out, text.encode())
-    console.show_line(f"wrote {out}; now: nnictl create --config {out}   or: emodarts run {out}")
+    with console.progress_bars() as progress:
+        plan = write_experiment(
+            out, chosen, trial_arguments(preset, config, settings, strategy, bad_audio),
+            folds=fold_numbers(folds), seeds=seed_numbers(seeds), concurrency=concurrency, overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip
+    console.show_plan(plan, out)
 
 
 def run(
@@ -81,26 +54,12 @@ def run(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the experiment up, for its web UI.")] = False,
 ) -> None:
     """Run an experiment through nnictl: wait for its trials, print the pooled table, and stop it."""
-    from nni_emodarts.nni_bridge.experiment import expected_trials, pool_trials, started, wait
+    from nni_emodarts.nni_bridge.experiment import run_experiment
 
-    expected = expected_trials(config)
-    with started(config, port, keep) as manager:
-        name = manager.profile()["id"]
-        console.show_line(f"experiment {name} with {expected} trials; web UI: http://localhost:{manager.port}")
-        with console.progress_bars() as progress:
-            trials = wait(manager, expected, console.Trials(progress, expected))
-    done = [trial for trial in trials if not trial.failed]
-    if done:
-        console.show_pooled(pool_trials([trial.folder for trial in done]))
-        console.show_line(f"run folders  {done[0].folder.parent}")
-    if keep:
-        console.show_line(f"web UI       http://localhost:{manager.port}\nto stop it   nnictl stop {name}")
-    else:
-        console.show_line(f"web UI       stopped; again with: nnictl view {name} --port {manager.port}")
-    failed = [trial for trial in trials if trial.failed]
-    for trial in failed:
-        console.show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
-    if failed:
+    with console.progress_bars() as progress:
+        outcome = run_experiment(config, port, keep=keep, begun=console.show_experiment, show=console.Trials(progress))
+    console.show_outcome(outcome, keep)
+    if outcome.failed:
         raise typer.Exit(1)
 
 

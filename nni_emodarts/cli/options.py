@@ -10,7 +10,6 @@ from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
-    from nni_emodarts.data.manifest import Manifest as Table
 
 Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
 Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
@@ -50,13 +49,28 @@ def load(
     return load_config(preset, file, settings or (), options)
 
 
-def fold_numbers(text: str, manifest: "Table", protocol: str) -> list[int]:
-    """The wanted folds; each can be made."""
-    from nni_emodarts.data.protocols import count_folds, make_folds
+def trial_arguments(
+    preset: str | None, file: Path | None, settings: list[str] | None, strategy: str | None, bad_audio: str | None
+) -> list[str]:
+    """These options as arguments of a trial, which starts in a folder of its own."""
+    named = {
+        "--preset": preset, "--config": file and str(file.resolve()), "--strategy": strategy, "--bad-audio": bad_audio,
+    }  # fmt: skip
+    given = [word for name, value in named.items() if value for word in (name, value)]
+    return given + [word for setting in settings or () for word in ("--set", setting)]
 
-    wanted = numbers("folds", text, count_folds(manifest, protocol))
-    make_folds(manifest, protocol, wanted)
-    return wanted
+
+def fold_numbers(text: str) -> list[int] | None:
+    """Numbers of folds in a text such as `0,2-4`; None for `all`."""
+    return None if text == "all" else _numbers("folds", text, "0,2 or 0-3 or all")
+
+
+def seed_numbers(text: str) -> list[int]:
+    """Seeds in a text such as `1,2,5-7`."""
+    seeds = _numbers("seeds", text, "0,2 or 0-3")
+    if max(seeds) > LARGEST_SEED:
+        raise ConfigError(f"seeds: {max(seeds)} is larger than {LARGEST_SEED}; name a smaller one")
+    return seeds
 
 
 def words(text: str) -> list[str]:
@@ -73,10 +87,8 @@ def pairs(name: str, texts: list[str] | None) -> dict[str, str]:
     return {key: value for key, _, value in found}
 
 
-def numbers(name: str, text: str, count: int | None = None) -> list[int]:
-    """Numbers of a text such as `0,2-4`, or all below `count`."""
-    if text == "all" and count is not None:
-        return list(range(count))
+def _numbers(name: str, text: str, example: str) -> list[int]:
+    """Numbers in a text such as `0,2-4`."""
     found: list[int] = []
     try:
         for part in text.split(","):
@@ -86,11 +98,7 @@ def numbers(name: str, text: str, count: int | None = None) -> list[int]:
                 raise ConfigError(f"{name}: {part} runs backwards; write {last}-{first}")
             found += stretch
     except ValueError:
-        raise ConfigError(f"{name}: {text!r} must read like 0,2 or 0-3{' or all' if count else ''}") from None
-    if count is None and (large := [number for number in found if number > LARGEST_SEED]):
-        raise ConfigError(f"{name}: {large[0]} is larger than {LARGEST_SEED}; name a smaller one")
-    if count is not None and (outside := [number for number in found if not 0 <= number < count]):
-        raise ConfigError(f"{name}: {outside[0]} is out of range; this protocol has folds 0 to {count - 1}")
-    if not found or len(set(found)) < len(found):
-        raise ConfigError(f"{name}: {text!r} must name at least one, and none twice")
+        raise ConfigError(f"{name}: {text!r} must read like {example}") from None
+    if len(set(found)) < len(found):
+        raise ConfigError(f"{name}: {text!r} must name none twice")
     return found

@@ -20,7 +20,7 @@ from nni_emodarts.cli.options import (
     Strategy,
     fold_numbers,
     load,
-    numbers,
+    seed_numbers,
 )
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.seeds import LARGEST_SEED
@@ -59,7 +59,7 @@ def search(
     )
 
     table = load_manifest(chosen.data)
-    make_fold(table, chosen.data.protocol, fold)  # faults are told before the recordings are read
+    make_fold(table, chosen.data.protocol, fold)  # before the recordings are read
     RunFolder.check(out, resume, overwrite)
     if resume and not overwrite:
         refuse_other_settings(RunFolder(out), chosen.to_yaml())
@@ -123,17 +123,18 @@ def retrain(
     from nni_emodarts.data.corpus import load_manifest, prepare
     from nni_emodarts.data.fold_task import fold_tasks
     from nni_emodarts.data.overlap import unheard
+    from nni_emodarts.data.protocols import make_folds
     from nni_emodarts.training.retrain import retrain as run_retrain
     from nni_emodarts.training.retrain import settle_space
 
     chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
     table = load_manifest(chosen.data)
-    fold_numbers(folds or "all", table, chosen.data.protocol)  # faults are told before the recordings are read
-    wanted_seeds = numbers("seeds", seeds)
+    named, wanted_seeds = fold_numbers(folds or "all"), seed_numbers(seeds)
+    make_folds(table, chosen.data.protocol, named)  # before the recordings are read
     RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, table, progress)
-        wanted = fold_numbers(folds or "all", corpus.manifest, chosen.data.protocol)
+        wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
         if folds is None and not allow_overlap:
             wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
         folder = RunFolder.claim(out, resume, overwrite)
@@ -200,17 +201,19 @@ def benchmark(
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.benchmark import Method, compare
     from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.protocols import make_folds
     from nni_emodarts.runtime.run_folder import RunFolder
 
-    fold_numbers(folds, load_manifest(chosen.data), chosen.data.protocol)  # faults are told before anything is computed
+    named = fold_numbers(folds)
+    make_folds(load_manifest(chosen.data), chosen.data.protocol, named)  # before anything is computed
     listed = [Method(method.strip()) for method in methods.split(",")]
     for folder in (out, runs):
         RunFolder.check(folder, resume=True)
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, progress=progress)
-        wanted = fold_numbers(folds, corpus.manifest, chosen.data.protocol)
+        wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
         summary = compare(
-            name, chosen, listed, wanted, numbers("seeds", seeds), out, runs / name, workers,
+            name, chosen, listed, wanted, seed_numbers(seeds), out, runs / name, workers,
             console.Cells(progress), reference, progress,
         )  # fmt: skip
     console.show_skipped(len(corpus.skipped), "each network's folder")

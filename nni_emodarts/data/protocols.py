@@ -89,16 +89,17 @@ def make_fold(manifest: Manifest, protocol: str, index: int) -> Fold:
     Raises:
         ProtocolError: as for `count_folds`; or the fold is out of range, or leaves too little to train on.
     """
-    plan = _Plan(manifest, protocol)
-    if not 0 <= index < plan.count:
-        raise ProtocolError(f"fold {index} is out of range; folds of {protocol} are 0 to {plan.count - 1} here")
-    return plan.fold(index)
+    return make_folds(manifest, protocol, [index])[0]
 
 
 def make_folds(manifest: Manifest, protocol: str, indices: Sequence[int] | None = None) -> list[Fold]:
     """Folds of a protocol, all of them where none are named; see `make_fold`."""
     plan = _Plan(manifest, protocol)
-    return [plan.fold(index) for index in (range(plan.count) if indices is None else indices)]
+    wanted = range(plan.count) if indices is None else indices
+    outside = [index for index in wanted if not 0 <= index < plan.count]
+    if outside:
+        raise ProtocolError(f"fold {outside[0]} is out of range; folds of {protocol} are 0 to {plan.count - 1} here")
+    return [plan.fold(index) for index in wanted]
 
 
 def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:

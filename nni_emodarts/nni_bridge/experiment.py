@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ def experiment_yaml(
     folds: Sequence[int],
     seeds: Sequence[int],
     concurrency: int,
+    *,
     python: str = sys.executable,
 ) -> str:
     """An experiment for `nnictl create` that searches and retrains every fold and seed once.
@@ -70,6 +71,26 @@ def experiment_yaml(
         "# The result is the pooled table:  emodarts results EXPERIMENT_ID\n"
     )
     return head + yaml.safe_dump(experiment, sort_keys=False, width=120)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment will compute.
+
+    Attributes:
+        folds: number of folds.
+        seeds: number of seeds of each.
+        skipped: number of recordings that it goes without.
+    """
+
+    folds: int
+    seeds: int
+    skipped: int = 0
+
+    @property
+    def trials(self) -> int:
+        """Number of trials."""
+        return self.folds * self.seeds
 
 
 @dataclass(frozen=True)
@@ -141,6 +162,62 @@ def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) 
         figure = float(value["default"] if isinstance(value, dict) else value)
     name = job["trialJobId"]
     return Trial(name, job["status"], parameters, trial_folder(root, name), figure)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an experiment came to.
+
+    Attributes:
+        name: its id.
+        port: where its web UI was.
+        trials: all of its trials, ended.
+        pooled: the pooled figures, as `pool_trials` gives them; None where no trial has succeeded.
+    """
+
+    name: str
+    port: int
+    trials: Sequence[Trial]
+    pooled: dict[str, Any] | None
+
+    @property
+    def failed(self) -> list[Trial]:
+        """Trials without a result."""
+        return [trial for trial in self.trials if trial.failed]
+
+    @property
+    def folders(self) -> list[Path]:
+        """Output folders of the trials that succeeded."""
+        return [trial.folder for trial in self.trials if not trial.failed]
+
+
+def run_experiment(
+    config: Path,
+    port: int | None = None,
+    *,
+    keep: bool = False,
+    begun: Callable[[str, int, int], None],
+    show: Callable[[Sequence[Trial], int], None],
+) -> Outcome:
+    """Run an experiment, wait for its trials, pool them, and stop it.
+
+    Args:
+        config: the experiment's YAML file.
+        port: the web UI's port; a free one where absent.
+        keep: leave it running, for its web UI.
+        begun: called with the experiment's id, its port and its number of trials as soon as it runs.
+        show: called with all trials so far and their number in the end, every few seconds.
+
+    Raises:
+        ExperimentError: NNI does not start it or reports an error, or its trials cannot be pooled.
+    """
+    expected = expected_trials(config)
+    with started(config, port, keep) as manager:
+        name = manager.profile()["id"]
+        begun(name, manager.port, expected)
+        trials = wait(manager, expected, lambda so_far: show(so_far, expected))
+    outcome = Outcome(name, manager.port, trials, None)
+    return replace(outcome, pooled=pool_trials(outcome.folders)) if outcome.folders else outcome
 
 
 @contextmanager

@@ -1,0 +1,56 @@
+"""An NNI experiment that searches and retrains every fold, a trial each."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nni_emodarts.config import SYNTHETIC, ExperimentConfig
+from nni_emodarts.data.corpus import load_manifest, prepare
+from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.nni_bridge.experiment import Plan, experiment_yaml
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.writing import check_output, write_output
+
+
+def write_experiment(
+    out: Path,
+    config: ExperimentConfig,
+    arguments: Sequence[str],
+    *,
+    folds: Sequence[int] | None = None,
+    seeds: Sequence[int] = (1,),
+    concurrency: int = 1,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Plan:
+    """Write the YAML file of an experiment.
+
+    Args:
+        out: the file.
+        config: the whole configuration.
+        arguments: what makes a trial's configuration the same, besides manifest, protocol and cache.
+        folds: folds of the protocol; all of them where absent.
+        seeds: seeds of each fold.
+        concurrency: trials at once.
+        overwrite: replace the file.
+        progress: called after each block of recordings, where some may be skipped.
+
+    Raises:
+        ConfigError: no manifest is named.
+        ManifestError: it cannot be used.
+        ProtocolError: it cannot give one of the folds.
+        RunFolderError: the file is there, or cannot be written.
+    """
+    check_output(out, overwrite, "experiment.yml")
+    data = config.data
+    manifest, skipped = load_manifest(data), 0
+    wanted = make_folds(manifest, data.protocol, folds)
+    if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
+        corpus = prepare(data, config.features, manifest, progress)
+        wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)
+    where = str(data.manifest)  # absolute, since a trial starts in a folder of NNI's
+    words = ["--manifest", where, "--protocol", data.protocol, *arguments]
+    words += ["--set", f"data.cache={data.cache}"] if data.cache else []
+    name = f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}"
+    text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency)
+    write_output(out, text.encode())
+    return Plan(len(wanted), len(seeds), skipped)
