@@ -11,7 +11,7 @@ import torch
 from nni_emodarts.cli import main as cli
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.nni_bridge.experiment import experiment_yaml
 
 FAST = ("search.epochs=1", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8")
@@ -53,7 +53,7 @@ def fast_config(small_manifest: Path) -> ExperimentConfig:
 
 @pytest.fixture(scope="session")
 def small_corpus(fast_config: ExperimentConfig) -> Corpus:
-    return prepare(fast_config.data, fast_config.features)
+    return load_corpus(fast_config)
 
 
 @pytest.fixture(scope="module")

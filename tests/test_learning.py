@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nni_emodarts.config import load_config
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.metrics.scores import uar
@@ -34,7 +34,7 @@ def linear_uar(corpus: Corpus, fold: Fold) -> float:
 @pytest.mark.slow
 def test_a_network_of_the_space_learns_what_a_linear_model_cannot(cache: Path) -> None:
     config = load_config("tiny", options={"data.manifest": "synthetic", "data.protocol": "kfold:4"})
-    corpus = prepare(config.data, config.features)
+    corpus = load_corpus(config)
     fold = corpus.fold(0)
     architecture = random_architecture(config.space, 4, corpus.input_shape, 0)
     trained = train(FoldTask(config, corpus, fold, 1), architecture)

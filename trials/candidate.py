@@ -16,14 +16,14 @@ def main() -> None:
 
 def work(trial: arguments.TrialTask) -> None:
     """One candidate. Its figures go to the search's folder, so that a search that goes on does not train it again."""
-    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.corpus import load_corpus
     from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 
     if trial.arguments.candidates is None:
         raise ConfigError("--candidates is missing; emodarts search starts this script")
     config = trial.config
-    corpus = prepare(config.data, config.features, progress=arguments.show_progress)
+    corpus = load_corpus(config, progress=arguments.show_progress)
     chosen = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.input_shape)
     folder = RunFolder(trial.arguments.candidates).child(chosen.id)
     architecture = Architecture.load(folder.path / ARCHITECTURE)  # with its origin, which the parameters lack

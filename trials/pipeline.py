@@ -14,13 +14,13 @@ def main() -> None:
 
 def work(trial: arguments.TrialTask) -> None:
     """One fold and seed. A trial that NNI runs again does not repeat a finished search."""
-    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.corpus import load_corpus
     from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.run import search
     from nni_emodarts.training.retrain import retrain_fold
 
     config, progress, report = trial.config, arguments.show_progress, nni_trial.report_intermediate
-    corpus = prepare(config.data, config.features, progress=progress)
+    corpus = load_corpus(config, progress=progress)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     searched = trial.folder.child(SEARCH)
     architecture = search(task, searched, progress, report)

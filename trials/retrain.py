@@ -15,7 +15,7 @@ def main() -> None:
 
 def work(trial: arguments.TrialTask) -> None:
     """One retraining. Where a tuner chose the architecture by this figure, no test part is read."""
-    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.corpus import load_corpus
     from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.data.overlap import refuse_overlap
     from nni_emodarts.training.retrain import retrain_fold, settle_space
@@ -31,7 +31,7 @@ def work(trial: arguments.TrialTask) -> None:
         config = settle_space(
             config, architecture, explicit=(trial.arguments.preset or trial.arguments.config) is not None
         )
-    corpus = prepare(config.data, config.features, progress=progress)
+    corpus = load_corpus(config, progress=progress)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     if trial.choices:
         # A tuner chooses by validation speakers, and its networks learn from training speakers, as in a search.

@@ -14,12 +14,12 @@ def main() -> None:
 
 def work(trial: arguments.TrialTask) -> None:
     """One search."""
-    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.corpus import load_corpus
     from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.search.run import search
 
     config, progress = trial.config, arguments.show_progress
-    corpus = prepare(config.data, config.features, progress=progress)
+    corpus = load_corpus(config, progress=progress)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     report = nni_trial.report_intermediate
     architecture = search(task, trial.folder, progress, report)

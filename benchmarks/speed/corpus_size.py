@@ -16,7 +16,7 @@ import soundfile
 
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
-from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search.run import search
@@ -45,13 +45,13 @@ def make_corpus(folder: Path, utterances: int) -> Path:
     return folder / "manifest.csv"
 
 
-def prepare(manifest: str, cache: str, steps: int | None) -> Step:
+def make_step(manifest: str, cache: str, steps: int | None) -> Step:
     """A search of one epoch, from reading the manifest on; features are in the cache from the second time on."""
     data = {"data.manifest": manifest, "data.protocol": "kfold:5", "data.cache": cache, "device": "cpu"}
     config = load_config("tiny", options={**data, "search.epochs": 1, "search.epoch_steps": steps})
 
     def step() -> dict[str, Any]:
-        corpus = prepare_corpus(config.data, config.features)
+        corpus = load_corpus(config)
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.claim(Path(folder) / "run")
             search(FoldTask.of(config, corpus, 0, 1), run)
@@ -65,7 +65,7 @@ def extract(manifest: str, cache: str) -> Step:
     config = load_config("tiny", options={"data.manifest": manifest, "data.cache": cache, "device": "cpu"})
 
     def step() -> None:
-        prepare_corpus(config.data, config.features)
+        load_corpus(config)
 
     return step
 
@@ -84,11 +84,11 @@ def main() -> None:
             paths = {"manifest": str(make_corpus(Path(folder), size)), "cache": str(Path(folder) / "cache")}
             extraction = measure("benchmarks.speed.corpus_size:extract", paths, 1, arguments.threads, warm_up=False)
             wanted = {**paths, "steps": arguments.steps}
-            found = measure("benchmarks.speed.corpus_size:prepare", wanted, 1, arguments.threads, warm_up=False)
+            found = measure("benchmarks.speed.corpus_size:make_step", wanted, 1, arguments.threads, warm_up=False)
             row = {"utterances": size, "extraction_seconds": extraction.seconds, "peak_bytes": found.peak_bytes}
             if size <= EPOCH_UP_TO:
                 epoch = measure(
-                    "benchmarks.speed.corpus_size:prepare", {**paths, "steps": None}, 1, arguments.threads, False
+                    "benchmarks.speed.corpus_size:make_step", {**paths, "steps": None}, 1, arguments.threads, False
                 )
                 row["epoch_seconds"] = epoch.facts["epoch_seconds"]
         rows.append(row)

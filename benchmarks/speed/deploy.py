@@ -35,7 +35,7 @@ NETWORKS = (*BASELINES, "0", "1")
 FORMATS = ("pytorch", "onnx", "int8")
 
 
-def prepare(preset: str, network: str, kind: str) -> Step:
+def make_step(preset: str, network: str, kind: str) -> Step:
     """Recognise a clip so many times.
 
     Args:
@@ -97,7 +97,7 @@ def main() -> None:
     for network in arguments.networks.split(","):
         for kind in FORMATS:
             wanted = {"preset": arguments.preset, "network": network, "kind": kind}
-            found = measure("benchmarks.speed.deploy:prepare", wanted, arguments.repeats, threads=1)
+            found = measure("benchmarks.speed.deploy:make_step", wanted, arguments.repeats, threads=1)
             all_ms = [1e3 * seconds / CALLS for seconds in found.all_seconds]
             times = {"ms": statistics.median(all_ms), "best_ms": min(all_ms)}
             rows.append({"network": network, "format": kind, **times, **found.facts})

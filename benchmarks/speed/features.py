@@ -14,7 +14,7 @@ import soundfile
 
 from benchmarks.speed.measuring import Step, measure, write_figures
 from nni_emodarts.config import load_config
-from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.features import FeatureExtractor, read_audio
 from nni_emodarts.data.manifest import Manifest, read_manifest
 
@@ -35,7 +35,7 @@ def make_corpus(folder: Path) -> Path:
     return folder / "manifest.csv"
 
 
-def prepare_parts(manifest: str, preset: str, part: str) -> Step:
+def make_part_step(manifest: str, preset: str, part: str) -> Step:
     """Reading alone, or reading and extracting, of all recordings, one after the other."""
     rows = read_manifest(manifest)
     extractor = FeatureExtractor(**load_config(preset).features.model_dump())
@@ -52,7 +52,7 @@ def prepare_parts(manifest: str, preset: str, part: str) -> Step:
     return step
 
 
-def prepare_store(manifest: str, preset: str, workers: int, again: bool) -> Step:
+def make_store_step(manifest: str, preset: str, workers: int, again: bool) -> Step:
     """A whole call: digests, extraction, and the store on disk; `again` finds the maps of the call before."""
     config = load_config(preset, options={"data.manifest": manifest, "data.workers": workers})
     kept = tempfile.TemporaryDirectory()
@@ -60,7 +60,8 @@ def prepare_store(manifest: str, preset: str, workers: int, again: bool) -> Step
     def step() -> None:
         with tempfile.TemporaryDirectory() as emptied:
             cache = Path(kept.name if again else emptied)
-            prepare_corpus(config.data.model_copy(update={"cache": cache}), config.features)
+            data = config.data.model_copy(update={"cache": cache})
+            load_corpus(config.model_copy(update={"data": data}))
 
     return step
 
@@ -89,11 +90,11 @@ def _rows(manifest: str, preset: str, repeats: int) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     kind = load_config(preset).features.kind
     for name, function, own, threads in (
-        ("read", "prepare_parts", {"part": "read"}, 1),
-        ("read and extract", "prepare_parts", {"part": "extract"}, 1),
-        ("whole call, 1 process", "prepare_store", {"workers": 1, "again": False}, 1),
-        ("whole call, more processes where they pay", "prepare_store", {"workers": None, "again": False}, 2),
-        ("whole call, all in the store", "prepare_store", {"workers": 1, "again": True}, 1),
+        ("read", "make_part_step", {"part": "read"}, 1),
+        ("read and extract", "make_part_step", {"part": "extract"}, 1),
+        ("whole call, 1 process", "make_store_step", {"workers": 1, "again": False}, 1),
+        ("whole call, more processes where they pay", "make_store_step", {"workers": None, "again": False}, 2),
+        ("whole call, all in the store", "make_store_step", {"workers": 1, "again": True}, 1),
     ):
         wanted = {"manifest": manifest, "preset": preset, **own}
         found = measure(f"benchmarks.speed.features:{function}", wanted, repeats, threads)

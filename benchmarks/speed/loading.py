@@ -13,16 +13,16 @@ from torch.utils.data import DataLoader
 from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
 from nni_emodarts.data.batches import Collate, SpecAugment, Utterances, training_loader
-from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.features import Normalizer
 
 VARIANTS = ("random order", "by length")
 
 
-def prepare(manifest: str, preset: str, batch_size: int, variant: str) -> Step:
+def make_step(manifest: str, preset: str, batch_size: int, variant: str) -> Step:
     """A pass over all utterances of a corpus whose features are in the store."""
     config = load_config(preset, options={"data.manifest": manifest})
-    corpus = prepare_corpus(config.data, config.features)
+    corpus = load_corpus(config)
     rows = np.arange(len(corpus.manifest))
     utterances = corpus.utterances(rows, Normalizer.fit(corpus.store, rows), SpecAugment(corpus.frequency_bins))
     loader = _loader(utterances, corpus.collate, batch_size, variant)
@@ -56,7 +56,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for variant in VARIANTS:
         wanted = {key: getattr(arguments, key) for key in ("manifest", "preset", "batch_size")} | {"variant": variant}
-        found = measure("benchmarks.speed.loading:prepare", wanted, arguments.repeats, arguments.threads)
+        found = measure("benchmarks.speed.loading:make_step", wanted, arguments.repeats, arguments.threads)
         rate = found.facts["utterances"] / found.seconds
         rows.append({"name": variant, "seconds": found.seconds, "utterances_per_second": rate, **found.facts})
         rows[-1]["peak_bytes"] = found.peak_bytes

@@ -43,17 +43,17 @@ class Measurement:
 
 
 def measure(
-    prepare: str,
+    make_step: str,
     arguments: dict[str, Any],
     repeats: int = 3,
     threads: int = 2,
     warm_up: bool = True,
     seconds: float = 0.0,
 ) -> Measurement:
-    """Run `prepare(**arguments)` in a new process, then its step: once to warm up, then timed.
+    """Run `make_step(**arguments)` in a new process, then its step: once to warm up, then timed.
 
     Args:
-        prepare: `package.module:function`, which returns a `Step`.
+        make_step: `package.module:function`, which returns a `Step`.
         arguments: of the function; JSON.
         repeats: timed steps at least.
         threads: threads of the process.
@@ -64,7 +64,7 @@ def measure(
         RuntimeError: the process failed; with the end of what it said.
     """
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-    asked = {"prepare": prepare, "arguments": arguments, "repeats": repeats, "warm_up": warm_up, "seconds": seconds}
+    asked = {"make_step": make_step, "arguments": arguments, "repeats": repeats, "warm_up": warm_up, "seconds": seconds}
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.speed.measuring"],
         input=json.dumps(asked),
@@ -73,7 +73,7 @@ def measure(
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"{prepare} {arguments} failed: {done.stderr.strip()[-2000:]}")
+        raise RuntimeError(f"{make_step} {arguments} failed: {done.stderr.strip()[-2000:]}")
     return Measurement(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -124,7 +124,7 @@ def anonymous_bytes(process: int | str = "self") -> int:
 
 def _serve() -> None:
     request = json.loads(sys.stdin.read())
-    module, _, name = request["prepare"].partition(":")
+    module, _, name = request["make_step"].partition(":")
     step: Step = getattr(import_module(module), name)(**request["arguments"])
     memory = Memory()
     memory.start()

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.speed.measuring import Step, corpus_name, measure, write_figures
 from nni_emodarts.config import SYNTHETIC, load_config
-from nni_emodarts.data.corpus import prepare as prepare_corpus
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 from nni_emodarts.search.run import search
@@ -24,14 +24,14 @@ VARIANTS = {
 }
 
 
-def prepare(manifest: str, protocol: str, preset: str, epochs: int | None, settings: list[str]) -> Step:
+def make_step(manifest: str, protocol: str, preset: str, epochs: int | None, settings: list[str]) -> Step:
     """A search in fold 0; features are in the store from the first call on."""
     options = {"data.manifest": manifest, "data.protocol": protocol, "search.epochs": epochs, "device": "cpu"}
     config = load_config(preset, settings=settings, options=options)
-    prepare_corpus(config.data, config.features)
+    load_corpus(config)
 
     def step() -> dict[str, Any]:
-        corpus = prepare_corpus(config.data, config.features)
+        corpus = load_corpus(config)
         with tempfile.TemporaryDirectory() as folder:
             run = RunFolder.claim(Path(folder) / "run")
             search(FoldTask.of(config, corpus, 0, 1), run)
@@ -57,7 +57,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for name in arguments.variants.split(","):
         wanted = {"manifest": arguments.manifest, **settings, "settings": VARIANTS[name]}
-        found = measure("benchmarks.speed.search:prepare", wanted, arguments.repeats, arguments.threads, warm_up=False)
+        found = measure(
+            "benchmarks.speed.search:make_step", wanted, arguments.repeats, arguments.threads, warm_up=False
+        )
         rows.append({"name": name, "seconds": found.seconds, "peak_bytes": found.peak_bytes, **found.facts})
         print(
             f"{name:26} {found.seconds:7.1f} s ({rows[0]['seconds'] / found.seconds:5.2f} x {rows[0]['name']}), "

@@ -80,7 +80,7 @@ class Supernet:
         return facts
 
 
-def prepare(preset: str, batch_size: int, variant: str, device: str) -> Step:
+def make_step(preset: str, batch_size: int, variant: str, device: str) -> Step:
     """A search step of a variant."""
     return Supernet(preset, batch_size, pick_device(device), **VARIANTS[variant]).step
 
@@ -102,7 +102,11 @@ def main() -> None:
     for name in arguments.variants.split(","):
         wanted = {key: settings[key] for key in ("preset", "batch_size", "device")} | {"variant": name}
         found = measure(
-            "benchmarks.speed.supernet:prepare", wanted, arguments.repeats, arguments.threads, seconds=arguments.seconds
+            "benchmarks.speed.supernet:make_step",
+            wanted,
+            arguments.repeats,
+            arguments.threads,
+            seconds=arguments.seconds,
         )
         rows.append(_row(name, found))
         _print(rows[-1], rows[0])

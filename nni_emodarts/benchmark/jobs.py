@@ -14,7 +14,7 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
 from nni_emodarts.metrics.summaries import read_cell
@@ -114,4 +114,4 @@ def _compute_job(
 def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
     """The configuration and its corpus, prepared once in each process."""
     config = validate(yaml.safe_load(text))
-    return config, prepare(config.data, config.features)
+    return config, load_corpus(config)

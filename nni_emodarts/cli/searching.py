@@ -45,7 +45,7 @@ def search(
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio)
-    from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.corpus import load_corpus, load_manifest
     from nni_emodarts.data.fold_task import FoldTask
     from nni_emodarts.data.protocols import make_fold
     from nni_emodarts.runtime.run_folder import (
@@ -74,7 +74,7 @@ def search(
     from nni_emodarts.search.run import search as run_search
 
     with console.progress_bars() as progress:
-        corpus = prepare(chosen.data, chosen.features, table, progress)
+        corpus = load_corpus(chosen, table, progress)
         task = FoldTask.of(chosen, corpus, fold, seed)
         folder = RunFolder.claim(out, resume, overwrite)
         architecture = run_search(task, folder, progress)
@@ -120,7 +120,7 @@ def retrain(
     arch = Arch.load(architecture)
     file = config or (config_beside(architecture) if preset is None else None)
     chosen = load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.corpus import load_corpus, load_manifest
     from nni_emodarts.data.fold_task import fold_tasks
     from nni_emodarts.data.overlap import unheard
     from nni_emodarts.data.protocols import make_folds
@@ -133,7 +133,7 @@ def retrain(
     make_folds(table, chosen.data.protocol, named)  # before the recordings are read
     RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
-        corpus = prepare(chosen.data, chosen.features, table, progress)
+        corpus = load_corpus(chosen, table, progress)
         wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
         if folds is None and not allow_overlap:
             wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
@@ -166,11 +166,11 @@ def study(
 
     searched = read_search(RunFolder(search_folder))
     chosen = load(None, search_folder / CONFIG, settings, manifest, None)
-    from nni_emodarts.data.corpus import prepare
+    from nni_emodarts.data.corpus import load_corpus
 
     RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
-        corpus = prepare(chosen.data, chosen.features, progress=progress)
+        corpus = load_corpus(chosen, progress=progress)
         folder = RunFolder.claim(out, resume, overwrite)
         found = run_study(chosen, corpus, searched, samples, folder, progress=progress)
     console.show_study(found)
@@ -200,7 +200,7 @@ def benchmark(
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
     from nni_emodarts.benchmark import Method, compare
-    from nni_emodarts.data.corpus import load_manifest, prepare
+    from nni_emodarts.data.corpus import load_corpus, load_manifest
     from nni_emodarts.data.protocols import make_folds
     from nni_emodarts.runtime.run_folder import RunFolder
 
@@ -210,7 +210,7 @@ def benchmark(
     for folder in (out, runs):
         RunFolder.check(folder, resume=True)
     with console.progress_bars() as progress:
-        corpus = prepare(chosen.data, chosen.features, progress=progress)
+        corpus = load_corpus(chosen, progress=progress)
         wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
         summary = compare(
             name, chosen, listed, wanted, seed_numbers(seeds), out, runs / name, workers,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import SYNTHETIC, DataConfig, FeatureConfig
+from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
@@ -109,9 +109,7 @@ def cache_root(data: DataConfig) -> Path:
     return default_cache() if data.cache is None else Path(data.cache)
 
 
-def prepare(
-    data: DataConfig, features: FeatureConfig, manifest: Manifest | None = None, progress: Progress = silent
-) -> Corpus:
+def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, progress: Progress = silent) -> Corpus:
     """Read the manifest and extract what the feature store does not hold yet.
 
     Folds are made of what this returns: with `bad_audio: skip` its manifest is without the recordings that cannot be
@@ -120,6 +118,7 @@ def prepare(
     Raises:
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
     """
+    data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
     extractor = FeatureExtractor(**features.model_dump())
     store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nni_emodarts.config import SYNTHETIC, ExperimentConfig
-from nni_emodarts.data.corpus import load_manifest, prepare
+from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.nni_bridge.experiment import Plan, experiment_yaml
 from nni_emodarts.runtime.progress import Progress, silent
@@ -45,7 +45,7 @@ def write_experiment(
     manifest, skipped = load_manifest(data), 0
     wanted = make_folds(manifest, data.protocol, folds)
     if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
-        corpus = prepare(data, config.features, manifest, progress)
+        corpus = load_corpus(config, manifest, progress)
         wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)
     where = str(data.manifest)  # absolute, since a trial starts in a folder of NNI's
     words = ["--manifest", where, "--protocol", data.protocol, *arguments]

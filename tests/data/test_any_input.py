@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nni_emodarts.config import load_config
-from nni_emodarts.data.corpus import prepare
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.describe import describe
 from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.errors import BadRecordings
@@ -93,11 +93,11 @@ def test_any_bytes_as_a_recording(room: Path, emodarts: Run, data: bytes) -> Non
     if unusable:
         assert unusable == ["odd.wav"]
         with pytest.raises(BadRecordings) as caught:
-            prepare(config.data, config.features, manifest)
+            load_corpus(config, manifest)
         assert list(caught.value.reasons) == [3]
         refused(emodarts("search", "--manifest", file, "--protocol", "official", "--out", room / "out"), "odd.wav")
     else:
-        prepare(config.data, config.features, manifest)
+        load_corpus(config, manifest)
 
 
 @many

@@ -12,7 +12,7 @@ import yaml
 from nni_emodarts.trials import arguments, pipeline
 
 from nni_emodarts.config import load_config
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.errors import ProtocolError
 from nni_emodarts.nni_bridge.experiment import ExperimentError, pool_trials
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -46,7 +46,7 @@ def spoilt(small_manifest: Path, tmp_path: Path) -> tuple[Path, dict[str, str]]:
 def corpus_of(manifest: Path, protocol: str = "loso") -> Corpus:
     options = {"data.manifest": str(manifest), "data.protocol": protocol, "data.bad_audio": "skip"}
     config = load_config("tiny", options=options)
-    return prepare(config.data, config.features)
+    return load_corpus(config)
 
 
 def spoil(manifest: Path, column: str, label: str, keep: int = 0) -> None:

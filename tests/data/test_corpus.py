@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.data.corpus import prepare
+from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.overlap import fingerprint
 
 MOST_BYTES = 590
@@ -47,10 +47,10 @@ def test_an_utterance_costs_little_memory(config_of) -> None:
 
 def _peak(config: ExperimentConfig) -> int:
     """Largest memory while a corpus is prepared whose features are in the store, and its origin noted."""
-    prepare(config.data, config.features)
+    load_corpus(config)
     tracemalloc.start()
     try:
-        corpus = prepare(config.data, config.features)
+        corpus = load_corpus(config)
         fingerprint(corpus, np.arange(len(corpus.manifest)))
         return tracemalloc.get_traced_memory()[1]
     finally:

@@ -20,7 +20,7 @@ __all__ = [
     "Reader",
     "corpus_cards",
     "corpus_names",
-    "load_corpus",
+    "corpus_reader",
     "prepare",
     "write_manifest",
 ]
@@ -47,7 +47,7 @@ def corpus_names() -> tuple[str, ...]:
     return tuple(CORPORA)
 
 
-def load_corpus(name: str) -> Reader:
+def corpus_reader(name: str) -> Reader:
     """The reader of a corpus.
 
     Raises:
@@ -60,7 +60,7 @@ def load_corpus(name: str) -> Reader:
 
 def corpus_cards() -> list[CorpusCard]:
     """The card of each corpus that can be read."""
-    return [load_corpus(name).CARD for name in corpus_names()]
+    return [corpus_reader(name).CARD for name in corpus_names()]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.data.corpora import load_corpus
+from nni_emodarts.data.corpora import corpus_reader
 from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
 from nni_emodarts.errors import ManifestError, RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -57,7 +57,7 @@ def write_manifest(
         ManifestError: the root is not the corpus, or the corpus, the emotions or the merging have faults.
         RunFolderError: `out` is taken or cannot be written.
     """
-    reader = load_corpus(name)
+    reader = corpus_reader(name)
     for option, value in options.items():
         reader.CARD.check_option(option, value)
     root, out = (Path(os.path.abspath(path)) for path in (root, out))  # noqa: PTH100 - resolve() would follow links

@@ -7,7 +7,7 @@ from torchaudio.functional import compute_deltas
 from nni_emodarts.config import load_config
 from nni_emodarts.data.batches import Collate, SpecAugment, evaluation_loader, training_loader
 from nni_emodarts.data.batches.batches import Item, LengthBatches
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.features import Normalizer
 
 
@@ -122,7 +122,7 @@ def test_spec_augment_takes_the_shortest_clips(frames: int) -> None:
 def test_contours_and_deltas_reach_the_network(small_corpus: Corpus, factor: int) -> None:
     settings = ["features.contours=[energy]", "features.deltas=1"]
     config = load_config("tiny", settings=settings, options={"data.protocol": "loso"})
-    corpus = prepare(config.data, config.features, small_corpus.manifest).coarser(factor)
+    corpus = load_corpus(config, small_corpus.manifest).coarser(factor)
     assert corpus.input_shape == (3, 40 // factor)
     fold = corpus.fold(0)
     data = corpus.utterances(fold.test, Normalizer.fit(corpus.store, fold.train))

@@ -21,7 +21,7 @@ from corpus_trees import (
     record_all,
 )
 
-from nni_emodarts.data.corpora import corpus_names, load_corpus, prepare
+from nni_emodarts.data.corpora import corpus_names, corpus_reader, prepare
 from nni_emodarts.data.manifest import COLUMNS, GENDERS, read_manifest
 from nni_emodarts.data.protocols import PROTOCOLS, make_fold
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
@@ -55,7 +55,7 @@ def test_every_corpus_has_a_case():
 @pytest.mark.parametrize("name", CASES)
 def test_contract(name, tmp_path):
     """What holds for every reader: exact rows, a valid manifest, a complete card, hidden files, overwriting."""
-    case, reader, card = CASES[name], load_corpus(name), load_corpus(name).CARD
+    case, reader, card = CASES[name], corpus_reader(name), corpus_reader(name).CARD
     top = tmp_path / "corpus"
     root = case.make(top)
     folder = top / case.folder
@@ -104,18 +104,18 @@ def test_contract(name, tmp_path):
 @pytest.mark.parametrize("name", CASES)
 def test_every_documented_class_can_be_read(name, tmp_path):
     """The tree of a corpus holds every class of its card."""
-    card = load_corpus(name).CARD
+    card = corpus_reader(name).CARD
     root = CASES[name].make(tmp_path)
-    tables = [load_corpus(name).read(root)]
+    tables = [corpus_reader(name).read(root)]
     for option, values in card.options.items():
-        tables += [load_corpus(name).read(root, **{option: value}) for value in values if value not in ("test3",)]
+        tables += [corpus_reader(name).read(root, **{option: value}) for value in values if value not in ("test3",)]
     if name != "csv":
         assert {emotion for table in tables for emotion in table["emotion"]} == set(card.emotions)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_wrong_root_is_refused_with_the_remedy(name, tmp_path):
-    card = load_corpus(name).CARD
+    card = corpus_reader(name).CARD
     out, other, empty = tmp_path / "manifest.csv", tmp_path / "other", tmp_path / "empty"
     record(other / "hello.wav")
     empty.mkdir()
@@ -158,12 +158,12 @@ def test_folders_are_followed_through_links_and_never_for_ever(tmp_path):
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "wav").symlink_to(tmp_path / "disk" / "wav")
     (tmp_path / "disk" / "wav" / "loop").symlink_to(tmp_path / "disk" / "wav")
-    assert len(load_corpus("emodb").read(tmp_path / "corpus")) == 12
+    assert len(corpus_reader("emodb").read(tmp_path / "corpus")) == 12
 
 
 def test_the_iemocap_experiment_of_the_paper(tmp_path):
     root = make_iemocap(tmp_path)
-    emotions = load_corpus("iemocap").CARD.default_emotions
+    emotions = corpus_reader("iemocap").CARD.default_emotions
     four = prepare("iemocap", root, tmp_path / "four.csv", emotions=emotions)
     assert four.classes == ("anger", "happiness", "neutral", "sadness")
     assert len(four) == 4
@@ -171,7 +171,7 @@ def test_the_iemocap_experiment_of_the_paper(tmp_path):
     assert len(merged) == 5
     # What was picked is what the file holds, under the merged names.
     assert set(read_manifest(tmp_path / "merged.csv").table["emotion"]) == set(emotions)
-    reader = load_corpus("iemocap")
+    reader = corpus_reader("iemocap")
     kinds = {part: reader.read(root / "IEMOCAP_full_release", part=part) for part in ("scripted", "all")}
     assert kinds["scripted"]["emotion"].tolist() == ["frustration", "other", "surprise"]
     assert kinds["scripted"]["speaker"].tolist() == ["Ses01M", "Ses02F", "Ses02M"]
@@ -180,7 +180,7 @@ def test_the_iemocap_experiment_of_the_paper(tmp_path):
 
 def test_partners_of_a_session_validate_each_other(tmp_path):
     root = make_iemocap(tmp_path)
-    emotions = load_corpus("iemocap").CARD.emotions
+    emotions = corpus_reader("iemocap").CARD.emotions
     halves = dict.fromkeys(("anger", "fear", "neutral", "other", "sadness"), "one half")
     merge = {name: halves.get(name, "other half") for name in emotions}
     manifest = prepare("iemocap", root, tmp_path / "all.csv", merge=merge, part="all")
@@ -229,7 +229,7 @@ def test_older_labels_of_msp_podcast(tmp_path):
     (root / "Labels" / "labels_concensus.csv").write_text(
         (root / "Labels" / "labels_concensus.csv").read_text().replace("Development", "Validation")
     )
-    assert set(load_corpus("msp_podcast").read(root)["split"]) == {"train", "validation", "test"}
+    assert set(corpus_reader("msp_podcast").read(root)["split"]) == {"train", "validation", "test"}
 
 
 def test_unknown_codes_of_tables(tmp_path):
@@ -246,21 +246,21 @@ def test_unknown_codes_of_tables(tmp_path):
 
 def test_languages_of_esd(tmp_path):
     root = make_esd(tmp_path)
-    mandarin = load_corpus("esd").read(root, language="mandarin")
+    mandarin = corpus_reader("esd").read(root, language="mandarin")
     assert mandarin[["speaker", "gender", "text"]].to_numpy().tolist() == [["0001", "female", "打远一看。"]]
-    assert len(load_corpus("esd").read(root, language="all")) == 7
+    assert len(corpus_reader("esd").read(root, language="all")) == 7
 
 
 def test_other_layouts(tmp_path):
     record_all(tmp_path / "savee", "ALL/DC_a01.wav ALL/JE_sa15.wav ALL/KL_su03.wav")
-    savee = load_corpus("savee").read(tmp_path / "savee")
+    savee = corpus_reader("savee").read(tmp_path / "savee")
     assert savee[["emotion", "speaker"]].to_numpy().tolist() == [["anger", "DC"], ["sadness", "JE"], ["surprise", "KL"]]
     make_crema_d(tmp_path / "crema_d")
-    assert set(load_corpus("crema_d").read(tmp_path / "crema_d" / "AudioWAV")["gender"]) == {"male", "female", ""}
+    assert set(corpus_reader("crema_d").read(tmp_path / "crema_d" / "AudioWAV")["gender"]) == {"male", "female", ""}
     (tmp_path / "crema_d" / "VideoDemographics.csv").unlink()
-    assert set(load_corpus("crema_d").read(tmp_path / "crema_d")["gender"]) == {""}
+    assert set(corpus_reader("crema_d").read(tmp_path / "crema_d")["gender"]) == {""}
     record_all(tmp_path / "flat", "03-01-05-02-02-02-24.WAV 03-01-05-02-02-02-23.flac")
-    assert load_corpus("ravdess").read(tmp_path / "flat")["gender"].tolist() == ["male", "female"]
+    assert corpus_reader("ravdess").read(tmp_path / "flat")["gender"].tolist() == ["male", "female"]
 
 
 def test_own_names_of_columns(tmp_path):
@@ -337,20 +337,20 @@ def test_recordings_outside_the_manifest_are_named_absolutely(tmp_path, monkeypa
 
 def test_an_unknown_corpus_names_the_known_ones():
     with pytest.raises(ConfigError, match="did you mean emodb"):
-        load_corpus("emo-db")
+        corpus_reader("emo-db")
 
 
 def test_protocols_of_the_cards_exist():
     known = [name.split(":")[0] for name in PROTOCOLS]
     for name in FOLDERS:
-        protocol = load_corpus(name).CARD.protocol
-        assert protocol.split(":")[0] in known or (name == "tess" and load_corpus(name).CARD.speakers == 2)
+        protocol = corpus_reader(name).CARD.protocol
+        assert protocol.split(":")[0] in known or (name == "tess" and corpus_reader(name).CARD.speakers == 2)
 
 
 def test_documentation_names_every_corpus_and_option():
     text = (Path(__file__).resolve().parents[3] / "docs" / "corpora.md").read_text()
     for name in corpus_names():
-        card = load_corpus(name).CARD
+        card = corpus_reader(name).CARD
         assert f"| `{name}` |" in text
         assert card.url in text
         if name != "csv":

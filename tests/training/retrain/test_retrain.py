@@ -14,7 +14,7 @@ from nni_emodarts import Architecture, build_model
 from nni_emodarts.config import ExperimentConfig, lay_over, load_config
 from nni_emodarts.data import overlap
 from nni_emodarts.data.batches import evaluation_loader
-from nni_emodarts.data.corpus import Corpus, prepare
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.features import FeatureStore, Normalizer
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.overlap import find_overlap, fingerprint
@@ -225,16 +225,20 @@ def test_overlap_between_manifests_goes_by_recordings(
     table["file"] = [str(small_corpus.manifest.folder / name) for name in table["file"]]
     table["speaker"] = "guest" + table["speaker"]
     table.to_csv(tmp_path / "renamed.csv", index=False)
-    data = fast_config.data.model_copy(update={"manifest": str(tmp_path / "renamed.csv")})
-    renamed = prepare(data, fast_config.features)
+    renamed = _corpus_of(fast_config, tmp_path / "renamed.csv")
     everyone = np.arange(len(renamed.manifest))
     assert find_overlap(origin, renamed, everyone) == tuple(
         f"guest{speaker}" for speaker in small_corpus.speakers(rows)
     )
     foreign = make_corpus(tmp_path / "foreign", speakers=6, utterances=1, seed=9)
-    other = prepare(fast_config.data.model_copy(update={"manifest": str(foreign)}), fast_config.features)
+    other = _corpus_of(fast_config, foreign)
     assert set(other.manifest.table["speaker"]) >= set(small_corpus.speakers(rows)), "namesakes"
     assert find_overlap(origin, other, np.arange(len(other.manifest))) == ()
+
+
+def _corpus_of(config: ExperimentConfig, manifest: Path) -> Corpus:
+    data = config.data.model_copy(update={"manifest": str(manifest)})
+    return load_corpus(config.model_copy(update={"data": data}))
 
 
 def test_a_selection_of_the_heard_recordings_is_the_same_people(
