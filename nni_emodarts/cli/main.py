@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -18,7 +19,7 @@ app = typer.Typer(
 )
 space_app = typer.Typer(help="The space that a search chooses from.", no_args_is_help=True, rich_markup_mode=None)
 
-for _name, _command in {  # in the order of `emodarts --help`
+_COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --help`
     "search": searching.search,
     "retrain": searching.retrain,
     "experiment": experiments.experiment,
@@ -39,7 +40,8 @@ for _name, _command in {  # in the order of `emodarts --help`
     "prepare": corpora.prepare,
     "describe": corpora.describe,
     "synthesize": corpora.synthesize,
-}.items():
+}
+for _name, _command in _COMMANDS.items():
     app.command(_name, cls=ListingCommand)(_command)
 space_app.command("export")(searching.export_space)
 app.add_typer(space_app, name="space")
