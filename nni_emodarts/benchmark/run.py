@@ -10,7 +10,8 @@ from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.summaries import read_cell, summarize
@@ -21,6 +22,52 @@ from nni_emodarts.runtime.writing import write_json_file
 
 Tell = Callable[[int, int, dict[str, Any]], None]
 """Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+
+
+def run_benchmark(
+    name: str,
+    config: ExperimentConfig,
+    methods: Sequence[str],
+    out: Path,
+    runs: Path,
+    *,
+    folds: Sequence[int] | None = None,
+    seeds: Sequence[int] = (1,),
+    workers: int = 1,
+    reference: str | None = None,
+    tell: Tell = lambda number, count, figures: None,
+    progress: Progress = silent,
+) -> tuple[dict[str, Any], int]:
+    """Compare methods by name on the corpus that a configuration names.
+
+    Args:
+        name: name of the comparison.
+        config: the whole configuration.
+        methods: names of the methods.
+        out: folder of the figures.
+        runs: folder of the run folders behind them, which lie in `runs/NAME`.
+        folds: folds of the configuration's protocol; all of them where absent.
+        seeds: seeds of each method and fold.
+        workers: as for `benchmark`.
+        reference: as for `compare`.
+        tell: as for `benchmark`.
+        progress: called after each step of a long job.
+
+    Returns:
+        The summary, as `compare` gives it, and the number of recordings that were skipped.
+
+    Raises:
+        EmodartsError: as for `load_corpus` and `compare`.
+    """
+    manifest = load_manifest(config.data)
+    make_folds(manifest, config.data.protocol, folds)  # faults are reported before anything is computed
+    chosen = [Method(method) for method in methods]
+    for folder in (out, runs):
+        RunFolder.check(folder, resume=True)
+    corpus = load_corpus(config, manifest, progress)
+    wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
+    summary = compare(name, config, chosen, wanted, seeds, out, runs / name, workers, tell, reference, progress)
+    return summary, len(corpus.skipped)
 
 
 def compare(

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
 import pandas as pd
 
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.errors import RunFolderError
@@ -69,6 +70,39 @@ def read_search(folder: RunFolder) -> Finished:
     architecture = Architecture.load(folder.path / ARCHITECTURE)
     environment = folder.read_json(ENVIRONMENT) if folder.has(ENVIRONMENT) else {}
     return Finished(architecture, metrics["fold"], metrics["seed"], search_cost(metrics), environment)
+
+
+def run_study(
+    search: str | Path,
+    out: str | Path,
+    *,
+    manifest: str | None = None,
+    settings: Sequence[str] = (),
+    samples: int = 10,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Judge a finished search, by the configuration in its folder; see `study`.
+
+    Args:
+        search: the search's folder.
+        out: the output folder; empty or absent, unless the study in it goes on or is replaced.
+        manifest: the manifest, where it is another file by now.
+        settings: `section.key=value` texts, laid over the configuration.
+        samples: random architectures to train at least.
+        resume: go on with the study in the folder.
+        overwrite: replace the run in the folder.
+        progress: called after each step of a long job.
+
+    Raises:
+        EmodartsError: as for `read_search`, `load_config`, `load_corpus` and `study`; or the folder is taken.
+    """
+    searched = read_search(RunFolder(search))
+    config = load_config(None, Path(search) / CONFIG, settings, {"data.manifest": manifest})
+    RunFolder.check(out, resume, overwrite)
+    corpus = load_corpus(config, progress=progress)
+    return study(config, corpus, searched, samples, RunFolder.claim(out, resume, overwrite), progress=progress)
 
 
 def study(

@@ -1,6 +1,6 @@
 """What the command line shows: progress, tables, messages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
-    from nni_emodarts.data.manifest import Manifest
     from nni_emodarts.deploy.loss import Shipped
-    from nni_emodarts.nni_bridge.experiment import Outcome, Plan, Trial
+    from nni_emodarts.nni_bridge.experiment import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers
-_MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 _FINDINGS = 20  # recordings named for each fault
 
 _PIPED = 160  # columns where there is no terminal, so that a log or a file holds whole names
@@ -92,35 +90,6 @@ def progress_bars(after: float = 0.0) -> AbstractContextManager[Bars]:
 def answer_bars() -> "AbstractContextManager[Shown]":
     """Bars of a job whose answers are printed as they come; none where they can be watched themselves."""
     return nullcontext(silent) if out.is_terminal else progress_bars(_QUICK)
-
-
-def show_plan(plan: "Plan", file: object) -> None:
-    """Print what an experiment that was written will compute."""
-    show_skipped(plan.skipped, "each trial's folder")
-    if plan.trials > _MANY_TRIALS:
-        show_note(
-            f"{plan.folds} folds x {plan.seeds} seeds are {plan.trials} trials, each with a search of its own; "
-            f"--protocol kfold:6 makes six folds, --folds chooses some"
-        )
-    show_line(f"wrote {file}; now: nnictl create --config {file}   or: emodarts run {file}")
-
-
-def show_experiment(name: str, port: int, trials: int) -> None:
-    """Print that an experiment runs, and where it can be watched."""
-    show_line(f"experiment {name} with {trials} trials; web UI: http://localhost:{port}")
-
-
-def show_outcome(outcome: "Outcome", keep: bool) -> None:
-    """Print what an experiment came to, and how its web UI is shown again, or stopped where it was kept."""
-    if outcome.pooled is not None:
-        show_pooled(outcome.pooled)
-        show_line(f"run folders  {outcome.folders[0].parent}")
-    if keep:
-        show_line(f"web UI       http://localhost:{outcome.port}\nto stop it   nnictl stop {outcome.name}")
-    else:
-        show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
-    for trial in outcome.failed:
-        show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
 
 
 def show_pooled(pooled: Mapping[str, Any]) -> None:
@@ -266,14 +235,6 @@ def show_corpora(cards: "Sequence[CorpusCard]") -> None:
                 show_line(f"  {name:9} {text}")
 
 
-def show_manifest(manifest: "Manifest", where: object) -> None:
-    """Print what a manifest that was written holds."""
-    for note in manifest.notes:
-        show_note(note)
-    speakers = len(set(manifest.table["speaker"]) - {""})
-    show_line(f"wrote {where}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}")
-
-
 def show_strategies() -> None:
     """Print what each search strategy is for, family by family."""
     from nni_emodarts.config.strategies import FAMILIES, of_family
@@ -334,15 +295,6 @@ def show_export(report: "Shipped") -> None:
         show_line(f"{name:8} {loss}")
     for failure in report.failures:
         show_error(failure)
-
-
-def show_answer(text: str, notes: Iterable[str], error: str | None) -> None:
-    """Write a piece of a recogniser's answers to standard output, its notes or its error to standard error."""
-    write_out(text)
-    for note in notes:
-        show_note(note)
-    if error is not None:
-        show_error(error)
 
 
 def write_out(text: str) -> None:

@@ -1,12 +1,15 @@
 """Commands for corpora and manifests: corpora, prepare, describe, synthesize."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import Out, pairs, words
+
+if TYPE_CHECKING:
+    from nni_emodarts.data.manifest import Manifest
 
 
 def corpora() -> None:
@@ -33,7 +36,7 @@ def prepare(
         emotions=None if emotions is None else words(emotions), merge=pairs("merge", merge),
         options=pairs("option", option), overwrite=overwrite,
     )  # fmt: skip
-    console.show_manifest(manifest, out)
+    _show_manifest(manifest, out)
 
 
 def describe(
@@ -63,3 +66,13 @@ def synthesize(
     with console.progress_bars() as progress:
         manifest = make_corpus(out, speakers, utterances, seed, progress)
     console.show_line(f"wrote {manifest}")
+
+
+def _show_manifest(manifest: "Manifest", where: object) -> None:
+    """Print what a manifest that was written holds."""
+    for note in manifest.notes:
+        console.show_note(note)
+    speakers = len(set(manifest.table["speaker"]) - {""})
+    console.show_line(
+        f"wrote {where}: {len(manifest)} utterances of {speakers} speakers; {', '.join(manifest.classes)}"
+    )

@@ -1,7 +1,7 @@
 """Commands for experiments under NNI: experiment, run, results, node-options."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from nni_emodarts.cli.options import (
     seed_numbers,
     trial_arguments,
 )
+
+if TYPE_CHECKING:
+    from nni_emodarts.nni_bridge.experiment import Outcome, Plan
+
+_MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 
 
 def experiment(
@@ -45,7 +50,7 @@ def experiment(
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), concurrency=concurrency, overwrite=overwrite,
             progress=progress,
         )  # fmt: skip
-    console.show_plan(plan, out)
+    _show_plan(plan, out)
 
 
 def run(
@@ -57,8 +62,8 @@ def run(
     from nni_emodarts.nni_bridge.experiment import run_experiment
 
     with console.progress_bars() as progress:
-        outcome = run_experiment(config, port, keep=keep, begun=console.show_experiment, show=console.Trials(progress))
-    console.show_outcome(outcome, keep)
+        outcome = run_experiment(config, port, keep=keep, begun=_show_experiment, show=console.Trials(progress))
+    _show_outcome(outcome, keep)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -77,3 +82,32 @@ def print_node_options() -> None:
     from nni_emodarts.nni_bridge.node_options import node_options
 
     typer.echo(node_options())
+
+
+def _show_plan(plan: "Plan", file: object) -> None:
+    """Print what an experiment that was written will compute."""
+    console.show_skipped(plan.skipped, "each trial's folder")
+    if plan.trials > _MANY_TRIALS:
+        console.show_note(
+            f"{plan.folds} folds x {plan.seeds} seeds are {plan.trials} trials, each with a search of its own; "
+            f"--protocol kfold:6 makes six folds, --folds chooses some"
+        )
+    console.show_line(f"wrote {file}; now: nnictl create --config {file}   or: emodarts run {file}")
+
+
+def _show_experiment(name: str, port: int, trials: int) -> None:
+    """Print that an experiment runs, and where it can be watched."""
+    console.show_line(f"experiment {name} with {trials} trials; web UI: http://localhost:{port}")
+
+
+def _show_outcome(outcome: "Outcome", keep: bool) -> None:
+    """Print what an experiment came to, and how its web UI is shown again, or stopped where it was kept."""
+    if outcome.pooled is not None:
+        console.show_pooled(outcome.pooled)
+        console.show_line(f"run folders  {outcome.folders[0].parent}")
+    if keep:
+        console.show_line(f"web UI       http://localhost:{outcome.port}\nto stop it   nnictl stop {outcome.name}")
+    else:
+        console.show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
+    for trial in outcome.failed:
+        console.show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")

@@ -21,12 +21,13 @@ from nni_emodarts.cli.options import (
     fold_numbers,
     load,
     seed_numbers,
+    words,
 )
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
-    from nni_emodarts.config import ExperimentConfig
+    from nni_emodarts.search.start import Searched
 
 
 def search(
@@ -45,45 +46,14 @@ def search(
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio)
-    from nni_emodarts.data.corpus import load_corpus, load_manifest
-    from nni_emodarts.data.fold_task import FoldTask
-    from nni_emodarts.data.protocols import make_fold
-    from nni_emodarts.runtime.run_folder import (
-        CANDIDATE_FOLDERS,
-        CHECKPOINT,
-        CORPUS,
-        METRICS,
-        RunFolder,
-        refuse_other,
-        refuse_other_settings,
-    )
-
-    table = load_manifest(chosen.data)
-    make_fold(table, chosen.data.protocol, fold)  # before the recordings are read
-    RunFolder.check(out, resume, overwrite)
-    if resume and not overwrite:
-        refuse_other_settings(RunFolder(out), chosen.to_yaml())
-    if not overwrite and RunFolder(out).has(METRICS):
-        refuse_other("search", RunFolder(out), RunFolder(out).read_json(METRICS), {"fold": fold, "seed": seed})
-        if RunFolder(out).has(CORPUS):
-            refuse_other("search", RunFolder(out), RunFolder(out).read_json(CORPUS), {"manifest": table.digest})
-        console.show_line(f"{out} holds a finished search; nothing to do")
-        return
-    if resume and not any(RunFolder(out).has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
-        console.show_line(f"{out} holds nothing to go on with: the search starts over", to=console.err)
-    from nni_emodarts.search.run import search as run_search
+    from nni_emodarts.search.start import run_search
 
     with console.progress_bars() as progress:
-        corpus = load_corpus(chosen, table, progress)
-        task = FoldTask.of(chosen, corpus, fold, seed)
-        folder = RunFolder.claim(out, resume, overwrite)
-        architecture = run_search(task, folder, progress)
-    console.show_skipped(len(corpus.skipped), out)
-    metrics = folder.read_json(METRICS)
-    if metrics.get("given_up"):
-        console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
-    figure = f"validation UAR of the {_measured(chosen)} {metrics['val_uar']:.3f}"
-    console.show_line(f"architecture {architecture.id}, {figure}: {out}")
+        found = run_search(
+            chosen, out, fold=fold, seed=seed, resume=resume, overwrite=overwrite, progress=progress,
+            note=console.show_note,
+        )  # fmt: skip
+    _show_search(found, out)
 
 
 def retrain(
@@ -114,39 +84,30 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.models.architecture import Architecture as Arch
-    from nni_emodarts.runtime.run_folder import FINAL, MODEL_CARD, RunFolder, architecture_file, config_beside
+    from nni_emodarts.runtime.run_folder import architecture_file, config_beside
 
-    architecture = architecture_file(architecture)
-    arch = Arch.load(architecture)
-    file = config or (config_beside(architecture) if preset is None else None)
-    chosen = load(preset, file, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.data.corpus import load_corpus, load_manifest
-    from nni_emodarts.data.fold_task import fold_tasks
-    from nni_emodarts.data.overlap import unheard
-    from nni_emodarts.data.protocols import make_folds
-    from nni_emodarts.training.retrain import retrain as run_retrain
-    from nni_emodarts.training.retrain import settle_space
+    file = architecture_file(architecture)
+    arch = Arch.load(file)
+    chosen = load(
+        preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
+        bad_audio=bad_audio,
+    )  # fmt: skip
+    from nni_emodarts.training.retrain import run_retrain
 
-    chosen = settle_space(chosen, arch, explicit=preset is not None or config is not None)
-    table = load_manifest(chosen.data)
-    named, wanted_seeds = fold_numbers(folds or "all"), seed_numbers(seeds)
-    make_folds(table, chosen.data.protocol, named)  # before the recordings are read
-    RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
-        corpus = load_corpus(chosen, table, progress)
-        wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
-        if folds is None and not allow_overlap:
-            wanted = _tell_left_out(wanted, unheard(arch.origin, corpus, wanted))
-        folder = RunFolder.claim(out, resume, overwrite)
-        tasks = fold_tasks(chosen, corpus, wanted, wanted_seeds)
-        pooled = run_retrain(tasks, arch, folder, final=final, allow_overlap=allow_overlap, progress=progress)
-    console.show_skipped(len(corpus.skipped), out)
-    console.show_pooled(pooled)
-    if final or folder.has(f"{FINAL}/{MODEL_CARD}"):  # whose figures may be of more folds now
+        done = run_retrain(
+            chosen, arch, out,
+            folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
+            same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
+            allow_overlap=allow_overlap, resume=resume, overwrite=overwrite, progress=progress, note=console.show_note,
+        )  # fmt: skip
+    console.show_skipped(done.skipped, out)
+    console.show_pooled(done.pooled)
+    if done.final:  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.model_card import write_model_card
 
-        card = write_model_card(open_network(folder.path))
+        card = write_model_card(open_network(out))
         console.show_line(f"network to ship: {card.parent}, described in {card.name}")
 
 
@@ -160,19 +121,13 @@ def study(
     overwrite: Overwrite = False,
 ) -> None:
     """Tell whether a search was any good: its architecture among random ones, at the same recipe and cost."""
-    from nni_emodarts.benchmark.study import read_search
-    from nni_emodarts.benchmark.study import study as run_study
-    from nni_emodarts.runtime.run_folder import CONFIG, RunFolder
+    from nni_emodarts.benchmark.study import run_study
 
-    searched = read_search(RunFolder(search_folder))
-    chosen = load(None, search_folder / CONFIG, settings, manifest, None)
-    from nni_emodarts.data.corpus import load_corpus
-
-    RunFolder.check(out, resume, overwrite)
     with console.progress_bars() as progress:
-        corpus = load_corpus(chosen, progress=progress)
-        folder = RunFolder.claim(out, resume, overwrite)
-        found = run_study(chosen, corpus, searched, samples, folder, progress=progress)
+        found = run_study(
+            search_folder, out, manifest=manifest, settings=settings or (), samples=samples, resume=resume,
+            overwrite=overwrite, progress=progress,
+        )  # fmt: skip
     console.show_study(found)
 
 
@@ -199,24 +154,15 @@ def benchmark(
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.benchmark import Method, compare
-    from nni_emodarts.data.corpus import load_corpus, load_manifest
-    from nni_emodarts.data.protocols import make_folds
-    from nni_emodarts.runtime.run_folder import RunFolder
+    from nni_emodarts.benchmark.run import run_benchmark
 
-    named = fold_numbers(folds)
-    make_folds(load_manifest(chosen.data), chosen.data.protocol, named)  # before anything is computed
-    listed = [Method(method.strip()) for method in methods.split(",")]
-    for folder in (out, runs):
-        RunFolder.check(folder, resume=True)
     with console.progress_bars() as progress:
-        corpus = load_corpus(chosen, progress=progress)
-        wanted = [fold.index for fold in make_folds(corpus.manifest, chosen.data.protocol, named)]
-        summary = compare(
-            name, chosen, listed, wanted, seed_numbers(seeds), out, runs / name, workers,
-            console.Cells(progress), reference, progress,
+        summary, skipped = run_benchmark(
+            name, chosen, words(methods), out, runs,
+            folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
+            tell=console.Cells(progress), progress=progress,
         )  # fmt: skip
-    console.show_skipped(len(corpus.skipped), "each network's folder")
+    console.show_skipped(skipped, "each network's folder")
     console.show_comparison(summary)
 
 
@@ -250,19 +196,15 @@ def export_space(
     console.show_line(f"wrote {out}")
 
 
-def _measured(config: "ExperimentConfig") -> str:
-    """What a search's validation UAR was measured on."""
-    from nni_emodarts.config.strategies import STRATEGIES
-
-    return "supernet" if STRATEGIES[config.search.strategy].family == "one-shot" else "best candidate"
-
-
-def _tell_left_out(folds: list[int], unheard: list[int]) -> list[int]:
-    """The folds to score on where none are named; with none left all are tried, and refused by name."""
-    if not unheard or unheard == folds:
-        return folds
-    console.show_note(
-        f"fold{'s' if len(unheard) > 1 else ''} {', '.join(map(str, unheard))} of {len(folds)}: the architecture's "
-        f"search heard test speakers of the others"
-    )
-    return unheard
+def _show_search(found: "Searched", where: object) -> None:
+    """Print what a search found."""
+    metrics = found.metrics
+    if found.earlier:
+        console.show_line(f"{where} holds a finished search; nothing to do")
+        return
+    console.show_skipped(found.skipped, where)
+    if metrics.get("given_up"):
+        console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
+    measured = "best candidate" if "candidates" in metrics else "supernet"
+    figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}"
+    console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")

@@ -1,12 +1,15 @@
 """Commands that use a network: predict, export, card."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import Fold, Seed
+
+if TYPE_CHECKING:
+    from nni_emodarts.deploy.answers import Line
 
 
 def predict(
@@ -30,7 +33,7 @@ def predict(
             batch_size=batch_size, progress=progress,
         )  # fmt: skip
         for line in lines:
-            console.show_answer(line.text, line.notes, line.error)
+            _show_answer(line)
             failed += line.error is not None
     if failed:
         console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
@@ -71,3 +74,12 @@ def card(
     from nni_emodarts.deploy.model_card import write_model_card
 
     console.show_line(f"wrote {write_model_card(open_network(run, fold, seed))}")
+
+
+def _show_answer(line: "Line") -> None:
+    """Write a piece of a recogniser's answers to standard output, its notes or its error to standard error."""
+    console.write_out(line.text)
+    for note in line.notes:
+        console.show_note(note)
+    if line.error is not None:
+        console.show_error(line.error)

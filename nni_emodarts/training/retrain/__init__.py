@@ -3,17 +3,19 @@
 from nni_emodarts.training.retrain.designs import Design, build_network, settle_space
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.fold import retrain_fold
-from nni_emodarts.training.retrain.run import retrain
+from nni_emodarts.training.retrain.run import Retrained, retrain, run_retrain
 from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions
 
 __all__ = [
     "Design",
+    "Retrained",
     "Trained",
     "build_network",
     "describe_rows",
     "predictions",
     "retrain",
     "retrain_fold",
+    "run_retrain",
     "score_predictions",
     "settle_space",
     "train",

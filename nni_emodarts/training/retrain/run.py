@@ -1,13 +1,17 @@
 """A run: an architecture over folds and seeds, pooled."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.overlap import refuse_overlap
+from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.fold_task import FoldTask, fold_tasks
+from nni_emodarts.data.overlap import refuse_overlap, unheard
+from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
@@ -22,9 +26,86 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
     refuse_other_settings,
 )
+from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.trainer import pick_device
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retraining left.
+
+    Attributes:
+        pooled: figures of the test predictions, pooled over the folds, as in the folder's metrics.json.
+        skipped: number of recordings that it went without.
+        final: whether the folder holds a network to ship.
+    """
+
+    pooled: dict[str, Any]
+    skipped: int
+    final: bool
+
+
+def run_retrain(
+    config: ExperimentConfig,
+    architecture: Architecture,
+    out: str | Path,
+    *,
+    folds: Sequence[int] | None = None,
+    seeds: Sequence[int] = (1,),
+    final: bool = False,
+    same_space: bool = False,
+    only_unheard: bool = False,
+    allow_overlap: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
+) -> Retrained:
+    """Retrain an architecture over folds and seeds of the corpus that a configuration names.
+
+    Args:
+        config: the whole configuration; its space gives way to the architecture's.
+        architecture: what to train.
+        out: the output folder; empty or absent, unless the run in it goes on or is replaced.
+        folds: folds of the configuration's protocol; all of them where absent.
+        seeds: seeds of each fold.
+        final: as for `retrain`.
+        same_space: refuse a configuration of another space instead.
+        only_unheard: leave out the folds whose test speakers the search saw, where any other is left.
+        allow_overlap: as for `retrain`.
+        resume: go on with the run in the folder.
+        overwrite: replace the run in the folder.
+        progress: called after each step of a long job.
+        note: called with what a person should know before networks are trained.
+
+    Raises:
+        EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
+    """
+    config = settle_space(config, architecture, explicit=same_space)
+    manifest = load_manifest(config.data)
+    make_folds(manifest, config.data.protocol, folds)  # faults are reported before recordings are read
+    RunFolder.check(out, resume, overwrite)
+    corpus = load_corpus(config, manifest, progress)
+    wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
+    if only_unheard:
+        wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
+    folder = RunFolder.claim(out, resume, overwrite)
+    tasks = fold_tasks(config, corpus, wanted, seeds)
+    pooled = retrain(tasks, architecture, folder, final=final, allow_overlap=allow_overlap, progress=progress)
+    return Retrained(pooled, len(corpus.skipped), folder.has(f"{FINAL}/{METRICS}"))
+
+
+def _unheard(folds: list[int], unheard: list[int], note: Callable[[str], None]) -> list[int]:
+    """The folds to score on; where none is left all are tried, and refused by name."""
+    if not unheard or unheard == folds:
+        return folds
+    note(
+        f"fold{'s' if len(unheard) > 1 else ''} {', '.join(map(str, unheard))} of {len(folds)}: the architecture's "
+        f"search heard test speakers of the others"
+    )
+    return unheard
 
 
 def retrain(

@@ -1,0 +1,97 @@
+"""A search from its configuration to its output folder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.protocols import make_fold
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import (
+    ARCHITECTURE,
+    CANDIDATE_FOLDERS,
+    CHECKPOINT,
+    CORPUS,
+    METRICS,
+    RunFolder,
+    refuse_other,
+    refuse_other_settings,
+)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What a search found.
+
+    Attributes:
+        architecture: the architecture.
+        metrics: what the folder's metrics.json holds.
+        skipped: number of recordings that it went without.
+        earlier: whether it had finished earlier, so that nothing was computed.
+    """
+
+    architecture: Architecture
+    metrics: Mapping[str, Any]
+    skipped: int = 0
+    earlier: bool = False
+
+
+def run_search(
+    config: ExperimentConfig,
+    out: str | Path,
+    *,
+    fold: int = 0,
+    seed: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
+) -> Searched:
+    """Search an architecture on the training speakers of a fold.
+
+    Args:
+        config: the whole configuration.
+        out: the output folder; empty or absent, unless the search in it goes on or is replaced.
+        fold: number of the fold.
+        seed: seed of everything random.
+        resume: go on with the search in the folder.
+        overwrite: replace the run in the folder.
+        progress: called after each step of a long job.
+        note: called with what a person should know before the search begins.
+
+    Raises:
+        EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
+    """
+    folder, manifest = RunFolder(out), load_manifest(config.data)
+    make_fold(manifest, config.data.protocol, fold)  # faults are reported before recordings are read
+    RunFolder.check(out, resume, overwrite)
+    if resume and not overwrite:
+        refuse_other_settings(folder, config.to_yaml())
+    if not overwrite and folder.has(METRICS):
+        return _finished(folder, {"fold": fold, "seed": seed}, {"manifest": manifest.digest})
+    if resume and not any(folder.has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
+        note(f"{out} holds nothing to go on with: the search starts over")
+    from nni_emodarts.search.run import search  # which imports Lightning: a refusal does not wait for it
+
+    corpus = load_corpus(config, manifest, progress)
+    task = FoldTask.of(config, corpus, fold, seed)
+    folder = RunFolder.claim(out, resume, overwrite)
+    architecture = search(task, folder, progress)
+    return Searched(architecture, folder.read_json(METRICS), len(corpus.skipped))
+
+
+def _finished(folder: RunFolder, task: Mapping[str, Any], corpus: Mapping[str, Any]) -> Searched:
+    """The finished search of a folder.
+
+    Raises:
+        RunFolderError: it is of another task or corpus.
+    """
+    metrics = folder.read_json(METRICS)
+    refuse_other("search", folder, metrics, task)
+    if folder.has(CORPUS):
+        refuse_other("search", folder, folder.read_json(CORPUS), corpus)
+    return Searched(Architecture.load(folder.path / ARCHITECTURE), metrics, earlier=True)
