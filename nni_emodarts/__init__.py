@@ -14,6 +14,8 @@ _ROOMS = {
     "build_model": "models.space",
     "load_config": "config",
     "load_preset": "config",
+    "run_retrain": "training.retrain",
+    "run_search": "search.start",
 }
 
 __all__ = sorted(_ROOMS)
