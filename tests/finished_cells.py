@@ -1,8 +1,10 @@
 """Finished cells for tests of what is made of them: any figure may be given, the others are small."""
 
+from pathlib import Path
 from typing import Any
 
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.runtime.cell_table import CellKey, CellTable
 
 ENVIRONMENT = {"python": "3", "packages": {}, "processor": "made up", "threads": 1, "device": "cpu"}
 
@@ -16,3 +18,20 @@ def finished(fold: int = 0, seed: int = 1, **more: Any) -> FinishedCell:
         "environment": ENVIRONMENT, **more,
     }  # fmt: skip
     return FinishedCell.from_data(figures)
+
+
+def table_at(folder: Path, name: str = "small") -> CellTable[FinishedCell]:
+    """The table behind `FOLDER/NAME.json`."""
+    return CellTable.beside(folder, name, FinishedCell.from_data)
+
+
+def cell_in(folder: Path, method: str, fold: int = 0, seed: int = 1, name: str = "small") -> FinishedCell:
+    """A cell of the table behind `FOLDER/NAME.json`."""
+    return table_at(folder, name).read().cells[CellKey(method, fold, seed)]
+
+
+def put(table: CellTable[FinishedCell], cell: FinishedCell, **changed: Any) -> None:
+    """Put a changed cell into a table, in place of the one that is there."""
+    other = FinishedCell.from_data({**cell.to_data(), **changed})
+    table.drop([CellKey(other.method, other.fold, other.seed)])
+    table.append(other)

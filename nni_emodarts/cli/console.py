@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from nni_emodarts.data.corpora import Card
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
+    from nni_emodarts.metrics.cells import FinishedCell
+    from nni_emodarts.metrics.comparisons import Comparison
+    from nni_emodarts.metrics.summaries import BenchmarkSummary
     from nni_emodarts.nni_bridge.experiment import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
@@ -78,12 +81,12 @@ class Cells:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
 
-    def __call__(self, number: int, count: int, figures: Mapping[str, Any]) -> None:
+    def __call__(self, number: int, count: int, figures: "FinishedCell") -> None:
         """See `nni_emodarts.benchmark.Tell`."""
         show_line(
-            f"{figures['method']} fold {figures['fold']} seed {figures['seed']}: validation UAR "
-            f"{figure_text(figures['val_uar'])}, test UAR {figure_text(figures['test_uar'])}, "
-            f"{figures['cpu_seconds']:.0f} CPU seconds",
+            f"{figures.method} fold {figures.fold} seed {figures.seed}: validation UAR "
+            f"{figure_text(figures.val_uar)}, test UAR {figure_text(figures.test_uar)}, {figures.cpu_seconds:.0f} CPU "
+            f"seconds",
             to=err,
         )
         self._bars("cells", number, count)
@@ -139,39 +142,39 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
         )
 
 
-def show_comparison(summary: Mapping[str, Any]) -> None:
+def show_comparison(summary: "BenchmarkSummary") -> None:
     """Print a benchmark: a row for each method."""
-    seeds = max(len(method["seeds"]) for method in summary["methods"])
-    table = Table(title=f"{escape(summary['name'])}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}")
+    seeds = max(len(method.seeds) for method in summary.methods)
+    table = Table(title=f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}")
     for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
-    for method in summary["methods"]:
+    for method in summary.methods:
         table.add_row(
-            method["name"],
-            figure_text(method["uar_mean"], method["uar_std"]),
-            interval_text(method["uar_interval"]),
-            figure_text(method["wa_mean"]),
-            whole_text(method["parameters"]),
-            millions_text(method["flops"]),
-            whole_text(method["cpu_seconds"]),
+            method.name,
+            figure_text(method.uar_mean, method.uar_std),
+            interval_text(method.uar_interval),
+            figure_text(method.wa_mean),
+            whole_text(method.parameters),
+            millions_text(method.flops),
+            whole_text(method.cpu_seconds),
         )
     out.print(table)
-    if summary["comparisons"]:
-        _show_differences(summary["comparisons"])
+    if summary.comparisons:
+        _show_differences(summary.comparisons)
 
 
-def _show_differences(comparisons: Sequence[Mapping[str, Any]]) -> None:
+def _show_differences(comparisons: "Sequence[Comparison]") -> None:
     """Print each method against the reference."""
-    table = Table(title=f"UAR less that of {comparisons[0]['reference']}, p by swapping whole speakers")
+    table = Table(title=f"UAR less that of {comparisons[0].reference}, p by swapping whole speakers")
     for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for found in comparisons:
         table.add_row(
-            found["method"],
-            signed_text(found["difference"]),
-            interval_text(found["interval"], signed=True),
-            p_text(found["p"]),
-            p_text(found["p_holm"]),
+            found.method,
+            signed_text(found.difference),
+            interval_text(found.interval, signed=True),
+            p_text(found.p),
+            p_text(found.p_holm),
         )
     out.print(table)
 

@@ -267,7 +267,7 @@ def benchmark(
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     chosen = _load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
-    from nni_emodarts.benchmark import Method, compare
+    from nni_emodarts.benchmark import Method, Plan, compare
     from nni_emodarts.data.corpus import load_manifest, prepare
     from nni_emodarts.runtime.run_folder import RunFolder
 
@@ -278,9 +278,10 @@ def benchmark(
     with console.progress_bars() as progress:
         corpus = prepare(chosen.data, chosen.features, progress=progress)
         wanted = _folds(folds, corpus.manifest, chosen.data.protocol)
+        plan = Plan(chosen, listed, wanted, _numbers("seeds", seeds))
         summary = compare(
-            name, chosen, listed, wanted, _numbers("seeds", seeds), out, runs / name, workers,
-            console.Cells(progress), reference, progress,
+            name, plan, out, runs / name, workers=workers, tell=console.Cells(progress), reference=reference,
+            progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(len(corpus.skipped), "each network's folder")
     console.show_comparison(summary)

@@ -113,7 +113,7 @@ class CellTable(Generic[Figures]):
                 data = self._data(place, line)
                 figures = self.parse(data)
             except ValueError as error:
-                what = f"cannot be read ({error})" if line.ended else "was cut off"
+                what = f"is no cell ({error}) and can be deleted" if line.ended else "was cut off"
                 contents.damaged.append(f"{place} {what}: {line}")
                 continue
             if data.get(VARIANT, "") != self.variant:

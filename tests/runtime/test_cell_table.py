@@ -173,7 +173,7 @@ def test_a_damaged_line_is_named_and_left_alone(tmp_path: Path) -> None:
     table.file.write_text("".join([lines[0], "<<<<<<< mine\n", '{"method": "cnn", "fold": 1}\n', "[1]\n", *lines[1:]]))
     contents = table.read()
     assert [key.fold for key in contents.cells] == [0, 1, 2]
-    assert [text.split(" cannot be read (")[0] for text in contents.damaged] == [
+    assert [text.split(" is no cell (")[0] for text in contents.damaged] == [
         f"{table.file}, line {number}" for number in (2, 3, 4)
     ]
     assert "<<<<<<< mine" in contents.damaged[0]
@@ -267,7 +267,7 @@ def test_files_of_old_that_hold_no_cell_stay_and_are_named(tmp_path: Path) -> No
     assert table.take_over() == 1
     assert sorted(path.name for path in table.folder.iterdir()) == ["cnn-fold_00-seed_1.json", "notes.txt"]
     (named,) = table.read().damaged
-    assert named.startswith(f"{table.folder / 'cnn-fold_00-seed_1.json'} cannot be read")
+    assert named.startswith(f"{table.folder / 'cnn-fold_00-seed_1.json'} is no cell")
 
 
 def test_a_file_of_old_with_other_figures_than_its_line_is_refused(tmp_path: Path) -> None:
