@@ -7,6 +7,7 @@ import numpy as np
 from nni_emodarts.benchmark import Cell, Method, settings_digest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -16,14 +17,14 @@ FAILING: set[Cell] = set()
 DRAWN = ("darts", "darts_second_order", "random_search", "random_sampling")
 
 
-def noted_budget(task: FoldTask, source: Method, figures: dict[str, Any], *rest: Any) -> float:
+def noted_budget(task: FoldTask, source: Method, figures: FinishedCell, *rest: Any) -> float:
     """Stands in for `nni_emodarts.benchmark.jobs.budget_here`: any machine is like any other."""
-    return float(figures["search_cpu_seconds"])
+    return figures.search_cpu_seconds
 
 
 def make_up_cell(
     task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
-) -> dict[str, Any]:
+) -> FinishedCell:
     """Stands in for `nni_emodarts.benchmark.jobs.compute_cell`: guesses that are right more often than not."""
     config, corpus, cell = task.config, task.corpus, Cell(method, task.fold.index, task.seed)
     if cell in FAILING:
@@ -70,4 +71,4 @@ def make_up_cell(
         data["search_val_uar"] = float(generator.random())
     if name == "random_search":
         data["candidates"] = round(budget)
-    return data
+    return FinishedCell.from_data(data)

@@ -8,15 +8,15 @@ from pathlib import Path
 import made_up
 import pytest
 import yaml
+from finished_cells import cell_in, table_at
 from nni_emodarts.trials import arguments
 
-from nni_emodarts.benchmark import METHODS, Cell, Method, benchmark
+from nni_emodarts.benchmark import METHODS, Method, Plan, benchmark
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpora import CORPORA
 from nni_emodarts.data.manifest import read_manifest
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.metrics.summaries import read_cell
 from nni_emodarts.models.architecture import Architecture
 
 Emodarts = Callable[..., tuple[int, str]]
@@ -125,10 +125,12 @@ def test_a_benchmark_measures_the_strategy_and_the_method(fast_config: Experimen
     data["retrain"] |= {"epochs": 1, "epoch_steps": 1}
     config = ExperimentConfig.model_validate(data)
     methods = [Method("made_up"), Method("made_up_method")]
-    searched, designed = benchmark(config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs")
-    assert searched["search_cpu_seconds"] > 0 == designed["search_cpu_seconds"]
-    cell = read_cell(Cell(methods[0], 0, 1).file(tmp_path / "cells"))
-    origin = Architecture.from_dict(cell["architecture"]).origin
+    plan = Plan(config, methods, [0], [1])
+    searched, designed = benchmark(plan, table_at(tmp_path), tmp_path / "runs")
+    assert searched.search_cpu_seconds > 0 == designed.search_cpu_seconds
+    cell = cell_in(tmp_path, "made_up")
+    assert cell.architecture is not None
+    origin = Architecture.from_dict(cell.architecture).origin
     assert (origin["strategy"], origin["options"]) == ("made_up", {"draws": 2})
     metrics = next((tmp_path / "runs" / "made_up_method").rglob("metrics.json"))
     assert yaml.safe_load(metrics.read_text())["architecture"] == "cnn"

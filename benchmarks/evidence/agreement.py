@@ -5,10 +5,10 @@ from itertools import combinations
 from statistics import mean
 from typing import Any
 
-Cell = Mapping[str, Any]
+from nni_emodarts.metrics.cells import FinishedCell
 
 
-def agreements(cells: Sequence[Cell]) -> dict[str, float | None]:
+def agreements(cells: Sequence[FinishedCell]) -> dict[str, float | None]:
     """Of the edges that two architectures have in common, the share on which they hold the same operation.
 
     Args:
@@ -26,15 +26,19 @@ def agreements(cells: Sequence[Cell]) -> dict[str, float | None]:
     return {relation: mean(values) if values else None for relation, values in found.items()}
 
 
-def _relation(one: Cell, two: Cell) -> str:
-    if one["fold"] == two["fold"]:
+def _relation(one: FinishedCell, two: FinishedCell) -> str:
+    if one.fold == two.fold:
         return "other_seed"
-    return "other_fold" if one["seed"] == two["seed"] else "both_other"
+    return "other_fold" if one.seed == two.seed else "both_other"
 
 
-def _operations(cell: Cell) -> dict[str, str]:
-    choices: Mapping[str, Any] = cell["architecture"]["choices"]
-    return {label: chosen for label, chosen in choices.items() if isinstance(chosen, str)}
+def choices_of(cell: FinishedCell) -> Mapping[str, Any]:
+    """Choices of a cell's architecture; none where it has no architecture."""
+    return dict(cell.architecture["choices"]) if cell.architecture is not None else {}
+
+
+def _operations(cell: FinishedCell) -> dict[str, str]:
+    return {label: chosen for label, chosen in choices_of(cell).items() if isinstance(chosen, str)}
 
 
 def _same(one: Mapping[str, str], two: Mapping[str, str]) -> float | None:

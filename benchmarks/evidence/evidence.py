@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.further_figures import further_figures
-from nni_emodarts.benchmark import Cell, Method, settings_digest
+from benchmarks.evidence.tables import Compared, Described, MainTable, ManifestFacts, Missing
+from nni_emodarts.benchmark import Cell, Method, cell_table, settings_digest
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.protocols import count_folds
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
-from nni_emodarts.metrics.summaries import read_cell, summarize
+from nni_emodarts.metrics.record import Record
+from nni_emodarts.metrics.summaries import summarize
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.svm import SVMS
+from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.writing import write_json_file
 
 METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")
@@ -81,30 +85,64 @@ CORPORA = (
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where things are.
+
+    Attributes:
+        data: folder of the corpora.
+        results: folder of the figures.
+        runs: folder of the run folders behind.
+    """
+
+    data: Path
+    results: Path
+    runs: Path
+
+
+@dataclass(frozen=True)
 class Job:
     """A cell and all that it takes to compute it.
 
     Attributes:
         config: the whole configuration.
         cell: method, fold and seed.
-        cells: folder of the finished cells.
+        table: the finished cells.
     """
 
     config: ExperimentConfig
     cell: Cell
-    cells: Path
+    table: CellTable[FinishedCell]
 
-    def read(self, manifest: str) -> dict[str, Any] | None:
-        """The finished cell, where there is one of these settings.
 
-        Args:
-            manifest: digest of the manifest.
-        """
-        file = self.cell.file(self.cells)
-        if not file.exists():
-            return None
-        found = read_cell(file)
-        return found if found.get("settings") == settings_digest(self.config, self.cell.method, manifest) else None
+@dataclass(frozen=True)
+class Found:
+    """What there is of a job.
+
+    Attributes:
+        job: the job.
+        figures: its cell, where there is one of these settings.
+        stale: whether there is one of other settings.
+    """
+
+    job: Job
+    figures: FinishedCell | None
+    stale: bool
+
+
+def look_up(jobs: Sequence[Job], manifest: str) -> list[Found]:
+    """What there is of each job.
+
+    Args:
+        jobs: cells.
+        manifest: digest of the manifest.
+    """
+    held = {table: table.read().cells for table in {job.table for job in jobs}}
+    found = []
+    for job in jobs:
+        figures = held[job.table].get(job.cell.key)
+        current = figures is not None and figures.settings == settings_digest(job.config, job.cell.method, manifest)
+        found.append(Found(job, figures if current else None, figures is not None and not current))
+    return found
 
 
 def seeds_of(method: Method, seeds: Sequence[int]) -> Sequence[int]:
@@ -113,107 +151,125 @@ def seeds_of(method: Method, seeds: Sequence[int]) -> Sequence[int]:
 
 
 def jobs_of(
-    config: ExperimentConfig, method: Method, folds: Iterable[int], seeds: Iterable[int], cells: Path
+    config: ExperimentConfig,
+    method: Method,
+    folds: Iterable[int],
+    seeds: Iterable[int],
+    table: CellTable[FinishedCell],
 ) -> list[Job]:
     """A method's cells over folds and seeds."""
-    return [Job(config, Cell(method, fold, seed), cells) for seed in seeds for fold in folds]
+    return [Job(config, Cell(method, fold, seed), table) for seed in seeds for fold in folds]
 
 
-def seeds_there(cells: Path, method: Method) -> list[int]:
-    """Seeds of which the folder holds any cell of a method."""
-    files = cells.glob(f"{method.name}-fold_*-seed_*.json")
-    return sorted({int(file.stem.rpartition("_")[2]) for file in files})
-
-
-def finished_cells(jobs: Sequence[Job], manifest: str) -> tuple[list[dict[str, Any]], str]:
+def finished_cells(jobs: Sequence[Job], manifest: str) -> tuple[list[FinishedCell], str]:
     """The cells of those seeds whose folds are all there, and what to say of the others.
 
     Returns:
         The cells, and why some or all are not among them; empty where all are.
     """
-    found = {job.cell: job.read(manifest) for job in jobs}
-    seeds = sorted({cell.seed for cell in found})
-    whole = [seed for seed in seeds if all(data for cell, data in found.items() if cell.seed == seed)]
-    stale = sum(job.cell.file(job.cells).exists() and not found[job.cell] for job in jobs)
-    lacking = sum(data is None for data in found.values())
-    reason = f"{lacking} of {len(found)} cells not computed yet" if lacking else ""
+    found = look_up(jobs, manifest)
+    lacking = [each.job.cell.seed for each in found if each.figures is None]
+    stale = sum(each.stale for each in found)
+    reason = f"{len(lacking)} of {len(found)} cells not computed yet" if lacking else ""
     if stale:
         reason += f", {stale} of them there with other settings"
-    return [data for cell, data in found.items() if cell.seed in whole and data is not None], reason
+    return [each.figures for each in found if each.figures is not None and each.figures.seed not in lacking], reason
 
 
-def discard_stale(jobs: Iterable[Job], manifest: str) -> list[Path]:
-    """Delete the cells that were computed with other settings; their files are returned."""
-    return delete(job.cell.file(job.cells) for job in jobs if job.read(manifest) is None)
+def discard_stale(jobs: Sequence[Job], manifest: str) -> list[str]:
+    """Delete the cells that were computed with other settings; where they stood is returned."""
+    stale: dict[CellTable[FinishedCell], list[CellKey]] = {}
+    for each in look_up(jobs, manifest):
+        if each.stale:
+            stale.setdefault(each.job.table, []).append(each.job.cell.key)
+    return [place for table, keys in stale.items() for place in table.drop(keys)]
 
 
-def delete(files: Iterable[Path]) -> list[Path]:
-    """Delete those of the files that are there, and return them."""
-    gone = [file for file in sorted(files) if file.exists()]
-    for file in gone:
-        file.unlink()
-    return gone
+@dataclass(frozen=True)
+class Conditions:
+    """What a main table is measured under.
+
+    Attributes:
+        corpus: the corpus.
+        config: its configuration.
+        manifest: of its manifest.
+        folds: how many there are.
+    """
+
+    corpus: Corpus
+    config: ExperimentConfig
+    manifest: ManifestFacts
+    folds: int
+
+    @classmethod
+    def of(cls, corpus: Corpus, data: Path) -> "Conditions":
+        """Those of a corpus under a folder."""
+        config = corpus.config(data)
+        manifest = load_manifest(config.data)
+        facts = ManifestFacts(digest=manifest.digest, utterances=len(manifest), classes=list(manifest.classes))
+        return cls(corpus, config, facts, len(corpus.folds(data)))
 
 
-def main_table(corpus: Corpus, data: Path, results: Path, seeds: Sequence[int]) -> dict[str, Any]:
+def main_table(corpus: Corpus, data: Path, results: Path, seeds: Sequence[int]) -> MainTable:
     """Summarise the finished cells of a corpus, and write them as `RESULTS/NAME.json`.
 
     A method counts with the seeds of which all folds are there; one without any is left out and said to be missing.
     """
-    config, folds, cells = corpus.config(data), corpus.folds(data), results / "cells" / corpus.name
-    manifest = load_manifest(config.data)
-    held: dict[str, list[dict[str, Any]]] = {}
+    conditions, table = Conditions.of(corpus, data), cell_table(results, corpus.name)
+    there = table.read()
+    held: dict[str, list[FinishedCell]] = {}
     missing = []
     for method in map(Method, METHODS):
         planned = seeds_of(method, seeds) if method.name in PLANNED else ()
-        wanted = sorted({*planned, *seeds_there(cells, method)})
-        found, reason = finished_cells(jobs_of(config, method, folds, wanted, cells), manifest.digest)
+        wanted = sorted({*planned, *there.seeds(method.name)})
+        jobs = jobs_of(conditions.config, method, range(conditions.folds), wanted, table)
+        found, reason = finished_cells(jobs, conditions.manifest.digest)
         if found:
             held[method.name] = found
         if reason and planned:
-            missing.append({"method": method.name, "reason": reason})
-    summary = {
-        "name": corpus.name,
-        "title": corpus.title,
-        "goal": corpus.goal,
-        **describe(config),
-        "manifest": {"digest": manifest.digest, "utterances": len(manifest), "classes": list(manifest.classes)},
-        "folds": len(folds),
-        **main_figures(corpus, held, config),
-        "missing": missing,
-    }
-    write_json(results / f"{corpus.name}.json", summary)
+            missing.append(Missing(method=method.name, reason=reason))
+    summary = sum_up(conditions, held, missing)
+    write_record(results / f"{corpus.name}.json", summary)
     return summary
 
 
-def main_figures(
-    corpus: Corpus, held: Mapping[str, Sequence[dict[str, Any]]], config: ExperimentConfig
-) -> dict[str, Any]:
+def sum_up(conditions: Conditions, held: Mapping[str, Sequence[FinishedCell]], missing: Sequence[Missing]) -> MainTable:
     """All figures of a main table.
 
     Args:
-        corpus: the corpus.
+        conditions: what it is measured under.
         held: name -> cells of each method.
-        config: its configuration.
+        missing: what is not computed yet.
     """
-    further = further_figures(held, PLANNED, corpus.chosen_by, config.space)
-    return {"chosen_by": list(corpus.chosen_by), **compare_cells(held, among=PLANNED), **further}
+    corpus, config = conditions.corpus, conditions.config
+    return MainTable(
+        name=corpus.name,
+        title=corpus.title,
+        goal=corpus.goal,
+        manifest=conditions.manifest,
+        folds=conditions.folds,
+        chosen_by=list(corpus.chosen_by),
+        missing=list(missing),
+        **dict(describe(config)),
+        **dict(compare_cells(held, among=PLANNED)),
+        **dict(further_figures(held, PLANNED, corpus.chosen_by, config.space)),
+    )
 
 
-def describe(config: ExperimentConfig) -> dict[str, Any]:
+def describe(config: ExperimentConfig) -> Described:
     """The settings behind some figures, as data."""
     data = config.meaning()
     kept = ("features", "space", "search", "retrain")
-    return {
-        "preset": config.preset,
-        "protocol": config.data.protocol,
-        "configuration": {section: data[section] for section in kept},
-    }
+    return Described(
+        preset=str(config.preset),
+        protocol=config.data.protocol,
+        configuration={section: data[section] for section in kept},
+    )
 
 
 def compare_cells(
-    held: Mapping[str, Sequence[dict[str, Any]]], reference: str | None = None, among: Sequence[str] | None = None
-) -> dict[str, Any]:
+    held: Mapping[str, Sequence[FinishedCell]], reference: str | None = None, among: Sequence[str] | None = None
+) -> Compared:
     """Summaries of methods, each against the reference (`darts`, or the last), and what all of it ran on.
 
     Args:
@@ -225,22 +281,32 @@ def compare_cells(
     deterministic = [name for name in compared if name in SVMS]
     chosen = pick_reference(list(compared), reference)
     cells = [cell for each in held.values() for cell in each]
-    return {
-        "methods": [summarize(name, each) for name, each in held.items()],
-        "comparisons": [] if chosen is None else compare_with(chosen, compared, deterministic),
-        "cpu_hours": round(sum(cell["cpu_seconds"] for cell in cells) / 3600, 3),
-        "environments": environments(cells),
-    }
+    return Compared(
+        methods=[summarize(name, each) for name, each in held.items()],
+        comparisons=[] if chosen is None else compare_with(chosen, compared, deterministic),
+        cpu_hours=cpu_hours(cells),
+        environments=environments(cells),
+    )
 
 
-def environments(cells: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def cpu_hours(cells: Iterable[FinishedCell]) -> float:
+    """Of all cells."""
+    return round(sum(cell.cpu_seconds for cell in cells) / 3600, 3)
+
+
+def environments(cells: Iterable[FinishedCell]) -> list[dict[str, Any]]:
     """The different machines and versions that cells were computed with, and how many on each."""
     counts: dict[str, int] = {}
     for cell in cells:
-        kept = {key: value for key, value in cell["environment"].items() if key not in _PASSING}
+        kept = {key: value for key, value in cell.environment.items() if key not in _PASSING}
         text = json.dumps(kept, sort_keys=True)
         counts[text] = counts.get(text, 0) + 1
     return [{**json.loads(text), "cells": count} for text, count in counts.items()]
+
+
+def write_record(file: Path, record: Record) -> None:
+    """Write figures as a file that is whole or absent."""
+    write_json(file, record.to_data())
 
 
 def write_json(file: Path, data: Mapping[str, Any]) -> None:

@@ -17,16 +17,18 @@ from benchmarks.evidence.evidence import (
     PLANNED,
     SEEDS,
     Corpus,
+    Places,
     discard_stale,
     jobs_of,
     main_table,
-    seeds_there,
 )
 from benchmarks.pages.results_document import write_document
-from nni_emodarts.benchmark import Method, benchmark
+from nni_emodarts.benchmark import Method, Plan, benchmark, cell_table
 from nni_emodarts.cli.console import Cells, progress_bars, show_error, show_note
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.errors import EmodartsError
+from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.runtime.cell_table import CellTable
 
 
 def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA) -> None:
@@ -37,16 +39,18 @@ def main(words: Sequence[str] | None = None, corpora: Sequence[Corpus] = CORPORA
         corpora: the corpora that there are.
     """
     arguments = _parser(corpora).parse_args(words)
-    data = data_folder(arguments.data)
-    results: Path = arguments.out / "results"
+    places = places_of(arguments)
     seeds = list(range(1, arguments.seeds + 1))
     methods = [Method(name) for name in pick("methods", arguments.methods, METHODS)]
     chosen = pick("corpora", arguments.corpora, [corpus.key for corpus in corpora])
     for corpus in (each for each in corpora if each.key in chosen):
         if arguments.discard_stale:
-            _discard(corpus, data, results)
-        _compute(corpus, data, methods, seeds, results, arguments)
-        main_table(corpus, data, results, range(1, max(SEEDS, arguments.seeds) + 1))  # what a slice lacks is said
+            _discard(corpus, places)
+        if not methods:
+            note_damaged(cell_table(places.results, corpus.name))
+        _compute(corpus, methods, seeds, places, arguments.workers)
+        planned = range(1, max(SEEDS, arguments.seeds) + 1)  # what a slice lacks is said
+        main_table(corpus, places.data, places.results, planned)
     write_document(arguments.out)
 
 
@@ -65,11 +69,17 @@ def pick(what: str, text: str, known: Sequence[str]) -> list[str]:
     return [name for name in known if name in names]
 
 
-def data_folder(given: str | None) -> Path:
-    """The folder of the corpora."""
-    if given is None:
+def places_of(arguments: argparse.Namespace) -> Places:
+    """Where a command finds and leaves things."""
+    if arguments.data is None:
         sys.exit("set EMODARTS_DATA to the folder that holds emodb4/manifest.csv and ravdess/manifest.csv")
-    return Path(given)
+    return Places(Path(arguments.data), arguments.out / "results", arguments.runs)
+
+
+def note_damaged(table: CellTable[FinishedCell]) -> None:
+    """Name the lines of a table that hold no cell."""
+    for text in table.read().damaged:
+        show_note(f"{text}; the cell counts as missing")
 
 
 def add_places(parser: argparse.ArgumentParser, runs: str) -> None:
@@ -107,41 +117,36 @@ def _parser(corpora: Sequence[Corpus]) -> argparse.ArgumentParser:
     return parser
 
 
-def _compute(
-    corpus: Corpus,
-    data: Path,
-    methods: Sequence[Method],
-    seeds: Sequence[int],
-    results: Path,
-    arguments: argparse.Namespace,
-) -> None:
-    config, folds, cells = corpus.config(data), corpus.folds(data), results / "cells" / corpus.name
-    usable = [method for method in methods if _can_compute(method, len(folds), cells)]
+def _compute(corpus: Corpus, methods: Sequence[Method], seeds: Sequence[int], places: Places, workers: int) -> None:
+    config, folds = corpus.config(places.data), corpus.folds(places.data)
+    table = cell_table(places.results, corpus.name)
+    usable = [method for method in methods if _can_compute(method, len(folds), table)]
     with progress_bars() as bars:
         for svm in (True, False):
             some = [method for method in usable if method.svm is svm]
-            own = seeds[:1] if svm else seeds
             if some:
-                runs = arguments.runs / corpus.name
-                benchmark(config, some, folds, own, cells, runs, arguments.workers, Cells(bars), bars)
+                plan = Plan(config, some, folds, seeds[:1] if svm else seeds)
+                runs, tell = places.runs / corpus.name, Cells(bars)
+                benchmark(plan, table, runs, workers=workers, tell=tell, progress=bars, note=show_note)
 
 
-def _can_compute(method: Method, folds: int, cells: Path) -> bool:
+def _can_compute(method: Method, folds: int, table: CellTable[FinishedCell]) -> bool:
     """Whether an SVM has its functionals' package, or needs it no more."""
-    done = len(list(cells.glob(f"{method.name}-fold_*-seed_1.json"))) == folds
-    if not method.svm or done or find_spec("opensmile"):
+    if not method.svm or find_spec("opensmile"):
+        return True
+    if sum((key.method, key.seed) == (method.name, 1) for key in table.read().cells) == folds:
         return True
     show_note(f"{method.name} is skipped: openSMILE is not installed; pip install 'nni_emodarts[opensmile]'")
     return False
 
 
-def _discard(corpus: Corpus, data: Path, results: Path) -> None:
-    config, cells = corpus.config(data), results / "cells" / corpus.name
+def _discard(corpus: Corpus, places: Places) -> None:
+    config, table = corpus.config(places.data), cell_table(places.results, corpus.name)
     digest = load_manifest(config.data).digest
     for method in map(Method, METHODS):
-        there = seeds_there(cells, method)
-        for file in discard_stale(jobs_of(config, method, corpus.folds(data), there, cells), digest):
-            show_note(f"deleted {file}, which was computed with other settings")
+        there = table.read().seeds(method.name)
+        for place in discard_stale(jobs_of(config, method, corpus.folds(places.data), there, table), digest):
+            show_note(f"deleted {place}, which was computed with other settings")
 
 
 if __name__ == "__main__":

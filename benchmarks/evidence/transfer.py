@@ -3,20 +3,24 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.evidence.evidence import (
     Corpus,
-    delete,
+    Places,
+    cpu_hours,
     describe,
     environments,
     finished_cells,
     jobs_of,
+    look_up,
     write_json,
+    write_record,
 )
-from nni_emodarts.benchmark import Method, benchmark
+from benchmarks.evidence.tables import Missing, TransferRow, TransferTable
+from nni_emodarts.benchmark import Method, Plan, benchmark, cell_table
 from nni_emodarts.cli.console import Cells, progress_bars, show_note
 from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with
 from nni_emodarts.metrics.summaries import summarize
 from nni_emodarts.models.architecture import Architecture
@@ -29,61 +33,59 @@ _RANDOM = Method("random_sampling")
 
 
 def transfer(
-    corpora: Sequence[Corpus], data: Path, results: Path, runs: Path, workers: int, summarize_only: bool = False
-) -> dict[str, Any]:
+    corpora: Sequence[Corpus], places: Places, workers: int = 1, summarize_only: bool = False
+) -> TransferTable:
     """Carry an architecture of each corpus to each other one, and write `RESULTS/transfer.json`.
 
     Args:
         corpora: the corpora.
-        data: folder of the corpora.
-        results: folder of the figures.
-        runs: folder of the run folders behind.
+        places: where things are.
         workers: cells at once.
         summarize_only: compute nothing.
     """
     rows, missing, cells = [], [], []
     for source, target, name in _carried(corpora):
-        file = carried_architecture(source, data, results)
+        file = carried_architecture(source, places)
         if file is None:
             reason = f"the search on {source.name}, fold 0 and seed 1, is not finished yet"
-            missing.append({"method": name, "reason": reason})
+            missing.append(Missing(method=name, reason=reason))
             show_note(f"{name} is skipped: {reason}")
             continue
         method = Method(name, str(file))
         if not summarize_only:
-            _compute(target, method, data, results, runs, workers)
-        found, reason = _finished(target, method, data, results)
+            _compute(target, method, places, workers)
+        found, reason = _finished(target, method, places)
         cells += found
         if reason:
-            missing.append({"method": name, "reason": reason})
+            missing.append(Missing(method=name, reason=reason))
         if found:
-            rows.append(_row(target, method, found, data, results))
-    summary = {
-        "name": TRANSFER,
-        "seeds": list(SEEDS),
-        "configurations": {corpus.name: describe(corpus.config(data)) for corpus in corpora},
-        "methods": rows,
-        "missing": missing,
-        "cpu_hours": round(sum(cell["cpu_seconds"] for cell in cells) / 3600, 3),
-        "environments": environments(cells),
-    }
-    write_json(results / f"{TRANSFER}.json", summary)
+            rows.append(_row(target, method, found, places))
+    summary = TransferTable(
+        name=TRANSFER,
+        seeds=list(SEEDS),
+        configurations={corpus.name: describe(corpus.config(places.data)) for corpus in corpora},
+        methods=rows,
+        missing=missing,
+        cpu_hours=cpu_hours(cells),
+        environments=environments(cells),
+    )
+    write_record(places.results / f"{TRANSFER}.json", summary)
     return summary
 
 
-def discard_stale_transfer(corpora: Sequence[Corpus], data: Path, results: Path) -> list[Path]:
-    """Delete the cells of other settings, or of another architecture than would be carried; return their files."""
+def discard_stale_transfer(corpora: Sequence[Corpus], places: Places) -> list[str]:
+    """Delete the cells of other settings, or of another architecture than would be carried; say where they stood."""
     gone = []
     for source, target, name in _carried(corpora):
-        cells = results / "cells" / target.name
-        held = set(cells.glob(f"{name}-*.json"))
-        file = carried_architecture(source, data, results) if held else None
+        table = cell_table(places.results, target.name)
+        held = {key for key in table.read().cells if key.method == name}
+        file = carried_architecture(source, places) if held else None
         if file is not None:
-            config = target.config(data)
-            jobs = jobs_of(config, Method(name, str(file)), target.folds(data), SEEDS, cells)
-            digest = load_manifest(config.data).digest
-            held -= {job.cell.file(cells) for job in jobs if job.read(digest)}
-        gone += delete(held)
+            config = target.config(places.data)
+            jobs = jobs_of(config, Method(name, str(file)), target.folds(places.data), SEEDS, table)
+            found = look_up(jobs, load_manifest(config.data).digest)
+            held -= {each.job.cell.key for each in found if each.figures is not None}
+        gone += table.drop(held)
     return gone
 
 
@@ -92,7 +94,7 @@ def _carried(corpora: Sequence[Corpus]) -> Iterator[tuple[Corpus, Corpus, str]]:
     return ((a, b, f"darts_from_{a.key}") for a in corpora for b in corpora if a is not b)
 
 
-def carried_architecture(source: Corpus, data: Path, results: Path) -> Path | None:
+def carried_architecture(source: Corpus, places: Places) -> Path | None:
     """Write the architecture that is carried: that of fold 0 and seed 1, fixed beforehand.
 
     Validation figures cannot choose between folds, whose speakers are easy or hard; test figures must not.
@@ -100,35 +102,41 @@ def carried_architecture(source: Corpus, data: Path, results: Path) -> Path | No
     Returns:
         Its file; None where that search is not finished.
     """
-    config = source.config(data)
-    (job,) = jobs_of(config, _NESTED, CARRIED_FOLDS, SEEDS, results / "cells" / source.name)
-    cell = job.read(load_manifest(config.data).digest)
-    if cell is None:
+    config = source.config(places.data)
+    jobs = jobs_of(config, _NESTED, CARRIED_FOLDS, SEEDS, cell_table(places.results, source.name))
+    (found,) = look_up(jobs, load_manifest(config.data).digest)
+    if found.figures is None:
         return None
-    file = results / f"{source.key}-darts.json"
-    write_json(file, cell["architecture"])
+    file = places.results / f"{source.key}-darts.json"
+    write_json(file, found.figures.architecture or {})
     return file
 
 
-def _finished(corpus: Corpus, method: Method, data: Path, results: Path) -> tuple[list[dict[str, Any]], str]:
-    config = corpus.config(data)
-    jobs = jobs_of(config, method, corpus.folds(data), SEEDS, results / "cells" / corpus.name)
+def _finished(corpus: Corpus, method: Method, places: Places) -> tuple[list[FinishedCell], str]:
+    config = corpus.config(places.data)
+    jobs = jobs_of(config, method, corpus.folds(places.data), SEEDS, cell_table(places.results, corpus.name))
     return finished_cells(jobs, load_manifest(config.data).digest)
 
 
-def _compute(target: Corpus, method: Method, data: Path, results: Path, runs: Path, workers: int) -> None:
-    config, cells = target.config(data), results / "cells" / target.name
+def _compute(target: Corpus, method: Method, places: Places, workers: int) -> None:
+    plan = Plan(target.config(places.data), [method], target.folds(places.data), SEEDS)
+    table, runs = cell_table(places.results, target.name), places.runs / target.name
     with progress_bars() as bars:
-        benchmark(config, [method], target.folds(data), SEEDS, cells, runs / target.name, workers, Cells(bars), bars)
+        benchmark(plan, table, runs, workers=workers, tell=Cells(bars), progress=bars, note=show_note)
 
 
-def _row(target: Corpus, method: Method, found: Sequence[dict[str, Any]], data: Path, results: Path) -> dict[str, Any]:
+def _row(target: Corpus, method: Method, found: Sequence[FinishedCell], places: Places) -> TransferRow:
     """Figures of a carried architecture, and how it stands beside the search on the target itself and random draws."""
     file = Path(str(method.architecture))
     made = Architecture.from_dict(json.loads(file.read_text(encoding="utf-8")))
-    row = {**summarize(method.name, found), "scored_on": target.name, "architecture": made.id, "file": file.name}
+    row = {
+        **summarize(method.name, found).to_data(),
+        "scored_on": target.name,
+        "architecture": made.id,
+        "file": file.name,
+    }
     for key, other in (("against_nested", _NESTED), ("against_random", _RANDOM)):
-        cells, _ = _finished(target, other, data, results)
+        cells, _ = _finished(target, other, places)
         if cells:
             (row[key],) = compare_with(other.name, {other.name: cells, method.name: found})
-    return row
+    return TransferRow.from_data(row)

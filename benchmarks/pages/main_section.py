@@ -1,13 +1,25 @@
 """The section of docs/RESULTS.md about a main table: figures, comparisons, folds, classes and what was searched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from benchmarks.evidence.tables import MainTable, SeedBudget
 from benchmarks.pages.markdown import markdown_table
 from benchmarks.pages.searched_section import searched_paragraphs
-from benchmarks.pages.wording import Table, find_method, missing_text, p_text, seeds_text, uar_text
+from benchmarks.pages.wording import find_method, missing_text, numbers_text, seeds_text, uar_text
+from nni_emodarts.metrics.comparisons import Comparison
+from nni_emodarts.metrics.notation import (
+    figure_text,
+    interval_text,
+    millions_text,
+    p_text,
+    share_text,
+    signed_text,
+    whole_text,
+)
+from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.report.drawings.charts import draw_figures
 
@@ -28,82 +40,81 @@ _LABELS = {
 }
 
 
-def paragraphs(table: Table, about: str) -> list[str]:
+def paragraphs(table: MainTable, about: str) -> list[str]:
     """The section.
 
     Args:
         table: the main table.
         about: what the notes say of its corpus.
     """
-    manifest, classes = table["manifest"], table["manifest"]["classes"]
-    speakers = table["methods"][0]["speakers"] if table["methods"] else 0
+    manifest, classes = table.manifest, table.manifest.classes
+    speakers = table.methods[0].speakers if table.methods else 0
     head = (
-        f"{manifest['utterances']} utterances of {speakers} speakers, classes {', '.join(classes)} (UAR of chance: "
-        f"{1 / len(classes):.3f}); protocol `{table['protocol']}`, {table['folds']} folds, preset `{table['preset']}`. "
+        f"{manifest.utterances} utterances of {speakers} speakers, classes {', '.join(classes)} (UAR of chance: "
+        f"{figure_text(1 / len(classes))}); protocol `{table.protocol}`, {table.folds} folds, preset `{table.preset}`. "
         "No speaker is in two of train, validation and test. A search happens anew inside each fold and sees its "
-        f"training and validation speakers only; {_epoch(table['configuration']['retrain'])}; a cell reads its test "
+        f"training and validation speakers only; {_epoch(table.configuration['retrain'])}; a cell reads its test "
         "part once, but there were cells of earlier recipes (*The recipe*). All networks share folds, seeds, features, "
         f"dropout and retrain recipe, which was tuned mostly on networks of the space. {about}"
     ).rstrip()
-    if not table["methods"]:
-        return [head, missing_text(table)]
+    if not table.methods:
+        return [head, missing_text(table.missing)]
     return [
         head,
         _chart(table),
-        _figures(table["methods"]),
-        missing_text(table),
-        _budgets(table["prices"]),
+        _figures(table.methods),
+        missing_text(table.missing),
+        _budgets(table.prices),
         _differences(table),
         _untouched(table),
-        _unplanned(table["unplanned"]),
-        _ensembles(table["methods"]),
-        _by_fold(table["methods"]),
-        _recalls(table["methods"]),
+        _unplanned(table.unplanned),
+        _ensembles(table.methods),
+        _by_fold(table.methods),
+        _recalls(table.methods),
         _confusion(table),
         *searched_paragraphs(table),
     ]
 
 
-def chart_path(table: Table) -> str:
+def chart_path(table: MainTable) -> str:
     """Where the page's folder holds the picture of the table's figures."""
-    return f"images/{table['name']}.svg"
+    return f"images/{table.name}.svg"
 
 
-def draw_chart(table: Table) -> Figure:
+def draw_chart(table: MainTable) -> Figure:
     """UAR of each method with its interval."""
-    rows = [(_label(method), method["uar_mean"], tuple(method["uar_interval"])) for method in table["methods"]]
-    return draw_figures(rows)
+    return draw_figures([(_label(method), method.uar_mean, method.uar_interval) for method in table.methods])
 
 
-def _chart(table: Table) -> str:
+def _chart(table: MainTable) -> str:
     return f"![Test UAR of each method with its 95 % interval, as in the table below]({chart_path(table)})"
 
 
-def _epoch(recipe: Mapping[str, Any]) -> str:
+def _epoch(recipe: dict[str, Any]) -> str:
     """Which epoch's weights are scored, and on whom they were trained."""
     chosen = "epoch that is best on validation" if recipe["keep"] == "best" else "last epoch"
     more = ", and networks are trained on validation speakers, too" if recipe["refit"] else ""
     return f"the {chosen} is scored{more}"
 
 
-def _figures(methods: Sequence[Table]) -> str:
+def _figures(methods: Sequence[MethodSummary]) -> str:
     rows = []
     for method in methods:
-        low, high = method["uar_interval"]
+        uars = method.uar_by_seed.values() if len(method.seeds) > 1 else ()
         rows.append(
             [
                 _label(method),
                 uar_text(method),
-                ", ".join(f"{uar:.3f}" for uar in method["uar_by_seed"].values()) if len(method["seeds"]) > 1 else "",
-                f"{low:.3f} to {high:.3f}",
-                f"{method['wa_mean']:.3f}",
-                f"{method['fold_mean_uar']:.3f}",
-                f"{method['parameters']:,}",
-                "" if method["flops"] is None else f"{method['flops'] / 1e6:.1f}",
+                ", ".join(map(figure_text, uars)),
+                interval_text(method.uar_interval),
+                figure_text(method.wa_mean),
+                figure_text(method.fold_mean_uar),
+                whole_text(method.parameters),
+                millions_text(method.flops, missing=""),
                 _search_cost(method),
-                f"{method['cpu_seconds']:,.0f}",
-                f"{method['candidates']:.1f}" if "candidates" in method else "",
-                ", ".join(map(str, method["seeds"])),
+                whole_text(method.cpu_seconds),
+                "" if method.candidates is None else f"{method.candidates:.1f}",
+                numbers_text(method.seeds),
             ]
         )
     head = (
@@ -113,55 +124,55 @@ def _figures(methods: Sequence[Table]) -> str:
     return markdown_table(head.split("|"), rows)
 
 
-def _search_cost(method: Table) -> str:
-    budget = method.get("budget_cpu_seconds")
-    return f"{method['search_cpu_seconds']:,.0f}" + ("" if budget is None else f" (budget {budget:,.0f})")
+def _search_cost(method: MethodSummary) -> str:
+    budget = method.budget_cpu_seconds
+    return whole_text(method.search_cpu_seconds) + ("" if budget is None else f" (budget {whole_text(budget)})")
 
 
-def _budgets(rows: Sequence[Table]) -> str:
+def _budgets(rows: Sequence[SeedBudget]) -> str:
     """What became of the budget of random search, whose last candidate goes beyond it."""
     if not rows:
         return ""
-    spent, budget = (sum(row[key] for row in rows) for key in ("search_cpu_seconds", "budget_cpu_seconds"))
-    seeds = "; ".join(f"seed {row['seed']} {_budget(row)}" for row in rows)
+    spent, budget = sum(row.search_cpu_seconds for row in rows), sum(row.budget_cpu_seconds for row in rows)
+    more, seeds = spent / budget - 1, "; ".join(f"seed {row.seed} {_budget(row)}" for row in rows)
     return (
-        f"Random search spent {spent / budget - 1:.0%} more than its budget, since its last candidate is trained to "
+        f"Random search spent {share_text(more)} more than its budget, since its last candidate is trained to "
         "the end. Its budget is what the search of DARTS on the same fold and seed costs on the same kind of machine; "
         f"where that had been computed on another kind, it was timed again: {seeds}. CPU seconds of rows that were "
         "computed on several kinds do not compare; by kind they stand under *Cost*."
     )
 
 
-def _budget(row: Table) -> str:
+def _budget(row: SeedBudget) -> str:
     """A budget beside what the searches had cost where they ran."""
-    budget, noted = row["budget_cpu_seconds"], row["payer_cpu_seconds"]
+    budget, noted = row.budget_cpu_seconds, row.payer_cpu_seconds
     if abs(budget / noted - 1) <= _SAME_COST:
-        return f"{budget:,.0f} CPU seconds, as noted"
-    return f"{budget:,.0f} CPU seconds, {budget / noted:.2f} times the {noted:,.0f} noted"
+        return f"{whole_text(budget)} CPU seconds, as noted"
+    return f"{whole_text(budget)} CPU seconds, {budget / noted:.2f} times the {whole_text(noted)} noted"
 
 
-def _differences(table: Table) -> str:
-    comparisons = table["comparisons"]
+def _differences(table: MainTable) -> str:
+    comparisons = table.comparisons
     if not comparisons:
         return ""
     intro = (
-        f"Paired comparisons with `{comparisons[0]['reference']}`, on the seeds that both have; a negative difference "
+        f"Paired comparisons with `{comparisons[0].reference}`, on the seeds that both have; a negative difference "
         "says that it is better:"
     )
-    widths = [(row["interval"][1] - row["interval"][0]) / 2 for row in comparisons]
+    widths = [_half(row.interval) for row in comparisons]
     resolution = (
-        f"These intervals reach {min(widths):.3f} to {max(widths):.3f} to either side, with the networks as they were "
+        f"These intervals reach {_span(widths)} to either side, with the networks as they were "
         "trained: a smaller difference cannot be told with so few speakers"
     )
     if not _fold_is_speaker(table):
-        wider = [(row["interval_folds"][1] - row["interval_folds"][0]) / 2 for row in comparisons]
-        resolution += f", and with the luck of trainings, over folds, none below {min(wider):.3f} to {max(wider):.3f}"
+        wider = [_half(row.interval_folds) for row in comparisons]
+        resolution += f", and with the luck of trainings, over folds, none below {_span(wider)}"
     return f"{intro}\n\n{_comparison_table(comparisons, table)}\n\n{resolution}."
 
 
-def _untouched(table: Table) -> str:
+def _untouched(table: MainTable) -> str:
     """The comparisons without the seeds that had a say."""
-    rows, seeds = table["untouched"], table["chosen_by"]
+    rows, seeds = table.untouched, table.chosen_by
     if not rows:
         return ""
     intro = (
@@ -172,95 +183,100 @@ def _untouched(table: Table) -> str:
     return f"{intro}\n\n{_comparison_table(rows, table)}"
 
 
-def _unplanned(rows: Sequence[Table]) -> str:
+def _unplanned(rows: Sequence[Comparison]) -> str:
     """What else stands in the table, compared outside of the plan."""
     if not rows:
         return ""
     told = "; ".join(
-        f"`{row['method']}` {row['difference']:+.3f} ({_interval(row['interval'])}, p {p_text(row['p'])}, "
-        f"{seeds_text(row['seeds'])})"
+        f"`{row.method}` {signed_text(row.difference)} ({interval_text(row.interval, signed=True)}, p {p_text(row.p)}, "
+        f"{seeds_text(row.seeds)})"
         for row in rows
     )
-    return f"Not planned, and p corrected for nothing, beside `{rows[0]['reference']}`: {told}."
+    return f"Not planned, and p corrected for nothing, beside `{rows[0].reference}`: {told}."
 
 
-def _comparison_table(comparisons: Sequence[Table], table: Table) -> str:
+def _comparison_table(comparisons: Sequence[Comparison], table: MainTable) -> str:
     """Rows of comparisons; those over folds are left out where a fold is a speaker, since they would say the same."""
     over_folds = not _fold_is_speaker(table)
     rows = []
     for row in comparisons:
-        line = [f"`{row['method']}`", f"{row['difference']:+.3f}", _interval(row["interval"])]
-        line += [_interval(row["interval_folds"])] * over_folds
-        line += [p_text(row["p"]), p_text(row["p_holm"])]
-        line += [p_text(row["p_folds"]), p_text(row["p_folds_holm"])] * over_folds
-        rows.append([*line, ", ".join(map(str, row["seeds"]))])
+        line = [f"`{row.method}`", signed_text(row.difference), interval_text(row.interval, signed=True)]
+        line += [interval_text(row.interval_folds, signed=True)] * over_folds
+        line += [p_text(row.p), p_text(row.p_holm)]
+        line += [p_text(row.p_folds), p_text(row.p_folds_holm)] * over_folds
+        rows.append([*line, numbers_text(row.seeds)])
     head = ["method", "difference of UAR", "95 % interval", *["over folds"] * over_folds, "p", "p (Holm)"]
     head += ["p over folds", "p over folds (Holm)"] * over_folds
     return markdown_table([*head, "seeds"], rows)
 
 
-def _fold_is_speaker(table: Table) -> bool:
-    return bool(table["methods"][0]["speakers"] == table["folds"])
+def _fold_is_speaker(table: MainTable) -> bool:
+    return table.methods[0].speakers == table.folds
 
 
-def _interval(bounds: Sequence[float]) -> str:
-    return f"{bounds[0]:+.3f} to {bounds[1]:+.3f}"
+def _half(interval: tuple[float, float]) -> float:
+    """How far an interval reaches to either side."""
+    return (interval[1] - interval[0]) / 2
 
 
-def _ensembles(methods: Sequence[Table]) -> str:
+def _span(values: Sequence[float]) -> str:
+    return interval_text((min(values), max(values)))
+
+
+def _ensembles(methods: Sequence[MethodSummary]) -> str:
     """The networks of a method's seeds asked together: a figure beside the table's, since it takes several networks."""
     rows = []
-    for method in (each for each in methods if "ensemble" in each):
-        joint = method["ensemble"]
-        low, high = joint["uar_interval"]
-        rows.append(
-            [f"`{method['name']}`", f"{len(method['seeds'])}", f"{joint['uar']:.3f}", f"{low:.3f} to {high:.3f}"]
-        )
+    for method in methods:
+        joint = method.ensemble
+        if joint is not None:
+            shown = figure_text(joint.uar), interval_text(joint.uar_interval)
+            rows.append([f"`{method.name}`", f"{len(method.seeds)}", *shown])
     if not rows:
         return ""
     intro = "Ensembles, the mean of the probabilities of a method's seeds (not what the table above compares):"
     return f"{intro}\n\n" + markdown_table(["", "networks", "UAR", "95 % interval"], rows)
 
 
-def _by_fold(methods: Sequence[Table]) -> str:
-    folds = sorted({fold for method in methods for fold in method["by_fold"]}, key=int)
+def _by_fold(methods: Sequence[MethodSummary]) -> str:
+    folds = sorted({fold for method in methods for fold in method.by_fold}, key=int)
 
-    def table(key: str) -> str:
-        rows = [[f"`{m['name']}`", *(f"{m[key][fold]:.2f}" for fold in folds)] for m in methods]
+    def table(figures: dict[str, dict[str, float]]) -> str:
+        rows = [[f"`{name}`", *(f"{own[fold]:.2f}" for fold in folds)] for name, own in figures.items()]
         return markdown_table(["fold", *folds], rows)
 
-    text = f"UAR of each fold, mean over the seeds:\n\n{table('by_fold')}\n\n{_luck(methods)}".rstrip()
-    return f"{text}\n\nWA of each fold, likewise:\n\n{table('wa_by_fold')}"
+    uars, accuracies = ({m.name: m.by_fold for m in methods}, {m.name: m.wa_by_fold for m in methods})
+    text = f"UAR of each fold, mean over the seeds:\n\n{table(uars)}\n\n{_luck(methods)}".rstrip()
+    return f"{text}\n\nWA of each fold, likewise:\n\n{table(accuracies)}"
 
 
-def _luck(methods: Sequence[Table]) -> str:
+def _luck(methods: Sequence[MethodSummary]) -> str:
     """How far another seed alone moves a fold's figure."""
     lucks = [
-        f"{method['fold_uar_std']:.3f} with `{method['name']}`{_KINDS.get(method['name'], '')}"
+        f"{figure_text(method.fold_uar_std)} with `{method.name}`{_KINDS.get(method.name, '')}"
         for method in methods
-        if method["fold_uar_std"] is not None
+        if method.fold_uar_std is not None
     ]
     return f"From seed to seed a fold's UAR deviates by {'; '.join(lucks)}." if lucks else ""
 
 
-def _recalls(methods: Sequence[Table]) -> str:
-    labels = list(methods[0]["recall"])
-    rows = [[f"`{m['name']}`", *(f"{m['recall'][label]:.2f}" for label in labels)] for m in methods]
+def _recalls(methods: Sequence[MethodSummary]) -> str:
+    labels = list(methods[0].recall)
+    rows = [[f"`{m.name}`", *(f"{m.recall[label]:.2f}" for label in labels)] for m in methods]
     return "Recall of each class:\n\n" + markdown_table(["", *labels], rows)
 
 
-def _confusion(table: Table) -> str:
+def _confusion(table: MainTable) -> str:
     """Where the searched networks' answers go."""
-    ours = find_method(table, "darts")
+    ours = find_method(table.methods, "darts")
     if ours is None:
         return ""
-    labels = list(ours["recall"])
+    labels = list(ours.recall)
     rows = [
         [label, *(f"{count / max(sum(counts), 1):.2f}" for count in counts)]
-        for label, counts in zip(labels, ours["confusion"], strict=True)
+        for label, counts in zip(labels, ours.confusion, strict=True)
     ]
     return "What `darts` answers (columns) to each class (rows), as shares:\n\n" + markdown_table(["", *labels], rows)
 
 
-def _label(method: Table) -> str:
-    return _LABELS.get(method["name"], str(method["name"]))
+def _label(method: MethodSummary) -> str:
+    return _LABELS.get(method.name, method.name)

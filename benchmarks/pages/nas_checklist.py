@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.pages.wording import Table, seeds_text
+from benchmarks.evidence.tables import AblationTable, MainTable, TransferTable
+from benchmarks.pages.wording import find_method, numbers_text, seeds_text
+from nni_emodarts.metrics.summaries import MethodSummary
 
 _ENOUGH_CANDIDATES = 10  # the best of fewer is nearly an average network
 
@@ -16,31 +18,30 @@ class Evidence:
 
     Attributes:
         tables: the main tables.
-        ablations: empty where not computed.
+        ablations: None where not computed.
         transfer: likewise.
         notes: what no computation knows.
     """
 
-    tables: list[Table] = field(default_factory=list)
-    ablations: Table = field(default_factory=dict)
-    transfer: Table = field(default_factory=dict)
+    tables: list[MainTable] = field(default_factory=list)
+    ablations: AblationTable | None = None
+    transfer: TransferTable | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     def having(self, *methods: str) -> list[str]:
         """The main tables that hold all of these methods, and the seeds that they have in common."""
         found = []
         for table in self.tables:
-            seeds = {method["name"]: set(method["seeds"]) for method in table["methods"]}
+            seeds = {method.name: set(method.seeds) for method in table.methods}
             shared = set.intersection(*(seeds.get(name, set()) for name in methods))
             if shared:
-                found.append(f"{table['name']} ({seeds_text(sorted(shared))})")
+                found.append(f"{table.name} ({seeds_text(sorted(shared))})")
         return found
 
-    def rows(self, name: str) -> list[tuple[str, Table]]:
+    def rows(self, name: str) -> list[tuple[str, MethodSummary]]:
         """A method's row in each main table that holds it, beside the table's name."""
-        return [
-            (table["name"], method) for table in self.tables for method in table["methods"] if method["name"] == name
-        ]
+        found = [(table.name, find_method(table.methods, name)) for table in self.tables]
+        return [(table, row) for table, row in found if row is not None]
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,22 @@ def _where(methods: tuple[str, ...], text: str) -> Callable[[Evidence], str]:
 
 
 def _ablations(evidence: Evidence) -> str:
-    rows = evidence.ablations.get("methods", [])
-    if len(rows) < 2:
+    table = evidence.ablations
+    if table is None or len(table.methods) < 2:
         return "Not yet: `python -m benchmarks.evidence.ablations`."
-    groups = [title for key, title in evidence.ablations["groups"].items() if any(r["group"] == key for r in rows)]
-    missing = len(evidence.ablations["missing"])
+    groups = [title for key, title in table.groups.items() if any(row.group == key for row in table.methods)]
+    missing = len(table.missing)
     more = f" ({missing} more are not computed yet)" if missing else ""
-    folds = len(evidence.ablations["folds"])
-    return f"In part{more}: {len(rows) - 1} variants, on {folds} folds and one seed alone: {'; '.join(groups)}."
+    folds = len(table.folds)
+    return (
+        f"In part{more}: {len(table.methods) - 1} variants, on {folds} folds and one seed alone: {'; '.join(groups)}."
+    )
 
 
 def _runs(evidence: Evidence) -> str:
     if not evidence.having("darts"):
         return "Not yet: `darts` to be computed."
-    found = [f"{name}: {', '.join(map(str, row['seeds']))}" for name, row in evidence.rows("darts")]
+    found = [f"{name}: {numbers_text(row.seeds)}" for name, row in evidence.rows("darts")]
     return f"Seeds of search and retraining: {'; '.join(found)}. Each seed covers all folds."
 
 
@@ -87,7 +90,7 @@ def _same_machine(evidence: Evidence) -> str:
     kinds = {
         json.dumps({key: value for key, value in each.items() if key != "cells"}, sort_keys=True)
         for table in evidence.tables
-        for each in table["environments"]
+        for each in table.environments
     }
     text = "Cost is counted in CPU seconds of processes with a fixed number of threads; versions are in the cells."
     if len(kinds) > 1:
@@ -109,7 +112,7 @@ def _random_search(evidence: Evidence) -> str:
     names = evidence.having("darts", "random_search")
     if not names:
         return "Not yet: darts, random_search to be computed."
-    candidates = [row["candidates"] for _, row in evidence.rows("random_search")]
+    candidates = [row.candidates or 0.0 for _, row in evidence.rows("random_search")]
     answer = "Yes" if min(candidates) >= _ENOUGH_CANDIDATES else "In part"
     means = ", ".join(f"{mean:.1f}" for mean in candidates)
     text = f"{means} candidates a search, trained shortly, the last of them beyond the CPU seconds of DARTS on its fold"

@@ -1,34 +1,34 @@
 """The part of a main table's section that says what architectures were found."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from benchmarks.evidence.operations import KINDS, shares
+from benchmarks.evidence.tables import MainTable, Operations
 from benchmarks.pages.markdown import markdown_table
-from benchmarks.pages.wording import Table
+from nni_emodarts.metrics.notation import share_text
 
 _HEADS = ("skip connections", "pooling", "5 x 5 kernels", "LSTMs", "attention", "four layers")
 _RELATIONS = {"other_seed": "another seed", "other_fold": "another fold", "both_other": "another fold and seed"}
 
 
-def searched_paragraphs(table: Table) -> list[str]:
+def searched_paragraphs(table: MainTable) -> list[str]:
     """Which operations were chosen, and how far architectures agree.
 
     Args:
         table: the main table.
     """
-    return [_operations(table["operations"]), _agreements(table["agreements"])]
+    return [_operations(table.operations), _agreements(table.agreements)]
 
 
-def _operations(operations: Mapping[str, Any]) -> str:
+def _operations(operations: Operations) -> str:
     """What searches went for, beside uniform draws."""
-    if not operations["found"]:
+    if not operations.found:
         return ""
     rows = [
         [f"`{name}`", f"{counts['cnn'] + counts['sequential']}", *_shares(shares(counts))]
-        for name, counts in operations["found"].items()
+        for name, counts in operations.found.items()
     ]
-    rows.append(["expected of uniform draws", "", *_shares(operations["expected"])])
+    rows.append(["expected of uniform draws", "", *_shares(operations.expected)])
     intro = (
         "Operations that were chosen. A collapsing search prefers those without parameters, which are skip connections "
         "(those of stride 2 are convolutions and do not count) and pooling, as shares of all operations. 5 x 5 kernels "
@@ -39,13 +39,13 @@ def _operations(operations: Mapping[str, Any]) -> str:
 
 
 def _shares(found: Mapping[str, float]) -> Sequence[str]:
-    return [f"{found[kind]:.0%}" for kind in KINDS]
+    return [share_text(found[kind]) for kind in KINDS]
 
 
 def _agreements(agreements: Mapping[str, Mapping[str, float | None]]) -> str:
     """Whether it is the data or the seed that decides."""
     rows = [
-        [f"`{name}`", *("" if found[key] is None else f"{found[key]:.1%}" for key in _RELATIONS)]
+        [f"`{name}`", *(share_text(found[key], 1, missing="") for key in _RELATIONS)]
         for name, found in agreements.items()
     ]
     if not any(share is not None for found in agreements.values() for share in found.values()):

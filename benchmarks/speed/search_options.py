@@ -14,10 +14,10 @@ from typing import Any
 
 from benchmarks.evidence.evidence import describe
 from benchmarks.speed.measuring import machine
-from nni_emodarts.benchmark import Cell, Method, compare
-from nni_emodarts.cli.console import Cells, progress_bars
-from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.benchmark import Method, Plan, cell_table, compare
+from nni_emodarts.cli.console import Cells, progress_bars, show_note
+from nni_emodarts.config import load_config
+from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.runtime.writing import write_atomically
 
 WHOLE = "exact"
@@ -39,8 +39,7 @@ VARIANTS = {
 
 def preset_settings() -> dict[str, Any]:
     """What preset compact says now: figures that were computed when it said something else are told apart by it."""
-    settings: dict[str, Any] = describe(load_config("compact"))["configuration"]
-    return settings
+    return describe(load_config("compact")).configuration
 
 
 def main() -> None:
@@ -60,7 +59,7 @@ def main() -> None:
     for fold in folds:  # fold by fold, so that what is there early can be compared
         for name, settings in VARIANTS.items():
             config = load_config("compact", settings=settings, options=data)
-            _compute(f"search-{name}", config, [fold], list(seeds), arguments)
+            _compute(f"search-{name}", Plan(config, [Method("darts")], [fold], list(seeds)), arguments)
     pairs = [_pair(arguments.out, fold, seed) for fold in folds for seed in seeds]
     figures = {
         "preset": preset_settings(),
@@ -73,29 +72,21 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
 
 
-def _compute(
-    name: str, config: ExperimentConfig, folds: list[int], seeds: list[int], arguments: argparse.Namespace
-) -> None:
+def _compute(name: str, plan: Plan, arguments: argparse.Namespace) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     with progress_bars() as bars:
         compare(
-            name,
-            config,
-            [Method("darts")],
-            folds,
-            seeds,
-            arguments.out,
-            arguments.runs / name,
-            arguments.workers,
-            Cells(bars),
-        )
+            name, plan, arguments.out, arguments.runs / name, workers=arguments.workers, tell=Cells(bars),
+            note=show_note,
+        )  # fmt: skip
 
 
 def _pair(out: Path, fold: int, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"fold": fold, "seed": seed}
     for name in VARIANTS:
-        cell = read_cell(Cell(Method("darts"), fold, seed).file(out / "cells" / f"search-{name}"))
-        found[name] = {key: cell[key] for key in ("test_uar", "val_uar", "search_cpu_seconds", "cpu_seconds")}
+        cell = cell_table(out, f"search-{name}").read().cells[CellKey("darts", fold, seed)]
+        keys = ("test_uar", "val_uar", "search_cpu_seconds", "cpu_seconds")
+        found[name] = {key: getattr(cell, key) for key in keys}
     return found
 
 

@@ -1,11 +1,9 @@
 """What random search may spend: the cost of the search that it is compared with."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from nni_emodarts.benchmark.computing import run_search
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.environment import same_speed
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
@@ -13,7 +11,7 @@ from nni_emodarts.training.trainer import environment_of, pick_device
 
 
 def budget_here(
-    task: FoldTask, source: Method, figures: Mapping[str, Any], folder: RunFolder, progress: Progress = silent
+    task: FoldTask, source: Method, figures: FinishedCell, folder: RunFolder, progress: Progress = silent
 ) -> float:
     """The budget that a finished cell's search sets: the CPU seconds that it takes on this machine.
 
@@ -28,7 +26,7 @@ def budget_here(
         progress: called after each step of that search.
     """
     here = environment_of(pick_device(task.config.device))
-    if same_speed(figures["environment"], here):
-        return float(figures["search_cpu_seconds"])
+    if same_speed(figures.environment, here):
+        return figures.search_cpu_seconds
     _, cost = run_search(task, source, folder, progress)
     return float(round(cost["cpu_seconds"], 1))

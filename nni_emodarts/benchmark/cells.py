@@ -3,13 +3,13 @@
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.strategies import options_for
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.svm import SVMS
+from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.training.retrain import settle_space
 
 REVISION = 2
@@ -27,11 +27,12 @@ class Cell:
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.method.name}, fold {self.fold}, seed {self.seed}"
+        return str(self.key)
 
-    def file(self, folder: Path) -> Path:
-        """Where its figures go."""
-        return folder / f"{self.method.name}-fold_{self.fold:02d}-seed_{self.seed}.json"
+    @property
+    def key(self) -> CellKey:
+        """What it is known by in a table."""
+        return CellKey(self.method.name, self.fold, self.seed)
 
     @property
     def budget_source(self) -> "Cell | None":

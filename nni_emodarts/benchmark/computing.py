@@ -7,6 +7,7 @@ from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
@@ -21,8 +22,8 @@ _NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 def compute_cell(
     task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
-) -> dict[str, Any]:
-    """Search where the method searches, train, score the test part once; then say all of it as plain data.
+) -> FinishedCell:
+    """Search where the method searches, train, score the test part once; then say all of it.
 
     Args:
         task: the fold and the seed, under the configuration as the method uses it (`settled`).
@@ -62,8 +63,8 @@ def compute_cell(
         data["search_val_uar"] = cost["val_uar"]
     if "candidates" in cost:
         data["candidates"] = cost["candidates"]
-    data["flops"] = cell_flops(task.config, data)
-    return data
+    finished = FinishedCell.from_data(data)
+    return finished.model_copy(update={"flops": cell_flops(task.config, finished)})
 
 
 def run_search(

@@ -1,26 +1,25 @@
 """FLOPs of a cell's network."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import torch
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 
 
-def cell_flops(config: ExperimentConfig, cell: Mapping[str, Any]) -> int | None:
+def cell_flops(config: ExperimentConfig, cell: FinishedCell) -> int | None:
     """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted."""
-    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell["classes"])
-    if "architecture" in cell:
+    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell.classes)
+    if cell.architecture is not None:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
-        network = Architecture.from_dict(cell["architecture"]).widened(config.retrain.width)
+        network = Architecture.from_dict(cell.architecture).widened(config.retrain.width)
         return round(architecture_cost(network, "flops", frames, classes, shape))
-    if cell["method"] in BASELINES:
-        return _baseline_flops(cell["method"], classes, shape, frames)
+    if cell.method in BASELINES:
+        return _baseline_flops(cell.method, classes, shape, frames)
     return None
 
 

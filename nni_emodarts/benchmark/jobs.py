@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -16,26 +16,63 @@ from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError
-from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError, RunFolderError
+from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.runtime.writing import write_json_file
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A cell, and what a process needs to compute it.
+
+    Attributes:
+        config: the whole configuration, as text.
+        cell: the cell.
+        table: where its figures go.
+        runs: folder of the run folders behind them.
+    """
+
+    config: str
+    cell: Cell
+    table: CellTable[FinishedCell]
+    runs: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell.
+
+    Attributes:
+        figures: its figures; None where it failed.
+        failure: why it failed.
+        note: what else there is to say.
+    """
+
+    figures: FinishedCell | None = None
+    failure: str = ""
+    note: str = ""
 
 
 def compute_all(
-    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
-) -> Iterator[dict[str, Any]]:
-    """Figures of each missing cell, in the order in which they finish; those with a budget after its sources.
+    config: ExperimentConfig,
+    missing: Sequence[Cell],
+    table: CellTable[FinishedCell],
+    runs: Path,
+    workers: int = 1,
+    progress: Progress = silent,
+) -> Iterator[Outcome]:
+    """Outcomes of the cells that do not fail, in the order in which they finish; those with a budget after its sources.
 
     A cell that fails by itself keeps none of the others from being computed.
 
     Args:
         config: the whole configuration.
         missing: the cells.
-        cells: folder of the finished cells.
+        table: where their figures go.
         runs: folder of the run folders behind them.
         workers: cells at once.
         progress: told of the steps of a cell where it is computed in this process, one after the other.
@@ -43,34 +80,34 @@ def compute_all(
     Raises:
         CellError: some failed; raised when all others are finished.
         ConfigError: a process died.
+        RunFolderError: another command has finished one of the cells meanwhile, with other settings.
     """
     failures: list[str] = []
+    text = config.to_yaml()
     for with_budget in (False, True):
         batch = [cell for cell in missing if (cell.budget_source is not None) == with_budget]
-        ready = [cell for cell in batch if cell.budget_source is None or cell.budget_source.file(cells).exists()]
+        there = table.read().cells if with_budget and batch else {}
+        ready = [cell for cell in batch if cell.budget_source is None or cell.budget_source.key in there]
         failures += [f"{cell}: the search that sets its budget failed" for cell in batch if cell not in ready]
-        for data, failure in _compute_batch(config, ready, cells, runs, workers, progress):
-            if failure:
-                failures.append(failure)
+        for outcome in _compute_batch([_Job(text, cell, table, runs) for cell in ready], workers, progress):
+            if outcome.failure:
+                failures.append(outcome.failure)
             else:
-                yield data
+                yield outcome
     if failures:
         told = "\n".join(f"  {failure}" for failure in failures)
         others = ", the others are finished" if len(failures) < len(missing) else ""
         raise CellError(f"{len(failures)} of {len(missing)} cells failed{others}:\n{told}")
 
 
-def _compute_batch(
-    config: ExperimentConfig, missing: Sequence[Cell], cells: Path, runs: Path, workers: int, progress: Progress
-) -> Iterator[tuple[dict[str, Any], str]]:
-    jobs = [(config.to_yaml(), cell, cell.file(cells), runs) for cell in missing]
+def _compute_batch(jobs: Sequence[_Job], workers: int, progress: Progress) -> Iterator[Outcome]:
     workers = min(workers, len(jobs))
     if workers <= 1:
-        yield from (_compute_job(*job, progress) for job in jobs)
+        yield from (_compute_job(job, progress) for job in jobs)
         return
     try:
         with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
-            for done in as_completed([pool.submit(_compute_job, *job) for job in jobs]):
+            for done in as_completed([pool.submit(_compute_job, job) for job in jobs]):
                 yield done.result()
     except BrokenProcessPool:
         raise ConfigError(
@@ -79,17 +116,16 @@ def _compute_batch(
         ) from None
 
 
-def _compute_job(
-    text: str, cell: Cell, file: Path, runs: Path, progress: Progress = silent
-) -> tuple[dict[str, Any], str]:
+def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     """A cell's figures, or none and why it failed."""
-    config, corpus = prepared(text)
+    config, corpus = prepared(job.config)
+    cell = job.cell
     digest = settings_digest(config, cell.method, corpus.manifest.digest)
 
     def run_folder(*more: str) -> RunFolder:
         # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
         name = "-".join([digest, corpus.recordings, *more])
-        return RunFolder(runs).child(cell.method.name, name).cell(cell.fold, cell.seed)
+        return RunFolder(job.runs).child(cell.method.name, name).cell(cell.fold, cell.seed)
 
     def task(method: Method) -> FoldTask:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
@@ -97,17 +133,30 @@ def _compute_job(
     try:
         source = cell.budget_source
         if source is None:
-            data = compute_cell(task(cell.method), cell.method, run_folder(), progress)
+            figures = compute_cell(task(cell.method), cell.method, run_folder(), progress)
         else:
-            figures = read_cell(source.file(file.parent))
+            searched = job.table.read().cells[source.key]
             # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
-            budget = budget_here(task(source.method), source.method, figures, run_folder("payer"), progress)
-            data = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
-            data |= {"budget_cpu_seconds": budget, "payer_cpu_seconds": figures["search_cpu_seconds"]}
+            budget = budget_here(task(source.method), source.method, searched, run_folder("payer"), progress)
+            figures = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
+            costs = {"budget_cpu_seconds": budget, "payer_cpu_seconds": searched.search_cpu_seconds}
+            figures = figures.model_copy(update=costs)
     except (DivergenceError, ExperimentError) as error:
-        return {}, f"{cell}: {error}"
-    write_json_file(file, data)
-    return data, ""
+        return Outcome(failure=f"{cell}: {error}")
+    return _keep(figures, job)
+
+
+def _keep(figures: FinishedCell, job: _Job) -> Outcome:
+    """Put figures into the table; those of a command that was faster stay there."""
+    held = job.table.append(figures)
+    if held is figures:
+        return Outcome(figures)
+    if (held.settings, held.recordings) != (figures.settings, figures.recordings):
+        raise RunFolderError(
+            f"{job.table.file} holds {job.cell} by now, of another command with other settings or recordings; name "
+            f"another folder for one of them"
+        )
+    return Outcome(held, note=f"{job.cell} was finished by another command meanwhile, whose figures stay")
 
 
 @lru_cache(maxsize=1)

@@ -1,27 +1,46 @@
 """All cells of a benchmark, each computed once, and their summary."""
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from nni_emodarts.benchmark.cells import Cell, settings_digest
+from nni_emodarts.benchmark.cells import Cell
+from nni_emodarts.benchmark.checks import (
+    refuse_other_cost,
+    refuse_other_recordings,
+    refuse_other_settings,
+    refuse_without_budget_source,
+)
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
-from nni_emodarts.metrics.summaries import read_cell, summarize
+from nni_emodarts.metrics.notation import count_text
+from nni_emodarts.metrics.summaries import BenchmarkSummary, MethodSummary, summarize
 from nni_emodarts.models.baselines.svm import SVMS
+from nni_emodarts.runtime.cell_table import CellTable, Contents
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
 
-Tell = Callable[[int, int, dict[str, Any]], None]
-"""Told the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+logger = logging.getLogger(__name__)
+
+Tell = Callable[[int, int, FinishedCell], None]
+"""Called with the number of a cell that has finished, the number of cells to compute, and the cell's figures."""
+Note = Callable[[str], None]
+"""Called with what a person should know, and need not do anything about."""
+
+
+def cell_table(out: Path, name: str) -> CellTable[FinishedCell]:
+    """The table of finished cells behind `OUT/NAME.json`: `OUT/cells/NAME.jsonl`."""
+    return CellTable.beside(out, name, FinishedCell.from_data)
 
 
 def run_benchmark(
@@ -37,7 +56,8 @@ def run_benchmark(
     reference: str | None = None,
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
-) -> tuple[dict[str, Any], int]:
+    note: Note = logger.warning,
+) -> tuple[BenchmarkSummary, int]:
     """Compare methods by name on the corpus that a configuration names.
 
     Args:
@@ -52,6 +72,7 @@ def run_benchmark(
         reference: as for `compare`.
         tell: as for `benchmark`.
         progress: called after each step of a long job.
+        note: as for `benchmark`.
 
     Returns:
         The summary, as `compare` gives it, and the number of recordings that were skipped.
@@ -66,31 +87,42 @@ def run_benchmark(
         RunFolder.check(folder, resume=True)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
-    summary = compare(name, config, chosen, wanted, seeds, out, runs / name, workers, tell, reference, progress)
+    plan = Plan(config, chosen, wanted, list(seeds))
+    summary = compare(
+        name, plan, out, runs / name, workers=workers, tell=tell, reference=reference, progress=progress, note=note
+    )
     return summary, len(corpus.skipped)
 
 
 def compare(
     name: str,
-    config: ExperimentConfig,
-    methods: Sequence[Method],
-    folds: Sequence[int],
-    seeds: Sequence[int],
+    plan: Plan,
     out: Path,
     runs: Path,
+    *,
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
     reference: str | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Run a benchmark and write `OUT/NAME.json`; its cells lie in `OUT/cells/NAME`. Arguments as for `benchmark`.
+    note: Note = logger.warning,
+) -> BenchmarkSummary:
+    """Run a benchmark and write `OUT/NAME.json`; its cells are lines of `OUT/cells/NAME.jsonl`.
 
-    `comparisons` holds each method against the method `reference`: `darts`, or the last, where it is absent.
+    Args:
+        name: of the benchmark.
+        plan: what to measure.
+        out: folder of the figures.
+        runs: as for `benchmark`, like `workers`, `tell`, `progress` and `note`.
+        workers: cells at once.
+        tell: called as cells finish.
+        reference: the method that each other one is compared with: `darts`, or the last, where it is absent.
+        progress: called after each step.
+        note: called with what is found on the way.
 
     Raises:
         ConfigError: `reference` is not among the methods, one of them is named twice, or `name` holds a path.
     """
-    names = [method.name for method in methods]
+    names = [method.name for method in plan.methods]
     twice = sorted({each for each in names if names.count(each) > 1})
     if twice:
         raise ConfigError(f"methods name {', '.join(twice)} twice; name each once")
@@ -100,79 +132,94 @@ def compare(
         chosen = pick_reference(names, reference)
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
-    folder = out / "cells" / name
-    summaries = benchmark(config, methods, folds, seeds, folder, runs, workers, tell, progress)
-    cells = {method.name: _read_all(config, method, folds, seeds, folder) for method in methods}
-    summary = {
-        "name": name,
-        "preset": config.preset,
-        "protocol": config.data.protocol,
-        "methods": summaries,
-        "comparisons": [] if chosen is None else compare_with(chosen, cells),
-    }
-    write_json_file(out / f"{name}.json", summary)
+    table = cell_table(out, name)
+    summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
+    cells = _finished(plan, table.read())
+    summary = BenchmarkSummary(
+        name=name,
+        preset=plan.config.preset,
+        protocol=plan.config.data.protocol,
+        methods=summaries,
+        comparisons=[] if chosen is None else compare_with(chosen, cells),
+    )
+    write_json_file(out / f"{name}.json", summary.to_data())
     return summary
 
 
 def benchmark(
-    config: ExperimentConfig,
-    methods: Sequence[Method],
-    folds: Sequence[int],
-    seeds: Sequence[int],
-    cells: Path,
+    plan: Plan,
+    table: CellTable[FinishedCell],
     runs: Path,
+    *,
     workers: int = 1,
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
-) -> list[dict[str, Any]]:
+    note: Note = logger.warning,
+) -> list[MethodSummary]:
     """Compute the cells that are missing, and summarise each method.
 
     Search, retraining and scoring of a cell see one fold; a search never sees its test speakers.
 
     Args:
-        config: the whole configuration; `search.strategy` gives way to each method's own.
-        methods: what to measure.
-        folds: folds of the configuration's protocol.
-        seeds: seeds of each method and fold.
-        cells: folder of the finished cells.
-        runs: folder of the run folders behind them, where an interrupted cell goes on.
+        plan: what to measure.
+        table: the finished cells; others may append to it meanwhile.
+        runs: folder of the run folders behind the cells, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
-        tell: told of each cell as it finishes.
-        progress: told of the number of cells, of the features that SVMs need, and, with one worker, of each step.
-
-    Returns:
-        A summary of each method, as `summarize` gives it.
+        tell: called as cells finish.
+        progress: called with the number of cells, after each step of the features that SVMs need, and, with one
+            worker, after each step.
+        note: called with lines that hold no cell, and with cells that another command has finished meanwhile.
 
     Raises:
         RunFolderError: a finished cell was computed with other settings, from other recordings, or at the cost of
             another search; or a folder cannot be made.
         CellError: cells failed; the others are finished.
     """
-    for folder in (cells, runs):
+    for folder in (table.file.parent, runs):
         RunFolder.claim(folder, resume=True)
-    wanted = [Cell(method, fold, seed) for method in methods for seed in seeds for fold in folds]
-    manifest = load_manifest(config.data).digest
-    _refuse_without_budget_source(wanted, cells)
-    for cell in (*wanted, *_budget_sources(wanted)):
-        _refuse_other_settings(cell.file(cells), settings_digest(config, cell.method, manifest))
-    missing = [cell for cell in wanted if not cell.file(cells).exists()]
-    _refuse_other_cost(wanted, cells)
-    _refuse_other_recordings(wanted, cells, prepared(config.to_yaml())[1].recordings if missing else None)
-    _prepare_functionals(config, missing, progress)
+    held = _take_stock(table, note)
+    wanted = plan.cells
+    refuse_without_budget_source(wanted, held)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).digest)
+    missing = [cell for cell in wanted if cell.key not in held.cells]
+    refuse_other_cost(wanted, held)
+    recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None
+    refuse_other_recordings(wanted, held, recordings)
+    _prepare_functionals(plan.config, missing, progress)
     if missing:
         progress("cells", 0, len(missing))
-    computed = compute_all(config, missing, cells, runs, workers, progress)
-    for number, figures in enumerate(computed, 1):
-        tell(number, len(missing), figures)
-    return [summarize(method.name, _read_all(config, method, folds, seeds, cells)) for method in methods]
+    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress), 1):
+        if outcome.note:
+            note(outcome.note)
+        if outcome.figures is not None:
+            tell(number, len(missing), outcome.figures)
+    return [summarize(name, cells) for name, cells in _finished(plan, table.read()).items()]
 
 
-def _read_all(
-    config: ExperimentConfig, method: Method, folds: Sequence[int], seeds: Sequence[int], cells: Path
-) -> list[dict[str, Any]]:
-    """All finished cells of a method."""
-    found = [read_cell(Cell(method, fold, seed).file(cells)) for seed in seeds for fold in folds]
-    return [cell if "flops" in cell else {**cell, "flops": cell_flops(config, cell)} for cell in found]
+def _take_stock(table: CellTable[FinishedCell], note: Note) -> Contents[FinishedCell]:
+    """What is there, all of it in the table."""
+    taken = table.take_over()
+    if taken:
+        note(f"{count_text(taken, 'cell')} that were files of their own are lines of {table.file} now")
+    held = table.read()
+    for text in held.damaged:
+        note(f"{text}; the cell counts as missing")
+    return held
+
+
+def _finished(plan: Plan, held: Contents[FinishedCell]) -> dict[str, list[FinishedCell]]:
+    """Name -> all cells of each method; FLOPs are counted for those that say nothing of them."""
+    gone = [cell for cell in plan.cells if cell.key not in held.cells]
+    if gone:
+        raise RunFolderError(f"the cell of {gone[0]} was deleted meanwhile ({len(gone)} in all); run the command again")
+    return {
+        method.name: [_with_flops(plan.config, held.cells[cell.key]) for cell in plan.cells_of(method)]
+        for method in plan.methods
+    }
+
+
+def _with_flops(config: ExperimentConfig, cell: FinishedCell) -> FinishedCell:
+    return cell if cell.flops is not None else cell.model_copy(update={"flops": cell_flops(config, cell)})
 
 
 def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
@@ -180,61 +227,3 @@ def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], prog
     for name in sorted({cell.method.name for cell in missing if cell.method.svm}):
         settled, corpus = prepared(config.to_yaml())
         prepare_functionals(settled, corpus, SVMS[name], progress)
-
-
-def _refuse_other_settings(file: Path, digest: str) -> None:
-    if file.exists() and read_cell(file).get("settings") != digest:
-        raise RunFolderError(
-            f"cell {file} was computed with other settings or of another manifest; name another folder, or delete "
-            f"it to compute it again"
-        )
-
-
-def _refuse_other_cost(wanted: Sequence[Cell], cells: Path) -> None:
-    """Random search that is finished was given the cost of the search whose cell is there."""
-    for cell in wanted:
-        file = cell.file(cells)
-        if cell.budget_source is None or not file.exists():
-            continue
-        source = cell.budget_source.file(cells)
-        given = read_cell(file)["payer_cpu_seconds"]
-        cost = read_cell(source)["search_cpu_seconds"] if source.exists() else "unknown"
-        if given != cost:
-            raise RunFolderError(
-                f"cell {file} was given the cost of a search of {given} CPU seconds, but that of {source.name} took "
-                f"{cost}; delete it to compute it again"
-            )
-
-
-def _refuse_other_recordings(wanted: Sequence[Cell], cells: Path, found: str | None) -> None:
-    """All finished cells are of the same recordings: of those that are `found`, where any are to join them.
-
-    Cells that say nothing of their recordings are taken for what they are called.
-    """
-    held = {file: read_cell(file).get("recordings") for cell in wanted if (file := cell.file(cells)).exists()}
-    known = {file: recordings for file, recordings in held.items() if recordings is not None}
-    expected = found or next(iter(known.values()), None)
-    odd = [file for file, recordings in known.items() if recordings != expected]
-    if odd:
-        raise RunFolderError(
-            f"cell {odd[0]} was computed from other recordings ({len(odd)} in all): files were replaced, mended or "
-            f"skipped since; name another folder, or delete it to compute it again"
-        )
-
-
-def _budget_sources(wanted: Sequence[Cell]) -> list[Cell]:
-    """The cells whose cost others may spend."""
-    return [cell.budget_source for cell in wanted if cell.budget_source is not None]
-
-
-def _refuse_without_budget_source(wanted: Sequence[Cell], cells: Path) -> None:
-    """Random search spends what another search did: that one is computed in the same run, or is finished already."""
-    sources = _budget_sources(wanted)
-    lacking = [source for source in sources if source not in wanted and not source.file(cells).exists()]
-    if lacking:
-        source = lacking[0].method.name
-        spending = next(cell.method.name for cell in wanted if cell.budget_source == lacking[0])
-        raise ConfigError(
-            f"method {spending} spends what the search of {source} cost on the same fold and seed, but "
-            f"{lacking[0].file(cells)} is missing ({len(lacking)} in all); add {source} to the methods"
-        )

@@ -11,6 +11,16 @@ from rich.table import Table
 
 from nni_emodarts.cli import bars
 from nni_emodarts.cli.bars import Bars
+from nni_emodarts.metrics.notation import (
+    count_text,
+    figure_text,
+    interval_text,
+    millions_text,
+    p_text,
+    share_text,
+    signed_text,
+    whole_text,
+)
 from nni_emodarts.runtime.progress import Progress as Shown
 from nni_emodarts.runtime.progress import silent
 
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
+    from nni_emodarts.metrics.cells import FinishedCell
+    from nni_emodarts.metrics.comparisons import Comparison
+    from nni_emodarts.metrics.summaries import BenchmarkSummary
     from nni_emodarts.nni_bridge.experiment import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
@@ -52,7 +65,7 @@ class Trials:
             if trial.ended and trial.id not in self._shown:
                 self._shown.add(trial.id)
                 what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
-                show_line(f"{what}: {trial.status.lower()}, validation UAR {_number(trial.figure)}", to=err)
+                show_line(f"{what}: {trial.status.lower()}, validation UAR {figure_text(trial.figure)}", to=err)
         running = {
             f"fold {trial.parameters.get('fold', trial.id)}": trial.figure
             for trial in trials
@@ -67,12 +80,12 @@ class Cells:
     def __init__(self, bars: Bars) -> None:
         self._bars = bars
 
-    def __call__(self, number: int, count: int, figures: Mapping[str, Any]) -> None:
+    def __call__(self, number: int, count: int, figures: "FinishedCell") -> None:
         """See `nni_emodarts.benchmark.Tell`."""
         show_line(
-            f"{figures['method']} fold {figures['fold']} seed {figures['seed']}: validation UAR "
-            f"{_number(figures['val_uar'])}, test UAR {_number(figures['test_uar'])}, {figures['cpu_seconds']:.0f} "
-            f"CPU seconds",
+            f"{figures.method} fold {figures.fold} seed {figures.seed}: validation UAR "
+            f"{figure_text(figures.val_uar)}, test UAR {figure_text(figures.test_uar)}, {figures.cpu_seconds:.0f} CPU "
+            f"seconds",
             to=err,
         )
         self._bars("cells", number, count)
@@ -98,23 +111,25 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
     for column in ("", "UAR", "WA", "macro F1"):
         table.add_column(column, justify="left" if not column else "right")
     for seed, figures in pooled["seeds"].items():
-        table.add_row(f"seed {seed}", *(_number(figures[name]) for name in ("test_uar", "test_wa", "test_macro_f1")))
+        table.add_row(
+            f"seed {seed}", *(figure_text(figures[name]) for name in ("test_uar", "test_wa", "test_macro_f1"))
+        )
     table.add_section()
     table.add_row(
-        f"mean of {len(pooled['seeds'])} seed{'s' if len(pooled['seeds']) > 1 else ''}",
-        _number(pooled["test_uar"], pooled.get("test_uar_std")),
-        _number(pooled["test_wa"]),
-        _number(pooled["test_macro_f1"]),
+        f"mean of {count_text(len(pooled['seeds']), 'seed')}",
+        figure_text(pooled["test_uar"], pooled.get("test_uar_std")),
+        figure_text(pooled["test_wa"]),
+        figure_text(pooled["test_macro_f1"]),
         style="bold",
     )
     out.print(table)
-    folds = "  ".join(f"{fold}: {_number(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
-    show_line(f"UAR by fold    {folds}  (mean {_number(pooled['fold_mean_uar'])})")
-    recalls = "  ".join(f"{name} {_number(value)}" for name, value in pooled["recall"].items())
+    folds = "  ".join(f"{fold}: {figure_text(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
+    show_line(f"UAR by fold    {folds}  (mean {figure_text(pooled['fold_mean_uar'])})")
+    recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
     show_line(f"Recall         {recalls}")
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
-        there = ", ".join(f"seed {seed}: {_count(count, 'fold')}" for seed, count in counts.items())
+        there = ", ".join(f"seed {seed}: {count_text(count, 'fold')}" for seed, count in counts.items())
         show_line(
             f"NOT COMPLETE: the seeds have different folds ({there}), so that their mean mixes them",
             style="bold red",
@@ -126,47 +141,41 @@ def show_pooled(pooled: Mapping[str, Any]) -> None:
         )
 
 
-def show_comparison(summary: Mapping[str, Any]) -> None:
+def show_comparison(summary: "BenchmarkSummary") -> None:
     """Print a benchmark: a row for each method."""
-    seeds = max(len(method["seeds"]) for method in summary["methods"])
-    table = Table(title=f"{escape(summary['name'])}: UAR of the pooled test predictions, {_count(seeds, 'seed')}")
+    seeds = max(len(method.seeds) for method in summary.methods)
+    table = Table(title=f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}")
     for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
-    for method in summary["methods"]:
-        low, high = method["uar_interval"]
+    for method in summary.methods:
         table.add_row(
-            method["name"],
-            _number(method["uar_mean"], method["uar_std"]),
-            f"{low:.3f} to {high:.3f}",
-            _number(method["wa_mean"]),
-            f"{method['parameters']:,}",
-            "-" if method["flops"] is None else f"{method['flops'] / 1e6:,.1f}",
-            f"{method['cpu_seconds']:,.0f}",
+            method.name,
+            figure_text(method.uar_mean, method.uar_std),
+            interval_text(method.uar_interval),
+            figure_text(method.wa_mean),
+            whole_text(method.parameters),
+            millions_text(method.flops),
+            whole_text(method.cpu_seconds),
         )
     out.print(table)
-    if summary["comparisons"]:
-        _show_differences(summary["comparisons"])
+    if summary.comparisons:
+        _show_differences(summary.comparisons)
 
 
-def _show_differences(comparisons: Sequence[Mapping[str, Any]]) -> None:
+def _show_differences(comparisons: "Sequence[Comparison]") -> None:
     """Print each method against the reference."""
-    table = Table(title=f"UAR less that of {comparisons[0]['reference']}, p by swapping whole speakers")
+    table = Table(title=f"UAR less that of {comparisons[0].reference}, p by swapping whole speakers")
     for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for found in comparisons:
-        low, high = found["interval"]
         table.add_row(
-            found["method"],
-            f"{found['difference']:+.3f}",
-            f"{low:+.3f} to {high:+.3f}",
-            _chance(found["p"]),
-            _chance(found["p_holm"]),
+            found.method,
+            signed_text(found.difference),
+            interval_text(found.interval, signed=True),
+            p_text(found.p),
+            p_text(found.p_holm),
         )
     out.print(table)
-
-
-def _chance(p: float) -> str:
-    return "< 0.0001" if p < 1e-4 else f"{p:.4f}"
 
 
 def show_study(found: Mapping[str, Any]) -> None:
@@ -175,22 +184,22 @@ def show_study(found: Mapping[str, Any]) -> None:
     table = Table(title=f"Fold {found['fold']}, seed {found['seed']}", title_justify="left")
     for column in ("", "validation UAR", "test UAR"):
         table.add_column(column, justify="left" if not column else "right")
-    table.add_row("searched", _number(searched["val_uar"]), _number(searched["test_uar"]))
+    table.add_row("searched", figure_text(searched["val_uar"]), figure_text(searched["test_uar"]))
     table.add_row(
-        f"random search, {_count(search['candidates'], 'candidate')}",
-        _number(search["val_uar"]),
-        _number(search["test_uar"]),
+        f"random search, {count_text(search['candidates'], 'candidate')}",
+        figure_text(search["val_uar"]),
+        figure_text(search["test_uar"]),
     )
     table.add_row(
-        f"random sampling, {_count(sampling['samples'], 'sample')}",
-        _number(sampling["val_uar"], sampling["val_uar_std"]),
-        _number(sampling["test_uar"], sampling["test_uar_std"]),
+        f"random sampling, {count_text(sampling['samples'], 'sample')}",
+        figure_text(sampling["val_uar"], sampling["val_uar_std"]),
+        figure_text(sampling["test_uar"], sampling["test_uar_std"]),
     )
     out.print(table)
     shares = found["rank"]
     show_line(
-        f"The searched network beats {shares['val_uar']:.0%} of the samples on validation, {shares['test_uar']:.0%} on "
-        f"the test part."
+        f"The searched network beats {share_text(shares['val_uar'])} of the samples on validation, "
+        f"{share_text(shares['test_uar'])} on the test part."
     )
     if not found["equal_cost"]:
         show_line(
@@ -199,14 +208,10 @@ def show_study(found: Mapping[str, Any]) -> None:
         )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' if number != 1 else ''}"
-
-
 def show_skipped(count: int, where: object) -> None:
     """Print that recordings were left out, if there were any."""
     if count:
-        show_line(f"skipped {count} recording{'s' if count > 1 else ''}; skipped.csv in {where} says why")
+        show_line(f"skipped {count_text(count, 'recording')}; skipped.csv in {where} says why")
 
 
 def show_corpora(cards: "Sequence[CorpusCard]") -> None:
@@ -327,9 +332,3 @@ def show_error(message: str) -> None:
 
 def _printable(message: str) -> str:
     return message.encode(errors="backslashreplace").decode()  # JSON may hold half a character
-
-
-def _number(value: float | None, spread: float | None = None) -> str:
-    if value is None or value != value:
-        return "-"
-    return f"{value:.3f}" if spread is None else f"{value:.3f} ± {spread:.3f}"

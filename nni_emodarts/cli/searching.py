@@ -160,7 +160,7 @@ def benchmark(
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
-            tell=console.Cells(progress), progress=progress,
+            tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
     console.show_comparison(summary)

@@ -14,6 +14,7 @@ from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
 from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
+from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
@@ -221,16 +222,16 @@ def _results(
             "networks of the same architecture and recipe, each tested on speakers that it was not trained on.\n"
         )
     yield (
-        f"Protocol `{network.config.data.protocol}`, {_count(folds, 'fold')}, {_count(seeds, 'seed')}: "
-        f"{_count(utterances, 'test utterance')} of {_count(speakers, 'speaker')}.\n"
+        f"Protocol `{network.config.data.protocol}`, {count_text(folds, 'fold')}, {count_text(seeds, 'seed')}: "
+        f"{count_text(utterances, 'test utterance')} of {count_text(speakers, 'speaker')}.\n"
     )
     interval = "no interval of so few speakers"
     if scored.interval is not None:
-        interval = f"95 % interval over speakers {_range(scored.interval)}"
-    chance = 1 / len(network.labels)
-    spread = f" ± {_number(figures['test_uar_std'])} over the seeds" if figures.get("test_uar_std") is not None else ""
-    yield f"- UAR (mean recall): {_number(figures['test_uar'])}{spread} ({interval}); guessing has {chance:.3f}"
-    yield f"- WA (accuracy): {_number(figures.get('test_wa'))}"
+        interval = f"95 % interval over speakers {interval_text(scored.interval)}"
+    spread = figures.get("test_uar_std")
+    headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
+    yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
+    yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
     if figures.get("overlap"):
         yield (
             f"- **Not honest**: the architecture's search saw test speakers {', '.join(figures['overlap'])}; the "
@@ -250,8 +251,8 @@ def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]
     yield "| recall | " + " | ".join(columns) + " |"
     yield "|---|" + "---:|" * len(columns)
     for number, label in enumerate(labels):
-        yield f"| {label} | " + " | ".join(_number(found[number]) for found in columns.values()) + " |"
-    yield "| **UAR** | " + " | ".join(_number(_mean(found)) for found in columns.values()) + " |"
+        yield f"| {label} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
+    yield "| **UAR** | " + " | ".join(figure_text(_mean(found)) for found in columns.values()) + " |"
 
 
 def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
@@ -269,15 +270,3 @@ def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or np.isnan(value) else f"{value:.3f}"
-
-
-def _range(interval: tuple[float, float]) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,12 +1,12 @@
 """Networks of several seeds that answer together: the mean of their probabilities."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, stack_speakers
 from nni_emodarts.metrics.scores import confusion
 
@@ -14,7 +14,7 @@ DIGITS = 4
 """Decimals of the probabilities that a cell keeps."""
 
 Answers = Mapping[str, Sequence[Sequence[float]]]
-"""Speaker -> for each utterance the number of its true class, then the probability of each class."""
+"""As a cell holds them: speaker -> for each utterance the number of its true class, then each class's probability."""
 
 
 def pack_answers(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, list[list[float]]]:
@@ -35,18 +35,20 @@ def pack_answers(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str,
     }
 
 
-def joint_confusions(cells: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.int64]:
+def joint_confusions(cells: Iterable[FinishedCell]) -> npt.NDArray[np.int64]:
     """Confusions (1, speakers, K, K) of the mean probabilities of a method's seeds.
 
     Args:
         cells: the finished cells of a method, all folds and seeds, each with its `answers`.
 
     Raises:
-        ValueError: the seeds were not scored on the same utterances.
+        ValueError: the seeds were not scored on the same utterances, or a cell has no answers.
     """
     by_fold: dict[int, list[Answers]] = {}
     for cell in cells:
-        by_fold.setdefault(cell["fold"], []).append(cell["answers"])
+        if cell.answers is None:
+            raise ValueError(f"the cell of fold {cell.fold}, seed {cell.seed} does not say what was answered")
+        by_fold.setdefault(cell.fold, []).append(cell.answers)
     return stack_speakers([gather_speakers((fold, _join(members)) for fold, members in by_fold.items())])
 
 

@@ -4,7 +4,6 @@ Utterances of one speaker resemble each other, so that the speaker is the unit t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ def wa_of_confusion(confusion: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def gather_speakers(
-    folds: Iterable[tuple[Any, Mapping[str, npt.ArrayLike]]],
+    folds: Iterable[tuple[object, Mapping[str, npt.ArrayLike]]],
 ) -> dict[str, npt.NDArray[np.int64]]:
     """Confusions of the speakers of several folds together, by name.
 

@@ -1,117 +1,198 @@
-"""Finished cells of a benchmark, read and summed up by method."""
+"""A method of a benchmark, summed up from its finished cells."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
-from pathlib import Path
 from statistics import mean, stdev, variance
 from typing import Any
 
-from nni_emodarts.errors import RunFolderError
-from nni_emodarts.metrics.comparisons import stacked, stacked_folds
+from pydantic import Field
+
+from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.comparisons import Comparison, stacked, stacked_folds
 from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
+from nni_emodarts.metrics.record import Record
 
 
-def summarize(name: str, cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A method's figures over its cells: pooled over the folds per seed, then over the seeds.
+class Ensemble(Record):
+    """Networks of several seeds that answer together: the mean of their probabilities.
 
-    Returns:
-        `uar_mean`, `uar_std` (over the seeds; None for one), `uar_by_seed`, `uar_interval` (bootstrap over speakers),
-        `wa_mean`, `fold_mean_uar`, `by_fold` and `wa_by_fold` (UAR and WA of each, mean over the seeds), `fold_uar_std`
-        (deviation of one fold's UAR over the seeds, root mean square over the folds; None for one seed), `val_uar`
-        (None where a cell has none), `recall` by class, `confusion` (rows true, columns predicted, all seeds together),
-        `seeds`, `folds`, and the means of `cpu_seconds`, `search_cpu_seconds` (of one seed, all folds), `parameters`
-        and `flops` (of one network; for one second of audio, None where a cell has none). Where a search has
-        candidates, their mean number; of random search `budget_cpu_seconds`, what it was given to spend, and
-        `payer_cpu_seconds`, what the searches that it is compared with had cost where they were computed (of one seed,
-        all folds); where networks were searched or drawn, `operations`: how often each was chosen; where several seeds
-        say what they answered, `ensemble`: `uar`, `uar_interval` and `wa` of the mean of their probabilities.
+    Attributes:
+        uar: pooled over the folds.
+        uar_interval: bootstrap over speakers.
+        wa: likewise pooled.
     """
-    seeds = sorted({cell["seed"] for cell in cells})
-    flops = [cell["flops"] for cell in cells if cell.get("flops") is not None]
-    validated = [cell["val_uar"] for cell in cells if cell["val_uar"] is not None]
+
+    uar: float
+    uar_interval: tuple[float, float]
+    wa: float
+
+
+class MethodSummary(Record):
+    """A method's figures: pooled over the folds per seed, then over the seeds.
+
+    Attributes:
+        name: of the method.
+        uar_mean: UAR, mean over the seeds.
+        uar_std: its deviation over the seeds; None for one.
+        uar_by_seed: seed -> UAR.
+        uar_interval: bootstrap over speakers.
+        wa_mean: accuracy, mean over the seeds.
+        fold_mean_uar: mean of the cells' own UARs.
+        fold_uar_std: deviation of one fold's UAR over the seeds, root mean square over the folds; None for one seed.
+        val_uar: validation UAR, mean; None where a cell has none.
+        recall: class -> recall, all seeds together.
+        confusion: rows true, columns predicted, all seeds together.
+        seeds: that were summed up.
+        folds: likewise.
+        by_fold: fold -> UAR, mean over the seeds.
+        wa_by_fold: fold -> accuracy, mean over the seeds.
+        speakers: number of test speakers.
+        utterances: number of test utterances.
+        cpu_seconds: of one seed, all folds.
+        search_cpu_seconds: the searches' part of them.
+        parameters: of one network, mean.
+        flops: of one network, for one second of audio, mean; None where a cell has none.
+        ensemble: where several seeds say what they answered.
+        candidates: of one search, mean; where searches have candidates.
+        budget_cpu_seconds: what random search was given to spend, of one seed, all folds.
+        payer_cpu_seconds: what the searches that it is compared with had cost where they were computed, likewise.
+        operations: operation -> how often it was chosen, where networks were searched or drawn.
+    """
+
+    name: str
+    uar_mean: float
+    uar_std: float | None
+    uar_by_seed: dict[str, float] = Field(default_factory=dict)
+    uar_interval: tuple[float, float]
+    wa_mean: float
+    fold_mean_uar: float
+    fold_uar_std: float | None = None
+    val_uar: float | None
+    recall: dict[str, float]
+    confusion: list[list[int]] = Field(default_factory=list)
+    seeds: list[int]
+    folds: list[int]
+    by_fold: dict[str, float]
+    wa_by_fold: dict[str, float] = Field(default_factory=dict)
+    speakers: int
+    utterances: int
+    cpu_seconds: float
+    search_cpu_seconds: float
+    parameters: int
+    flops: int | None = None
+    ensemble: Ensemble | None = None
+    candidates: int | float | None = None
+    budget_cpu_seconds: float | None = None
+    payer_cpu_seconds: float | None = None
+    operations: dict[str, int] | None = None
+
+
+class BenchmarkSummary(Record):
+    """What `OUT/NAME.json` holds.
+
+    Attributes:
+        name: of the benchmark.
+        preset: of its configuration.
+        protocol: how speakers are divided.
+        methods: a summary of each.
+        comparisons: each against the reference; none where there is nothing to compare.
+    """
+
+    name: str
+    preset: str | None
+    protocol: str
+    methods: list[MethodSummary]
+    comparisons: list[Comparison]
+
+
+def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
+    """A method's figures over its cells, folds and seeds that are all there.
+
+    Args:
+        name: of the method.
+        cells: its cells.
+    """
+    seeds = sorted({cell.seed for cell in cells})
+    flops = [cell.flops for cell in cells if cell.flops is not None]
+    validated = [cell.val_uar for cell in cells if cell.val_uar is not None]
     confusions = stacked(cells)
     pooled = confusions.sum(1)
     uars = [float(value) for value in uar_of_confusion(pooled)]
     confusion = pooled.sum(0)
-    summary = {
-        "name": name,
-        "uar_mean": mean(uars),
-        "uar_std": stdev(uars) if len(uars) > 1 else None,
-        "uar_by_seed": {str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
-        "uar_interval": list(bootstrap_uar(confusions)),
-        "wa_mean": float(wa_of_confusion(pooled).mean()),
-        "fold_mean_uar": mean(cell["test_uar"] for cell in cells),
-        "fold_uar_std": _deviation_within_folds(cells) if len(seeds) > 1 else None,
-        "val_uar": mean(validated) if len(validated) == len(cells) else None,
-        "recall": {
+    return MethodSummary(
+        name=name,
+        uar_mean=mean(uars),
+        uar_std=stdev(uars) if len(uars) > 1 else None,
+        uar_by_seed={str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
+        uar_interval=bootstrap_uar(confusions),
+        wa_mean=float(wa_of_confusion(pooled).mean()),
+        fold_mean_uar=mean(cell.test_uar for cell in cells),
+        fold_uar_std=_deviation_within_folds(cells) if len(seeds) > 1 else None,
+        val_uar=mean(validated) if len(validated) == len(cells) else None,
+        recall={
             label: float(row[number] / max(row.sum(), 1))
-            for number, (label, row) in enumerate(zip(cells[0]["classes"], confusion, strict=True))
+            for number, (label, row) in enumerate(zip(cells[0].classes, confusion, strict=True))
         },
-        "confusion": confusion.tolist(),
-        "seeds": seeds,
-        "folds": sorted({cell["fold"] for cell in cells}),
-        "by_fold": {
-            str(fold): mean(c["test_uar"] for c in cells if c["fold"] == fold) for fold in {c["fold"] for c in cells}
-        },
-        "wa_by_fold": _accuracies_by_fold(cells),
-        "speakers": confusions.shape[1],
-        "utterances": int(confusion.sum()) // len(seeds),
-        "cpu_seconds": round(sum(cell["cpu_seconds"] for cell in cells) / len(seeds), 1),
-        "search_cpu_seconds": round(sum(cell["search_cpu_seconds"] for cell in cells) / len(seeds), 1),
-        "parameters": round(mean(cell["parameters"] for cell in cells)),
-        "flops": round(mean(flops)) if len(flops) == len(cells) else None,
-    }
-    if len(seeds) > 1 and all("answers" in cell for cell in cells):
-        summary["ensemble"] = _ask_together(cells)
-    if all("candidates" in cell for cell in cells):
-        summary["candidates"] = mean(cell["candidates"] for cell in cells)
+        confusion=confusion.tolist(),
+        seeds=seeds,
+        folds=sorted({cell.fold for cell in cells}),
+        by_fold=_uars_by_fold(cells),
+        wa_by_fold=_accuracies_by_fold(cells),
+        speakers=confusions.shape[1],
+        utterances=int(confusion.sum()) // len(seeds),
+        cpu_seconds=_of_one_seed([cell.cpu_seconds for cell in cells], seeds),
+        search_cpu_seconds=_of_one_seed([cell.search_cpu_seconds for cell in cells], seeds),
+        parameters=round(mean(cell.parameters for cell in cells)),
+        flops=round(mean(flops)) if len(flops) == len(cells) else None,
+        **_where_known(cells, seeds),
+    )
+
+
+def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> dict[str, Any]:
+    """What only some methods have."""
+    found: dict[str, Any] = {}
+    if len(seeds) > 1 and all(cell.answers is not None for cell in cells):
+        found["ensemble"] = _ask_together(cells)
+    candidates = [cell.candidates for cell in cells if cell.candidates is not None]
+    if len(candidates) == len(cells):
+        found["candidates"] = mean(candidates)
     for key in ("budget_cpu_seconds", "payer_cpu_seconds"):
-        if all(key in cell for cell in cells):
-            summary[key] = round(sum(cell[key] for cell in cells) / len(seeds), 1)
-    if all("architecture" in cell for cell in cells):
-        summary["operations"] = _count_operations(cells)
-    return summary
+        costs = [cost for cell in cells if (cost := getattr(cell, key)) is not None]
+        if len(costs) == len(cells):
+            found[key] = _of_one_seed(costs, seeds)
+    architectures = [cell.architecture for cell in cells if cell.architecture is not None]
+    if len(architectures) == len(cells):
+        choices = [choice for made in architectures for choice in made["choices"].values()]
+        found["operations"] = dict(sorted(Counter(choice for choice in choices if isinstance(choice, str)).items()))
+    return found
 
 
-def _deviation_within_folds(cells: Sequence[dict[str, Any]]) -> float:
-    folds = {cell["fold"] for cell in cells}
-    return sqrt(mean(variance(cell["test_uar"] for cell in cells if cell["fold"] == fold) for fold in folds))
+def _of_one_seed(costs: Sequence[float], seeds: Sequence[int]) -> float:
+    """CPU seconds of all folds with one seed, mean."""
+    return round(sum(costs) / len(seeds), 1)
 
 
-def _accuracies_by_fold(cells: Sequence[dict[str, Any]]) -> dict[str, float]:
-    folds = sorted({cell["fold"] for cell in cells})
+def _deviation_within_folds(cells: Sequence[FinishedCell]) -> float:
+    folds = {cell.fold for cell in cells}
+    return sqrt(mean(variance(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds))
+
+
+def _uars_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:
+    folds = sorted({cell.fold for cell in cells})
+    return {str(fold): mean(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds}
+
+
+def _accuracies_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:
+    folds = sorted({cell.fold for cell in cells})
     accuracies = wa_of_confusion(stacked_folds(cells)).mean(0)
     return {str(fold): float(value) for fold, value in zip(folds, accuracies, strict=True)}
 
 
-def _ask_together(cells: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _ask_together(cells: Sequence[FinishedCell]) -> Ensemble:
     confusions = joint_confusions(cells)
     pooled = confusions.sum((0, 1))
-    return {
-        "uar": float(uar_of_confusion(pooled)),
-        "uar_interval": list(bootstrap_uar(confusions)),
-        "wa": float(wa_of_confusion(pooled)),
-    }
-
-
-def _count_operations(cells: Sequence[dict[str, Any]]) -> dict[str, int]:
-    choices = [choice for cell in cells for choice in cell["architecture"]["choices"].values()]
-    return dict(sorted(Counter(choice for choice in choices if isinstance(choice, str)).items()))
-
-
-def read_cell(file: Path) -> dict[str, Any]:
-    """A finished cell.
-
-    Raises:
-        RunFolderError: it is missing or no cell.
-    """
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"cell {file} cannot be read ({error}); delete it to compute it again") from None
-    if not isinstance(data, dict) or "speakers" not in data:
-        raise RunFolderError(f"{file} is no cell of a benchmark; delete it to compute it again")
-    return data
+    return Ensemble(
+        uar=float(uar_of_confusion(pooled)), uar_interval=bootstrap_uar(confusions), wa=float(wa_of_confusion(pooled))
+    )

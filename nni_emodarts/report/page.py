@@ -15,6 +15,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import nni_emodarts
+from nni_emodarts.metrics.notation import figure_text, interval_text, share_text, signed_text, whole_text
 from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
@@ -125,7 +126,10 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FunctionLoader(_asset), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters |= {"figure": _number, "picture": _picture, "wav": _wav, "plain_json": _json, "share": _share}
+    environment.filters |= {
+        "figure": _figure, "share": _share, "signed": signed_text, "interval": interval_text, "whole": whole_text,
+        "picture": _picture, "wav": _wav, "plain_json": _json,
+    }  # fmt: skip
     return environment
 
 
@@ -133,12 +137,12 @@ def _asset(name: str) -> str:
     return (resources.files("nni_emodarts.report") / name).read_text(encoding="utf-8")
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.3f}"
+def _figure(value: float | None) -> str:
+    return figure_text(value, missing="–")
 
 
 def _share(value: float | None) -> str:
-    return "–" if value is None or value != value else f"{value:.0%}".replace("%", f"{_NO_BREAK}%")
+    return share_text(value, missing="–").replace("%", f"{_NO_BREAK}%")
 
 
 def _picture(figure: Figure) -> str:

@@ -13,11 +13,13 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 from nni_emodarts.metrics.scores import pool, pooled_table
-from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
+from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
 from nni_emodarts.runtime.run_folder import (
@@ -322,23 +324,26 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
     """The methods of a benchmark, from its cells."""
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        methods = {method["name"]: (set(method["folds"]), set(method["seeds"])) for method in data["methods"]}
+        methods = [MethodSummary.from_data(method) for method in data["methods"]]
         name = data["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
-    for method, (folds, seeds) in methods.items():
-        files = sorted((file.parent / "cells" / name).glob(f"{method}-fold_*-seed_*.json"))
-        cells = [read_cell(each) for each in files]
-        cells = [cell for cell in cells if cell["fold"] in folds and cell["seed"] in seeds]  # others are not summed up
-        if not cells:
-            raise RunFolderError(f"{file}: the cells of {method} are not in {file.parent / 'cells' / name}")
-        networks = tuple(sorted(map(_read_cell, cells), key=lambda each: (each.seed, each.fold)))
-        yield Run(f"{prefix}{method}", file, networks, (), cells[0].get("environment", {}))
+    table = CellTable.beside(file.parent, name, FinishedCell.from_data)
+    held = table.read()
+    for method in methods:
+        # others, of seeds that are not finished, are not summed up
+        wanted = [CellKey(method.name, fold, seed) for seed in method.seeds for fold in method.folds]
+        cells = [held.cells[key] for key in wanted if key in held.cells]
+        if not cells or (held.damaged and len(cells) < len(wanted)):
+            faults = "".join(f"; {text}" for text in held.damaged)
+            raise RunFolderError(f"{file}: the cells of {method.name} are not in {table.file}{faults}")
+        networks = tuple(map(_network_of, cells))
+        yield Run(f"{prefix}{method.name}", file, networks, (), cells[0].environment)
 
 
-def _read_cell(cell: Mapping[str, Any]) -> Network:
-    subject = Subject(Architecture.from_dict(cell["architecture"])) if "architecture" in cell else None
-    return Network(cell["fold"], cell["seed"], cell, cell["speakers"], subject=subject)
+def _network_of(cell: FinishedCell) -> Network:
+    subject = None if cell.architecture is None else Subject(Architecture.from_dict(cell.architecture))
+    return Network(cell.fold, cell.seed, cell.to_data(), cell.speakers, subject=subject)
 
 
 def uars_by_seed(run: Run) -> dict[int, float]:

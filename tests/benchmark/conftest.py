@@ -1,10 +1,10 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from nni_emodarts.benchmark import Method, compare
+from nni_emodarts.benchmark import Method, Plan, compare
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.metrics.summaries import BenchmarkSummary
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def config(fast_config: ExperimentConfig) -> ExperimentConfig:
 
 
 @pytest.fixture(scope="session")
-def compared(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+def compared(config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, BenchmarkSummary]:
     folder = tmp_path_factory.mktemp("benchmark")
-    methods = [Method("darts"), Method("cnn_lstm")]
-    return folder, compare("small", config, methods, [0, 1], [1], folder / "out", folder / "runs")
+    plan = Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1])
+    return folder, compare("small", plan, folder / "out", folder / "runs")

@@ -10,102 +10,116 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from finished_cells import cell_in, put, table_at
 from made_up_cells import make_up_cell, noted_budget
 from safetensors.torch import load_file
 from sklearn.metrics import recall_score
 
-from nni_emodarts.benchmark import Cell, Method, benchmark, cells, compare, computing, flops, jobs, settings_digest
+from nni_emodarts.benchmark import (
+    Cell,
+    Method,
+    Plan,
+    benchmark,
+    cells,
+    compare,
+    computing,
+    flops,
+    jobs,
+    settings_digest,
+)
 from nni_emodarts.benchmark.cells import settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import CellError, ConfigError, OverlapError, RunFolderError
-from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.summaries import BenchmarkSummary
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
 from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 from nni_emodarts.models.space import build_model
 from nni_emodarts.models.space.draws import draw_architectures
+from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.one_shot import train as one_shot
 
 
-def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, dict[str, Any]]) -> None:
+def test_a_summary_is_that_of_the_pooled_predictions(compared: tuple[Path, BenchmarkSummary]) -> None:
     folder, summary = compared
-    assert json.loads((folder / "out" / "small.json").read_text()) == summary
-    for method in summary["methods"]:
-        files = sorted((folder / "runs" / method["name"]).glob("*/fold_*/seed_1/predictions.csv"))
+    assert json.loads((folder / "out" / "small.json").read_text()) == summary.to_data()
+    for method in summary.methods:
+        files = sorted((folder / "runs" / method.name).glob("*/fold_*/seed_1/predictions.csv"))
         table = pd.concat([pd.read_csv(file, dtype=str) for file in files])
         assert len(files) == 2
-        assert len(table) == method["utterances"] == 16
+        assert len(table) == method.utterances == 16
         recall = recall_score(table["emotion"], table["predicted"], average="macro", zero_division=0)
-        assert method["uar_mean"] == pytest.approx(recall)
-        low, high = method["uar_interval"]
+        assert method.uar_mean == pytest.approx(recall)
+        low, high = method.uar_interval
         assert low <= recall <= high
-        assert method["speakers"] == 2
-        assert method["uar_std"] is None
-        assert method["cpu_seconds"] > method["search_cpu_seconds"] >= 0
-    assert [found["method"] for found in summary["comparisons"]] == ["cnn_lstm"], "darts is the reference"
-    ours, other = summary["methods"]
-    assert other["uar_mean"] - ours["uar_mean"] == pytest.approx(summary["comparisons"][0]["difference"])
-    assert ours["search_cpu_seconds"] > 0 == other["search_cpu_seconds"]
+        assert method.speakers == 2
+        assert method.uar_std is None
+        assert method.cpu_seconds > method.search_cpu_seconds >= 0
+    assert [found.method for found in summary.comparisons] == ["cnn_lstm"], "darts is the reference"
+    ours, other = summary.methods
+    assert other.uar_mean - ours.uar_mean == pytest.approx(summary.comparisons[0].difference)
+    assert ours.search_cpu_seconds > 0 == other.search_cpu_seconds
 
 
-def test_the_search_of_a_cell_never_saw_its_test_speakers(compared: tuple[Path, dict[str, Any]]) -> None:
-    for file in (compared[0] / "out" / "cells" / "small").glob("darts-*.json"):
-        cell = read_cell(file)
-        assert not set(cell["speakers"]) & set(cell["architecture"]["origin"]["speakers"])
+def test_the_search_of_a_cell_never_saw_its_test_speakers(compared: tuple[Path, BenchmarkSummary]) -> None:
+    for fold in (0, 1):
+        cell = cell_in(compared[0] / "out", "darts", fold)
+        assert cell.architecture is not None
+        assert not set(cell.speakers) & set(cell.architecture["origin"]["speakers"])
 
 
 def test_finished_cells_are_kept_and_missing_ones_computed(
-    compared: tuple[Path, dict[str, Any]],
+    compared: tuple[Path, BenchmarkSummary],
     config: ExperimentConfig,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     summary = compared[1]
     folder = shutil.copytree(compared[0], tmp_path / "copy")
-    lost = Cell(Method("cnn_lstm"), 1, 1).file(folder / "out" / "cells" / "small")
-    lost.unlink()
+    assert len(table_at(folder / "out").drop([CellKey("cnn_lstm", 1, 1)])) == 1
     computed = []
     compute = jobs.compute_cell
     monkeypatch.setattr(
         jobs, "compute_cell", lambda task, *words: computed.append((words[0], task.fold.index)) or compute(task, *words)
     )
-    again = compare(
-        "small", config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], folder / "out", folder / "runs"
-    )
+    plan = Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1])
+    again = compare("small", plan, folder / "out", folder / "runs")
     assert computed == [(Method("cnn_lstm"), 1)]
-    assert [method["uar_mean"] for method in again["methods"]] == [method["uar_mean"] for method in summary["methods"]]
+    assert [method.uar_mean for method in again.methods] == [method.uar_mean for method in summary.methods]
 
 
 def test_flops_are_those_of_one_second_also_of_cells_that_say_nothing_of_them(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path
 ) -> None:
     folder, summary = compared
-    cell = read_cell(folder / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
-    drawn = Architecture.from_dict(cell["architecture"])
-    assert cell["flops"] == architecture_cost(drawn, "flops", frames_per_second(config.features))
-    figures = {method["name"]: method["flops"] for method in summary["methods"]}
+    cell = cell_in(folder / "out", "darts")
+    drawn = Architecture.from_dict(cell.architecture)
+    assert cell.flops == architecture_cost(drawn, "flops", frames_per_second(config.features))
+    figures = {method.name: method.flops for method in summary.methods}
     network = CnnLstm(4, config.features.input_shape)
     assert figures["cnn_lstm"] == count_flops(network, config.features.input_shape, 51), "51 frames of 20 ms"
-    for file in (folder / "out" / "cells" / "small").glob("*.json"):
-        old = {key: value for key, value in read_cell(file).items() if key != "flops"}
-        (tmp_path / file.name).write_text(json.dumps(old))
-    again = benchmark(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1], tmp_path, tmp_path)
-    assert {method["name"]: method["flops"] for method in again} == figures
+    old = table_at(tmp_path)
+    for each in table_at(folder / "out").read().cells.values():
+        data = {key: value for key, value in each.to_data().items() if key != "flops"}
+        old.append(FinishedCell.from_data(data))
+    again = benchmark(Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1]), old, tmp_path)
+    assert {method.name: method.flops for method in again} == figures
 
 
 def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig
 ) -> None:
-    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
-    more = flops.cell_flops(config, {**cell, "classes": [*cell["classes"], "calm"]})
-    network = build_model(Architecture.from_dict(cell["architecture"]), num_classes=5)
-    assert more == count_flops(network, config.features.input_shape, 51) > cell["flops"]
+    cell = cell_in(compared[0] / "out", "darts")
+    more = flops.cell_flops(config, cell.model_copy(update={"classes": [*cell.classes, "calm"]}))
+    network = build_model(Architecture.from_dict(cell.architecture), num_classes=5)
+    assert more == count_flops(network, config.features.input_shape, 51) > cell.flops
 
 
 def test_hand_designed_networks_are_trained_side_by_side(config: ExperimentConfig, tmp_path: Path) -> None:
@@ -113,19 +127,19 @@ def test_hand_designed_networks_are_trained_side_by_side(config: ExperimentConfi
     methods = [Method(name) for name in ("cnn", "rnn", "lstm", "cnn_lstm_attention")]
     told: list[str] = []
     found = benchmark(
-        config, methods, [0], [1], tmp_path / "cells", tmp_path / "runs", workers=2,
-        tell=lambda number, count, figures: told.append(f"{number} of {count}: {figures['method']}"),
+        Plan(config, methods, [0], [1]), table_at(tmp_path), tmp_path / "runs", workers=2,
+        tell=lambda number, count, figures: told.append(f"{number} of {count}: {figures.method}"),
     )  # fmt: skip
     assert [line.split(":")[0] for line in told] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
     assert {line.split(": ")[1] for line in told} == {method.name for method in methods}
     for method, summary in zip(methods, found, strict=True):
-        cell = read_cell(Cell(method, 0, 1).file(tmp_path / "cells"))
-        assert cell["environment"]["threads"] == threads_each(2)
+        cell = cell_in(tmp_path, method.name)
+        assert cell.environment["threads"] == threads_each(2)
         (weights,) = (tmp_path / "runs" / method.name).rglob("weights.safetensors")
         network = build_baseline(Baseline(method.name), 4, config.features.input_shape)
         network.load_state_dict(load_file(weights))
-        assert summary["parameters"] == cell["parameters"] == sum(part.numel() for part in network.parameters())
-        assert summary["flops"] == count_flops(network, config.features.input_shape, 51)
+        assert summary.parameters == cell.parameters == sum(part.numel() for part in network.parameters())
+        assert summary.flops == count_flops(network, config.features.input_shape, 51)
 
 
 def test_a_hand_designed_network_has_the_dropout_and_the_speakers_of_the_others(
@@ -154,23 +168,93 @@ def test_a_hand_designed_network_has_the_dropout_and_the_speakers_of_the_others(
 
 
 def test_cells_of_other_settings_are_refused(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path
 ) -> None:
     data = config.model_dump(mode="json")
     data["retrain"]["label_smoothing"] = 0.3
     changed = ExperimentConfig.model_validate(data)
-    cells = compared[0] / "out" / "cells" / "small"
-    with pytest.raises(RunFolderError, match="other settings"):
-        benchmark(changed, [Method("cnn_lstm")], [0], [1], cells, tmp_path)
-    (tmp_path / "cnn_lstm-fold_00-seed_1.json").write_text("[]")
-    with pytest.raises(RunFolderError, match="no cell"):
-        benchmark(config, [Method("cnn_lstm")], [0], [1], tmp_path, tmp_path)
+    table = table_at(compared[0] / "out")
+    place = table.read().places[CellKey("cnn_lstm", 0, 1)]
+    told = (
+        rf"small\.jsonl, line {place.line} \(cnn_lstm, fold 0, seed 1\) was computed with other settings .* that line"
+    )
+    with pytest.raises(RunFolderError, match=told):
+        benchmark(Plan(changed, [Method("cnn_lstm")], [0], [1]), table, tmp_path)
+
+
+def test_a_line_that_holds_no_cell_is_named_and_its_cell_computed_again(
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(compared[0], tmp_path / "copy"))
+    table = table_at(folder / "out")
+    lines = table.file.read_bytes().splitlines(keepends=True)
+    table.file.write_bytes(b"".join([lines[0], b"{}\n", *lines[1:3], lines[3][:-90]]))
+    computed: list[CellKey] = []
+
+    def compute(task: FoldTask, method: Method, *more: Any) -> FinishedCell:
+        computed.append(CellKey(method.name, task.fold.index, task.seed))
+        return make_up_cell(task, method, *more)
+
+    monkeypatch.setattr(jobs, "compute_cell", compute)
+    notes: list[str] = []
+    plan = Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1])
+    benchmark(plan, table, folder / "runs", note=notes.append)
+    cut = json.loads(lines[3])
+    assert computed == [CellKey(cut["method"], cut["fold"], cut["seed"])]
+    assert [note.split(" ", 4)[:4] for note in notes] == [
+        [f"{table.file},", "line", "2", "is"],
+        [f"{table.file},", "line", "5", "was"],
+    ]
+    assert all(note.endswith("the cell counts as missing") for note in notes)
+    assert f'"method":"{cut["method"]}"' in notes[1], "how it began"
+    assert table.file.read_bytes().splitlines()[:4] == [line.rstrip() for line in (lines[0], b"{}", *lines[1:3])]
+    assert len(table.read().cells) == 4
+
+
+def test_cells_that_were_kept_as_files_are_taken_over(
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, notes = table_at(tmp_path), []
+    table.folder.mkdir(parents=True)
+    for cell in table_at(compared[0] / "out").read().cells.values():
+        name = f"{cell.method}-fold_{cell.fold:02d}-seed_{cell.seed}.json"
+        (table.folder / name).write_text(json.dumps(cell.to_data(), indent=1) + "\n")
+    monkeypatch.setattr(jobs, "compute_cell", None)  # nothing may be computed
+    plan = Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1])
+    summary = compare("small", plan, tmp_path, tmp_path / "runs", note=notes.append)
+    assert summary == compared[1]
+    assert notes == [f"4 cells that were files of their own are lines of {table.file} now"]
+    assert not table.folder.exists()
+    assert len(table.file.read_bytes().splitlines()) == 4
+
+
+def test_what_another_command_has_finished_meanwhile_stays(
+    config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table, notes = table_at(tmp_path), []
+
+    def overtaken(*words: Any, **more: Any) -> FinishedCell:
+        cell = make_up_cell(*words, **more)
+        table.append(cell.model_copy(update={"seconds": 1.0, **other}))
+        return cell
+
+    monkeypatch.setattr(jobs, "compute_cell", overtaken)
+    plan = Plan(config, [Method("cnn")], [0], [1])
+    other: dict[str, str] = {}
+    benchmark(plan, table, tmp_path / "runs", note=notes.append)
+    assert cell_in(tmp_path, "cnn").seconds == 1.0
+    assert notes == ["cnn, fold 0, seed 1 was finished by another command meanwhile, whose figures stay"]
+    other = {"settings": "others"}
+    with pytest.raises(
+        RunFolderError, match="holds cnn, fold 0, seed 2 by now, of another command with other settings"
+    ):
+        benchmark(Plan(config, [Method("cnn")], [0], [2]), table, tmp_path / "runs")
 
 
 def test_a_method_is_named_once(config: ExperimentConfig, tmp_path: Path) -> None:
     methods = [Method("cnn"), Method("cnn_lstm"), Method("cnn")]
     with pytest.raises(ConfigError, match="methods name cnn twice"):
-        compare("small", config, methods, [0], [1], tmp_path / "out", tmp_path / "runs")
+        compare("small", Plan(config, methods, [0], [1]), tmp_path / "out", tmp_path / "runs")
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
@@ -178,25 +262,24 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
 ) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(RunFolderError, match="is a file"):
-        benchmark(config, [Method("cnn")], [0], [1], tmp_path / "cells", tmp_path / "file")
+        benchmark(Plan(config, [Method("cnn")], [0], [1]), table_at(tmp_path), tmp_path / "file")
     with pytest.raises(RunFolderError, match="file/cells"):
-        benchmark(config, [Method("cnn")], [0], [1], tmp_path / "file" / "cells", tmp_path / "runs")
+        benchmark(Plan(config, [Method("cnn")], [0], [1]), table_at(tmp_path / "file"), tmp_path / "runs")
 
 
 def test_cells_of_other_recordings_are_not_mixed(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path
 ) -> None:
-    cells = Path(shutil.copytree(compared[0] / "out" / "cells" / "small", tmp_path / "cells"))
-    old = cells / "darts-fold_00-seed_1.json"
-    old.write_text(json.dumps({**read_cell(old), "recordings": "others"}))
+    folder = Path(shutil.copytree(compared[0] / "out", tmp_path / "out"))
+    table = table_at(folder)
+    put(table, cell_in(folder, "darts"), recordings="others")
     both = [Method("darts"), Method("cnn_lstm")]
     with pytest.raises(RunFolderError, match="computed from other recordings"):
-        benchmark(config, both, [0, 1], [1], cells, tmp_path / "runs")
-    for file in cells.glob("*fold_01*"):
-        file.unlink()
-    with pytest.raises(RunFolderError, match=r"darts-fold_00-seed_1\.json was computed from other recordings"):
-        benchmark(config, [Method("darts")], [0, 1], [1], cells, tmp_path / "runs")
-    assert not list(cells.glob("*fold_01*"))
+        benchmark(Plan(config, both, [0, 1], [1]), table, tmp_path / "runs")
+    table.drop([key for key in table.read().cells if key.fold == 1])
+    with pytest.raises(RunFolderError, match=r"\(darts, fold 0, seed 1\) was computed from other recordings"):
+        benchmark(Plan(config, [Method("darts")], [0, 1], [1]), table, tmp_path / "runs")
+    assert {key.fold for key in table.read().cells} == {0}
 
 
 def test_what_was_recorded_is_known_by_content(small_corpus: Corpus) -> None:
@@ -222,9 +305,8 @@ def test_a_search_goes_on_where_its_corpus_lies_now(
         data = config.model_dump(mode="json")
         data["search"]["epochs"] = 2
         data["data"] |= changed
-        benchmark(
-            ExperimentConfig.model_validate(data), [Method("darts")], [0], [1], tmp_path / "cells", tmp_path / "runs"
-        )
+        plan = Plan(ExperimentConfig.model_validate(data), [Method("darts")], [0], [1])
+        benchmark(plan, table_at(tmp_path), tmp_path / "runs")
 
     monkeypatch.setattr(one_shot.Recorder, "on_train_epoch_end", stop)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
@@ -239,25 +321,25 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     monkeypatch.setattr(jobs, "compute_cell", make_up_cell)
     monkeypatch.setattr(jobs, "budget_here", noted_budget)
     monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
-    methods = [Method("darts"), Method("random_search"), Method("cnn")]
-    cells = tmp_path / "cells"
+    plan = Plan(config, [Method("darts"), Method("random_search"), Method("cnn")], [0, 1], [1])
+    table = table_at(tmp_path)
     with pytest.raises(CellError) as told:
-        benchmark(config, methods, [0, 1], [1], cells, tmp_path / "runs")
+        benchmark(plan, table, tmp_path / "runs")
     assert str(told.value).splitlines() == [
         "2 of 6 cells failed, the others are finished:",
         "  darts, fold 1, seed 1: planted",
         "  random_search, fold 1, seed 1: the search that sets its budget failed",
     ]
-    assert len(list(cells.glob("*.json"))) == 4
+    assert len(table.read().cells) == 4
     monkeypatch.setattr("made_up_cells.FAILING", set())
-    benchmark(config, methods, [0, 1], [1], cells, tmp_path / "runs")
-    assert len(list(cells.glob("*.json"))) == 6
+    benchmark(plan, table, tmp_path / "runs")
+    assert len(table.read().cells) == 6
 
 
 def test_a_process_that_dies_is_told(config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "_compute_job", die)
     with pytest.raises(ConfigError, match="one of 2 processes died"):
-        benchmark(config, [Method("cnn")], [0, 1], [1], tmp_path / "cells", tmp_path / "runs", workers=2)
+        benchmark(Plan(config, [Method("cnn")], [0, 1], [1]), table_at(tmp_path), tmp_path / "runs", workers=2)
 
 
 def die(*words: Any) -> None:
@@ -296,16 +378,15 @@ def test_a_digest_covers_how_networks_are_trained(config: ExperimentConfig, monk
 
 
 def test_an_architecture_is_carried_to_people_that_its_search_did_not_see(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig, tmp_path: Path
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path
 ) -> None:
-    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
     file = tmp_path / "architecture.json"
-    file.write_text(json.dumps(cell["architecture"]))
+    file.write_text(json.dumps(cell_in(compared[0] / "out", "darts").architecture))
     carried = Method("carried", str(file))
-    summary = benchmark(config, [carried], [0], [1], tmp_path / "cells", tmp_path / "runs")
-    assert summary[0]["search_cpu_seconds"] == 0
+    (summary,) = benchmark(Plan(config, [carried], [0], [1]), table_at(tmp_path), tmp_path / "runs")
+    assert summary.search_cpu_seconds == 0
     with pytest.raises(OverlapError):
-        benchmark(config, [carried], [1], [1], tmp_path / "cells", tmp_path / "runs")
+        benchmark(Plan(config, [carried], [1], [1]), table_at(tmp_path), tmp_path / "runs")
 
 
 def test_an_unknown_method_is_refused() -> None:
@@ -322,21 +403,21 @@ def test_a_strategy_gets_its_own_options(config: ExperimentConfig) -> None:
 
 
 def test_random_sampling_retrains_an_even_draw_of_each_fold_and_seed(config: ExperimentConfig, tmp_path: Path) -> None:
-    cells = tmp_path / "cells"
-    (summary,) = benchmark(config, [Method("random_sampling")], [0, 1], [1], cells, tmp_path / "runs")
-    drawn = [Architecture.from_dict(read_cell(file)["architecture"]) for file in sorted(cells.glob("*.json"))]
-    assert summary["search_cpu_seconds"] == 0 < summary["cpu_seconds"]
+    plan = Plan(config, [Method("random_sampling")], [0, 1], [1])
+    (summary,) = benchmark(plan, table_at(tmp_path), tmp_path / "runs")
+    drawn = [Architecture.from_dict(cell_in(tmp_path, "random_sampling", fold).architecture) for fold in (0, 1)]
+    assert summary.search_cpu_seconds == 0 < summary.cpu_seconds
     assert len({made.id for made in drawn}) == 2
-    assert "none" not in summary["operations"]
+    assert "none" not in summary.operations
     for fold, made in enumerate(drawn):
         again = next(draw_architectures(config.space, 4, config.features.input_shape, [1, fold], {}))
         assert made.id == again.id
 
 
 def test_flops_of_a_widened_network_are_those_of_what_was_trained(
-    compared: tuple[Path, dict[str, Any]], config: ExperimentConfig
+    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig
 ) -> None:
-    cell = read_cell(compared[0] / "out" / "cells" / "small" / "darts-fold_00-seed_1.json")
+    cell = cell_in(compared[0] / "out", "darts")
     data = config.model_dump(mode="json")
     data["retrain"]["width"] = 2.0
-    assert flops.cell_flops(ExperimentConfig.model_validate(data), cell) > 2 * cell["flops"]
+    assert flops.cell_flops(ExperimentConfig.model_validate(data), cell) > 2 * cell.flops

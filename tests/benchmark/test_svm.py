@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from finished_cells import cell_in
 from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
-from nni_emodarts.benchmark import Cell, Method, compare, settings_digest
+from nni_emodarts.benchmark import Method, Plan, compare, settings_digest
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import functionals, read_audio
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.metrics.summaries import read_cell
+from nni_emodarts.metrics.summaries import BenchmarkSummary
 from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 
@@ -48,43 +49,44 @@ def no_smile() -> Any:
 @pytest.fixture(scope="module")
 def compared(
     fast_config: ExperimentConfig, no_smile: None, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Any]]:
+) -> tuple[Path, BenchmarkSummary]:
     folder = tmp_path_factory.mktemp("svm")
-    methods = [Method("egemaps_svm"), Method("compare_svm")]
-    return folder, compare("small", fast_config, methods, range(6), [1, 2], folder / "out", folder / "runs")
+    plan = Plan(fast_config, [Method("egemaps_svm"), Method("compare_svm")], range(6), [1, 2])
+    return folder, compare("small", plan, folder / "out", folder / "runs")
 
 
-def test_a_cell_is_like_any_other(compared: tuple[Path, dict[str, Any]], small_corpus: Corpus) -> None:
+def test_a_cell_is_like_any_other(compared: tuple[Path, BenchmarkSummary], small_corpus: Corpus) -> None:
     folder, summary = compared
-    assert json.loads((folder / "out" / "small.json").read_text()) == summary
-    for method in summary["methods"]:
-        assert method["utterances"] == len(small_corpus.manifest)
-        assert method["speakers"] == 6
-        assert method["uar_std"] == 0, "nothing is random"
-        assert method["search_cpu_seconds"] == 0
-        assert 0 <= method["val_uar"] <= 1
-        files = sorted((folder / "runs" / method["name"]).glob("*/fold_*/seed_1/predictions.csv"))
+    assert json.loads((folder / "out" / "small.json").read_text()) == summary.to_data()
+    for method in summary.methods:
+        assert method.utterances == len(small_corpus.manifest)
+        assert method.speakers == 6
+        assert method.uar_std == 0, "nothing is random"
+        assert method.search_cpu_seconds == 0
+        assert method.val_uar is not None
+        assert 0 <= method.val_uar <= 1
+        files = sorted((folder / "runs" / method.name).glob("*/fold_*/seed_1/predictions.csv"))
         table = pd.concat([pd.read_csv(file, dtype=str) for file in files])
         recall = recall_score(table["emotion"], table["predicted"], average="macro", zero_division=0)
-        assert method["uar_mean"] == pytest.approx(recall)
-    cell = read_cell(Cell(Method("egemaps_svm"), 3, 2).file(folder / "out" / "cells" / "small"))
-    assert list(cell["speakers"]) == small_corpus.speakers(small_corpus.fold(3).test)
-    assert cell["parameters"] == 6 * (88 + 1), "a weight a feature and an offset for each of 6 pairs of 4 classes"
+        assert method.uar_mean == pytest.approx(recall)
+    cell = cell_in(folder / "out", "egemaps_svm", 3, 2)
+    assert list(cell.speakers) == small_corpus.speakers(small_corpus.fold(3).test)
+    assert cell.parameters == 6 * (88 + 1), "a weight a feature and an offset for each of 6 pairs of 4 classes"
 
 
-def test_comparisons_are_with_the_last(compared: tuple[Path, dict[str, Any]]) -> None:
+def test_comparisons_are_with_the_last(compared: tuple[Path, BenchmarkSummary]) -> None:
     summary = compared[1]
-    (found,) = summary["comparisons"]
-    first, last = (method["uar_mean"] for method in summary["methods"])
-    assert (found["method"], found["reference"]) == ("egemaps_svm", "compare_svm")
-    assert found["difference"] == pytest.approx(first - last)
-    assert found["exact"]
-    assert 2 / 2**6 <= found["p"] == found["p_holm"] <= 1
-    assert found["interval"][0] <= found["difference"] <= found["interval"][1]
+    (found,) = summary.comparisons
+    first, last = (method.uar_mean for method in summary.methods)
+    assert (found.method, found.reference) == ("egemaps_svm", "compare_svm")
+    assert found.difference == pytest.approx(first - last)
+    assert found.exact
+    assert 2 / 2**6 <= found.p == found.p_holm <= 1
+    assert found.interval[0] <= found.difference <= found.interval[1]
 
 
 def test_predictions_are_those_of_train_and_validation_speakers(
-    compared: tuple[Path, dict[str, Any]], small_corpus: Corpus
+    compared: tuple[Path, BenchmarkSummary], small_corpus: Corpus
 ) -> None:
     """By hand: mean and deviation of the speakers learnt from, a machine on them, the test speaker's predictions."""
     smile, labels, fold = Smile("eGeMAPSv02"), small_corpus.manifest.labels, small_corpus.fold(2)
@@ -146,7 +148,7 @@ def test_a_digest_covers_what_matters_to_a_machine(fast_config: ExperimentConfig
 def test_a_reference_must_be_among_the_methods(fast_config: ExperimentConfig, tmp_path: Path) -> None:
     methods = [Method("egemaps_svm"), Method("compare_svm")]
     with pytest.raises(ConfigError, match="'darts' is not among the methods"):
-        compare("small", fast_config, methods, [0], [1], tmp_path, tmp_path, reference="darts")
+        compare("small", Plan(fast_config, methods, [0], [1]), tmp_path, tmp_path, reference="darts")
 
 
 def test_a_missing_extra_stops_before_anything_is_computed(
@@ -156,6 +158,7 @@ def test_a_missing_extra_stops_before_anything_is_computed(
         raise functionals.PackageNotFoundError(name)
 
     monkeypatch.setattr(functionals, "version", absent)
+    plan = Plan(fast_config, [Method("compare_svm")], [0], [1])
     with pytest.raises(ConfigError, match=r"nni_emodarts\[opensmile\]"):
-        compare("small", fast_config, [Method("compare_svm")], [0], [1], tmp_path / "out", tmp_path / "runs")
+        compare("small", plan, tmp_path / "out", tmp_path / "runs")
     assert not any((tmp_path / "runs").iterdir())

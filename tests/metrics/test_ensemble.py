@@ -1,12 +1,12 @@
 """Several seeds that answer together, against the mean of their tables."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
+from finished_cells import finished
 from sklearn.metrics import recall_score
 
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.ensemble import joint_confusions, pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions, uar_of_confusion
 
@@ -26,8 +26,8 @@ def predicted(seed: int, speakers: str, utterances: int = 40) -> pd.DataFrame:
     return table
 
 
-def cell(fold: int, seed: int, table: pd.DataFrame) -> dict[str, Any]:
-    return {"fold": fold, "seed": seed, "answers": pack_answers(table, CLASSES)}
+def cell(fold: int, seed: int, table: pd.DataFrame) -> FinishedCell:
+    return finished(fold, seed, answers=pack_answers(table, CLASSES))
 
 
 def test_the_mean_of_the_probabilities_decides() -> None:
@@ -63,3 +63,5 @@ def test_seeds_of_other_utterances_are_refused() -> None:
     second["emotion"] = second["emotion"].map(dict(zip(CLASSES, [*CLASSES[1:], CLASSES[0]], strict=True)))
     with pytest.raises(ValueError, match="other utterances"):
         joint_confusions([cell(0, 1, first), cell(0, 2, second)])
+    with pytest.raises(ValueError, match="fold 0, seed 3 does not say what was answered"):
+        joint_confusions([cell(0, 1, first), finished(0, 3)])

@@ -8,8 +8,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from finished_cells import cell_in, table_at
 
 from nni_emodarts.errors import ManifestError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -17,6 +19,7 @@ from nni_emodarts.report.drawings.charts import draw_training
 from nni_emodarts.report.page import render, report
 from nni_emodarts.report.runs import read_runs
 from nni_emodarts.report.utterances import _rank, most_confused
+from nni_emodarts.runtime.cell_table import CellKey
 
 Run = Callable[..., tuple[int, str]]
 ROOT = Path(__file__).parents[2]
@@ -192,12 +195,31 @@ def test_only_what_a_benchmark_sums_up_is_read(tmp_path: Path) -> None:
     """Cells of a seed that is not finished lie beside the others while it runs."""
     source = ROOT / "docs" / "results"
     shutil.copy(source / "emodb4-loso.json", tmp_path)
-    cells = Path(shutil.copytree(source / "cells" / "emodb4-loso", tmp_path / "cells" / "emodb4-loso"))
-    first = json.loads((cells / "compare_svm-fold_00-seed_1.json").read_text())
-    (cells / "compare_svm-fold_00-seed_9.json").write_text(json.dumps({**first, "seed": 9}))
+    shutil.copytree(source / "cells", tmp_path / "cells")
+    table = table_at(tmp_path, "emodb4-loso")
+    table.append(cell_in(tmp_path, "compare_svm", name="emodb4-loso").model_copy(update={"seed": 9}))
     by_name = {run.name: run for run in read_runs([str(tmp_path / "emodb4-loso.json")])}
     assert by_name["compare_svm"].seeds == [1]
     assert by_name["compare_svm"].stacked is not None
+    table.drop([CellKey("compare_svm", 3, 1)])
+    assert len(read_runs([str(tmp_path / "emodb4-loso.json")])) == len(by_name)
+    table.file.write_bytes(table.file.read_bytes()[:-100])
+    with pytest.raises(RunFolderError, match=r"cells of compare_svm are not in .*emodb4-loso\.jsonl; .* was cut off"):
+        read_runs([str(tmp_path / "emodb4-loso.json")])
+
+
+def test_a_benchmark_whose_cells_were_kept_as_files_is_read(tmp_path: Path) -> None:
+    source = ROOT / "docs" / "results"
+    shutil.copy(source / "ravdess-6fold.json", tmp_path)
+    folder = tmp_path / "cells" / "ravdess-6fold"
+    folder.mkdir(parents=True)
+    for key, cell in table_at(source, "ravdess-6fold").read().cells.items():
+        name = f"{key.method}-fold_{key.fold:02d}-seed_{key.seed}.json"
+        (folder / name).write_text(json.dumps(cell.to_data(), indent=1))
+    now, then = (read_runs([str(place / "ravdess-6fold.json")]) for place in (source, tmp_path))
+    assert [run.name for run in now] == [run.name for run in then]
+    assert all(np.array_equal(one.stacked, other.stacked) for one, other in zip(now, then, strict=True))
+    assert len(list(folder.iterdir())) == 102, "a report changes nothing"
 
 
 def test_a_figure_that_an_epoch_lacks(search_run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from nni_emodarts.metrics.notation import figure_text
 from nni_emodarts.report.drawings.canvas import new_figure, style
 from nni_emodarts.report.drawings.families import CLASS_COLORS, INK, QUIET
 
@@ -67,7 +68,7 @@ def _mark(axes: Axes, y: float, value: float, interval: Interval | None, number:
     if interval is not None and not np.isnan(interval[0]):
         axes.plot(interval, [y, y], color=color, lw=2, solid_capstyle="round", alpha=0.6)
     axes.plot([value], [y], mark, color=color, ms=6.5, label=label)
-    axes.annotate(f"{value:.3f}", (value, y), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=7.5,
+    axes.annotate(figure_text(value), (value, y), xytext=(0, 5), textcoords="offset points", ha="center", fontsize=7.5,
                   color=QUIET)  # fmt: skip
 
 

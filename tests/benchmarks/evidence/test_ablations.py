@@ -3,17 +3,19 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_cells import cell_in, table_at
 from made_up_cells import make_up_cell, noted_budget
 
 from benchmarks.evidence import ablations
 from benchmarks.evidence.ablation_table import GROUPS, PARTS, VARIANTS, variants
-from benchmarks.evidence.evidence import Corpus, main_table
+from benchmarks.evidence.evidence import Corpus, Places, look_up, main_table
 from benchmarks.pages import results_document
-from nni_emodarts.benchmark import Cell, Method, benchmark, jobs
+from nni_emodarts.benchmark import Cell, Method, Plan, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.errors import CellError, RunFolderError
@@ -98,9 +100,9 @@ def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     assert [row["method"] for row in second["whole"]["hand_designed"]] == list(BASELINES)
     beside = {row["method"]: row["difference"] for row in second["comparisons"]}
     assert all(row["difference"] == beside[row["method"]] for row in second["whole"]["hand_designed"]), "all folds"
-    cells = folder / "docs" / "results" / "cells"
-    assert len(list((cells / "emodb4-loso").glob("darts-*.json"))) == 3, "as shipped: cells of the main table"
-    assert len(list((cells / "emodb4-loso").glob("rnn-*.json"))) == 3, "these, too"
+    main_cells = [key.method for key in table_at(folder / "docs" / "results", "emodb4-loso").read().cells]
+    assert main_cells.count("darts") == 3, "as shipped: cells of the main table"
+    assert main_cells.count("rnn") == 3, "these, too"
     page = (folder / "docs" / "RESULTS.md").read_text()
     assert "**folds 0, 1, 2 and seed 1 only**" in page
     assert "| `with_mixup` | " in page or "| `without_mixup` | " in page
@@ -110,10 +112,12 @@ def test_parts_of_the_recipe_retrain_the_architectures_that_were_found(
     computed: tuple[Path, list[dict[str, Any]]], data: Path
 ) -> None:
     folder, _ = computed
-    place = ablations.Ablations(CORPORA[0], data, folder / "docs" / "results", folder / "runs")
+    place = ablations.Ablations(CORPORA[0], Places(data, folder / "docs" / "results", folder / "runs"))
     (variant,) = (each for each in variants(place.shipped, ["recipe"]) if each.name.endswith("mixup"))
     jobs = place.jobs(variant)
-    shipped = [json.loads(job.cell.file(job.cells).read_text())["architecture"] for job in place.reference()]
+    found = look_up(place.reference(), place.manifest)
+    shipped = [each.figures.architecture for each in found if each.figures is not None]
+    assert len(shipped) == 3
     assert [json.loads(Path(str(job.cell.method.architecture)).read_text()) for job in jobs] == shipped
 
 
@@ -121,9 +125,10 @@ def test_what_another_seed_changes_stands_beside_the_ablations(
     computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(computed[0], tmp_path / "more"))
-    for file in (folder / "docs" / "results" / "cells" / "emodb4-loso").glob("darts-fold_*-seed_1.json"):
-        cell = {**json.loads(file.read_text()), "seed": 2}
-        file.with_name(file.name.replace("seed_1", "seed_2")).write_text(json.dumps(cell))
+    table = table_at(folder / "docs" / "results", "emodb4-loso")
+    for key, cell in table.read().cells.items():
+        if key.method == "darts":
+            table.append(cell.model_copy(update={"seed": 2}))
     found = run(data, folder, "--summarize")
     first = found["methods"][0]["uar_mean"]
     assert found["by_seed"]["darts"] == {"1": first, "2": first}
@@ -151,35 +156,40 @@ def test_what_a_changed_search_had_found_is_deleted_with_it(
     computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(computed[0], tmp_path / "changed"))
-    cells = folder / "docs" / "results" / "cells"
+    results = folder / "docs" / "results"
     changed = (
         Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny", ("search.epochs=3",)),
         CORPORA[1],
     )
-    assert list(cells.glob("emodb4-ablations/*mixup/*.json"))
-    assert list(cells.glob("*/darts_from_small-*.json"))
+    there = cells_there(results)
+    assert any("mixup" in variant for variant, _ in there)
+    assert any(method == "darts_from_small" for _, method in there)
     found = run(data, folder, "--summarize", "--discard-stale", "--groups", "scope", corpora=changed)
-    left = {file.relative_to(cells).parts[-2:] for file in cells.rglob("*.json")}
-    assert {name.partition("-")[0] for _, name in left} == {"cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention"}
+    assert {method for _, method in cells_there(results)} == {"cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention"}
     assert [row["name"] for row in found["methods"]] == ["cnn", "rnn", "lstm", "cnn_lstm", "cnn_lstm_attention"]
     run(data, folder, "--groups", "recipe,transfer", corpora=changed)
-    assert list(cells.glob("emodb4-ablations/*mixup/*.json"))
-    assert list(cells.glob("*/darts_from_small-*.json"))
+    assert cells_there(results) >= {each for each in there if "mixup" in each[0] or each[1] == "darts_from_small"}
+
+
+def cells_there(results: Path) -> set[tuple[str, str]]:
+    """Variant and method of all finished cells."""
+    lines = [line for file in (results / "cells").glob("*.jsonl") for line in file.read_text().splitlines()]
+    return {(data.get("variant", ""), data["method"]) for data in map(json.loads, lines)}
 
 
 def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     computed: tuple[Path, list[dict[str, Any]]], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(computed[0], tmp_path / "failing"))
-    cells = folder / "docs" / "results" / "cells" / "emodb4-ablations"
-    for file in cells.glob("scope_*/*.json"):
-        file.unlink()
+    table = table_at(folder / "docs" / "results", "emodb4-ablations")
+    scopes = [replace(table, variant=f"scope_{scope}") for scope in ("lstm", "rnn", "lstm_att", "rnn_att")]
+    assert sum(len(each.drop(each.read().cells)) for each in scopes) == 12
     monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
     with pytest.raises(
         CellError, match=r"scope_lstm: 1 of 1 cells failed:\n  darts, fold 1, seed 1: planted\nscope_rnn: "
     ):
         run(data, folder, "--groups", "scope")
-    assert len(list(cells.glob("scope_*/*.json"))) == 8
+    assert sum(len(each.read().cells) for each in scopes) == 8
 
 
 def test_transfer_goes_both_ways_where_the_searches_are_there(
@@ -193,9 +203,8 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
     assert first["missing"] == [
         {"method": "darts_from_other", "reason": "the search on ravdess-6fold, fold 0 and seed 1, is not finished yet"}
     ]
-    config = CORPORA[1].config(data)
-    methods = [Method("darts"), Method("random_sampling")]
-    benchmark(config, methods, [0, 1, 2], [1], results / "cells" / "ravdess-6fold", folder / "runs")
+    plan = Plan(CORPORA[1].config(data), [Method("darts"), Method("random_sampling")], [0, 1, 2], [1])
+    benchmark(plan, table_at(results, "ravdess-6fold"), folder / "runs")
     run(data, folder, "--groups", "transfer")
     second = read(folder, "transfer")
     assert [(row["name"], row["scored_on"]) for row in second["methods"]] == [
@@ -203,8 +212,9 @@ def test_transfer_goes_both_ways_where_the_searches_are_there(
         ("darts_from_other", "emodb4-loso"),
     ]
     assert second["missing"] == []
-    source = results / "cells" / "ravdess-6fold" / "darts-fold_00-seed_1.json"
-    assert second["methods"][1]["architecture"] == json.loads(source.read_text())["architecture"]["id"]
+    source = cell_in(results, "darts", name="ravdess-6fold").architecture
+    assert source is not None
+    assert second["methods"][1]["architecture"] == source["id"]
     assert "against_nested" in second["methods"][1]
     assert "against_random" not in second["methods"][1], "nothing was drawn there"
     assert {"against_nested", "against_random"} <= set(second["methods"][0])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_cells import table_at
 from made_up_cells import make_up_cell, noted_budget
 
 from benchmarks.evidence import results
@@ -15,19 +16,22 @@ from benchmarks.evidence.evidence import (
     CORPORA,
     METHODS,
     PLANNED,
+    Conditions,
     Corpus,
-    describe,
     finished_cells,
     jobs_of,
-    main_figures,
-    seeds_there,
+    sum_up,
 )
+from benchmarks.evidence.tables import AblationRow, AblationTable, MainTable, Missing
 from benchmarks.pages import main_section, results_document
 from benchmarks.pages.nas_checklist import CHECKLIST, Evidence
 from nni_emodarts.benchmark import Method, jobs
 from nni_emodarts.data.corpora.synthetic import make_corpus
+from nni_emodarts.metrics.comparisons import Comparison
+from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.report.drawings.canvas import svg
+from nni_emodarts.runtime.cell_table import CellKey
 
 TEXTS = re.compile(r"<!-- (.*) -->")
 """What is written in a drawing; how letters look may differ from version to version."""
@@ -89,7 +93,7 @@ def test_slices_add_up(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
 def test_one_hand_designed_network_is_planned_and_others_stand_where_they_are_whole(data: Path, tmp_path: Path) -> None:
     assert len(set(BASELINES) & set(PLANNED)) == 1
     run(data, tmp_path, "--methods", "cnn,rnn", "--seeds", "1")
-    (tmp_path / "docs/results/cells/emodb4-loso/rnn-fold_01-seed_1.json").unlink()
+    table_at(tmp_path / "docs" / "results", "emodb4-loso").drop([CellKey("rnn", 1, 1)])
     summary = run(data, tmp_path, "--methods", "")
     assert [method["name"] for method in summary["methods"]] == ["cnn"]
     assert not {"cnn", "rnn"} & {row["method"] for row in summary["missing"]}
@@ -134,30 +138,33 @@ def test_the_page_of_this_repository_is_made_of_its_figures(tmp_path: Path) -> N
 
 
 def test_a_chart_shows_every_method_at_its_figure_with_its_interval() -> None:
-    table = json.loads((Path(__file__).parents[3] / "docs" / "results" / "emodb4-loso.json").read_text())
+    file = Path(__file__).parents[3] / "docs" / "results" / "emodb4-loso.json"
+    table = MainTable.from_data(json.loads(file.read_text()))
     figure = main_section.draw_chart(table)
-    texts = [f"{method['uar_mean']:.3f}" for method in table["methods"]]
+    texts = [f"{method.uar_mean:.3f}" for method in table.methods]
     assert [text for text in TEXTS.findall(svg(figure)) if text in texts] == texts
     (axes,) = figure.axes
     stretches = [tuple(line.get_xdata()) for line in axes.lines]
-    for method in table["methods"]:
-        assert tuple(method["uar_interval"]) in stretches
+    for method in table.methods:
+        assert method.uar_interval in stretches
 
 
 @pytest.mark.parametrize("corpus", CORPORA, ids=lambda corpus: corpus.name)
 def test_published_figures_are_those_of_the_cells(corpus: Corpus) -> None:
     """And the cells are those of the presets as they are: a changed default would make the page a lie."""
     results = Path(__file__).parents[3] / "docs" / "results"
-    told = json.loads((results / f"{corpus.name}.json").read_text())
-    config, cells, held = corpus.config(Path("absent")), results / "cells" / corpus.name, {}
+    published = MainTable.from_data(json.loads((results / f"{corpus.name}.json").read_text()))
+    config, table, held = corpus.config(Path("absent")), table_at(results, corpus.name), {}
+    there = table.read()
+    assert there.damaged == []
     for method in map(Method, METHODS):
-        jobs = jobs_of(config, method, range(told["folds"]), seeds_there(cells, method), cells)
-        found, reason = finished_cells(jobs, told["manifest"]["digest"])
+        jobs = jobs_of(config, method, range(published.folds), there.seeds(method.name), table)
+        found, reason = finished_cells(jobs, published.manifest.digest)
         assert "other settings" not in reason
         if found:
             held[method.name] = found
-    figures = {**describe(config), **main_figures(corpus, held, config)}
-    assert rounded(figures) == rounded({name: told[name] for name in figures})
+    conditions = Conditions(corpus, config, published.manifest, published.folds)
+    assert rounded(sum_up(conditions, held, []).to_data()) == rounded(published.to_data())
 
 
 def rounded(data: Any) -> Any:
@@ -179,19 +186,19 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
 
     def answer(candidates: float, seeds: list[int]) -> str:
         methods = [
-            {"name": "darts", "seeds": [1, 2]},
-            {"name": "random_search", "seeds": seeds, "candidates": candidates},
+            MethodSummary.model_construct(name="darts", seeds=[1, 2]),
+            MethodSummary.model_construct(name="random_search", seeds=seeds, candidates=candidates),
         ]
-        return CHECKLIST[10].answer(Evidence([{"name": "emodb4-loso", "methods": methods}]))
+        return CHECKLIST[10].answer(Evidence([MainTable.model_construct(name="emodb4-loso", methods=methods)]))
 
-    ablations = {
-        "methods": [{"group": "reference"}, {"group": "scope"}],
-        "groups": {"scope": "Scopes"},
-        "folds": [0, 1],
-        "missing": [{"method": "mfcc", "reason": "not computed"}],
-    }
+    ablations = AblationTable.model_construct(
+        methods=[AblationRow.model_construct(group=group) for group in ("reference", "scope")],
+        groups={"scope": "Scopes"},
+        folds=[0, 1],
+        missing=[Missing(method="mfcc", reason="not computed")],
+    )
     assert CHECKLIST[7].answer(Evidence(ablations=ablations)).startswith("In part (1 more")
-    whole = CHECKLIST[7].answer(Evidence(ablations={**ablations, "missing": []}))
+    whole = CHECKLIST[7].answer(Evidence(ablations=ablations.model_copy(update={"missing": []})))
     assert whole.startswith("In part: 1 variants, on 2 folds"), "a few folds and one seed are not all"
 
     assert answer(12.5, [1]).startswith("Yes: 12.5 candidates")
@@ -212,15 +219,19 @@ def test_the_checklist_claims_nothing_that_is_not_computed() -> None:
 def test_a_difference_is_said_to_be_as_sure_as_it_is(
     p_holm: float, p_folds_holm: float, least: float, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = {"method": "cnn", "difference": -0.1, "p_holm": p_holm, "p_folds_holm": p_folds_holm, "seeds": [1, 2]}
+    row = Comparison.model_construct(
+        method="cnn", difference=-0.1, p_holm=p_holm, p_folds_holm=p_folds_holm, seeds=[1, 2]
+    )
     monkeypatch.setattr(results_document, "_least_p_folds", lambda table: least)
-    table = {"methods": [{"name": "cnn", "seeds": [1, 2]}, {"name": "darts", "seeds": [1, 2]}]}
-    told = results_document._standing(row, table)
-    assert told == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
-    for more in table["methods"]:
-        seeds, more["seeds"] = more["seeds"], [1, 2, 3]
-        assert "above `cnn` on seeds 1, 2, " in results_document._standing(row, table), "the table shows another figure"
-        more["seeds"] = seeds
+
+    def standing(seeds: list[int], seeds_of_darts: list[int]) -> str:
+        own = {"cnn": seeds, "darts": seeds_of_darts}
+        methods = [MethodSummary.model_construct(name=name, seeds=each) for name, each in own.items()]
+        return results_document._standing(row, MainTable.model_construct(methods=methods))
+
+    assert standing([1, 2], [1, 2]) == f"0.100 above `cnn`, {said} (adjusted p {p_holm:.4f})"
+    for more in ([1, 2, 3], [1, 2]), ([1, 2], [1, 2, 3]):
+        assert "above `cnn` on seeds 1, 2, " in standing(*more), "the table shows another figure"
 
 
 @pytest.mark.parametrize(
@@ -235,8 +246,12 @@ def test_what_is_scored_is_said_in_a_sentence(keep: str, refit: bool, said: str)
 
 
 def test_what_p_over_folds_can_be() -> None:
-    assert results_document._least_p_folds({"folds": 6, "comparisons": [{}] * 4}) == 0.125
-    assert results_document._least_p_folds({"folds": 10, "comparisons": [{}]}) == 2 / 2**10
+    def least(folds: int, comparisons: int) -> float:
+        rows = [Comparison.model_construct()] * comparisons
+        return results_document._least_p_folds(MainTable.model_construct(folds=folds, comparisons=rows))
+
+    assert least(6, 4) == 0.125
+    assert least(10, 1) == 2 / 2**10
 
 
 def test_a_verdict_is_not_read_without_its_caveat(sliced: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -275,26 +290,23 @@ def test_what_searched_networks_answer_is_shown(sliced: tuple[Path, list[dict[st
 
 
 def test_a_part_failed_where_leaving_it_out_costs_nothing() -> None:
-    ablations = {
-        "methods": [
-            {"name": "cnn", "group": "hand_designed"},
-            *({"name": name} for name in ("as_shipped", "without_a", "without_b", "with_c", "with_d")),
+    differences = {"without_a": 0.01, "without_b": -0.05, "with_c": -0.02, "with_d": 0.03, "cnn": -0.1}
+    groups = {"cnn": "hand_designed", "as_shipped": "reference"}
+    ablations = AblationTable.model_construct(
+        methods=[
+            AblationRow.model_construct(name=name, group=groups.get(name, "recipe"))
+            for name in ("as_shipped", *differences)
         ],
-        "comparisons": [
-            {"method": name, "reference": "as_shipped", "difference": difference}
-            for name, difference in (
-                ("without_a", 0.01),
-                ("without_b", -0.05),
-                ("with_c", -0.02),
-                ("with_d", 0.03),
-                ("cnn", -0.1),
-            )
+        comparisons=[
+            Comparison.model_construct(method=name, reference="as_shipped", difference=difference)
+            for name, difference in differences.items()
         ],
-    }
+        by_seed={},
+    )
     told = results_document._failures(Evidence(ablations=ablations))
     assert [name for name in ("without_a", "without_b", "with_c", "with_d") if name in told] == ["without_a", "with_c"]
     assert "cnn" not in told, "another method is no part"
-    ablations["by_seed"] = {"darts": {"1": 0.75, "2": 0.742}}
+    ablations = ablations.model_copy(update={"by_seed": {"darts": {"1": 0.75, "2": 0.742}}})
     told = results_document._failures(Evidence(ablations=ablations))
     assert "with_c" in told
     assert "without_a" not in told, "no more than another seed changes"
@@ -306,19 +318,37 @@ def test_cells_of_other_settings_leave_the_table_and_are_deleted_on_request(
     (tmp_path / "docs").mkdir()
     (sliced[0] / "docs" / "results").rename(tmp_path / "docs" / "results")
     changed = ("retrain.label_smoothing=0.3",)
-    cells = tmp_path / "docs" / "results" / "cells" / "emodb4-loso"
+    table = table_at(tmp_path / "docs" / "results", "emodb4-loso")
     try:
         summary = run(data, tmp_path, "--methods", "", settings=changed)
         assert summary["methods"] == []
         assert "6 of them there with other settings" in next(
             row["reason"] for row in summary["missing"] if row["method"] == "cnn_lstm"
         )
-        assert len(list(cells.glob("*.json"))) == 12
+        assert len(table.read().cells) == 12
         run(data, tmp_path, "--methods", "", "--discard-stale", settings=changed)
-        assert not list(cells.glob("*.json"))
-        assert "computed with other settings" in capsys.readouterr().err
+        assert not table.file.exists()
+        printed = capsys.readouterr().err
+        assert f"deleted {table.file}, line 1 (" in printed
+        assert printed.count("computed with other settings") == 12
     finally:
         (tmp_path / "docs" / "results").rename(sliced[0] / "docs" / "results")
+
+
+def test_lines_that_hold_no_cell_are_named_where_nothing_is_computed(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(data, tmp_path, "--methods", "cnn", "--seeds", "1")
+    table = table_at(tmp_path / "docs" / "results", "emodb4-loso")
+    text = table.file.read_bytes()[:-100]
+    table.file.write_bytes(text)
+    summary = run(data, tmp_path, "--methods", "")
+    assert f"{table.file}, line 3 was cut off" in capsys.readouterr().err
+    assert summary["methods"] == [], "the seed's folds are not all there"
+    assert table.file.read_bytes() == text, "nothing is written to it"
+    run(data, tmp_path, "--methods", "cnn", "--seeds", "1")
+    assert len(table.read().cells) == 3
+    assert table.read().damaged == []
 
 
 def test_svms_are_skipped_where_opensmile_is_missing(

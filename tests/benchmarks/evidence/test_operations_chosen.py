@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
+from finished_cells import finished
 
 from benchmarks.evidence.agreement import agreements
 from benchmarks.evidence.operations import count_operations, expected_shares, shares
 from nni_emodarts.config import load_config
+from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import build_model, random_architecture
 from nni_emodarts.models.space.mixed import SKIP
@@ -54,8 +56,8 @@ def test_kinds_are_shares_of_the_operations_that_may_be_of_them() -> None:
 
 
 def test_architectures_agree_on_the_edges_that_both_have() -> None:
-    def cell(fold: int, seed: int, **choices: Any) -> dict[str, Any]:
-        return {"fold": fold, "seed": seed, "architecture": {"choices": choices}}
+    def cell(fold: int, seed: int, **choices: Any) -> FinishedCell:
+        return finished(fold, seed, architecture={"choices": choices})
 
     cells = [
         cell(0, 1, normal_2=[0, 1], normal_2_0="a", normal_2_1="b"),

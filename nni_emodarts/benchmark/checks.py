@@ -1,0 +1,86 @@
+"""Whether finished cells may stand beside those that are to be computed."""
+
+from collections.abc import Sequence
+
+from nni_emodarts.benchmark.cells import Cell, settings_digest
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.runtime.cell_table import CellKey, Contents
+
+Held = Contents[FinishedCell]
+"""What a table holds."""
+
+
+def refuse_without_budget_source(wanted: Sequence[Cell], held: Held) -> None:
+    """Random search spends what another search did: that one is computed in the same run, or is finished already.
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    sources = _budget_sources(wanted)
+    lacking = [source for source in sources if source not in wanted and source.key not in held.cells]
+    if lacking:
+        source = lacking[0].method.name
+        spending = next(cell.method.name for cell in wanted if cell.budget_source == lacking[0])
+        raise ConfigError(
+            f"method {spending} spends what the search of {source} cost on the same fold and seed, but the cell of "
+            f"{lacking[0]} is missing ({len(lacking)} in all); add {source} to the methods"
+        )
+
+
+def refuse_other_settings(config: ExperimentConfig, wanted: Sequence[Cell], held: Held, manifest: str) -> None:
+    """Finished cells, also of the searches whose cost others spend, have these settings and this manifest.
+
+    Raises:
+        RunFolderError: one has not.
+    """
+    for cell in (*wanted, *_budget_sources(wanted)):
+        found = held.cells.get(cell.key)
+        if found is not None and found.settings != settings_digest(config, cell.method, manifest):
+            raise _refused(held, cell.key, "was computed with other settings or of another manifest", name_another=True)
+
+
+def refuse_other_cost(wanted: Sequence[Cell], held: Held) -> None:
+    """Random search that is finished was given the cost of the search whose cell is there.
+
+    Raises:
+        RunFolderError: it was given another.
+    """
+    for cell in wanted:
+        source, found = cell.budget_source, held.cells.get(cell.key)
+        if source is None or found is None:
+            continue
+        searched, given = held.cells.get(source.key), found.payer_cpu_seconds
+        cost = "unknown" if searched is None else searched.search_cpu_seconds
+        if given != cost:
+            what = f"was given the cost of a search of {given} CPU seconds, but that of {source} took {cost}"
+            raise _refused(held, cell.key, what)
+
+
+def refuse_other_recordings(wanted: Sequence[Cell], held: Held, found: str | None) -> None:
+    """All finished cells are of the same recordings: of those that are `found`, where any are to join them.
+
+    Cells that say nothing of their recordings are taken for what they are called.
+
+    Raises:
+        RunFolderError: some are of others.
+    """
+    there = {cell.key: held.cells[cell.key].recordings for cell in wanted if cell.key in held.cells}
+    known = {key: recordings for key, recordings in there.items() if recordings is not None}
+    expected = found or next(iter(known.values()), None)
+    odd = [key for key, recordings in known.items() if recordings != expected]
+    if odd:
+        what = f"was computed from other recordings ({len(odd)} in all): files were replaced, mended or skipped since"
+        raise _refused(held, odd[0], what, name_another=True)
+
+
+def _refused(held: Held, key: CellKey, what: str, name_another: bool = False) -> RunFolderError:
+    place = held.places[key]
+    instead = "name another folder, or " if name_another else ""
+    return RunFolderError(f"{place} ({key}) {what}; {instead}{place.remedy} to compute the cell again")
+
+
+def _budget_sources(wanted: Sequence[Cell]) -> list[Cell]:
+    """The cells whose cost others may spend."""
+    return [cell.budget_source for cell in wanted if cell.budget_source is not None]

@@ -1,0 +1,64 @@
+"""The figures of a finished cell: one method on one fold with one seed."""
+
+from typing import Any
+
+from nni_emodarts.metrics.record import Record
+
+Confusions = dict[str, list[list[int]]]
+"""Speaker -> confusion matrix (K, K), rows true, columns predicted."""
+Answers = dict[str, list[list[int | float]]]
+"""Speaker -> for each utterance the number of its true class, then the probability of each class."""
+
+
+class FinishedCell(Record):
+    """What a benchmark keeps of a cell: all that pooling, intervals and tests need.
+
+    Attributes:
+        method: name of the method.
+        fold: number of the fold.
+        seed: the seed.
+        settings: digest of the settings that decided the figures.
+        recordings: digest of the recordings; None of a cell that says nothing of them.
+        val_uar: validation UAR; None where validation decided nothing.
+        test_uar: UAR of the test part.
+        test_wa: its accuracy.
+        best_epoch: the epoch that is scored; None of an SVM.
+        parameters: of the network.
+        classes: names of the classes.
+        speakers: a confusion matrix of each test speaker.
+        seconds: that the search and the training lasted.
+        cpu_seconds: processor seconds of both.
+        search_cpu_seconds: those of the search.
+        environment: versions and hardware.
+        answers: what the network answered to each test utterance; None of an SVM.
+        architecture: the searched, drawn or carried architecture; None of hand-designed networks and SVMs.
+        search_val_uar: what the search found on validation.
+        candidates: how many candidates it had.
+        flops: of the network, for one second of audio; None of an SVM.
+        budget_cpu_seconds: what random search might spend.
+        payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
+    """
+
+    method: str
+    fold: int
+    seed: int
+    settings: str | None = None
+    recordings: str | None = None
+    val_uar: float | None
+    test_uar: float
+    test_wa: float
+    best_epoch: int | None = None
+    parameters: int
+    classes: list[str]
+    speakers: Confusions
+    seconds: float
+    cpu_seconds: float
+    search_cpu_seconds: float
+    environment: dict[str, Any]
+    answers: Answers | None = None
+    architecture: dict[str, Any] | None = None
+    search_val_uar: float | None = None
+    candidates: int | None = None
+    flops: int | None = None
+    budget_cpu_seconds: float | None = None
+    payer_cpu_seconds: float | None = None
