@@ -1,12 +1,13 @@
 """What the command line shows: progress, tables, messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
 from nni_emodarts.cli import bars
@@ -21,6 +22,7 @@ from nni_emodarts.metrics.notation import (
     signed_text,
     whole_text,
 )
+from nni_emodarts.runtime.plain_text import visible
 from nni_emodarts.runtime.progress import Progress as Shown
 from nni_emodarts.runtime.progress import silent
 
@@ -42,8 +44,17 @@ _FINDINGS = 20  # recordings named for each fault
 _PIPED = 160  # columns where there is no terminal, so that a log or a file holds whole names
 
 
+class _PlainConsole(Console):
+    """A console whose texts cannot steer the terminal: labels, names and files may be a stranger's."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed, by style; rich adds its own escape sequences behind this."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
 def _console(stderr: bool = False) -> Console:
-    console = Console(stderr=stderr)
+    console = _PlainConsole(stderr=stderr)
     if not console.is_terminal:
         console.width = max(console.width, _PIPED)
     return console
@@ -304,7 +315,8 @@ def show_export(report: "Shipped") -> None:
 
 def write_out(text: str) -> None:
     """Write a result to standard output at once, as UTF-8 wherever it goes; names of files keep their bytes."""
-    typer.echo(text.encode("utf-8", "surrogateescape"), nl=False)
+    shown = visible(text) if out.is_terminal else text  # for a file or a pipe it stays as it is
+    typer.echo(shown.encode("utf-8", "surrogateescape"), nl=False)
 
 
 def show_line(text: str, style: str | None = None, to: Console = out) -> None:

@@ -1,7 +1,7 @@
 """The model card: what a network is, what it was measured on, and what it is not for (Mitchell et al. 2019)."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speak
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.plain_text import markdown, markdown_code
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
@@ -94,7 +95,7 @@ def model_card(network: NetworkFolder) -> str:
     figures = run.read_json(METRICS)
     scored = _scored(run, network.labels, corpus)
     parts = [
-        f"# Emotion recogniser {figures_id(network)}",
+        f"# Emotion recogniser {markdown(figures_id(network))}",
         "\n".join(_facts(network, figures)),
         "## Intended use\n\n" + _USE,
         "## Limits\n\n" + _LIMITS,
@@ -122,10 +123,11 @@ def figures_id(network: NetworkFolder) -> str:
 
 def _facts(network: NetworkFolder, figures: Mapping[str, Any]) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
-    yield f"- Classes: {', '.join(network.labels)}"
+    yield f"- Classes: {_listed(network.labels)}"
     if network.folder.has(ARCHITECTURE):
         origin = Architecture.load(network.folder.path / ARCHITECTURE).origin
-        yield f"- Network: found by the search strategy `{origin.get('strategy', 'unknown')}` in the space of emoDARTS"
+        strategy = markdown_code(str(origin.get("strategy", "unknown")))
+        yield f"- Network: found by the search strategy {strategy} in the space of emoDARTS"
     else:
         yield "- Network: designed by hand"
     if "parameters" in figures:
@@ -159,30 +161,41 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
 def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: `{Path(*Path(str(data.manifest)).parts[-2:])}`"
+    yield f"- Recordings: {markdown_code(str(Path(*Path(str(data.manifest)).parts[-2:])))}"
     if data.merge:
-        yield "- Merged emotions: " + ", ".join(f"{name} counts as {target}" for name, target in data.merge.items())
+        merged = (f"{markdown(name)} counts as {markdown(target)}" for name, target in data.merge.items())
+        yield f"- Merged emotions: {', '.join(merged)}"
     if speakers := metrics.get("speakers"):
-        named = f": {', '.join(speakers)}" if len(speakers) <= _SPEAKERS else ""
+        named = f": {_listed(speakers)}" if len(speakers) <= _SPEAKERS else ""
         yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, corpus)}{named}"
     else:
         yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
     if corpus is None:
         yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
         return
-    yield "- Utterances: " + ", ".join(f"{corpus.utterances.get(label, 0)} {label}" for label in network.labels)
+    yield "- Utterances: " + ", ".join(
+        f"{corpus.utterances.get(label, 0)} {markdown(label)}" for label in network.labels
+    )
     if corpus.licence is None:
         yield "- Licence of the data: not stated beside the recordings. A network may fall under it; find out."
         return
-    yield f"- Licence of the data, from `{corpus.licence.file}` beside the recordings:\n"
-    yield from (f"  > {line}" for line in corpus.licence.lines)
+    yield f"- Licence of the data, from {markdown_code(corpus.licence.file)} beside the recordings:\n"
+    yield from (f"  > {markdown(line)}" for line in corpus.licence.lines)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(markdown, names))
 
 
 def _by_gender(speakers: Sequence[str], corpus: CorpusFacts | None) -> str:
     """How many of speakers are of each gender, where the manifest states it."""
     genders = {} if corpus is None else corpus.genders
     counts = Counter(genders.get(speaker) or "unknown" for speaker in speakers)
-    return "" if set(counts) <= {"unknown"} else f" ({', '.join(f'{counts[name]} {name}' for name in sorted(counts))})"
+    return (
+        ""
+        if set(counts) <= {"unknown"}
+        else f" ({', '.join(f'{counts[name]} {markdown(name)}' for name in sorted(counts))})"
+    )
 
 
 def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Scored | None:
@@ -234,7 +247,7 @@ def _results(
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
     if figures.get("overlap"):
         yield (
-            f"- **Not honest**: the architecture's search saw test speakers {', '.join(figures['overlap'])}; the "
+            f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
             f"figures flatter it"
         )
     yield ""
@@ -247,11 +260,11 @@ def _results(
 def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:
     """Recall of each emotion, of all test utterances and by gender."""
     groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
-    columns = {str(name): _recalls(rows, labels) for name, rows in groups.items()}
+    columns = {markdown(str(name)): _recalls(rows, labels) for name, rows in groups.items()}
     yield "| recall | " + " | ".join(columns) + " |"
     yield "|---|" + "---:|" * len(columns)
     for number, label in enumerate(labels):
-        yield f"| {label} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
+        yield f"| {markdown(label)} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
     yield "| **UAR** | " + " | ".join(figure_text(_mean(found)) for found in columns.values()) + " |"
 
 
