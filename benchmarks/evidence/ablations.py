@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import yaml
-
 from benchmarks.evidence.ablation_table import GROUPS, REFERENCE, Variant, variants
 from benchmarks.evidence.evidence import (
     CORPORA,
@@ -45,6 +43,7 @@ from nni_emodarts.metrics.summaries import MethodSummary, summarize
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
+from nni_emodarts.runtime.yaml_reading import parse_yaml
 
 FOLDS = (0, 1, 2)
 SEEDS = (1,)
@@ -174,7 +173,7 @@ def _compute(text: str, cell: Cell, table: CellTable[FinishedCell], runs: Path) 
         where = f"{name}: {figures.method} fold {figures.fold} seed {figures.seed}"
         show_note(f"{where}: {figures.cpu_seconds:.0f} CPU seconds")
 
-    plan = Plan(validate(yaml.safe_load(text)), [cell.method], [cell.fold], [cell.seed])
+    plan = Plan(validate(parse_yaml(text)), [cell.method], [cell.fold], [cell.seed])
     try:
         benchmark(plan, table, runs, tell=tell, note=show_note)
     except CellError as error:

@@ -23,6 +23,7 @@ from nni_emodarts.metrics.notation import figure_text, p_text, signed_text, whol
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.runtime.writing import write_atomically
+from nni_emodarts.runtime.yaml_reading import parse_yaml
 
 TABLES = ("emodb4-loso", "ravdess-6fold")
 ABLATIONS = "emodb4-ablations"
@@ -63,7 +64,7 @@ def read_evidence(results: Path) -> Evidence:
     """All that is under docs/results; what is not there is empty."""
     tables = [_read(results / f"{name}.json", MainTable) for name in TABLES]
     file = results / NOTES
-    notes = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
+    notes = parse_yaml(file.read_text(encoding="utf-8")) if file.exists() else {}
     return Evidence(
         [table for table in tables if table is not None],
         _read(results / f"{ABLATIONS}.json", AblationTable),

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import yaml
-
 from nni_emodarts.benchmark.budget import budget_here
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.computing import compute_cell
@@ -23,6 +21,7 @@ from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.runtime.yaml_reading import parse_yaml
 
 
 @dataclass(frozen=True)
@@ -162,5 +161,5 @@ def _keep(figures: FinishedCell, job: _Job) -> Outcome:
 @lru_cache(maxsize=1)
 def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
     """The configuration and its corpus, prepared once in each process."""
-    config = validate(yaml.safe_load(text))
+    config = validate(parse_yaml(text))
     return config, load_corpus(config)

@@ -18,6 +18,7 @@ from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
@@ -50,7 +51,7 @@ def run_benchmark(
     out: Path,
     runs: Path,
     *,
-    folds: Sequence[int] | None = None,
+    folds: FoldChoice | None = None,
     seeds: Sequence[int] = (1,),
     workers: int = 1,
     reference: str | None = None,
@@ -81,6 +82,8 @@ def run_benchmark(
         EmodartsError: as for `load_corpus` and `compare`.
     """
     manifest = load_manifest(config.data)
+    for each in manifest.notes:
+        note(each)
     make_folds(manifest, config.data.protocol, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):

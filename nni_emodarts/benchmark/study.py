@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
@@ -28,7 +28,6 @@ from nni_emodarts.runtime.run_folder import (
     STUDY,
     RunFolder,
     refuse_other,
-    refuse_other_settings,
 )
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import retrain_fold
@@ -141,7 +140,7 @@ def study(
     refuse_overlap({task.fold.index: task.overlap(searched.architecture.origin)})
     device = pick_device(config.device)  # one that is not there is refused while an earlier study is still there
     folder.begin()
-    refuse_other_settings(folder, config.to_yaml())
+    refuse_other_settings(folder, config)
     if folder.child(_SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
         refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)

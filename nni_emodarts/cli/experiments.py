@@ -1,5 +1,6 @@
 """Commands for experiments under NNI: experiment, run, results, node-options."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,7 +36,7 @@ def experiment(
     protocol: Protocol = None,
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
-    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
@@ -86,13 +87,16 @@ def print_node_options() -> None:
 
 def _show_plan(plan: "Plan", file: object) -> None:
     """Print what an experiment that was written will compute."""
+    for note in plan.notes:
+        console.show_note(note)
     console.show_skipped(plan.skipped, "each trial's folder")
     if plan.trials > _MANY_TRIALS:
         console.show_note(
             f"{plan.folds} folds x {plan.seeds} seeds are {plan.trials} trials, each with a search of its own; "
             f"--protocol kfold:6 makes six folds, --folds chooses some"
         )
-    console.show_line(f"wrote {file}; now: nnictl create --config {file}   or: emodarts run {file}")
+    quoted = shlex.quote(str(file))
+    console.show_line(f"wrote {file}; now: nnictl create --config {quoted}   or: emodarts run {quoted}")
 
 
 def _show_experiment(name: str, port: int, trials: int) -> None:

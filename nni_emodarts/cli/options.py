@@ -10,6 +10,10 @@ from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
+    from nni_emodarts.data.fold_choice import FoldChoice
+
+_MANY = 100_000
+"""Numbers that a text may name."""
 
 Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
 Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
@@ -60,9 +64,18 @@ def trial_arguments(
     return given + [word for setting in settings or () for word in ("--set", setting)]
 
 
-def fold_numbers(text: str) -> list[int] | None:
-    """Numbers of folds in a text such as `0,2-4`; None for `all`."""
-    return None if text == "all" else _numbers("folds", text, "0,2 or 0-3 or all")
+def fold_numbers(text: str) -> "FoldChoice | None":
+    """Numbers of folds in a text such as `0,2-4`, or `2-` for all from 2 on; None for `all`."""
+    if text == "all":
+        return None
+    from nni_emodarts.data.fold_choice import From
+
+    parts = text.split(",")
+    opened = [part.strip()[:-1] for part in parts if part.strip().endswith("-")]
+    others = ",".join(part for part in parts if not part.strip().endswith("-"))
+    example = "0,2 or 0-3 or 2- or all"
+    found = _numbers("folds", ",".join(opened), example) if opened else []
+    return [*(_numbers("folds", others, example) if others or not opened else []), *map(From, found)]
 
 
 def seed_numbers(text: str) -> list[int]:
@@ -84,6 +97,9 @@ def pairs(name: str, texts: list[str] | None) -> dict[str, str]:
     bad = [key for key, sign, value in found if not (key and sign and value)]
     if bad:
         raise ConfigError(f"{name}: {bad[0]!r} must read like key=value")
+    keys = [key for key, _, _ in found]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise ConfigError(f"{name}: {twice[0]!r} is given twice; give it once")
     return {key: value for key, _, value in found}
 
 
@@ -92,11 +108,13 @@ def _numbers(name: str, text: str, example: str) -> list[int]:
     found: list[int] = []
     try:
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            stretch = range(int(first), int(last or first) + 1)
-            if not stretch:
+            first, dash, last = part.partition("-")
+            begin, end = int(first), int(last if dash else first)
+            if begin > end:
                 raise ConfigError(f"{name}: {part} runs backwards; write {last}-{first}")
-            found += stretch
+            if end - begin >= _MANY:
+                raise ConfigError(f"{name}: {part} names more than {_MANY:,}; name fewer")
+            found += range(begin, end + 1)
     except ValueError:
         raise ConfigError(f"{name}: {text!r} must read like {example}") from None
     if len(set(found)) < len(found):

@@ -68,7 +68,8 @@ def retrain(
     folds: Annotated[
         str | None,
         typer.Option(
-            help="Folds such as 0,2 or 0-3, or `all`; where absent, those whose test speakers the search never heard."
+            help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`; where absent, those whose test speakers "
+            "the search never heard."
         ),
     ] = None,
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
@@ -144,7 +145,7 @@ def benchmark(
     settings: Settings = None,
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
-    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, or `all`.")] = "all",
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
     runs: Annotated[Path, typer.Option(help="Folder for the run folders behind the figures.")] = Path("runs/benchmark"),

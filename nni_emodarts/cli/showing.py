@@ -1,5 +1,6 @@
 """Commands that show runs and networks: draw, report, tensorboard, view."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -64,7 +65,7 @@ def tensorboard(
 
     if out is not None:
         folders = write_events(runs, out, overwrite)
-        console.show_line(f"wrote {len(folders)} event files; now: tensorboard --logdir {out}")
+        console.show_line(f"wrote {len(folders)} event files; now: tensorboard --logdir {shlex.quote(str(out))}")
         return
     with suppress(KeyboardInterrupt), shown(runs, port) as board:
         console.show_line(f"TensorBoard: {board.address}; Ctrl+C ends it")

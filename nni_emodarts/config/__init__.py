@@ -3,10 +3,11 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
-from nni_emodarts.config.faults import describe_fault, nearest
+from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
     SYNTHETIC,
+    as_setting,
     lay_over,
     load_config,
     load_preset,
@@ -15,7 +16,9 @@ from nni_emodarts.config.loading import (
     validate,
 )
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES
+from nni_emodarts.config.resuming import refuse_other_settings
 from nni_emodarts.config.schema import (
+    MOST_CLASSES,
     DataConfig,
     ExperimentConfig,
     FeatureConfig,
@@ -29,6 +32,7 @@ from nni_emodarts.config.schema import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "MOST_CLASSES",
     "NONE",
     "PRESETS",
     "SCOPES",
@@ -43,12 +47,16 @@ __all__ = [
     "SearchConfig",
     "SpaceConfig",
     "SpecAugmentConfig",
+    "as_setting",
     "describe_fault",
+    "enumerate_faults",
     "lay_over",
     "load_config",
     "load_preset",
     "located",
     "nearest",
     "read_preset",
+    "refuse_other_settings",
+    "shorten",
     "validate",
 ]

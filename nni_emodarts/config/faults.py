@@ -1,18 +1,48 @@
 """What is wrong with a name or a section, in words."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from reprlib import Repr
 from typing import Any
 
-from nni_emodarts.config.sections import Section
+from nni_emodarts.config.sections import NO_NUMBER, Section
+
+_KNOWN = 50
+"""Names that a message lists."""
+_COMPARED = 10_000
+"""Names that one is compared with."""
+_LONG = 120
+"""Letters of a name or value that a message shows."""
+_FAULTS = 20
+"""Faults that a message lists before it only counts."""
+_EXPONENT = re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+")
+
+_short = Repr()
+_short.maxstring = _short.maxother = _short.maxlong = _LONG
+_short.maxdict = _short.maxlist = _short.maxtuple = 6
+
+
+def shorten(value: Any) -> str:
+    """A value as messages show it: a file may hold any amount of it."""
+    return _short.repr(value)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A tail for a message: the nearest known names, then all of them."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=2)
+    name, known = name[:_LONG], sorted(each[:_LONG] for each in known)
+    cased = [each for each in known if each.casefold() == name.casefold()]  # all its letters may differ
+    close = cased or difflib.get_close_matches(name, known[:_COMPARED], n=2)
     hint = f"; did you mean {' or '.join(close)}?" if close else ";"
-    return f"{hint} known: {', '.join(known)}"
+    more = f" and {len(known) - _KNOWN} more" if len(known) > _KNOWN else ""
+    return f"{hint} known: {', '.join(known[:_KNOWN])}{more}"
+
+
+def enumerate_faults(head: str, faults: Sequence[Any], words: Callable[[Any], str] = str) -> str:
+    """A message of all faults, the first of them in words: a line each behind what has them."""
+    counted = "has a fault" if len(faults) == 1 else f"has {len(faults)} faults"
+    more = [f"  and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
+    return "\n".join([f"{head} {counted}:", *(f"  {words(fault)}" for fault in faults[:_FAULTS]), *more])
 
 
 def describe_fault(fault: Any, root: type[Section]) -> str:
@@ -22,14 +52,44 @@ def describe_fault(fault: Any, root: type[Section]) -> str:
         fault: of the error's `errors()`.
         root: the section that was validated.
     """
-    location = [str(part) for part in fault["loc"]]
+    location = [str(part)[:_LONG] for part in fault["loc"] if part != "[key]"]
     name = ".".join(location)
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1], root))}"
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "value_error":
         return f"{name}.{message}" if name else message
-    return f"{name}: {fault['input']!r} is not allowed: {message[0].lower()}{message[1:]}"
+    hint = _how_yaml_read(fault["type"], fault["input"])
+    return f"{name}: {shorten(fault['input'])} is not allowed: {message[0].lower()}{message[1:]}{hint}"
+
+
+def _how_yaml_read(expected: str, value: Any) -> str:
+    """What a person may have written that YAML made this value of, and how to write it."""
+    wants_text = expected in ("string_type", "literal_error", "invalid_key")
+    if isinstance(value, bool) and expected != "bool_parsing":
+        words = "yes, on and true" if value else "no, off and false"
+        remedy = "put the word in quotes" if wants_text else "write the number"
+        return f" (YAML reads {words} as {value}; {remedy})" if wants_text or expected == NO_NUMBER else ""
+    if isinstance(value, int | float) and wants_text:
+        return " (YAML reads it as a number; put it in quotes)"
+    if value is None:
+        return " (nothing stands there, or null or ~; fill it in, or leave out the key)"
+    if isinstance(value, dict) and wants_text:
+        return " (YAML reads `: ` as a key and its value; put the whole text in quotes)"
+    if isinstance(value, str) and expected == "tuple_type":
+        return " (write a list, such as [a, b])"
+    if isinstance(value, str) and expected in ("int_parsing", "float_parsing") and _EXPONENT.fullmatch(value):
+        return f" (YAML reads {value} as text; write {_plain(value)})"
+    return ""
+
+
+def _plain(number: str) -> str:
+    """A number with an exponent as YAML takes it for one; a whole one without."""
+    value = float(number.replace("_", ""))
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    digits, exponent = re.split("[eE]", number)
+    return f"{digits if '.' in digits else digits + '.0'}e{exponent if exponent[0] in '+-' else '+' + exponent}"
 
 
 def _keys_at(location: Sequence[str], root: type[Section]) -> list[str]:

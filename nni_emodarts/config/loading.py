@@ -1,17 +1,22 @@
 """A configuration is a preset, overlaid by a YAML file, overlaid by `a.b=c` settings, and validated once."""
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import reduce
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
-from nni_emodarts.config.faults import describe_fault, nearest
+from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.schema import ExperimentConfig
+from nni_emodarts.config.sections import CAME_LATER, Section
 from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.reading import UnreadableError, read_text
+from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
 PRESETS = ("paper", "compact", "tiny")
 SYNTHETIC = "synthetic"
@@ -28,22 +33,27 @@ def load_config(
 
     Args:
         preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
-        file: a YAML file of the same sections, laid over the preset.
+        file: a YAML file of the same sections, laid over the preset. Of one that says all, as a run's config.yml does,
+            the preset adds nothing, whatever it has come to hold since.
         settings: `section.key=value` texts, laid over both; values are read as YAML.
         options: `section.key` -> value, laid over all; values are taken as they are, None stands for not given.
 
     Raises:
         ConfigError: an unknown preset, an unreadable file, or faults in the data, all of them in one message.
     """
-    overlay = _read_yaml(Path(file)) if file is not None else {}
-    name = preset or overlay.get("preset") or "compact"
-    own = {**overlay, "preset": name}
-    for setting in settings:
-        own = _merge(own, _parse_setting(setting))
-    for key, value in (options or {}).items():
-        if value is not None:
-            own = _merge(own, _nest(key.split("."), value))
-    return located(validate(_merge(_fit_strategy(read_preset(name), own), own)))
+    written = {} if file is None else _without_blank_sections(read_sections(Path(file)), ExperimentConfig)
+    given = {key: value for key, value in (options or {}).items() if value is not None}
+    layers = [written, *map(_parse_setting, settings), *(_nest(key.split("."), value) for key, value in given.items())]
+    named = written.get("preset") if preset is None else preset
+    if _says_all(written, ExperimentConfig):
+        if preset is not None:
+            read_preset(preset)  # one that does not exist is refused, though it would add nothing
+        below: dict[str, Any] = {}
+    else:
+        named = "compact" if named is None else named
+        below = _fit_strategy(read_preset(named), reduce(_merge, layers, {}))
+    data = reduce(_merge, layers, below)
+    return located(validate({**data, "preset": data["preset"] if named is None else named}))
 
 
 def located(config: ExperimentConfig) -> ExperimentConfig:
@@ -84,17 +94,18 @@ def validate(data: Mapping[str, Any]) -> ExperimentConfig:
     try:
         return ExperimentConfig.model_validate(data)
     except ValidationError as error:
-        faults = [describe_fault(fault, ExperimentConfig) for fault in error.errors()]
-        head = "the configuration has a fault" if len(faults) == 1 else f"the configuration has {len(faults)} faults"
-        raise ConfigError("\n".join([f"{head}:", *(f"  {fault}" for fault in faults)])) from None
+        message = enumerate_faults(
+            "the configuration", error.errors(), lambda fault: describe_fault(fault, ExperimentConfig)
+        )
+        raise ConfigError(message) from None
 
 
 def read_preset(name: str) -> dict[str, Any]:
     """The sections of a preset as plain data."""
     if name not in PRESETS:
-        raise ConfigError(f"preset {name!r} is unknown{nearest(str(name), PRESETS)}")
+        raise ConfigError(f"preset {shorten(name)} is unknown{nearest(str(name), PRESETS)}")
     text = (resources.files("nni_emodarts.search_spaces") / f"{name}.yml").read_text(encoding="utf-8")
-    return dict(yaml.safe_load(text))
+    return dict(parse_yaml(text))
 
 
 def load_preset(name: str) -> dict[str, Any]:
@@ -103,33 +114,78 @@ def load_preset(name: str) -> dict[str, Any]:
     return {**config.space.identity(), "input_shape": config.features.input_shape}
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_sections(path: Path) -> dict[str, Any]:
+    """The sections of a YAML file as plain data, not validated yet.
+
+    Raises:
+        ConfigError: it cannot be read, or holds something else.
+    """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(read_text(path, LARGEST_YAML))
     except OSError as error:
         raise ConfigError(f"configuration {path}: {error.strerror or error}; name an existing YAML file") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2001-99-99, or no UTF-8
-        raise ConfigError(f"configuration {path} is no YAML: {' '.join(str(error).split())}") from None
+    except UnreadableError as error:
+        raise ConfigError(f"configuration {path} {error}") from None
     if data is None:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise ConfigError(
             f"configuration {path} must hold sections ({', '.join(ExperimentConfig.model_fields)}), "
-            f"not a {type(data).__name__}"
+            f"not {_what_else(data)}"
         )
     return data
+
+
+def _what_else(data: Any) -> str:
+    if not isinstance(data, dict):
+        return f"a {type(data).__name__}"
+    other = next(key for key in data if not isinstance(key, str))
+    return f"the key {shorten(other)}, as YAML reads it"
+
+
+def _section_of(field: Any) -> type[Section] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _says_all(data: Any, section: type[Section]) -> bool:
+    """Whether data says all that there is to say of a section, but for options that came later."""
+    return isinstance(data, Mapping) and all(
+        CAME_LATER in field.metadata
+        or (name in data and ((inner := _section_of(field)) is None or _says_all(data[name], inner)))
+        for name, field in section.model_fields.items()
+    )
+
+
+def _without_blank_sections(data: dict[str, Any], section: type[Section]) -> dict[str, Any]:
+    """The data of a file without sections under which nothing stands, such as comments alone: they say nothing."""
+    kept = dict(data)
+    for name, field in section.model_fields.items():
+        inner = _section_of(field)
+        if inner is not None and isinstance(kept.get(name, 0), dict | None):
+            kept[name] = _without_blank_sections(kept[name] or {}, inner)
+            if not kept[name]:
+                del kept[name]
+    return kept
+
+
+def as_setting(key: str, value: str) -> str:
+    """A text as `--set` takes it, in quotation marks where YAML would make something else of it."""
+    with suppress(UnreadableError):
+        if parse_value(value) == value:
+            return f"{key}={value}"
+    return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _parse_setting(setting: str) -> dict[str, Any]:
     key, sign, text = setting.partition("=")
     parts = key.strip().split(".")
     if not sign or not all(parts):
-        raise ConfigError(f"setting {setting!r} must read section.key=value, for example search.epochs=10")
+        raise ConfigError(f"setting {shorten(setting)} must read section.key=value, for example search.epochs=10")
     try:
-        value: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"setting {setting!r}: the value is no YAML; put it in quotes") from None
-    return _nest(parts, value)
+        return _nest(parts, parse_value(text))
+    except UnreadableError as error:
+        raise ConfigError(f"setting {shorten(setting)}: the value {error}; put it in quotes") from None
 
 
 def _nest(parts: Sequence[str], value: Any) -> dict[str, Any]:
@@ -142,5 +198,7 @@ def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any
     merged = dict(base)
     for key, value in overlay.items():
         below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+        if value and isinstance(below, Mapping) and isinstance(value, Mapping):  # {} empties what is below it
+            value = _merge(below, value)
+        merged[key] = value
     return merged

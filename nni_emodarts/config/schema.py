@@ -13,22 +13,38 @@ from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.config.strategy_options import StrategyOptions
 
 Contour = Literal["pitch", "energy"]
+_SHOWN = 10
+"""Faults of options that a message lists before it only counts."""
+
+# A file may ask for any size: what is beyond these bounds is refused before anything of it is built.
+MOST_CLASSES = 1000
+"""Classes that a network may tell apart."""
+MOST_CHANNELS = 8192
+"""Of the last cell's nodes, and of a sequence."""
+MOST_SAMPLES = 2**15
+"""Samples of a window: two seconds at 16 kHz."""
+Cells = Annotated[int, Field(ge=1, le=64)]
+Nodes = Annotated[int, Field(ge=1, le=16)]
+Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
+Name = Annotated[str, Field(max_length=100)]
+PathText = Annotated[str, Field(max_length=4096)]
+Masks = Annotated[int, Field(ge=0, le=1000)]
 
 
 class DataConfig(Section):
     """Which utterances, and how they are divided."""
 
-    manifest: str | None = None
+    manifest: PathText | None = None
     """Path of the manifest, or `synthetic` for the embedded corpus."""
-    protocol: str = "loso"
+    protocol: Name = "loso"
     """`loso`, `session`, `kfold:K` or `official`."""
     emotions: tuple[str, ...] | None = None
     """The classes to keep, after merging; all of the manifest's where absent."""
     merge: dict[str, str] = Field(default_factory=dict)
     """Emotion of the manifest -> the emotion that it counts as."""
-    cache: str | None = None
+    cache: PathText | None = None
     """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
-    workers: Annotated[int, Field(ge=0)] | None = None
+    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Processes that extract features; one a core where absent."""
     bad_audio: Literal["refuse", "skip"] = "refuse"
     """Where recordings cannot be used: all are named and nothing runs, or the run goes on without them."""
@@ -43,16 +59,16 @@ class FeatureConfig(Section):
     """What a network hears. Times are in ms, frequencies in Hz."""
 
     kind: Literal["log_mel", "mfcc"] = "log_mel"
-    sampling_rate: Annotated[int, Field(ge=1000)] = 16000
+    sampling_rate: Annotated[int, Field(ge=1000, le=1_000_000)] = 16000
     window_ms: PositiveFloat = 32.0
-    hop_ms: PositiveFloat = 10.0
-    mel_bands: PositiveInt = 64
+    hop_ms: Annotated[float, Field(gt=0, le=60_000)] = 10.0
+    mel_bands: Annotated[int, Field(ge=1, le=1024)] = 64
     coefficients: PositiveInt | None = None
     """Number of MFCCs (`kind: mfcc` only); as many as mel bands where absent."""
     f_min: Annotated[float, Field(ge=0)] = 50.0
     f_max: PositiveFloat | None = None
     """Upper edge of the mel bands; half the sampling rate where absent."""
-    contours: tuple[Contour, ...] = ()
+    contours: Annotated[tuple[Contour, ...], Field(max_length=8)] = ()
     """Contours added as further channels."""
     deltas: Annotated[int, Field(ge=0, le=2), CAME_LATER] = 0
     """Slopes of the bins added as further channels: 1, or 2 with the slopes of the slopes."""
@@ -72,6 +88,12 @@ class FeatureConfig(Section):
                 f"f_max: {self.f_max} must lie above f_min ({self.f_min}) and at most at half the sampling rate "
                 f"({self.sampling_rate / 2})"
             )
+        samples = self.window_ms * self.sampling_rate / 1000
+        if samples > MOST_SAMPLES:
+            raise ValueError(
+                f"window_ms: {self.window_ms} ms at {self.sampling_rate} Hz are {samples:,.0f} samples, more than "
+                f"{MOST_SAMPLES:,}; make it shorter"
+            )
         if len(set(self.contours)) < len(self.contours):
             raise ValueError(f"contours: {', '.join(self.contours)} names one twice")
         return self
@@ -90,24 +112,24 @@ class FeatureConfig(Section):
 class SpaceConfig(Section):
     """The joint space: CNN cells, then SeqNN cells. It says nothing of classes or corpus."""
 
-    cnn_cells: PositiveInt = 4
-    cnn_nodes: PositiveInt = 4
-    cnn_channels: PositiveInt = 8
+    cnn_cells: Cells = 4
+    cnn_nodes: Nodes = 4
+    cnn_channels: Channels = 8
     """Channels of the first cell's nodes; each reduction doubles them."""
-    cnn_primitives: tuple[CnnPrimitive, ...] = CNN_PRIMITIVES
-    reduction_cells: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    cnn_primitives: Annotated[tuple[CnnPrimitive, ...], Field(max_length=64)] = CNN_PRIMITIVES
+    reduction_cells: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(max_length=64)] | None = None
     """Positions of the cells that halve time and frequency; at 1/3 and 2/3 of the depth where absent."""
-    stem_multiplier: PositiveInt = 3
+    stem_multiplier: Annotated[int, Field(ge=1, le=64)] = 3
     stem_stride: Literal[1, 2] = 1
     """2 halves time and frequency before the first cell."""
-    seqnn_cells: PositiveInt = 4
-    seqnn_nodes: PositiveInt = 4
-    seqnn_width: PositiveInt = 128
+    seqnn_cells: Cells = 4
+    seqnn_nodes: Nodes = 4
+    seqnn_width: Channels = 128
     seqnn_normalization: Annotated[bool, CAME_LATER] = False
     """Whether recurrent operations end in a normalisation of each frame, as convolutions end in one of each channel.
     The paper's do not."""
     seqnn_scope: Scope = "all"
-    seqnn_primitives: tuple[str, ...] | None = None
+    seqnn_primitives: Annotated[tuple[Name, ...], Field(max_length=64)] | None = None
     """A choice of one's own among the scope's operations; all of the scope where absent."""
     pooling: Literal["mean", "attention", "statistics"] = "attention"
     dropout: Fraction = 0.3
@@ -139,6 +161,12 @@ class SpaceConfig(Section):
         outside = [cell for cell in self.reduction_cells or () if cell >= self.cnn_cells]
         if outside:
             raise ValueError(f"reduction_cells: {outside[0]} is out of range; cells are 0 to {self.cnn_cells - 1}")
+        widest = self.cnn_channels * 2 ** len(self.reductions)
+        if widest > MOST_CHANNELS:
+            raise ValueError(
+                f"cnn_channels: {self.cnn_channels} channels, doubled by each of {len(self.reductions)} reductions, "
+                f"become {widest}, more than {MOST_CHANNELS}; make them fewer"
+            )
         return self
 
     @property
@@ -179,7 +207,7 @@ class OptimizerConfig(Section):
 class SearchConfig(Section):
     """The search phase."""
 
-    strategy: str = "darts"
+    strategy: Name = "darts"
     options: dict[str, Any] = Field(default_factory=dict)
     """Options of the strategy."""
     epochs: PositiveInt = 50
@@ -198,8 +226,10 @@ class SearchConfig(Section):
         try:
             self.strategy_options()
         except ValidationError as error:
-            faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in error.errors()]
-            raise ValueError(f"options of {self.strategy}: {'; '.join(faults)}") from None
+            found = error.errors()
+            faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in found[:_SHOWN]]
+            more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+            raise ValueError(f"options of {self.strategy}: {'; '.join([*faults, *more])}") from None
         return self
 
     def strategy_options(self) -> StrategyOptions:
@@ -213,9 +243,9 @@ class SearchConfig(Section):
 class SpecAugmentConfig(Section):
     """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the bins."""
 
-    time_masks: Annotated[int, Field(ge=0)] = 2
+    time_masks: Masks = 2
     time_share: Fraction = 0.1
-    frequency_masks: Annotated[int, Field(ge=0)] = 2
+    frequency_masks: Masks = 2
     frequency_share: Fraction = 0.15
 
 

@@ -1,8 +1,9 @@
 """What the sections of a configuration are made of."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -12,11 +13,34 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 CAME_LATER = "came later"
 """Marks an option, off by default, that came when figures had been computed: `Annotated[bool, CAME_LATER]`."""
 
+NO_NUMBER = "number_expected"
+"""Type of the fault of a truth value where a number is asked for."""
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation is made of."""
+    return {annotation}.union(*(_kinds(part) for part in get_args(annotation)))
+
+
+def _takes_numbers(annotation: Any) -> bool:
+    """Whether a field is of numbers alone, or of a list of them."""
+    kinds = _kinds(annotation)
+    return bool(kinds & {int, float}) and not kinds & {bool, str}
+
 
 class Section(BaseModel):
     """Base of all sections: unknown keys are faults, values do not change after validation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """True is no number, though Python takes it for 1; false may stand for 0, as what is switched off."""
+        given = value if isinstance(value, list | tuple) else [value]
+        if any(each is True for each in given) and _takes_numbers(cls.model_fields[str(info.field_name)].annotation):
+            raise PydanticCustomError(NO_NUMBER, "Input should be a number")
+        return value
 
     def meaning(self) -> dict[str, Any]:
         """The section as plain data, an option that came later only where it is on.

@@ -15,7 +15,10 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from nni_emodarts.config import nearest
-from nni_emodarts.data.manifest import Manifest, enumerate_some
+from nni_emodarts.data.fold_choice import FoldChoice, numbers
+from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.data.spelling import nearly_alike
+from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ProtocolError
 
 Rows = npt.NDArray[np.int64]
@@ -92,13 +95,16 @@ def make_fold(manifest: Manifest, protocol: str, index: int) -> Fold:
     return make_folds(manifest, protocol, [index])[0]
 
 
-def make_folds(manifest: Manifest, protocol: str, indices: Sequence[int] | None = None) -> list[Fold]:
+def make_folds(manifest: Manifest, protocol: str, indices: FoldChoice | None = None) -> list[Fold]:
     """Folds of a protocol, all of them where none are named; see `make_fold`."""
     plan = _Plan(manifest, protocol)
-    wanted = range(plan.count) if indices is None else indices
+    wanted = list(range(plan.count) if indices is None else numbers(indices, plan.count))
     outside = [index for index in wanted if not 0 <= index < plan.count]
     if outside:
         raise ProtocolError(f"fold {outside[0]} is out of range; folds of {protocol} are 0 to {plan.count - 1} here")
+    if len(set(wanted)) < len(wanted):
+        twice = next(index for index in wanted if wanted.count(index) > 1)
+        raise ProtocolError(f"fold {twice} is named twice; name it once")
     return [plan.fold(index) for index in wanted]
 
 
@@ -146,6 +152,8 @@ class _Cast:
         speaker: (n,) the speaker of each row.
         names: names of the known speakers, which are the speakers 0 to len(names) - 1.
         count: number of speakers, unknown ones included.
+        lookalikes: groups of known speakers who are most likely one: their names differ in case or leading zeros alone,
+            and their genders do not.
         known: the known speakers in groups: male and female where each one's gender is known, else all of them.
         unknown: the unknown speakers.
     """
@@ -160,6 +168,7 @@ class _Cast:
         self.count = len(known) + len(recordings)
         self.speaker[~is_known] = len(known) + recording
         self.unknown: Speakers = np.arange(len(known), self.count)
+        self.lookalikes = self._find_lookalikes(manifest.table["gender"].to_numpy(dtype=object))
         self.known = self._group_by_gender(manifest.table["gender"].to_numpy(dtype=object))
         self._sessions, self.first_session = self._read_sessions(manifest.table["session"].to_numpy(dtype=object))
 
@@ -181,6 +190,16 @@ class _Cast:
         share = max(round(len(unknown) * VALIDATION_SHARE), 2 - sum(shares))
         taken = [queue[:share] for queue, share in zip(queues, shares, strict=True)]
         return np.concatenate([*taken, unknown[:share]])
+
+    def _find_lookalikes(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
+        found = []
+        numbers = {name: number for number, name in enumerate(self.names)}
+        for group in nearly_alike(self.names):
+            speakers = np.array([numbers[name] for name in group])
+            heard = {frozenset(genders[self.speaker == speaker]) - {""} for speaker in speakers}
+            if not {frozenset({"male"}), frozenset({"female"})} <= heard:
+                found.append(speakers)
+        return found
 
     def _group_by_gender(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
         everyone: Speakers = np.arange(len(self.names))
@@ -227,6 +246,7 @@ class _Plan:
         return _rows_of_parts(part[self._cast.speaker])
 
     def _check(self, fold: Fold) -> None:
+        self._refuse_lookalikes(fold)
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         where = f"fold {fold.index} of {self._name} ({sizes} utterances)"
         remedy = "use another protocol or K, or add speakers"
@@ -242,6 +262,18 @@ class _Plan:
                 f"{where}: no training utterance of class {', '.join(lost)}; {remedy} with this class, or leave it out "
                 "with emotions"
             )
+
+    def _refuse_lookalikes(self, fold: Fold) -> None:
+        """One person under two names would be trained on and tested."""
+        for group in self._cast.lookalikes:
+            sides = [name for name in PARTS if np.isin(self._cast.speaker[getattr(fold, name)], group).any()]
+            if len(sides) > 1:
+                names = " and ".join(repr(self._cast.names[speaker]) for speaker in group)
+                raise ProtocolError(
+                    f"fold {fold.index} of {self._name}: speakers {names} look like one person, and would be in "
+                    f"{' and '.join(sides)}; spell the name alike in the manifest where they are one, and name them "
+                    f"apart by more than case, leading zeros and separators where they are not"
+                )
 
 
 def _test_speakers(manifest: Manifest, cast: _Cast, protocol: str) -> Sequence[Speakers]:
@@ -260,7 +292,7 @@ def _parse(protocol: str) -> tuple[str, int]:
     """Name and K of a protocol; K is 0 where it has none."""
     name, colon, number = protocol.partition(":")
     if name == "kfold":
-        if not re.fullmatch(r"\d+", number, re.ASCII) or int(number) < 2:
+        if not re.fullmatch(r"\d{1,9}", number, re.ASCII) or int(number) < 2:
             raise ProtocolError(f"protocol {protocol!r}: K must be a whole number of at least 2, for example kfold:5")
         return name, int(number)
     if name not in PROTOCOLS or colon:

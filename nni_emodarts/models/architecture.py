@@ -10,15 +10,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, cast
+from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from nni_emodarts.config import NONE, SpaceConfig, nearest
+from nni_emodarts.config import MOST_CLASSES, NONE, SpaceConfig, nearest, shorten
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.runtime.reading import UnreadableError, read_json
 
 FORMAT = "nni_emodarts/architecture/1"
+_MOST_ITEMS = 10_000
+"""Keys and values of the JSON form but for its origin, which may list a corpus's recordings."""
+_SHOWN = 5
 
 CellKind = Literal["normal", "reduce", "seqnn"]
 Choice = str | tuple[int, ...]
@@ -96,11 +100,11 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
     format: Literal["nni_emodarts/architecture/1"]
-    id: str
+    id: str = Field(max_length=64)
     space: SpaceConfig
     choices: dict[str, str | list[int]]
-    num_classes: int = Field(ge=2)
-    input_shape: tuple[int, int]
+    num_classes: int = Field(ge=2, le=MOST_CLASSES)
+    input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
     origin: dict[str, Any]
 
 
@@ -184,10 +188,12 @@ class Architecture:
         Raises:
             ArchitectureError: anything that `to_dict` would not have written.
         """
+        if isinstance(data, Mapping):
+            _refuse_many({key: value for key, value in data.items() if key != "origin"}, source)
         try:
             document = _Document.model_validate(data)
         except ValidationError as error:
-            faults = "; ".join(_fault(item) for item in error.errors()[:5])
+            faults = "; ".join(_fault(item) for item in error.errors()[:_SHOWN])
             raise ArchitectureError(f"{source} is no architecture of this package: {faults}") from None
         try:
             made = cls.from_choices(
@@ -211,21 +217,37 @@ class Architecture:
         """
         path = Path(path)
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = read_json(path)
         except OSError as error:
             raise ArchitectureError(
                 f"architecture {path}: {error.strerror or error}; name the architecture.json of a search"
             ) from None
-        except (ValueError, RecursionError) as error:
-            raise ArchitectureError(f"architecture {path} is no JSON: {error}") from None
+        except UnreadableError as error:
+            raise ArchitectureError(f"architecture {path} {error}") from None
         return cls.from_dict(data, f"architecture {path}")
 
     def _plain_choices(self) -> Sample:
         return {label: list(choice) if isinstance(choice, tuple) else choice for label, choice in self.choices.items()}
 
 
+def _refuse_many(data: Any, source: str) -> None:
+    """Refuse more keys and values than an architecture has, before each of them is checked.
+
+    Raises:
+        ArchitectureError: there are more.
+    """
+    waiting, count = [data], 0
+    while waiting:
+        each = waiting.pop()
+        inside = each.values() if isinstance(each, Mapping) else each if isinstance(each, list | tuple) else ()
+        count += len(inside)
+        if count > _MOST_ITEMS:
+            raise ArchitectureError(f"{source} holds more than {_MOST_ITEMS:,} keys and values; no architecture does")
+        waiting += inside
+
+
 def _fault(item: ErrorDetails) -> str:
-    location = ".".join(str(part) for part in item["loc"])
+    location = ".".join(str(part)[:80] for part in item["loc"])
     return f"{location or 'the file'}: {item['msg'][0].lower()}{item['msg'][1:]}"
 
 
@@ -250,10 +272,12 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, object]) -> dict[str, Choice
                 tidy[edge] = operation
             else:
                 faults.append(_missing_or_wrong(choices, edge, f"one of {', '.join(operations)}"))
-    faults += [f"{label}: no choice of this space{nearest(label, known)}" for label in choices if label not in known]
+    unknown = [label for label in choices if label not in known]
+    faults += [f"{label[:80]}: no choice of this space{nearest(label, known)}" for label in unknown[:_SHOWN]]
+    count = len(faults) + len(unknown[_SHOWN:])
     if faults:
-        more = f" (and {len(faults) - 5} more faults)" if len(faults) > 5 else ""
-        raise ArchitectureError(f"the choices do not fit the space: {'; '.join(faults[:5])}{more}")
+        more = f" (and {count - _SHOWN} more faults)" if count > _SHOWN else ""
+        raise ArchitectureError(f"the choices do not fit the space: {'; '.join(faults[:_SHOWN])}{more}")
     return tidy
 
 
@@ -268,5 +292,5 @@ def _read_inputs(value: object, node: int, count: int) -> tuple[int, ...] | None
 
 
 def _missing_or_wrong(choices: Mapping[str, object], label: str, allowed: str) -> str:
-    found = f"{choices[label]!r} is not allowed" if label in choices else "missing"
+    found = f"{shorten(choices[label])} is not allowed" if label in choices else "missing"
     return f"{label}: {found}; give {allowed}"

@@ -23,7 +23,9 @@ from nni_emodarts.runtime.experiment_folder import find_experiment, trial_folder
 from nni_emodarts.runtime.layout import finished_runs
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.runtime.processes import ended_in_order, uninterrupted
+from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, SKIPPED, RunFolder, refuse_different_corpora
+from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_yaml
 
 _POLL = 2.0  # seconds
 _TIMEOUT = 10.0  # seconds
@@ -81,11 +83,13 @@ class Plan:
         folds: number of folds.
         seeds: number of seeds of each.
         skipped: number of recordings that it goes without.
+        notes: what the manifest's reader found odd.
     """
 
     folds: int
     seeds: int
     skipped: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def trials(self) -> int:
@@ -296,14 +300,19 @@ def expected_trials(config: Path) -> int:
     """
     _refuse_absent(config)
     try:
-        data = yaml.safe_load(config.read_text(encoding="utf-8"))
+        data = parse_yaml(read_text(config, LARGEST_YAML))
+    except OSError as error:
+        raise ExperimentError(f"experiment {config}: {error.strerror or error}; name its YAML file") from None
+    except UnreadableError as error:
+        raise ExperimentError(f"experiment {config} {error}") from None
+    try:
         return int(data["maxTrialNumber"])
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ExperimentError(f"experiment {config}: maxTrialNumber is missing; give the number of trials") from None
 
 
 def _refuse_absent(config: Path) -> None:
-    if not config.is_file():
+    if not config.exists():
         raise ExperimentError(f"experiment {config} does not exist; name the YAML file of an NNI experiment")
 
 

@@ -1,6 +1,5 @@
 """Runs as a report reads them: networks with their figures, and their searches, whichever command wrote them."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +21,7 @@ from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subj
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
+from nni_emodarts.runtime.reading import read_json
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
@@ -266,7 +266,7 @@ def _read_folder(name: str, path: Path) -> Run:
         networks,
         searches,
         next((source.read_json(ENVIRONMENT) for source in sources if source.has(ENVIRONMENT)), {}),
-        (configured.path / CONFIG).read_text(encoding="utf-8") if configured is not None else "",
+        configured.read_text(CONFIG) if configured is not None else "",
         read_config(configured) if configured is not None else None,
     )
 
@@ -323,7 +323,7 @@ def _read_search(folder: RunFolder) -> Search:
 def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
     """The methods of a benchmark, from its cells."""
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
         methods = [MethodSummary.from_data(method) for method in data["methods"]]
         name = data["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, open_file
 from nni_emodarts.runtime.writing import replacing
 
+LARGEST_LINES = 1024 * MEGABYTE
 _SHOWN = 60
 """Characters of a damaged line that a message shows."""
 
@@ -44,7 +46,10 @@ class Line:
         Raises:
             ValueError: it holds none.
         """
-        data = json.loads(self.text)
+        try:
+            data = json.loads(self.text)
+        except RecursionError:
+            raise ValueError("it nests too deep") from None
         if not isinstance(data, dict):
             raise ValueError("no object")  # noqa: TRY004 - what json itself raises
         return data
@@ -56,14 +61,20 @@ class Line:
 
 
 def read_lines(file: Path) -> list[Line]:
-    """All lines that are not blank; none where there is no file. A line that is being written is waited for."""
+    """All lines that are not blank; none where there is no file. A line that is being written is waited for.
+
+    Raises:
+        RunFolderError: it is no regular file, or larger than any.
+    """
     try:
-        with file.open("rb") as opened:
+        with open_file(file, LARGEST_LINES) as stream:
             with suppress(OSError):  # a file system without locks: what is being written may be taken for cut off
-                fcntl.flock(opened, fcntl.LOCK_SH)
-            return _lines(opened.read())
+                fcntl.flock(stream, fcntl.LOCK_SH)
+            return _lines(stream.read(LARGEST_LINES))
     except FileNotFoundError:
         return []
+    except UnreadableError as error:
+        raise RunFolderError(f"{file} {error}") from None
 
 
 class LockedLines:

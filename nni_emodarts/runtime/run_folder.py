@@ -3,10 +3,12 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, read_json, read_table_bytes, read_text
 from nni_emodarts.runtime.writing import write_atomically
 
 if TYPE_CHECKING:
@@ -195,6 +197,21 @@ class RunFolder:
         """Write to a temporary name, then rename."""
         write_atomically(self.path / name, data)
 
+    def read_text(self, name: str) -> str:
+        """Read a text of the run.
+
+        Raises:
+            RunFolderError: it is missing, or no text.
+        """
+        try:
+            return read_text(self.path / name, MEGABYTE)
+        except (OSError, ValueError) as error:
+            raise self._unreadable(name, error) from None
+
+    def _unreadable(self, name: str, error: Exception) -> RunFolderError:
+        reason = str(error) if isinstance(error, UnreadableError) else f"cannot be read ({error})"
+        return RunFolderError(f"run folder {self.path}: {name} {reason}")
+
     def read_json(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the run.
 
@@ -202,9 +219,9 @@ class RunFolder:
             RunFolderError: it is missing or broken.
         """
         try:
-            data = json.loads((self.path / name).read_text(encoding="utf-8"))
+            data = read_json(self.path / name)
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+            raise self._unreadable(name, error) from None
         if not isinstance(data, dict):
             raise RunFolderError(f"run folder {self.path}: {name} holds no object")
         return data
@@ -219,9 +236,11 @@ class RunFolder:
 
         texts = dict.fromkeys(("file", "speaker", "emotion", "predicted"), str)
         try:
-            table = pd.read_csv(self.path / name, dtype=texts, keep_default_na=False)
+            data = read_table_bytes(self.path / name)
+            table = pd.read_csv(BytesIO(data), dtype=texts, keep_default_na=False, low_memory=False)
+            table = table.copy()  # in one piece: of many classes pandas would warn whoever adds a column
         except (OSError, ValueError) as error:
-            raise RunFolderError(f"run folder {self.path}: {name} cannot be read ({error})") from None
+            raise self._unreadable(name, error) from None
         missing = [column for column in _COLUMNS.get(name, ()) if column not in table.columns]
         if missing:
             raise RunFolderError(
@@ -248,23 +267,6 @@ def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: M
         raise RunFolderError(
             f"output folder {folder.path} holds a {what} with another {differing[0]}; name another folder, or "
             f"--overwrite that {what}"
-        )
-
-
-def refuse_other_settings(folder: RunFolder, config: str) -> None:
-    """Check that a run that goes on has the settings that it began with.
-
-    Args:
-        folder: the run's folder.
-        config: the configuration as the run would write it.
-
-    Raises:
-        RunFolderError: they differ.
-    """
-    if folder.has(CONFIG) and (folder.path / CONFIG).read_text(encoding="utf-8") != config:
-        raise RunFolderError(
-            f"output folder {folder.path} holds a run with other settings ({CONFIG}); name another folder, or "
-            f"--overwrite that run"
         )
 
 

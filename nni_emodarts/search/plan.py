@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from nni_emodarts.config import SYNTHETIC, ExperimentConfig
+from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
 from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.nni_bridge.experiment import Plan, experiment_yaml
 from nni_emodarts.runtime.progress import Progress, silent
@@ -16,7 +17,7 @@ def write_experiment(
     config: ExperimentConfig,
     arguments: Sequence[str],
     *,
-    folds: Sequence[int] | None = None,
+    folds: FoldChoice | None = None,
     seeds: Sequence[int] = (1,),
     concurrency: int = 1,
     overwrite: bool = False,
@@ -49,8 +50,8 @@ def write_experiment(
         wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)
     where = str(data.manifest)  # absolute, since a trial starts in a folder of NNI's
     words = ["--manifest", where, "--protocol", data.protocol, *arguments]
-    words += ["--set", f"data.cache={data.cache}"] if data.cache else []
+    words += ["--set", as_setting("data.cache", data.cache)] if data.cache else []
     name = f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}"
     text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency)
     write_output(out, text.encode())
-    return Plan(len(wanted), len(seeds), skipped)
+    return Plan(len(wanted), len(seeds), skipped, manifest.notes)

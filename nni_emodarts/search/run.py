@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from nni_emodarts.config import refuse_other_settings
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
@@ -17,7 +18,6 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     RunFolder,
     refuse_other,
-    refuse_other_settings,
 )
 from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.search.one_shot import check_space
@@ -100,7 +100,7 @@ def start_search(folder: RunFolder, task: FoldTask) -> dict[str, Any]:
     asked = {"fold": task.fold.index, "seed": task.seed, "manifest": task.corpus.manifest.digest}
     note = {**asked, "seconds": 0.0, "cpu_seconds": 0.0}
     if folder.has(BEGUN):
-        refuse_other_settings(folder, config.to_yaml())
+        refuse_other_settings(folder, config)
         note = folder.read_json(BEGUN)
         refuse_other("search", folder, note, asked)
     folder.write_json(BEGUN, note)  # first, since it is the sign of a run

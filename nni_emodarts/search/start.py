@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import make_fold
@@ -19,7 +19,6 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     RunFolder,
     refuse_other,
-    refuse_other_settings,
 )
 
 
@@ -67,10 +66,12 @@ def run_search(
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
     folder, manifest = RunFolder(out), load_manifest(config.data)
+    for each in manifest.notes:
+        note(each)
     make_fold(manifest, config.data.protocol, fold)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     if resume and not overwrite:
-        refuse_other_settings(folder, config.to_yaml())
+        refuse_other_settings(folder, config)
     if not overwrite and folder.has(METRICS):
         return _finished(folder, {"fold": fold, "seed": seed}, {"manifest": manifest.digest})
     if resume and not any(folder.has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):

@@ -12,9 +12,12 @@ from nni_emodarts.config import (
     PerturbationConfig,
     RetrainConfig,
     SpaceConfig,
+    as_setting,
     lay_over,
     load_config,
     load_preset,
+    loading,
+    read_preset,
     validate,
 )
 from nni_emodarts.errors import ConfigError
@@ -76,6 +79,24 @@ def test_every_fault_in_one_message() -> None:
         ("features.coefficients=20", "mfcc"),
         ("space.cnn_primitives=[none]", "other than none"),
         ("space.seqnn_primitives=[gru_1]", "gru_1"),
+        (
+            "data.emotions=[no, happy]",
+            "False is not allowed: input should be a valid string (YAML reads no, off and false",
+        ),
+        ("data.emotions=[1, 2]", "YAML reads it as a number; put it in quotes"),
+        ("data.emotions=anger", "write a list"),
+        ("data.merge={yes: joy}", "True is not allowed"),
+        ("data.protocol=1:30", "YAML reads 1:30 as a number to the base 60; put it in quotes"),
+        ("data.protocol=2024-01-02", "as a date"),
+        ("data.cache=/a: b", "YAML reads `: ` as a key and its value; put the whole text in quotes"),
+        ("search.epochs=010", "YAML reads 010 as 8, an octal number"),
+        ("search.epochs=1e2", "YAML reads 1e2 as text; write 100"),
+        ("search.epochs=yes", "input should be a number (YAML reads yes, on and true as True; write the number)"),
+        ("space.reduction_cells=[on]", "input should be a number"),
+        ("search.epochs=", "nothing stands there"),
+        ("retrain.focal=.inf", "finite"),
+        ("search.options.alpha_learning_rate=.nan", "finite"),
+        ("search={epochs: 1, epochs: 2}", "epochs stands twice"),
         ("nonsense", "section.key=value"),
         ("a.b=[", "no YAML"),
         ("device=tpu", "tpu"),
@@ -85,6 +106,129 @@ def test_faults_name_value_and_remedy(setting: str, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config("tiny", settings=[setting])
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "setting", ["search.options.alpha_learning_rate=1e-3", "search.options.alpha_learning_rate=1.0e-3"]
+)
+def test_a_number_is_one_however_it_is_written(setting: str) -> None:
+    options = load_config("tiny", settings=[setting, "retrain.focal=no"]).search.strategy_options()
+    assert options.model_dump()["alpha_learning_rate"] == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("key", "most"),
+    [
+        ("space.cnn_cells", 64), ("space.cnn_nodes", 16), ("space.cnn_channels", 8192), ("space.seqnn_cells", 64),
+        ("space.seqnn_nodes", 16), ("space.seqnn_width", 8192), ("space.stem_multiplier", 64),
+        ("features.mel_bands", 1024), ("features.sampling_rate", 1_000_000), ("data.workers", 1024),
+        ("retrain.spec_augment.time_masks", 1000),
+    ],
+)  # fmt: skip
+def test_sizes_have_bounds_that_are_named(key: str, most: int) -> None:
+    for number in (most + 1, 10**9, 10**30):
+        with pytest.raises(ConfigError, match=rf"{re.escape(key)}: {number} is not allowed: .*{most}|window_ms"):
+            load_config("tiny", settings=[f"{key}={number}"])
+    assert load_config("tiny", settings=[f"{key}={most}", "features.window_ms=1", "space.reduction_cells=[]"])
+
+
+def test_channels_that_double_have_a_bound() -> None:
+    cells = ", ".join(map(str, range(20)))
+    with pytest.raises(
+        ConfigError, match=r"8 channels, doubled by each of 20 reductions, become 8388608, more than 8192"
+    ):
+        load_config("compact", settings=["space.cnn_cells=20", f"space.reduction_cells=[{cells}]"])
+    with pytest.raises(ConfigError, match=r"16,000,000,000 samples, more than 32,768"):
+        load_config("tiny", settings=["features.window_ms=1.0e+9"])
+
+
+def test_messages_stay_short_whatever_a_file_holds(tmp_path: Path) -> None:
+    file = tmp_path / "own.yml"
+    for text in (
+        "data: {emotions: [" + "1, " * 9000 + "]}",
+        "search: {options: {" + ", ".join(f"k{number}: 1" for number in range(4900)) + "}}",
+        "search: {" + ", ".join(f"k{number}: 1" for number in range(4900)) + "}",
+        "data: {protocol: " + "a" * 400_000 + "}",
+        "search: {strategy: " + "a" * 400_000 + "}",
+        '"' + "a" * 400_000 + '": 1',
+        "l0: &l0 [x, x]\n"
+        + "\n".join(f"l{n}: &l{n} [*l{n - 1}, *l{n - 1}]" for n in range(1, 12))
+        + "\ndevice: *l11\n",
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError) as caught:
+            load_config("tiny", file)
+        assert len(str(caught.value)) < 6000
+
+
+def test_a_whole_section_or_key_may_be_emptied(tmp_path: Path) -> None:
+    assert load_config("compact").search.options
+    assert load_config("compact", settings=["search.options={}"]).search.options == {}
+    again = load_config("compact", settings=["search.options={}", "search.options.max_skips=1"])
+    assert again.search.options == {"max_skips": 1}
+    file = tmp_path / "own.yml"
+    file.write_text("preset: compact\ndata: {merge: {a: b}}\nsearch: {options: {}}\n")
+    assert load_config(file=file).search.options == {}
+    assert load_config(file=file, settings=["data.merge={}"]).data.merge == {}
+    assert lay_over(load_config(file=file), ["data.merge={}"]).data.merge == {}
+
+
+@pytest.mark.parametrize("section", ["search:", "search: {}", "search:\n  # epochs: 3", "search:\n  optimizer:"])
+def test_a_section_under_which_nothing_stands_says_nothing(tmp_path: Path, section: str) -> None:
+    (tmp_path / "own.yml").write_text(f"preset: compact\n{section}\nretrain: {{epochs: 3}}\n")
+    assert load_config(file=tmp_path / "own.yml").search == load_config("compact").search
+
+
+def test_a_key_that_stands_twice_is_never_lost(tmp_path: Path) -> None:
+    file = tmp_path / "own.yml"
+    file.write_text("preset: tiny\nsearch:\n  strategy: enas\nretrain:\n  epochs: 2\nsearch:\n  epochs: 1\n")
+    with pytest.raises(ConfigError, match=r"own\.yml has faults: search stands twice \(lines 2 and 6\)"):
+        load_config(file=file)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_saved_configuration_is_the_same_whatever_a_preset_comes_to_say(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = load_config(preset, settings=["data.merge={a: b}"])
+    (tmp_path / "config.yml").write_text(saved.to_yaml())
+    (tmp_path / "partial.yml").write_text("search: {epochs: 3}\n")
+
+    def later(name: str) -> dict[str, Any]:
+        options = {"beta_decay": 0.5, "max_skips": 1}
+        return {**read_preset(name), "search": {**read_preset(name)["search"], "options": options}}
+
+    monkeypatch.setattr(loading, "read_preset", later)
+    assert load_config(file=tmp_path / "config.yml") == saved
+    assert load_config(preset, tmp_path / "config.yml") == saved
+    assert load_config(preset, tmp_path / "partial.yml").search.options["beta_decay"] == 0.5
+    monkeypatch.undo()
+    text = saved.to_yaml().replace("preset: " + preset, "preset: one_that_is_gone")
+    (tmp_path / "config.yml").write_text(text)
+    assert load_config(file=tmp_path / "config.yml").space == saved.space
+
+
+def test_a_saved_configuration_without_a_preset_has_none(tmp_path: Path) -> None:
+    (tmp_path / "config.yml").write_text(validate({}).to_yaml())
+    assert load_config(file=tmp_path / "config.yml") == validate({})
+
+
+def test_one_of_before_an_option_came_is_complete_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = yaml.safe_load(load_config("compact").to_yaml())
+    del data["features"]["deltas"], data["retrain"]["perturbation"]["level"], data["space"]["seqnn_normalization"]
+    (tmp_path / "config.yml").write_text(yaml.safe_dump(data))
+    now = load_config("compact")
+    monkeypatch.setattr(loading, "read_preset", lambda name: pytest.fail("a preset has no say here"))
+    assert load_config(file=tmp_path / "config.yml") == now
+
+
+@pytest.mark.parametrize(
+    "word", ["/my #cache", "/a: b", "#", "[x]", "/plain/path", '/with "marks"', "'", "1:30", "&a b"]
+)
+def test_a_path_is_handed_on_as_a_setting_whatever_it_holds(word: str) -> None:
+    cache = load_config("tiny", settings=[as_setting("data.cache", word)]).data.cache
+    assert cache == str(Path.cwd() / word)
+    assert load_config("tiny", settings=["data.cache=/my #cache"]).data.cache == "/my #cache"
 
 
 def test_bands_are_not_shifted_where_there_are_none() -> None:

@@ -1,5 +1,6 @@
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -167,8 +168,13 @@ def test_missing_recordings_are_counted_and_the_first_ten_named(tmp_path):
     [
         ("", "is empty; its first line must name file, emotion, speaker"),
         ("file,emotion,speaker\n", "holds no utterance"),
-        ("file;emotion;speaker\n0.wav;joy;a\n", "known: file;emotion;speaker; separate the columns by commas"),
-        ("file,emotion,speaker\n0.wav,joy,a,b\n", "no comma-separated file"),
+        ("file|emotion|speaker\n0.wav|joy|a\n", "known: file|emotion|speaker; separate the columns by commas"),
+        ("file,emotion,speaker\n0.wav,joy,a,b\n", "more cells than the header's 3: line 2 (4 cells)"),
+        (
+            'file,emotion,speaker\n0.wav,joy,"a\n1.wav,anger,b\n',
+            "is not closed, and the cell swallows what follows: line",
+        ),
+        ("file,emotion,speaker\n0.wav,joy,a\n# 1.wav,anger,a\n2.wav,anger,a\n", "line 3: # begins no comment here"),
         ("file,emotion,speaker,emotion\n0.wav,joy,a,anger\n", "column 'emotion' is there 2 times"),
         ("file,emotion,speaker\n0.wav,joy,a\n1.wav,joy,a\n", "only the class 'joy' is left"),
         ("file,emotion,speaker\n0.wav,joy,a\n1.wav,anger,a\n0.wav,anger,a\n", "line 4: the same file"),
@@ -197,7 +203,11 @@ def test_a_path_that_cannot_be_read_is_named(tmp_path):
     assert message(tmp_path / "no.csv").endswith("no.csv: No such file or directory; name an existing CSV file")
     assert "Is a directory" in message(tmp_path)
     (tmp_path / "sound.csv").write_bytes(b"RIFF\xff\xfe\x00\x00WAVE")
-    assert "no comma-separated file in UTF-8" in message(tmp_path / "sound.csv")
+    assert "is a recording; name the text file" in message(tmp_path / "sound.csv")
+    (tmp_path / "sound.csv").write_bytes("file,emotion,speaker\nwütend.wav,a,b\n".encode("latin-1"))
+    assert "is no UTF-8: line 2 would be 'wütend.wav,a,b' in Windows-1252" in message(tmp_path / "sound.csv")
+    os.mkfifo(tmp_path / "pipe.csv")
+    assert "pipe.csv is a pipe and no file" in message(tmp_path / "pipe.csv")
 
 
 def test_a_hundred_thousand_lines(tmp_path):
@@ -232,3 +242,96 @@ def test_genders_that_are_not_understood_are_noted(tmp_path):
     assert note.startswith("gender: 'weiblich' (2 lines), 'x' (1 line) count as unknown; male, man or m")
     assert manifest.pick(np.arange(2)).notes == manifest.notes
     assert read_manifest(write(tmp_path, "file,emotion,speaker\n0.wav,a,1\n1.wav,b,2\n")).notes == ()
+
+
+NFC, NFD = (unicodedata.normalize(form, "wütend") for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("above", ["", "sep={}\n", "# made by hand; 2024\n"])
+def test_a_table_is_the_same_however_a_spreadsheet_saves_it(tmp_path: Path, separator: str, above: str) -> None:
+    text = "file,emotion,speaker,start\n0.wav,joy,a,1.5\n1.wav,anger,b,\n"
+    expected = read_manifest(write(tmp_path, text))
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):
+        path = tmp_path / "other.csv"
+        data = (above.format(separator) + text.replace(",", separator)).replace("\n", "\r\n")
+        path.write_bytes(data.encode(encoding))
+        manifest = read_manifest(path)
+        pd.testing.assert_frame_equal(manifest.table, expected.table)
+        assert manifest.digest == expected.digest
+        assert manifest.notes == ()
+
+
+def test_labels_of_one_look_are_one_class(tmp_path: Path) -> None:
+    lines = [f"{number}.wav,{(NFC, NFD)[number % 2]},a {(number % 3) * chr(0x200B)}" for number in range(6)]
+    path = write(tmp_path, "\n".join(["file,emotion,speaker", *lines, "6.wav,calm,b"]))
+    manifest = read_manifest(path)
+    assert manifest.classes == ("calm", NFC)
+    assert manifest.table["emotion"].tolist() == [NFC] * 6 + ["calm"]
+    assert set(manifest.table["speaker"]) == {"a", "b"}
+    emotion, speaker = manifest.notes
+    assert emotion.startswith("emotion: 'wütend' in 2 forms ('wu\\u0308tend': 3, 'w\\xfctend': 3) counts as one")
+    assert speaker.startswith("speaker: 'a' in 3 forms")
+    for name in (NFC, NFD):
+        assert read_manifest(path, emotions=[name, "calm"]).classes == (NFC, "calm")
+        assert read_manifest(path, merge={name: "upset"}).classes == ("calm", "upset")
+    assert "merge: 'wütend' is there in several spellings" in message(path, merge={NFC: "a", NFD: "b"})
+
+
+def test_labels_in_one_form_throughout_stay_in_it(tmp_path: Path) -> None:
+    path = write(tmp_path, f"file,emotion,speaker\n0.wav,{NFD},a\n1.wav,calm,a\n2.wav,sad,a\n")
+    assert read_manifest(path).classes == ("calm", "sad", NFD)
+    assert read_manifest(path).notes == ()
+    assert read_manifest(path, emotions=[NFC, "calm"]).classes == (NFD, "calm"), "asked for in another form"
+    assert read_manifest(path, merge={"sad": NFC}).classes == ("calm", NFD)
+
+
+def test_labels_that_look_alike_are_named_and_stay_apart(tmp_path: Path) -> None:
+    lines = ["0.wav,Anger,01,s1", "1.wav,anger,1,S1", "2.wav,anger,2,s2", "3.wav,calm,2.0,s2"]
+    manifest = read_manifest(write(tmp_path, "\n".join(["file,emotion,speaker,session", *lines])))
+    assert manifest.classes == ("Anger", "anger", "calm")
+    assert manifest.table["speaker"].tolist() == ["01", "1", "2", "2.0"]
+    emotion, speaker, session = manifest.notes
+    assert "'Anger' (1 line) and 'anger' (2 lines) look alike and count as different; where they are one" in emotion
+    assert "'01' (1 line) and '1' (1 line), '2' (1 line) and '2.0' (1 line)" in speaker
+    assert "'S1' (1 line) and 's1' (1 line)" in session
+
+
+def test_recordings_under_another_spelling_are_found(tmp_path: Path) -> None:
+    (tmp_path / "wavs").mkdir()
+    for name in (f"wavs/{NFD}.wav", "wavs/B.WAV", "c.wav", "D.wav", "d.WAV"):
+        (tmp_path / name).touch()
+    head = "file,emotion,speaker\n"
+    path = write(tmp_path, head + f"wavs/{NFC}.wav,joy,a\nwavs\\b.wav,anger,b\nC.wav,anger,b\n", recordings=0)
+    manifest = read_manifest(path)
+    assert manifest.names == [f"wavs/{NFD}.wav", "wavs/B.WAV", "c.wav"]
+    (note,) = manifest.notes
+    assert note.startswith("file: 3 spelled otherwise than the recordings there: wavs/")
+    assert "C.wav is c.wav" in note
+    path = write(tmp_path, head + "d.wav,joy,a\nc.flac,anger,a\nc.wav,anger,a\n", recordings=0)
+    text = message(path)
+    assert "d.wav (did you mean D.wav or d.WAV?)" in text
+    assert "c.flac (did you mean c.wav?)" in text
+    path = write(tmp_path, head + "c.wav,joy,a\nC.wav,anger,b\n", recordings=0)
+    assert "lines 2, 3: one recording in several spellings of its name" in message(path)
+
+
+def test_the_digest_is_that_of_what_stands_in_the_file(tmp_path: Path) -> None:
+    """A corpus that moves to a system with other names stays the corpus that it was."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    text = "file,emotion,speaker\nA.wav,joy,a\nb.wav,anger,b\n"
+    for folder, names in (("one", ["A.wav", "b.wav"]), ("two", ["a.WAV", "B.wav"])):
+        for name in names:
+            (tmp_path / folder / name).touch()
+    digests = {read_manifest(write(tmp_path / folder, text, recordings=0)).digest for folder in ("one", "two")}
+    assert len(digests) == 1
+
+
+def test_more_classes_than_a_network_can_tell_apart(tmp_path: Path) -> None:
+    rows = "".join(f"0.wav,e{number},a,{number},{number}.5\n" for number in range(1001))
+    path = write(tmp_path, "file,emotion,speaker,start,end\n" + rows)
+    assert "holds 1,001 classes, more than the 1,000" in message(path)
+    assert read_manifest(path, emotions=["e1", "e2"]).classes == ("e1", "e2")
+    many = [f"x{number}" for number in range(2000)]
+    assert "emotions: and 1990 more that no utterance is" in message(path, emotions=many)

@@ -391,3 +391,40 @@ def test_emodb4_leaves_one_of_ten_speakers_out():
     assert [set(who(manifest, fold.test)) for fold in folds] == [{name} for name in speakers]
     for fold in folds:
         assert set(manifest.table["gender"].iloc[fold.validation]) == {"male", "female"}
+
+
+@pytest.mark.parametrize("names", [("01", "1"), ("Anna", "anna"), ("spk_1", "spk 1")])
+@pytest.mark.parametrize("protocol", ["loso", "session", "kfold:2", "official"])
+def test_a_speaker_under_two_names_is_not_on_both_sides(names: tuple[str, str], protocol: str) -> None:
+    others = [f"other{letter}" for letter in "bcdef"]
+    splits = {**dict.fromkeys(others, "train"), names[0]: "train", names[1]: "test", others[0]: "validation"}
+
+    def rows(**traits: dict[str, str]) -> list[dict[str, str]]:
+        return [
+            {"speaker": name, "emotion": emotion, "session": name, "split": splits[name], **traits.get(name, {})}
+            for name in (*names, *others)
+            for emotion in ("anger", "joy")
+        ]
+
+    with pytest.raises(ProtocolError) as caught:
+        make_folds(build(rows()), protocol)
+    for name in names:
+        assert repr(name) in str(caught.value)
+    assert "look like one person, and would be in" in str(caught.value)
+    two = build(rows(**{names[0]: {"gender": "male"}, names[1]: {"gender": "female"}}))
+    assert make_folds(two, protocol), "a man and a woman are two"
+
+
+def test_a_speaker_under_two_names_on_one_side_does_no_harm() -> None:
+    split = {"01": "train", "1": "train", "b": "validation", "c": "test"}
+    rows = [
+        {"speaker": name, "emotion": emotion, "split": part}
+        for name, part in split.items()
+        for emotion in ("anger", "joy")
+    ]
+    assert make_fold(build(rows), "official", 0)
+
+
+def test_a_k_of_thousands_of_digits_is_no_number() -> None:
+    with pytest.raises(ProtocolError, match="K must be a whole number"):
+        count_folds(build([{"speaker": "a", "emotion": "joy"}]), "kfold:" + "9" * 5000)

@@ -1,4 +1,6 @@
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nni_emodarts.config import NONE, SpaceConfig
-from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.errors import ArchitectureError, ConfigError
 from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
-from nni_emodarts.models.space import random_architecture
+from nni_emodarts.models.space import EmoDartsSpace, build_model, random_architecture
 
 SPACE = SpaceConfig(cnn_cells=2, cnn_nodes=2, reduction_cells=(1,), seqnn_nodes=2, seqnn_scope="lstm_att")
 
@@ -141,3 +143,55 @@ def test_architectures_keep_their_ids_when_the_space_learns_something_new() -> N
     normalized = random_architecture(SPACE.model_copy(update={"seqnn_normalization": True}), 4, (1, 40), 0)
     assert normalized.id != made.id
     assert Architecture.from_dict(normalized.to_dict()) == normalized
+
+
+GOOD = random_architecture(SPACE, 4, (1, 40), 0).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"space": {"cnn_nodes": 10**9}}, "less than or equal to 16"),
+        ({"space": {"cnn_cells": 10**9, "seqnn_cells": 10**9}}, "less than or equal to 64"),
+        ({"space": {"cnn_channels": 10**9, "seqnn_width": 10**30}}, "less than or equal to 8192"),
+        ({"space": {"cnn_primitives": ["none"] * 1000}}, "at most 64"),
+        ({"num_classes": 10**9}, "less than or equal to 1000"),
+        ({"input_shape": [10**9, 40]}, "less than or equal to 64"),
+        ({"input_shape": [1, 10**9]}, "less than or equal to 4096"),
+        ({"id": "a" * 10**6}, "at most 64 characters"),
+        ({"choices": {f"k{number}": "a" for number in range(10**5)}}, "more than 10,000 keys and values"),
+        ({f"k{number}": [[]] for number in range(10**4)}, "more than 10,000 keys and values"),
+        ({"choices": {"normal_2": "a" * 10**6, "b" * 10**6: "c"}}, "normal_2"),
+        ({"choices": {"normal_2": [0] * 9000}}, "normal_2: [0, 0, 0, 0, 0, 0, ...] is not allowed"),
+    ],
+)
+def test_sizes_are_bounded_before_anything_is_built(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({**GOOD, **change}))
+    began = time.process_time()
+    with pytest.raises(ArchitectureError) as caught:
+        Architecture.load(tmp_path / "a.json")
+    assert time.process_time() - began < 5
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 5000
+
+
+def test_an_origin_may_list_many_recordings() -> None:
+    origin = {"recordings": [f"{number:016x}" for number in range(100_000)]}
+    assert Architecture.from_dict({**GOOD, "origin": origin}).origin == origin
+
+
+def test_a_file_that_is_none_is_refused_by_what_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(ArchitectureError, match=r"a\.json is a pipe and no file"):
+        Architecture.load(tmp_path / "a.json")
+    (tmp_path / "b.json").write_text(json.dumps(GOOD).replace('"id"', '"num_classes": 7, "id"'))
+    with pytest.raises(ArchitectureError, match=r"names 'num_classes' twice"):
+        Architecture.load(tmp_path / "b.json")
+
+
+def test_a_network_that_would_fill_the_memory_is_not_built() -> None:
+    space = SpaceConfig(cnn_channels=2048, seqnn_width=4096)
+    with pytest.raises(ConfigError, match=r"this network would have [\d,]+ parameters, more than 200,000,000"):
+        build_model(random_architecture(space, 4, (1, 40), 0))
+    with pytest.raises(ConfigError, match=r"the candidates of this space would have [\d,]+ parameters, more than"):
+        EmoDartsSpace(4, (1, 40), **space.identity())

@@ -1,6 +1,7 @@
 """Anyone's recordings: a CSV file with columns of the usual names becomes a manifest."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pandas as pd
 
 from nni_emodarts.config import nearest
 from nni_emodarts.data.corpora.card import CorpusCard
-from nni_emodarts.data.corpora.files import listing, read_lines, read_table
+from nni_emodarts.data.corpora.files import listing, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
+from nni_emodarts.data.table import LINE, SEPARATORS
 from nni_emodarts.errors import ManifestError
 
 CARD = CorpusCard(
@@ -41,8 +43,6 @@ SYNONYMS = {
 }
 """Column of a manifest -> other names for it, compared in small letters and digits alone."""
 
-SEPARATORS = ",;\t"
-
 
 def read(root: Path, **columns: str) -> pd.DataFrame:
     """Read a table.
@@ -51,6 +51,9 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
         root: the CSV file.
         columns: column of the manifest -> the name that it has in the file, where that is not a usual one.
 
+    Returns:
+        The utterances, by the line on which each stands.
+
     Raises:
         ManifestError: it is no table, lacks a column, or has several for one; all of these together.
     """
@@ -58,12 +61,12 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
         CARD.check_option(option, name)
     if not root.is_file():
         raise ManifestError(f"{root} is no file; found {listing(root)}. Name {CARD.layout}; {CARD.url} says more")
-    table = read_table(root, separator=_separator(root))
-    table = table[(table != "").any(axis=1)]
+    usual = [*COLUMNS, *" ".join(SYNONYMS.values()).split(), *(name.lower() for name in columns.values())]
+    table = read_table(root, SEPARATORS, names=usual)
     names = _find_columns(root, [str(name) for name in table.columns], columns)
     chosen = pd.DataFrame({column: table[name] for column, name in names.items()})
     chosen["file"] = [str(root.parent / name) if name else "" for name in chosen["file"]]
-    return chosen.reset_index(drop=True)
+    return chosen.rename_axis(LINE)
 
 
 def _find_columns(path: Path, names: Sequence[str], asked: Mapping[str, str]) -> dict[str, str]:
@@ -74,7 +77,7 @@ def _find_columns(path: Path, names: Sequence[str], asked: Mapping[str, str]) ->
         if column in asked and asked[column] not in names:
             faults.append(f"no column {asked[column]!r} to take as {column}{nearest(asked[column], names)}")
         elif len(matches) > 1:
-            choices = " or ".join(f"--option {column}={name}" for name in matches)
+            choices = " or ".join(f"--option {shlex.quote(f'{column}={name}')}" for name in matches)
             faults.append(f"several columns for {column}; choose one by {choices}")
         elif matches:
             found[column] = matches[0]
@@ -93,8 +96,3 @@ def _matches(column: str, names: Sequence[str]) -> list[str]:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _separator(path: Path) -> str:
-    header = next((line for line in read_lines(path) if line.strip()), "")
-    return max(SEPARATORS, key=header.count)

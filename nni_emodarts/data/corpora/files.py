@@ -4,14 +4,22 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from re import Match, Pattern
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
 from nni_emodarts.config import nearest
 from nni_emodarts.data.corpora.card import CorpusCard
-from nni_emodarts.data.manifest import enumerate_some
+from nni_emodarts.data.spelling import look
+from nni_emodarts.data.table import enumerate_some, read_cells
 from nni_emodarts.errors import ManifestError
+from nni_emodarts.runtime.reading import (
+    LARGEST_TABLE,
+    UnreadableError,
+    encoding_of,
+    read_bytes,
+    refuse_other_formats,
+)
 
 AUDIO = (".wav", ".flac")
 """Suffixes of recordings, in any case of letters."""
@@ -101,6 +109,28 @@ def find_recordings(root: Path) -> list[Path]:
     return sorted(path for path in find_files(root) if path.suffix.lower() in AUDIO)
 
 
+class NamedRecordings:
+    """Recordings below a folder by the name that a table gives them; another case of its letters does no harm."""
+
+    def __init__(self, root: Path, name: Callable[[Path], str]) -> None:
+        """Find them.
+
+        Args:
+            root: the folder.
+            name: recording -> what tables call it.
+        """
+        paths = find_recordings(root)
+        self._exact = {name(path): path for path in paths}
+        self._cased: dict[str, list[Path]] = {}
+        for called, path in self._exact.items():
+            self._cased.setdefault(look(called).casefold(), []).append(path)
+
+    def get(self, called: str) -> Path | None:
+        """The recording of a name; None where there is none, or where several differ in case alone."""
+        alike = self._cased.get(look(called).casefold(), [])
+        return self._exact.get(called) or (alike[0] if len(alike) == 1 else None)
+
+
 def find_files(root: Path) -> Iterator[Path]:
     """All files below a folder; hidden files and folders (`._a.wav`, `.ipynb_checkpoints`) are passed over.
 
@@ -134,55 +164,49 @@ def find_file(root: Path, *names: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def read_table(path: Path, separator: str = ",", quoted: bool = True) -> pd.DataFrame:
-    """A table of text cells whose first line names the columns.
+def read_table(path: Path, separators: str = ",", quoted: bool = True, names: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of text cells whose first line names the columns, blanks at their ends removed.
 
     Args:
-        path: a file in UTF-8.
-        separator: between two cells.
+        path: a text file; see `nni_emodarts.data.table.read_cells` for what is understood.
+        separators: what may be between two cells.
         quoted: whether a cell may stand in quotation marks; else these are text.
+        names: what the columns may be called, for a file of a person's own.
+
+    Returns:
+        Rows by the line on which they stand.
 
     Raises:
-        ManifestError: it cannot be read, or names a column twice.
+        ManifestError: it cannot be read, has faults, or names a column twice.
     """
-    quoting: Literal[0, 3] = 0 if quoted else 3  # QUOTE_MINIMAL, QUOTE_NONE
     try:
-        # The header is read as a row: pandas would rename doubled columns and take a surplus column for an index.
-        cells: pd.DataFrame = pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=quoting,
-            encoding="utf-8-sig",
-            compression=None,
-        ).fillna("")  # lines that end early
+        cells = read_cells(path, names, separators, quoted)
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror or error}; name an existing file") from None
-    except pd.errors.EmptyDataError:
-        raise ManifestError(f"{path} is empty; its first line must name the columns") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path} is no table in UTF-8: {' '.join(str(error).split())}") from None
+    except UnreadableError as error:
+        raise ManifestError(f"{path} {error}") from None
     cells = cells.map(str.strip)
-    cells = cells.loc[:, (cells != "").any()]  # spreadsheets leave empty columns behind
-    names = cells.iloc[0]
-    if names.duplicated().any():
-        raise ManifestError(f"{path} names columns twice: {enumerate_some(names[names.duplicated()])}; rename them")
-    cells.columns = pd.Index(names)
-    return cells.iloc[1:].reset_index(drop=True)
+    cells = cells.loc[:, (cells != "").any().to_numpy() | (cells.columns != "")]  # spreadsheets leave empty columns
+    twice = cells.columns[cells.columns.duplicated()]
+    if len(twice):
+        raise ManifestError(f"{path} names columns twice: {enumerate_some(twice)}; rename them")
+    return cells
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file; what is no UTF-8 is replaced.
 
     Raises:
-        ManifestError: it cannot be read.
+        ManifestError: it cannot be read, or is something else.
     """
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        data = read_bytes(path, LARGEST_TABLE)
+        refuse_other_formats(data)
     except OSError as error:
         raise ManifestError(f"{path}: {error.strerror or error}; make it readable") from None
+    except UnreadableError as error:
+        raise ManifestError(f"{path} {error}") from None
+    return data.decode(encoding_of(data), errors="replace").splitlines()
 
 
 def require_columns(table: pd.DataFrame, path: Path, names: Sequence[str]) -> None:
@@ -237,7 +261,7 @@ def listing(root: Path) -> str:
     if not root.exists():
         return "no such file or folder"
     if not root.is_dir():
-        return "a file"
+        return "a file" if root.is_file() else "a pipe or a device"
     return enumerate_some(path.name for path in _visible(root)) or "an empty folder"
 
 

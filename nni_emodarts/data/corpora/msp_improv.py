@@ -8,10 +8,10 @@ import pandas as pd
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import (
     Fault,
+    NamedRecordings,
     Utterance,
     as_table,
     find_file,
-    find_recordings,
     raise_faults,
     read_lines,
     wrong_root,
@@ -55,7 +55,7 @@ def read(root: Path) -> pd.DataFrame:
     if labels is None:
         raise wrong_root(CARD, root)
     # The labels name videos (UTD-IMPROV-….avi), the recordings begin otherwise.
-    recordings = {START.sub("", path.stem): path for path in find_recordings(root)}
+    recordings = NamedRecordings(root, lambda path: START.sub("", path.stem))
     rows: list[Utterance] = []
     strange: list[str] = []
     absent: list[str] = []
@@ -68,10 +68,10 @@ def read(root: Path) -> pd.DataFrame:
             strange.append(f"{labels.name}:{number}")
         elif turn["emotion"] in LEFT_OUT:
             continue
-        elif turn["turn"] not in recordings:
+        elif (path := recordings.get(turn["turn"])) is None:
             absent.append(f"MSP-IMPROV-{turn['turn']}.wav")
         else:
-            rows.append(_utterance(turn, recordings[turn["turn"]]))
+            rows.append(_utterance(turn, path))
     scheme = "lines that are not like `UTD-IMPROV-S01A-F01-P-FM01.avi; N; A:2.5; V:3.0; D:3.0;`"
     raise_faults(
         CARD,

@@ -7,10 +7,10 @@ import pandas as pd
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import (
     Fault,
+    NamedRecordings,
     Utterance,
     as_table,
     find_file,
-    find_recordings,
     raise_faults,
     read_table,
     require_columns,
@@ -72,7 +72,7 @@ def read(root: Path, test: str = "test1") -> pd.DataFrame:
         raise wrong_root(CARD, root)
     table = read_table(labels)
     require_columns(table, labels, COLUMNS)
-    recordings = {path.name: path for path in find_recordings(root)}
+    recordings = NamedRecordings(root, lambda path: path.name)
     splits = {**SPLITS, test: "test"}
     rows: list[Utterance] = []
     strange: list[str] = []
@@ -82,10 +82,10 @@ def read(root: Path, test: str = "test1") -> pd.DataFrame:
             continue
         if emotion not in EMOTIONS or part.lower() not in splits:
             strange.append(f"{file} ({emotion}, {part})")
-        elif file not in recordings:
+        elif (path := recordings.get(file)) is None:
             absent.append(file)
         else:
-            rows.append(_utterance(recordings[file], EMOTIONS[emotion], speaker, gender, splits[part.lower()]))
+            rows.append(_utterance(path, EMOTIONS[emotion], speaker, gender, splits[part.lower()]))
     raise_faults(
         CARD,
         root,

@@ -46,7 +46,7 @@ def read(root: Path) -> pd.DataFrame:
     path = find_file(root, "data.tsv")
     if path is None:
         raise wrong_root(CARD, root)
-    table = read_table(path, separator="\t", quoted=False)
+    table = read_table(path, separators="\t", quoted=False)
     require_columns(table, path, ("file_id", "emotion", "raw_text", "speaker_id", "gender"))
     rows, strange = [], []
     for file, emotion, text, speaker, gender in zip(

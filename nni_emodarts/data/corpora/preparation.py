@@ -1,7 +1,6 @@
 """From the recordings and label files of a corpus as it is distributed to a manifest."""
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from nni_emodarts.data.corpora import corpus_reader
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, read_manifest
-from nni_emodarts.errors import ManifestError, RunFolderError
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.table import LINE
+from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
 
 
@@ -72,15 +72,9 @@ def write_manifest(
 def _check(
     table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
 ) -> Manifest:
-    """Read the manifest as it would be, before anything is written to its place."""
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / out.name
-        draft.write_bytes(_encode(table))
-        try:
-            return read_manifest(draft, emotions, merge)
-        except ManifestError as error:
-            text = str(error).replace(str(draft), f"{out} (not written) of {root}")
-            raise ManifestError(text) from None
+    """The manifest as it would be, before anything is written to its place."""
+    lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
+    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, emotions, merge)
 
 
 def _encode(table: pd.DataFrame) -> bytes:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture, Sample, derivable, edge_label, node_label, nodes
+from nni_emodarts.models.costs.table import architecture_cost, operation_costs
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
@@ -17,6 +18,11 @@ from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.nni_bridge.nas import DARTS, Hook, Memo, ModelSpace, Strategy, current_model, model_context
+
+LARGEST_NETWORK = 200_000_000
+"""Parameters of a network, 800 MB: far beyond what a corpus of speech can train, and what a file may ask for."""
+LARGEST_SPACE = 1_000_000_000
+"""Parameters of all candidates of a space together."""
 
 
 class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
@@ -49,6 +55,8 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         if min(self.input_shape) < 1:
             raise ConfigError(f"input_shape: {self.input_shape} must be at least one channel and one frequency bin")
         space = self.description
+        if current_model() is None:
+            _refuse_large_space(space, self.input_shape, num_classes)
         frozen = current_model() is not None
         channels, bins = self.input_shape
         stem_channels = space.cnn_channels * space.stem_multiplier
@@ -128,12 +136,27 @@ def build_model(
         architecture: what a search chose.
         num_classes: number of classes K; the architecture's own where absent.
         input_shape: (C, F) of the maps; the architecture's own where absent.
+
+    Raises:
+        ConfigError: it has more than `LARGEST_NETWORK` parameters; nothing is built then.
     """
+    shape, classes = input_shape or architecture.input_shape, num_classes or architecture.num_classes
+    _refuse_large(architecture_cost(architecture, "parameters", 1, classes, shape), LARGEST_NETWORK, "this network")
     with model_context(architecture.sample()):
-        return EmoDartsSpace(
-            num_classes or architecture.num_classes,
-            input_shape or architecture.input_shape,
-            **architecture.space.identity(),
+        return EmoDartsSpace(classes, shape, **architecture.space.identity())
+
+
+def _refuse_large_space(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int) -> None:
+    costs = operation_costs(space, input_shape, num_classes, "parameters", 1)
+    candidates = costs.fixed + sum(sum(edge.values()) for edge in costs.edges.values())
+    _refuse_large(candidates, LARGEST_SPACE, "the candidates of this space")
+
+
+def _refuse_large(parameters: float, most: int, what: str) -> None:
+    if parameters > most:
+        raise ConfigError(
+            f"{what} would have {parameters:,.0f} parameters, more than {most:,}; choose fewer cells or nodes, or a "
+            f"smaller space.cnn_channels, space.seqnn_width or retrain.width"
         )
 
 

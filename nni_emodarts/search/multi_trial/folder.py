@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from nni_emodarts.config import located
+from nni_emodarts.config import located, refuse_other_settings
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_choices, flat_sample
@@ -19,7 +19,6 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     RunFolder,
     refuse_other,
-    refuse_other_settings,
 )
 from nni_emodarts.search.multi_trial.ledger import Entry
 
@@ -46,7 +45,7 @@ class SearchFolder:
             RunFolderError: they differ.
         """
         config = task.config
-        refuse_other_settings(run, config.to_yaml())
+        refuse_other_settings(run, config)
         folder = cls(run)
         asked = {"manifest": task.corpus.manifest.digest, "fold": task.fold.index, "seed": task.seed}
         if folder._all.has(_STATE):

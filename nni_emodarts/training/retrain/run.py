@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.overlap import refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
@@ -24,7 +25,6 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     PREDICTIONS,
     RunFolder,
-    refuse_other_settings,
 )
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
@@ -52,7 +52,7 @@ def run_retrain(
     architecture: Architecture,
     out: str | Path,
     *,
-    folds: Sequence[int] | None = None,
+    folds: FoldChoice | None = None,
     seeds: Sequence[int] = (1,),
     final: bool = False,
     same_space: bool = False,
@@ -85,6 +85,8 @@ def run_retrain(
     """
     config = settle_space(config, architecture, explicit=same_space)
     manifest = load_manifest(config.data)
+    for each in manifest.notes:
+        note(each)
     make_folds(manifest, config.data.protocol, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress)
@@ -181,15 +183,14 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     Raises:
         RunFolderError: they differ.
     """
-    text = config.to_yaml()
     if folder.has(ARCHITECTURE) and folder.has(CONFIG):
         if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
             raise RunFolderError(
                 f"output folder {folder.path} holds a run of another architecture; name another folder, or --overwrite "
                 f"that run"
             )
-        refuse_other_settings(folder, text)
-    folder.write_text(CONFIG, text)
+        refuse_other_settings(folder, config)
+    folder.write_text(CONFIG, config.to_yaml())
     folder.write_json(ARCHITECTURE, architecture.to_dict())
 
 

@@ -20,11 +20,9 @@ def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
     probabilities = predict(trained.model, loader, device, len(rows))
     classes = np.array(task.corpus.manifest.classes)
-    table = describe_rows(task, rows)
-    table["predicted"] = classes[probabilities.argmax(1)]
-    for number, name in enumerate(classes):
-        table[f"p_{name}"] = probabilities[:, number]
-    return table
+    table = describe_rows(task, rows).assign(predicted=classes[probabilities.argmax(1)])
+    columns = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])
+    return pd.concat([table, columns], axis=1)
 
 
 def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
