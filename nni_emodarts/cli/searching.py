@@ -104,7 +104,7 @@ def retrain(
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
-    if done.final:  # whose figures may be of more folds now
+    if done.described:  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.model_card import write_model_card
 

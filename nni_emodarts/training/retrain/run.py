@@ -23,6 +23,7 @@ from nni_emodarts.runtime.run_folder import (
     CONFIG,
     FINAL,
     METRICS,
+    MODEL_CARD,
     PREDICTIONS,
     RunFolder,
 )
@@ -39,12 +40,12 @@ class Retrained:
     Attributes:
         pooled: figures of the test predictions, pooled over the folds, as in the folder's metrics.json.
         skipped: number of recordings that it went without.
-        final: whether the folder holds a network to ship.
+        described: whether the folder holds a network to ship whose card was asked for, now or earlier.
     """
 
     pooled: dict[str, Any]
     skipped: int
-    final: bool
+    described: bool
 
 
 def run_retrain(
@@ -96,7 +97,7 @@ def run_retrain(
     folder = RunFolder.claim(out, resume, overwrite)
     tasks = fold_tasks(config, corpus, wanted, seeds)
     pooled = retrain(tasks, architecture, folder, final=final, allow_overlap=allow_overlap, progress=progress)
-    return Retrained(pooled, len(corpus.skipped), folder.has(f"{FINAL}/{METRICS}"))
+    return Retrained(pooled, len(corpus.skipped), final or folder.has(f"{FINAL}/{MODEL_CARD}"))
 
 
 def _unheard(folds: list[int], unheard: list[int], note: Callable[[str], None]) -> list[int]:
