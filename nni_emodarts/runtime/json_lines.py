@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import replacing
 
+Object = dict[str, Any]
+"""A JSON object."""
 _SHOWN = 60
 """Characters of a damaged line that a message shows."""
 
@@ -38,7 +40,7 @@ class Line:
         """Whether nothing stands on it."""
         return not self.text.strip()
 
-    def parse(self) -> dict[str, Any]:
+    def parse(self) -> Object:
         """The object.
 
         Raises:
@@ -77,7 +79,7 @@ class LockedLines:
         self._opened.seek(0)
         return _lines(self._opened.read())
 
-    def append(self, objects: Iterable[Mapping[str, Any]]) -> None:
+    def append(self, objects: Iterable[Object]) -> None:
         """Write a line for each object, in one piece and to the disk; where that fails, none of them.
 
         What a kill has cut off at the end of the file gives way.
