@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.evidence.further_figures import further_figures
-from benchmarks.evidence.tables import Compared, Described, MainTable, ManifestFacts, Missing
+from benchmarks.evidence.tables import Compared, Described, Environments, MainTable, ManifestFacts, Missing
 from nni_emodarts.benchmark import Cell, Method, cell_table, settings_digest
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_manifest
@@ -294,7 +294,7 @@ def cpu_hours(cells: Iterable[FinishedCell]) -> float:
     return round(sum(cell.cpu_seconds for cell in cells) / 3600, 3)
 
 
-def environments(cells: Iterable[FinishedCell]) -> list[dict[str, Any]]:
+def environments(cells: Iterable[FinishedCell]) -> Environments:
     """The different machines and versions that cells were computed with, and how many on each."""
     counts: dict[str, int] = {}
     for cell in cells:

@@ -8,6 +8,8 @@ from nni_emodarts.metrics.summaries import MethodSummary
 
 Settings = dict[str, dict[str, Any]]
 """Section of the configuration -> its settings."""
+Environments = list[dict[str, Any]]
+"""Machines and versions that cells were computed with, and how many on each."""
 
 
 class Missing(Record):
@@ -46,7 +48,7 @@ class Compared(Record):
     methods: list[MethodSummary]
     comparisons: list[Comparison]
     cpu_hours: float
-    environments: list[dict[str, Any]]
+    environments: Environments
 
 
 class MachineCost(Record):
@@ -121,7 +123,7 @@ class MainTable(Record):
     methods: list[MethodSummary]
     comparisons: list[Comparison]
     cpu_hours: float
-    environments: list[dict[str, Any]]
+    environments: Environments
     untouched: list[Comparison]
     unplanned: list[Comparison]
     costs: list[MachineCost]
@@ -168,7 +170,7 @@ class AblationTable(Record):
     methods: list[AblationRow]
     comparisons: list[Comparison]
     cpu_hours: float
-    environments: list[dict[str, Any]]
+    environments: Environments
     whole: dict[str, list[Comparison]]
     missing: list[Missing]
 
@@ -200,4 +202,4 @@ class TransferTable(Record):
     methods: list[TransferRow]
     missing: list[Missing]
     cpu_hours: float
-    environments: list[dict[str, Any]]
+    environments: Environments

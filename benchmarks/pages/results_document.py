@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from benchmarks.evidence.ablation_table import HAND_DESIGNED
-from benchmarks.evidence.tables import AblationTable, MachineCost, MainTable, TransferTable
+from benchmarks.evidence.tables import AblationTable, Environments, MachineCost, MainTable, TransferTable
 from benchmarks.pages import main_section
 from benchmarks.pages.ablation_section import ablation_paragraphs, deviation, transfer_paragraphs
 from benchmarks.pages.markdown import markdown_table
@@ -267,7 +267,7 @@ def _seconds(cost: MachineCost | None) -> str:
     return f"{whole_text(cost.cpu_seconds)}{search} ({cost.cells})"
 
 
-def _machines(environments: Sequence[dict[str, Any]]) -> str:
+def _machines(environments: Environments) -> str:
     return "; ".join(
         f"{each['processor']}, {each.get('accelerator') or each['device']}, threads a process: {each['threads']} ("
         + ", ".join(f"{name} {version}" for name, version in each["packages"].items())

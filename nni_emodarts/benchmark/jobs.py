@@ -18,7 +18,7 @@ from nni_emodarts.errors import CellError, ConfigError, DivergenceError, Experim
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.environment import threads_each
-from nni_emodarts.runtime.processes import start_pool, threads_of_others
+from nni_emodarts.runtime.processes import alone_in, start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.yaml_reading import parse_yaml
@@ -116,9 +116,9 @@ def _compute_batch(jobs: Sequence[_Job], workers: int, progress: Progress) -> It
 
 
 def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
-    """A cell's figures, or none and why it failed."""
+    """A cell's figures, or none and why it failed; where another command computes it, that one's figures."""
     config, corpus = prepared(job.config)
-    cell = job.cell
+    cell, source = job.cell, job.cell.budget_source
     digest = settings_digest(config, cell.method, corpus.manifest.digest)
 
     def run_folder(*more: str) -> RunFolder:
@@ -129,33 +129,35 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     def task(method: Method) -> FoldTask:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
 
-    try:
-        source = cell.budget_source
-        if source is None:
-            figures = compute_cell(task(cell.method), cell.method, run_folder(), progress)
-        else:
-            searched = job.table.read().cells[source.key]
-            # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
-            budget = budget_here(task(source.method), source.method, searched, run_folder("payer"), progress)
-            figures = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
-            costs = {"budget_cpu_seconds": budget, "payer_cpu_seconds": searched.search_cpu_seconds}
-            figures = figures.model_copy(update=costs)
-    except (DivergenceError, ExperimentError) as error:
-        return Outcome(failure=f"{cell}: {error}")
-    return _keep(figures, job)
+    # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
+    first = run_folder() if source is None else run_folder("payer")
+    with alone_in(first.path):
+        held = job.table.read().cells
+        if cell.key in held:
+            return _of_another(held[cell.key], job, digest, corpus.recordings)
+        try:
+            if source is None:
+                figures = compute_cell(task(cell.method), cell.method, first, progress)
+            else:
+                searched = held[source.key]
+                budget = budget_here(task(source.method), source.method, searched, first, progress)
+                figures = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
+                costs = {"budget_cpu_seconds": budget, "payer_cpu_seconds": searched.search_cpu_seconds}
+                figures = figures.model_copy(update=costs)
+        except (DivergenceError, ExperimentError) as error:
+            return Outcome(failure=f"{cell}: {error}")
+        kept = job.table.append(figures)
+    return Outcome(figures) if kept is figures else _of_another(kept, job, digest, corpus.recordings)
 
 
-def _keep(figures: FinishedCell, job: _Job) -> Outcome:
-    """Put figures into the table; those of a command that was faster stay there."""
-    held = job.table.append(figures)
-    if held is figures:
-        return Outcome(figures)
-    if (held.settings, held.recordings) != (figures.settings, figures.recordings):
+def _of_another(figures: FinishedCell, job: _Job, settings: str, recordings: str) -> Outcome:
+    """Figures of a cell that another command has finished since this one began."""
+    if (figures.settings, figures.recordings) != (settings, recordings):
         raise RunFolderError(
             f"{job.table.file} holds {job.cell} by now, of another command with other settings or recordings; name "
             f"another folder for one of them"
         )
-    return Outcome(held, note=f"{job.cell} was finished by another command meanwhile, whose figures stay")
+    return Outcome(figures, note=f"{job.cell} was finished by another command meanwhile, whose figures stay")
 
 
 @lru_cache(maxsize=1)

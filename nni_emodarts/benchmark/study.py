@@ -14,6 +14,7 @@ from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.record import Record
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import same_speed
@@ -55,6 +56,85 @@ class Finished:
     environment: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Trained(Record):
+    """A network of a study: its architecture's id, its figures and what its training cost."""
+
+    architecture: str
+    val_uar: float
+    test_uar: float
+    parameters: int
+    cpu_seconds: float
+
+
+class SearchedNetwork(Record):
+    """The searched architecture's network; `search_cpu_seconds` is the cost of the search, `cpu_seconds` its own."""
+
+    architecture: str
+    val_uar: float
+    test_uar: float
+    search_cpu_seconds: float
+    cpu_seconds: float
+
+
+class RandomSampling(Record):
+    """Mean and standard deviation over all samples; no deviation of one."""
+
+    samples: int
+    val_uar: float
+    test_uar: float
+    val_uar_std: float | None
+    test_uar_std: float | None
+
+
+class RandomSearch(Record):
+    """The best on validation of the `candidates` that the budget allows; there is one at least."""
+
+    architecture: str
+    val_uar: float
+    test_uar: float
+    candidates: int
+    budget_cpu_seconds: float
+
+
+class Rank(Record):
+    """The share of the samples that the searched network beats, ties counted half, by validation and by test."""
+
+    val_uar: float
+    test_uar: float
+
+
+class Judgement(Record):
+    """How a searched network stands among random ones."""
+
+    searched: SearchedNetwork
+    random_sampling: RandomSampling
+    random_search: RandomSearch
+    rank: Rank
+
+
+class Study(Record):
+    """What a folder's study.json holds.
+
+    Attributes:
+        fold: the search's fold.
+        seed: the search's seed, and that of all trainings.
+        searched: the searched network.
+        random_sampling: all samples.
+        random_search: the best of those that the cost of the search allows.
+        rank: how many of the samples the searched network beats.
+        equal_cost: whether the search was computed on the kind of machine that trains the samples, so that its CPU
+            seconds are theirs.
+    """
+
+    fold: int
+    seed: int
+    searched: SearchedNetwork
+    random_sampling: RandomSampling
+    random_search: RandomSearch
+    rank: Rank
+    equal_cost: bool
+
+
 def read_search(folder: RunFolder) -> Finished:
     """A finished search's folder.
 
@@ -81,7 +161,7 @@ def run_study(
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Study:
     """Judge a finished search, by the configuration in its folder; see `study`.
 
     Args:
@@ -112,7 +192,7 @@ def study(
     folder: RunFolder,
     *,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> Study:
     """Retrain the searched architecture and random ones of its space on the search's fold, with the search's seed.
 
     Random sampling is the mean over all samples. Random search is what a person gets who spends what the search and
@@ -127,10 +207,6 @@ def study(
         samples: random architectures to train at least.
         folder: where the runs go; finished ones are kept.
         progress: called after each network.
-
-    Returns:
-        What the folder's study.json holds: what `judge` says, and `equal_cost`, whether the search was computed on
-        the kind of machine that trains the samples, so that its CPU seconds are theirs.
 
     Raises:
         OverlapError: the search saw test speakers of what is this fold now.
@@ -148,79 +224,85 @@ def study(
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
     draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [task.seed], origin)
-    rows: list[dict[str, Any]] = []
+    rows: list[Trained] = []
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)
     for architecture in chain([searched.architecture], draws):
-        name = f"sample_{len(rows):03d}" if rows else _SEARCHED
-        row = _train(task, architecture, folder.child(name))
-        rows.append({"name": name, **row})
-        if name == _SEARCHED:
-            budget = searched.cpu_seconds + row["cpu_seconds"]
+        row = _train(task, architecture, folder.child(_name(len(rows))))
+        if rows:
+            spent += row.cpu_seconds
         else:
-            spent += row["cpu_seconds"]
-        progress("networks", len(rows), max(samples + 1, len(rows)), val_uar=row["val_uar"])
+            budget = searched.cpu_seconds + row.cpu_seconds
+        rows.append(row)
+        progress("networks", len(rows), max(samples + 1, len(rows)), val_uar=row.val_uar)
         if len(rows) > samples and spent >= budget:
             break
-    folder.write_csv(NETWORKS, pd.DataFrame(rows))
-    found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
-    found["equal_cost"] = same_speed(searched.environment, environment_of(device))
-    folder.write_json(STUDY, found)
+    table = [{"name": _name(number), **row.to_data()} for number, row in enumerate(rows)]
+    folder.write_csv(NETWORKS, pd.DataFrame(table))
+    found = Study(
+        fold=searched.fold,
+        seed=searched.seed,
+        **dict(judge(rows[0], rows[1:], searched.cpu_seconds)),
+        equal_cost=same_speed(searched.environment, environment_of(device)),
+    )
+    folder.write_json(STUDY, found.to_data())
     return found
 
 
-def judge(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], search_cost: float) -> dict[str, Any]:
+def _name(number: int) -> str:
+    """Of a network's folder: the searched one is the first."""
+    return f"sample_{number:03d}" if number else _SEARCHED
+
+
+def judge(searched: Trained, sampled: Sequence[Trained], search_cost: float) -> Judgement:
     """Figures of the search, of random sampling, and of random search at equal cost.
 
     Args:
-        searched: `val_uar`, `test_uar`, `cpu_seconds` of the searched architecture's network.
-        sampled: likewise of the random ones, in the order in which they were drawn.
+        searched: the searched architecture's network.
+        sampled: the random ones, in the order in which they were drawn.
         search_cost: CPU seconds of the search.
-
-    Returns:
-        `searched`, `random_sampling` (mean and standard deviation), `random_search` (its `candidates` are those that
-        the cost allows, at least one), and `rank`: the share of the samples that the searched network beats, ties
-        counted half, by validation and by test.
     """
-    budget = search_cost + searched["cpu_seconds"]
-    affordable: list[dict[str, Any]] = []
+    budget = search_cost + searched.cpu_seconds
+    affordable: list[Trained] = []
     spent = 0.0
     for row in sampled:
-        spent += row["cpu_seconds"]
+        spent += row.cpu_seconds
         if affordable and spent > budget:
             break
         affordable.append(row)
-    best = max(affordable, key=lambda row: row["val_uar"])
-    return {
-        "searched": {**_figures(searched), "search_cpu_seconds": search_cost, "cpu_seconds": searched["cpu_seconds"]},
-        "random_sampling": {
-            "samples": len(sampled),
-            **{key: mean(row[key] for row in sampled) for key in ("val_uar", "test_uar")},
-            **{f"{key}_std": _spread(sampled, key) for key in ("val_uar", "test_uar")},
-        },
-        "random_search": {
-            **_figures(best),
-            "candidates": len(affordable),
-            "budget_cpu_seconds": budget,
-        },
-        "rank": {key: _rank(searched, sampled, key) for key in ("val_uar", "test_uar")},
-    }
+    best = max(affordable, key=lambda row: row.val_uar)
+    validated, tested = [row.val_uar for row in sampled], [row.test_uar for row in sampled]
+    return Judgement(
+        searched=SearchedNetwork(
+            architecture=searched.architecture,
+            val_uar=searched.val_uar,
+            test_uar=searched.test_uar,
+            search_cpu_seconds=search_cost,
+            cpu_seconds=searched.cpu_seconds,
+        ),
+        random_sampling=RandomSampling(
+            samples=len(sampled),
+            val_uar=mean(validated),
+            test_uar=mean(tested),
+            val_uar_std=stdev(validated) if len(sampled) > 1 else None,
+            test_uar_std=stdev(tested) if len(sampled) > 1 else None,
+        ),
+        random_search=RandomSearch(
+            architecture=best.architecture,
+            val_uar=best.val_uar,
+            test_uar=best.test_uar,
+            candidates=len(affordable),
+            budget_cpu_seconds=budget,
+        ),
+        rank=Rank(val_uar=_rank(searched.val_uar, validated), test_uar=_rank(searched.test_uar, tested)),
+    )
 
 
-def _train(task: FoldTask, architecture: Architecture, folder: RunFolder) -> dict[str, Any]:
+def _train(task: FoldTask, architecture: Architecture, folder: RunFolder) -> Trained:
     if not folder.has(METRICS):
         retrain_fold(task, architecture, folder)
-    metrics = folder.read_json(METRICS)
-    return {key: metrics[key] for key in ("architecture", "val_uar", "test_uar", "parameters", "cpu_seconds")}
+    return Trained.from_data(folder.read_json(METRICS))
 
 
-def _figures(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: row[key] for key in ("architecture", "val_uar", "test_uar") if key in row}
-
-
-def _spread(rows: Sequence[dict[str, Any]], key: str) -> float | None:
-    return stdev(row[key] for row in rows) if len(rows) > 1 else None
-
-
-def _rank(searched: dict[str, Any], sampled: Sequence[dict[str, Any]], key: str) -> float:
-    return float(mean((searched[key] > row[key]) + 0.5 * (searched[key] == row[key]) for row in sampled))
+def _rank(searched: float, sampled: Sequence[float]) -> float:
+    return float(mean((searched > figure) + 0.5 * (searched == figure) for figure in sampled))

@@ -29,6 +29,7 @@ from nni_emodarts.runtime.progress import silent
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nni_emodarts.benchmark.study import Study
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
@@ -189,30 +190,30 @@ def _show_differences(comparisons: "Sequence[Comparison]") -> None:
     out.print(table)
 
 
-def show_study(found: Mapping[str, Any]) -> None:
+def show_study(found: "Study") -> None:
     """Print how a searched architecture stands among random ones."""
-    searched, sampling, search = (found[name] for name in ("searched", "random_sampling", "random_search"))
-    table = Table(title=f"Fold {found['fold']}, seed {found['seed']}", title_justify="left")
+    searched, sampling, search = found.searched, found.random_sampling, found.random_search
+    table = Table(title=f"Fold {found.fold}, seed {found.seed}", title_justify="left")
     for column in ("", "validation UAR", "test UAR"):
         table.add_column(column, justify="left" if not column else "right")
-    table.add_row("searched", figure_text(searched["val_uar"]), figure_text(searched["test_uar"]))
+    table.add_row("searched", figure_text(searched.val_uar), figure_text(searched.test_uar))
     table.add_row(
-        f"random search, {count_text(search['candidates'], 'candidate')}",
-        figure_text(search["val_uar"]),
-        figure_text(search["test_uar"]),
+        f"random search, {count_text(search.candidates, 'candidate')}",
+        figure_text(search.val_uar),
+        figure_text(search.test_uar),
     )
     table.add_row(
-        f"random sampling, {count_text(sampling['samples'], 'sample')}",
-        figure_text(sampling["val_uar"], sampling["val_uar_std"]),
-        figure_text(sampling["test_uar"], sampling["test_uar_std"]),
+        f"random sampling, {count_text(sampling.samples, 'sample')}",
+        figure_text(sampling.val_uar, sampling.val_uar_std),
+        figure_text(sampling.test_uar, sampling.test_uar_std),
     )
     out.print(table)
-    shares = found["rank"]
+    shares = found.rank
     show_line(
-        f"The searched network beats {share_text(shares['val_uar'])} of the samples on validation, "
-        f"{share_text(shares['test_uar'])} on the test part."
+        f"The searched network beats {share_text(shares.val_uar)} of the samples on validation, "
+        f"{share_text(shares.test_uar)} on the test part."
     )
-    if not found["equal_cost"]:
+    if not found.equal_cost:
         show_line(
             "The search was computed on another processor or device, or with other threads: its CPU seconds are not "
             "those of the samples, and random search had more or less than its cost."

@@ -5,7 +5,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ def report(
 
 def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST, progress: Progress = silent) -> str:
     """The page as text."""
-    drawn = Drawn(sum(len(run.subjects) + len(run.searches) for run in runs), progress)
+    total = sum(len(run.subjects) + len(run.searches) for run in runs)
+    making = _Making(audio, worst, searches_by_architecture(runs), Drawn(total, progress))
     script, css = (_asset(f"page.{suffix}") for suffix in ("js", "css"))
-    searches = searches_by_architecture(runs)
     return _environment().get_template("page.html").render(
         title=f"Report: {', '.join(run.name for run in runs)}",
         version=nni_emodarts.__version__,
@@ -71,7 +71,7 @@ def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST, progre
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=compare_runs(runs),
-        runs=[_describe(run, number, audio, worst, searches, drawn) for number, run in enumerate(runs, 1)],
+        runs=[_describe(run, number, making) for number, run in enumerate(runs, 1)],
         palette=palette(),
     )  # fmt: skip
 
@@ -94,9 +94,24 @@ class Drawn:
         return figures
 
 
-def _describe(
-    run: Run, number: int, audio: bool, worst: int, searches: Mapping[str, RunFolder], drawn: Drawn
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Making:
+    """What is the same for all runs of a page.
+
+    Attributes:
+        audio: whether sound goes into the page.
+        worst: how many utterances are listed for each run.
+        searches: architecture's id -> folder of the search that found it.
+        drawn: counts what is drawn.
+    """
+
+    audio: bool
+    worst: int
+    searches: Mapping[str, RunFolder]
+    drawn: Drawn
+
+
+def _describe(run: Run, number: int, making: _Making) -> dict[str, Any]:
     """What the page says of one run; an architecture that another run has searched is drawn with its strengths."""
     return {
         "id": f"run{number}",
@@ -107,15 +122,17 @@ def _describe(
         "overlap": run.overlap,
         "results": describe_results(run),
         "subjects": [
-            drawn(describe_subject(replace(subject, search=subject.search or searches.get(identity)), used))
+            making.drawn(
+                describe_subject(replace(subject, search=subject.search or making.searches.get(identity)), used)
+            )
             for identity, (subject, used) in run.subjects.items()
         ],
         "searches": [
-            drawn(describe_search(search, f"run{number}-search{position}"))
+            making.drawn(describe_search(search, f"run{number}-search{position}"))
             for position, search in enumerate(run.searches, 1)
         ],
-        "worst": most_confused(run, worst, audio),
-        "audio": audio,
+        "worst": most_confused(run, making.worst, making.audio),
+        "audio": making.audio,
         "config": run.config_text,
         "environment": run.environment,
     }  # fmt: skip

@@ -1,13 +1,13 @@
 """The finished cells of a benchmark: a line a cell in `cells/NAME.jsonl`, which several commands may append to."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.runtime.json_lines import Line, locked, read_lines
+from nni_emodarts.runtime.json_lines import Line, Object, locked, read_lines
 
 CELLS = "cells"
 """Folder of the tables, beside the summaries."""
@@ -48,7 +48,7 @@ class Kept(Protocol):
     fold: int
     seed: int
 
-    def to_data(self) -> dict[str, Any]:
+    def to_data(self) -> Object:
         """As an object for JSON."""
 
 
@@ -107,7 +107,7 @@ class CellTable(Generic[Figures]):
             RunFolderError: two lines hold the same cell with different figures.
         """
         contents: Contents[Figures] = Contents({}, {}, [])
-        held: dict[CellKey, dict[str, Any]] = {}
+        held: dict[CellKey, Object] = {}
         for place, line in self._lines():
             try:
                 data = self._data(place, line)
@@ -150,7 +150,7 @@ class CellTable(Generic[Figures]):
         Raises:
             RunFolderError: the table holds one of them with different figures.
         """
-        taken: dict[Path, dict[str, Any]] = {}
+        taken: dict[Path, Object] = {}
         for place, line in self._files():
             with suppress(ValueError):
                 data = self._data(place, line)
@@ -195,14 +195,14 @@ class CellTable(Generic[Figures]):
             with suppress(FileNotFoundError):  # another command has just taken it over
                 yield Place(file), Line(1, file.read_bytes().rstrip() + b"\n")
 
-    def _data(self, place: Place, line: Line) -> dict[str, Any]:
+    def _data(self, place: Place, line: Line) -> Object:
         """The object of a line; files of old say nothing of the variant, which is their folder's name."""
         return line.parse() if place.line is not None else self._own(line.parse())
 
-    def _own(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        return {VARIANT: self.variant, **data} if self.variant else dict(data)
+    def _own(self, data: Object) -> Object:
+        return {VARIANT: self.variant, **data} if self.variant else data
 
-    def _held(self, lines: Iterable[Line]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    def _held(self, lines: Iterable[Line]) -> Iterator[tuple[Place, Object]]:
         """Lines that hold a cell of the variant."""
         for line in lines:
             with suppress(ValueError):
@@ -212,7 +212,7 @@ class CellTable(Generic[Figures]):
                     yield Place(self.file, line.number), data
 
 
-def _key(data: Mapping[str, Any]) -> CellKey:
+def _key(data: Object) -> CellKey:
     return CellKey(data["method"], data["fold"], data["seed"])
 
 

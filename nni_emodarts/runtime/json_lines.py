@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, open_file
 from nni_emodarts.runtime.writing import replacing
 
 LARGEST_LINES = 1024 * MEGABYTE
+Object = dict[str, Any]
+"""A JSON object."""
 _SHOWN = 60
 """Characters of a damaged line that a message shows."""
 
@@ -40,7 +42,7 @@ class Line:
         """Whether nothing stands on it."""
         return not self.text.strip()
 
-    def parse(self) -> dict[str, Any]:
+    def parse(self) -> Object:
         """The object.
 
         Raises:
@@ -88,7 +90,7 @@ class LockedLines:
         self._opened.seek(0)
         return _lines(self._opened.read())
 
-    def append(self, objects: Iterable[Mapping[str, Any]]) -> None:
+    def append(self, objects: Iterable[Object]) -> None:
         """Write a line for each object, in one piece and to the disk; where that fails, none of them.
 
         What a kill has cut off at the end of the file gives way.
