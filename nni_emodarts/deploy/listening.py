@@ -3,28 +3,31 @@
 What cannot be recognised is an error with the remedy; what can be, but may mislead, is a note that the answer carries.
 """
 
+import io
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import numpy as np
-import soxr
 
+from nni_emodarts.data.containers.track import UNKNOWN_FRAMES
 from nni_emodarts.data.features.audio import (
     BLOCK_SAMPLES,
     CLIPPED_SHARE,
     MAX_SECONDS,
     QUIET_DBFS,
-    RESAMPLING,
     SAMPLING_RATES,
+    Resampler,
     Stretch,
     find_fault,
     full_scale,
     header_fault,
     mix_down,
     open_stretch,
-    resample,
 )
 from nni_emodarts.errors import AudioError
 
@@ -37,8 +40,13 @@ LONG_SECONDS = 30.0
 BELIEVED_PEAK = 8.0
 """Largest float sample that passes without a note; beyond it, integers were probably stored as floats."""
 
-Recording = str | Path | np.ndarray
-"""A file, or samples: (S,), (S, channels) or (channels, S)."""
+LONGEST_SECONDS = 24 * 3600.0
+"""Longest recording that is recognised over time; a header that promises more is damaged, or made to fill memory."""
+
+Recording = str | os.PathLike[str] | bytes | BinaryIO | np.ndarray
+"""A file's name; its bytes; a file that is open in binary mode; or samples: (S,), (S, channels) or (channels, S), of
+NumPy or of any tensor that NumPy reads."""
+TAKEN = "give a file's name, its bytes, a file opened in binary mode, or samples as a NumPy array or a tensor"
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,12 @@ class Survey:
             self.header = header_fault(self._stretch.sound, self._stretch.samples, self.samples)
 
     @property
+    def promised(self) -> float:
+        """Length in seconds by the file's header; 0 where it knows none."""
+        samples = 0 if self._stretch is None else self._stretch.samples
+        return samples / self.rate if samples < UNKNOWN_FRAMES else 0.0
+
+    @property
     def seconds(self) -> float:
         """Length so far."""
         return self.samples / self.rate
@@ -115,10 +129,12 @@ class Survey:
         """Why the recording cannot be recognised, with the remedy; None where it can.
 
         Args:
-            longest: seconds that are one utterance; infinity where it is cut into windows.
+            longest: seconds that are one utterance; `LONGEST_SECONDS` where it is cut into windows.
         """
-        if self.seconds > longest:
-            return f"lasts more than {longest:g} s; cut it, or have it recognised over time, window by window"
+        over_time = longest > MAX_SECONDS
+        if self.seconds > longest or (over_time and self.promised > longest):
+            besides = "" if over_time else ", or have it recognised over time, window by window"
+            return f"lasts more than {longest:g} s; cut it{besides}"
         low, high = (self.low, self.high) if self.samples else (0.0, 0.0)
         within = min(self.samples, MAX_SECONDS * self.rate)  # what is too long has been judged above
         return find_fault(within, self.rate, low, high)
@@ -145,35 +161,48 @@ class Source:
     """A recording that can be read from its beginning any number of times.
 
     Attributes:
-        name: its file, or what an array is called in messages.
-        recording: the file or the samples.
-        sampling_rate: of an array, in Hz.
+        name: its file, or what messages call it.
+        recording: the file or the samples, as `Source.of` understood them.
+        sampling_rate: of samples, in Hz.
     """
 
     name: str
-    recording: Recording
+    recording: Path | BinaryIO | np.ndarray
     sampling_rate: int | None = None
+
+    @classmethod
+    def of(cls, recording: Recording, sampling_rate: int | None = None) -> "Source":
+        """Understand what a person gives.
+
+        Args:
+            recording: a file or samples.
+            sampling_rate: of samples, in Hz; a file states its own.
+
+        Raises:
+            AudioError: it is neither, or samples that say too little of themselves.
+        """
+        name = name_of(recording)
+        understood = _understand(name, recording)
+        if isinstance(understood, np.ndarray):
+            return cls(name, _columns(understood), _checked_rate(sampling_rate))
+        if sampling_rate is not None:
+            raise AudioError(f"{name}: sampling_rate is for arrays; the file states its own, so leave it out")
+        return cls(name, understood)
 
     @contextmanager
     def open(self) -> Iterator[tuple[Survey, Iterator[np.ndarray]]]:
         """A survey of it that is still empty, and its blocks (B, channels), float32.
 
         Raises:
-            AudioError: it is missing, no audio, or an array that says too little of itself.
+            AudioError: it is missing or no audio.
         """
         if isinstance(self.recording, np.ndarray):
-            samples, ceiling = _columns(self.recording)
+            samples = self.recording
             size = max(1, BLOCK_SAMPLES // samples.shape[1])
             blocks = (samples[first : first + size] for first in range(0, len(samples), size))
-            yield Survey(_checked_rate(self.sampling_rate), ceiling), (_as_float(block) for block in blocks)
+            yield Survey(self.sampling_rate or 0, _ceiling(samples)), (_as_float(block) for block in blocks)
             return
-        path = Path(self.recording)
-        absence = _absence(path)
-        if absence is not None:
-            raise AudioError(f"{path}: {absence}")
-        if self.sampling_rate is not None:
-            raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
-        with open_stretch(path) as stretch:
+        with open_stretch(self.recording, name=self.name) as stretch:
             yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch), stretch.blocks()
 
     def refuse(self, fault: str) -> AudioError:
@@ -181,9 +210,55 @@ class Source:
         return AudioError(f"{self.name}: {fault}")
 
 
-def name_of(recording: Recording) -> str:
+def name_of(recording: object) -> str:
     """What messages and answers call a recording."""
-    return "array" if isinstance(recording, np.ndarray) else str(recording)
+    if isinstance(recording, str | os.PathLike):
+        return os.fsdecode(recording)
+    if isinstance(recording, bytes | bytearray | memoryview):
+        return "bytes"
+    if hasattr(recording, "read"):
+        name = getattr(recording, "name", None)
+        return name if isinstance(name, str) else "file"
+    return "array" if hasattr(recording, "__array__") else type(recording).__name__
+
+
+def _understand(name: str, recording: object) -> Path | BinaryIO | np.ndarray:
+    if isinstance(recording, np.ndarray):
+        return recording
+    if isinstance(recording, str | os.PathLike):
+        return Path(os.fsdecode(recording))
+    if isinstance(recording, bytes | bytearray | memoryview):
+        return io.BytesIO(recording)
+    if hasattr(recording, "read"):
+        return _checked_file(name, recording)
+    if hasattr(recording, "__array__"):
+        return _as_array(name, recording)
+    raise AudioError(f"{name}: is no recording; {TAKEN}")
+
+
+def _checked_file(name: str, file: Any) -> BinaryIO:
+    """A file object, if it gives bytes and can be read twice."""
+    try:
+        seekable = file.seekable()
+        start = file.read(0) if seekable and not file.seek(0) else b""
+    except Exception as error:  # whatever an object does that only looks like a file
+        raise AudioError(f"{name}: is no file that can be read ({error}); {TAKEN}") from None
+    if not seekable:
+        raise AudioError(f"{name}: cannot be sought in, as a pipe; read it to its end and give its bytes")
+    if not isinstance(start, bytes):
+        raise AudioError(f"{name}: is open as text; open it in binary mode ('rb')")
+    return cast("BinaryIO", file)
+
+
+def _as_array(name: str, tensor: Any) -> np.ndarray:
+    """Samples of a tensor, wherever it lies and whatever has become of it."""
+    try:
+        if hasattr(tensor, "detach"):  # PyTorch, which is not imported for this
+            tensor = tensor.detach().cpu()
+            tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
+        return np.asarray(tensor)
+    except Exception as error:  # sparse, quantised, without memory, ...
+        raise AudioError(f"{name}: cannot be read as an array ({error}); {TAKEN}") from None
 
 
 def hear(source: Source, sampling_rate: int) -> Heard:
@@ -196,10 +271,11 @@ def hear(source: Source, sampling_rate: int) -> Heard:
     Raises:
         AudioError: it cannot be recognised.
     """
-    mono = []
+    pieces = []
     with source.open() as (survey, blocks):
+        resampler = Resampler(survey.rate, sampling_rate)
         for block in blocks:
-            mono.append(survey.add(block))
+            pieces.append(resampler(survey.add(block)))
             if survey.seconds > MAX_SECONDS:
                 break
         survey.finish()
@@ -208,7 +284,7 @@ def hear(source: Source, sampling_rate: int) -> Heard:
     notes = list(survey.notes(sampling_rate))
     if survey.seconds > LONG_SECONDS:
         notes.append(f"lasts {survey.seconds:.0f} s: one answer for so long a recording says little; see over time")
-    return Heard(resample(np.concatenate(mono), survey.rate, sampling_rate), tuple(notes))
+    return Heard(np.concatenate([*pieces, resampler.rest()]), tuple(notes))
 
 
 def survey_whole(source: Source) -> Survey:
@@ -218,10 +294,12 @@ def survey_whole(source: Source) -> Survey:
         AudioError: it cannot be recognised.
     """
     with source.open() as (survey, blocks):
-        for block in blocks:
+        for block in blocks if survey.promised <= LONGEST_SECONDS else ():
             survey.add(block)
+            if survey.seconds > LONGEST_SECONDS:
+                break
         survey.finish()
-    if (fault := survey.fault(np.inf)) is not None:
+    if (fault := survey.fault(LONGEST_SECONDS)) is not None:
         raise source.refuse(fault)
     return survey
 
@@ -229,38 +307,27 @@ def survey_whole(source: Source) -> Survey:
 def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
     """The waveform at a sampling rate in Hz, piece by piece (P,) float32."""
     with source.open() as (survey, blocks):
-        if survey.rate == sampling_rate:
-            yield from map(mix_down, blocks)
-            return
-        resampler = soxr.ResampleStream(survey.rate, sampling_rate, 1, dtype="float32", quality=RESAMPLING)
+        resampler = Resampler(survey.rate, sampling_rate)
         for block in blocks:
-            yield resampler.resample_chunk(mix_down(block))
-        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
+            yield resampler(mix_down(block))
+        yield resampler.rest()
 
 
-def _absence(path: Path) -> str | None:
-    """Why there is no file to open; None where there is one."""
-    try:
-        if path.is_file():
-            return None
-        if path.is_dir():
-            return "is a folder; name its files"
-        return "is no regular file; save it first" if path.exists() else "no such file"
-    except OSError as error:  # of a folder that may not be entered, say
-        return f"cannot be reached ({error.strerror}); correct its name or its folder's permissions"
-
-
-def _checked_rate(rate: int | None) -> int:
+def _checked_rate(rate: object) -> int:
     low, high = SAMPLING_RATES
     if rate is None:
         raise AudioError("array: its sampling rate is unknown; give sampling_rate in Hz")
-    if not low <= rate <= high or rate != int(rate):
+    try:
+        number = float(rate)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not low <= number <= high or number != int(number):
         raise AudioError(f"array: sampling_rate {rate} must be a whole number of Hz from {low} to {high}")
-    return int(rate)
+    return int(number)
 
 
-def _columns(samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """Samples as (S, channels), time being the longer axis, and the largest sample that their type holds."""
+def _columns(samples: np.ndarray) -> np.ndarray:
+    """Samples as (S, channels), time being the longer axis."""
     if samples.dtype.kind not in "iuf":
         raise AudioError(f"array: of type {samples.dtype}; give whole or real numbers")
     if samples.ndim not in (1, 2):
@@ -269,8 +336,12 @@ def _columns(samples: np.ndarray) -> tuple[np.ndarray, float]:
         samples = samples.T
     if not samples.size:
         raise AudioError("array: holds 0 samples; record it again or leave it out")
-    ceiling = 1.0 if samples.dtype.kind == "f" else 1.0 - 2.0 ** (1 - 8 * samples.dtype.itemsize)
-    return samples.reshape(len(samples), -1), ceiling
+    return samples.reshape(len(samples), -1)
+
+
+def _ceiling(samples: np.ndarray) -> float:
+    """The largest sample that their type holds."""
+    return 1.0 if samples.dtype.kind == "f" else 1.0 - 2.0 ** (1 - 8 * samples.dtype.itemsize)
 
 
 def _as_float(samples: np.ndarray) -> np.ndarray:

@@ -243,12 +243,12 @@ def test_all_bad_recordings_are_told_after_the_good_are_stored(cache, recordings
     lines = str(caught.value).splitlines()
     assert lines[0] == "25 of 28 recordings cannot be used:"
     assert [line.strip().partition(":")[0] for line in lines[1:-1]] == [str(file) for file in bad[:20]]
-    assert "cannot be decoded" in lines[1]
+    assert "is a text ('no audio')" in lines[1]
     assert lines[-1] == "  and 5 more"
     assert list(caught.value.reasons) == list(range(25))
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a pool of processes hands it on
     assert len(stored(cache)) == 3
-    with pytest.raises(AudioError, match=r"bad_24\.wav: No such file"):
+    with pytest.raises(AudioError, match=r"bad_24\.wav: no such file"):
         build_store(manifest_of([bad[-1]]), extractor, cache, workers=1)
 
 
