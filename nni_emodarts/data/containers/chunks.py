@@ -12,7 +12,7 @@ from nni_emodarts.data.containers.mpeg import tag_size, walk_mpeg
 from nni_emodarts.data.containers.part import Part, Walk
 from nni_emodarts.data.containers.view import BLOCK, Piece, View
 
-CHUNKS = 10_000
+CHUNKS = 1000
 """Chunks that are walked over."""
 STRAY = 1024
 """Bytes behind the samples that are padding or the like, where the header states some samples at all."""

@@ -1,9 +1,10 @@
 """FLAC: how many samples there are is known from the last frame, whatever the header states."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from nni_emodarts.data.containers.part import Part, Walk, whole
+from nni_emodarts.data.containers.part import Part, Walk, check_counts, whole
 from nni_emodarts.data.containers.view import View
 
 MAGIC = b"fLaC"
@@ -12,8 +13,10 @@ STREAMINFO = 34
 NEXT = tuple(bytes([kind, 0, 0, STREAMINFO]) for kind in (0, 0x80))
 """What follows the magic at the beginning of another stream."""
 METADATA_BLOCKS = 1000
-LARGEST_FRAME = 2**22
+LARGEST_FRAME = 2**21
 """Bytes from a stream's end within which its last frame is looked for: of eight channels of 24 bits."""
+MOST_SYNCS = 50_000
+"""Places that are looked at for it."""
 BITS = (0, 8, 12, 0, 16, 20, 24, 32)
 """Bits of a sample by their code in a frame's header; 0 stands for the stream's."""
 
@@ -57,6 +60,7 @@ def walk_flac(view: View) -> Walk:
         end = _next_stream(view, first + len(MAGIC))
         parts.append(_part(view.cut(first, end)))
         first = end
+        check_counts(0, len(parts))
     return Walk(parts, len(view))
 
 
@@ -115,7 +119,7 @@ def _last_frame(view: View, stream: Stream, end: int) -> Frame | None:
     size, seen = 2**14, 0
     while seen < min(end - stream.first, LARGEST_FRAME):
         seen = min(size, end - stream.first)
-        for place in _syncs_backwards(view.at(end - seen, seen)):
+        for place in islice(_syncs_backwards(view.at(end - seen, seen)), MOST_SYNCS):
             frame = _frame(view.at(end - seen + place, 16), stream, end - seen + place)
             if frame is not None:
                 return frame

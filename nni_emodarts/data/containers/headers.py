@@ -1,14 +1,16 @@
 """Containers of one header before the samples: AU, and NIST's SPHERE of which corpora of speech are made."""
 
 import re
+from typing import Literal
 
 from nni_emodarts.data.containers.chunks import CLOSE, STRAY, UNKNOWN, is_padding
 from nni_emodarts.data.containers.part import Part, Walk, whole
 from nni_emodarts.data.containers.view import View
 
-AU = {b".snd": "big", b"dns.": "little"}
+AU: dict[bytes, Literal["big", "little"]] = {b".snd": "big", b"dns.": "little"}
 """First bytes -> order of the header's bytes."""
 NIST = b"NIST_1A\n"
+LARGEST_HEADER = 2**16
 _FIELD = re.compile(rb"^(sample_count|channel_count|sample_n_bytes) -i (\d{1,18})\s*$", re.MULTILINE)
 
 
@@ -32,7 +34,7 @@ def walk_au(view: View) -> Walk:
 def walk_nist(view: View) -> Walk:
     """A SPHERE file. libsndfile reads all that follows the header, whatever that states."""
     size = view.at(len(NIST), 8).strip()
-    first = int(size) if size.isdigit() else 0
+    first = min(int(size), LARGEST_HEADER) if size.isdigit() else 0
     fields = {name: int(value) for name, value in _FIELD.findall(view.at(0, first))}
     there = len(view) - first
     if len(fields) < 3 or there <= 0:

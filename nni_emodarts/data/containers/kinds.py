@@ -121,8 +121,7 @@ def stand_in(path: Path) -> str | None:
     Larger files are not opened, so that a corpus is looked through at once.
     """
     try:
-        size = path.stat().st_size
-        return None if size > SMALL else identify(path)
+        return identify(path) if path.is_file() and path.stat().st_size <= SMALL else None
     except OSError:
         return None
 

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from nni_emodarts.data.containers import chunks, flac, headers, mpeg, ogg
-from nni_emodarts.data.containers.part import Part, Walk
+from nni_emodarts.data.containers.part import Part, Walk, check_counts
 from nni_emodarts.data.containers.view import View
-
-MOST_PARTS = 4096
-"""Recordings of one file that are read."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +52,14 @@ def find_layout(stream: BinaryIO, size: int) -> Layout:
         size: its bytes.
 
     Raises:
-        EndlessError: it has more pages or frames than a day of sound.
+        EndlessError: it has more recordings, pages or frames than are walked over.
     """
     parts: list[Part] = []
     rest = View(stream, [range(size)])
-    while len(parts) < MOST_PARTS and (walk := _walk_of(rest)) is not None:
+    while (walk := _walk_of(rest)) is not None:
         found = walk(rest)
         parts += found.parts
+        check_counts(0, len(parts))
         if not found.parts or found.end >= len(rest):
             break
         rest = rest.cut(found.end)

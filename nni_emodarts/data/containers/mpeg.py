@@ -1,11 +1,11 @@
 """MPEG audio (MP3): its frames are counted, and the tag that says how many is put in where it is missing or wrong."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from nni_emodarts.data.containers.part import LONGEST, EndlessError, Part, Walk
+from nni_emodarts.data.containers.part import Part, Walk, check_counts
 from nni_emodarts.data.containers.view import View
 
 BITRATES = {
@@ -19,8 +19,8 @@ BITRATES = {
 """Generation, layer -> kbit/s by code, from code 1."""
 RATES = (44100, 48000, 32000)
 """Sampling rates of MPEG-1 in Hz; those of MPEG-2 are half, those of MPEG-2.5 a quarter of them."""
-JUNK = 2**20
-"""Bytes without a frame behind which nothing is looked for."""
+JUNK = 2**21
+"""Bytes of a file that are looked through for the next frame where something else lies between frames."""
 TAGS = (b"Xing", b"Info")
 VBRI = b"VBRI"
 VBRI_PLACE = 36
@@ -114,13 +114,19 @@ def walk_mpeg(view: View) -> Walk:
 
 def _runs(view: View) -> list[_Run]:
     runs: list[_Run] = []
-    place, fresh, frames = 0, True, 0
+    place, fresh, frames, junk = 0, True, 0, JUNK
     while place < len(view):
         header = parse_header(view.at(place, 4))
         if header is not None and place + header.size > len(view):
             break
         if header is None or (runs and header.key != runs[-1].first.key and not _goes_on(view, place, header)):
-            place, fresh = _skip(view, place, runs, fresh)
+            if size := tag_size(view.at(place, 32)):
+                fresh |= view.at(place, 3) == b"ID3"
+                place += size
+            else:
+                found = _next_frame(view, place, min(len(view), place + junk), runs)
+                junk -= found - place
+                place = found
             continue
         if fresh or header.key != runs[-1].first.key or _tag(view, place, header):
             runs.append(_begin(view, place, header))
@@ -129,8 +135,7 @@ def _runs(view: View) -> list[_Run]:
             runs[-1].add(place, header)
         place += header.size
         frames += 1
-        if frames > LONGEST:
-            raise EndlessError
+        check_counts(frames, len(runs))
     return runs
 
 
@@ -140,17 +145,13 @@ def _goes_on(view: View, place: int, header: Header) -> bool:
     return place + header.size == len(view) if following is None else following.key == header.key
 
 
-def _skip(view: View, place: int, runs: list[_Run], fresh: bool) -> tuple[int, bool]:
-    """Where to go on behind what is no frame, and whether another recording begins there."""
-    size = tag_size(view.at(place, 32))
-    if size:
-        return place + size, fresh or view.at(place, 3) == b"ID3"
-    last = min(len(view), place + JUNK)
+def _next_frame(view: View, place: int, last: int, runs: Sequence[_Run]) -> int:
+    """Where a frame comes behind what is none; the view's end where none comes soon."""
     while (place := view.find(b"\xff", place + 1, last)) >= 0:
         header = parse_header(view.at(place, 4))
         if header and _goes_on(view, place, header) and (not runs or header.key == runs[-1].first.key):
-            return place, fresh
-    return len(view), fresh
+            return place
+    return len(view)
 
 
 def tag_size(head: bytes) -> int:

@@ -1,7 +1,7 @@
 """Ogg: pages, of which libsndfile reads those of the first logical stream."""
 
 from nni_emodarts.data.containers.flac import walk_flac
-from nni_emodarts.data.containers.part import LONGEST, EndlessError, Part, Walk, whole
+from nni_emodarts.data.containers.part import Part, Walk, check_counts, whole
 from nni_emodarts.data.containers.view import View
 
 MAGIC = b"OggS"
@@ -12,6 +12,8 @@ BEGINS = 2
 FLAC = b"\x7fFLAC"
 """How the first packet of FLAC in Ogg begins: with these, two bytes of version, and two that count headers."""
 FLAC_HEADER = 9
+FLAC_PAGES = 5
+"""Other pages that a page of FLAC counts as, since each is a piece that is kept."""
 
 
 def walk_ogg(view: View) -> Walk:
@@ -49,9 +51,8 @@ def _links(view: View) -> tuple[list[int], list[list[range]]]:
             bodies[-1].append(range(body, body + sum(segments)))
         beginning = begins
         place = body + sum(segments)
-        pages += 1
-        if pages > LONGEST:
-            raise EndlessError
+        pages += 1 + FLAC_PAGES * bool(bodies and bodies[-1])
+        check_counts(pages, len(firsts))
     return firsts, bodies
 
 

@@ -38,11 +38,25 @@ class Walk(NamedTuple):
 
 
 class EndlessError(Exception):
-    """More pages or frames than a day of sound has; never leaves `open_track`."""
+    """More than is walked over, in words; never leaves this room."""
 
 
-LONGEST = 5_000_000
-"""Pages or frames that are walked over: a day of sound has fewer."""
+MOST_FRAMES = 3_000_000
+"""Pages or frames that are walked over: most of a day of sound has fewer."""
+MOST_PARTS = 4096
+"""Recordings of one file that are read."""
+
+
+def check_counts(frames: int, parts: int = 0) -> None:
+    """Refuse what would take too long.
+
+    Raises:
+        EndlessError: there are too many.
+    """
+    if frames > MOST_FRAMES:
+        raise EndlessError(f"has more than {MOST_FRAMES:,} frames, as of a day of sound")
+    if parts > MOST_PARTS:
+        raise EndlessError(f"holds more than {MOST_PARTS:,} recordings one behind the other")
 
 
 def whole(view: View) -> Part:

@@ -16,14 +16,11 @@ from nni_emodarts.data.containers.layout import Layout, find_layout
 from nni_emodarts.data.containers.part import EndlessError, Part
 from nni_emodarts.data.containers.quiet import quiet
 from nni_emodarts.data.containers.view import View
+from nni_emodarts.runtime.reading import UnreadableError
 
 UNKNOWN_FRAMES = 2**62
 """Number of samples from which a header means that it knows none: FLAC that an encoder wrote to a pipe."""
 SKIPPED_AT_ONCE = 2**16
-
-
-class UnreadableError(Exception):
-    """A file that libsndfile reads, but not as one recording; the reason has the remedy. It becomes an `AudioError`."""
 
 
 class Form(NamedTuple):
@@ -188,7 +185,7 @@ def layout_of(path: Path) -> Layout:
     return _layout_at(path, found.st_size, found.st_mtime_ns)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _layout_at(path: Path, size: int, changed: int) -> Layout:
     """Kept, since a manifest may name many stretches of a file; one that changed is another one."""
     with path.open("rb") as stream:
@@ -198,8 +195,8 @@ def _layout_at(path: Path, size: int, changed: int) -> Layout:
 def _walk(stream: BinaryIO, size: int) -> Layout:
     try:
         return find_layout(stream, size)
-    except EndlessError:
-        raise UnreadableError("has more frames than a day of sound; cut it") from None
+    except EndlessError as error:
+        raise UnreadableError(f"{error}; cut it into several") from None
 
 
 @contextmanager

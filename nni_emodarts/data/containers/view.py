@@ -56,13 +56,11 @@ class View(io.RawIOBase):
     def find(self, pattern: bytes, first: int, last: int) -> int:
         """Where a pattern begins in a stretch of the bytes; -1 where it does not."""
         while first + len(pattern) <= last:
-            block = self.at(first, min(BLOCK, last - first))
-            place = block.find(pattern)
+            self.at(first, len(pattern))
+            place = self._block.find(pattern, first - self._first, last - self._first)
             if place >= 0:
-                return first + place
-            if len(block) < len(pattern):
-                break
-            first += len(block) - len(pattern) + 1
+                return self._first + place
+            first = self._first + len(self._block) - len(pattern) + 1
         return -1
 
     def _between(self, first: int, last: int) -> list[Piece]:

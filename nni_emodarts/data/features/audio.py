@@ -11,8 +11,9 @@ import soundfile
 import soxr
 
 from nni_emodarts.data.containers.kinds import absence, identify
-from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track, UnreadableError, open_track
+from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track, open_track
 from nni_emodarts.errors import AudioError
+from nni_emodarts.runtime.reading import UnreadableError
 
 SAMPLING_RATES = (1_000, 1_000_000)
 """Lowest and highest sampling rate of a file in Hz; beyond them the header is damaged, and resampling fills memory."""

@@ -15,7 +15,7 @@ import pandas as pd
 import torch
 
 from nni_emodarts.data.containers.kinds import absence
-from nni_emodarts.data.containers.track import UnreadableError, layout_of
+from nni_emodarts.data.containers.track import layout_of
 from nni_emodarts.data.features.audio import read_audio
 from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
@@ -23,6 +23,7 @@ from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.processes import start_pool
 from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.reading import UnreadableError
 
 CHUNK = 16
 """Utterances that a process extracts before it reports."""
