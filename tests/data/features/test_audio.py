@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from nni_emodarts.data.features import read_audio
-from nni_emodarts.data.features.audio import open_stretch
+from nni_emodarts.data.features.audio import Resampler, open_stretch
 from nni_emodarts.errors import AudioError
 
 RATE = 16000
@@ -46,6 +47,46 @@ def test_a_telephone_codec_that_cannot_be_sought_in_is_read(tmp_path, tone):
     whole = soundfile.read(file, dtype="float32")[0]
     np.testing.assert_array_equal(read_audio(file, 8000), whole)
     np.testing.assert_array_equal(read_audio(file, 8000, 0.5, 1.25), whole[4000:10000])
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 44100, 384_000])
+@pytest.mark.parametrize("size", [1, 1001, 2**20])
+def test_a_waveform_is_resampled_piece_by_piece_as_a_whole(tone, rate, size, monkeypatch):
+    whole = tone(0.2 if size == 1 else 1.0, rate)[: 1700 if size == 1 else None]
+    resampler = Resampler(rate, RATE)
+    pieces = [resampler(whole[first : first + size]) for first in range(0, len(whole), size)]
+    found = np.concatenate([*pieces, resampler.rest()])
+    np.testing.assert_array_equal(found[: len(whole) * RATE // rate], resampled_at_once(whole, rate))
+    assert len(found) >= -(-len(whole) * RATE // rate)
+
+
+def resampled_at_once(whole, rate):
+    return soxr.resample(whole, rate, RATE, quality="HQ")[: len(whole) * RATE // rate]
+
+
+def test_a_joined_recording_has_the_stretches_of_its_parts(tmp_path, tone):
+    parts = [tone(seconds, RATE, seed=number) for number, seconds in enumerate((1.0, 1.5))]
+    for number, part in enumerate(parts):
+        soundfile.write(tmp_path / f"{number}.flac", part, RATE, subtype="PCM_24")
+    both = tmp_path / "both.flac"
+    both.write_bytes(b"".join((tmp_path / f"{number}.flac").read_bytes() for number in range(2)))
+    whole = np.concatenate([read_audio(tmp_path / f"{number}.flac", RATE) for number in range(2)])
+    np.testing.assert_array_equal(read_audio(both, RATE), whole)
+    np.testing.assert_array_equal(read_audio(both, RATE, 0.75, 2.25), whole[12000:36000])
+    np.testing.assert_array_equal(read_audio(both, RATE, 1.0), whole[16000:])
+    with pytest.raises(AudioError, match=r"start 2\.5 s lies outside its 2\.500 s"):
+        read_audio(both, RATE, 2.5)
+
+
+def test_a_sampling_rate_that_no_recorder_has_is_refused_before_anything_is_read(tmp_path):
+    file = tmp_path / "fast.wav"
+    for rate in (1_000_001, 10**9, 2**31 - 1):
+        soundfile.write(file, np.zeros(10), RATE)
+        data = bytearray(file.read_bytes())
+        data[24:28] = rate.to_bytes(4, "little")
+        file.write_bytes(data)
+        with pytest.raises(AudioError, match=f"states a sampling rate of {rate} Hz"):
+            read_audio(file, RATE)
 
 
 def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
