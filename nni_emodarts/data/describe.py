@@ -21,12 +21,12 @@ from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
-    MAX_SECONDS,
     QUIET_DBFS,
     find_fault,
     full_scale,
     header_fault,
     mix_down,
+    most_samples,
     open_stretch,
 )
 from nni_emodarts.data.manifest import Manifest, read_manifest
@@ -216,7 +216,7 @@ def _listen_to(file: str, start: float | None, end: float | None) -> Sound:
             sums = _Sums(full_scale(sound), window)
             for block in stretch.blocks(window):
                 sums.add(block)
-                if sums.samples > MAX_SECONDS * sound.samplerate:  # no utterance; what is left would tell nothing else
+                if sums.samples > most_samples(sound.samplerate, sound.channels):  # no utterance, whatever is left
                     break
             return _conclude(sound, stretch.samples, sums)
     except AudioError as error:
@@ -268,16 +268,17 @@ class _Sums:
 
 def _conclude(sound: Track, promised: int, sums: _Sums) -> Sound:
     samples = sums.samples
-    cut = samples > MAX_SECONDS * sound.samplerate
+    rate, channels = sound.samplerate, sound.channels
+    cut = samples > most_samples(rate, channels)
     length = promised if cut and promised < UNKNOWN_FRAMES else samples
     return Sound(
-        fault=find_fault(samples, sound.samplerate, *((sums.low, sums.high) if samples else (0.0, 0.0))),
-        rate=sound.samplerate,
-        channels=sound.channels,
+        fault=find_fault(samples, rate, *((sums.low, sums.high) if samples else (0.0, 0.0)), channels),
+        rate=rate,
+        channels=channels,
         format=f"{sound.format} {sound.subtype}",
-        seconds=length / sound.samplerate,
+        seconds=length / rate,
         level=_level(sums.power / max(samples, 1)),
-        clipped=sums.at_full_scale / max(samples * sound.channels, 1),
+        clipped=sums.at_full_scale / max(samples * channels, 1),
         silent=sums.silent_windows / max(sums.windows, 1),
         digest=sums.digest,
         header=header_fault(sound, promised, length),

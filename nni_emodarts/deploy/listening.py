@@ -3,14 +3,11 @@
 What cannot be recognised is an error with the remedy; what can be, but may mislead, is a note that the answer carries.
 """
 
-import io
-import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 
@@ -19,8 +16,8 @@ from nni_emodarts.data.features.audio import (
     BLOCK_SAMPLES,
     CLIPPED_SHARE,
     MAX_SECONDS,
+    MOST_VALUES,
     QUIET_DBFS,
-    SAMPLING_RATES,
     Resampler,
     Stretch,
     find_fault,
@@ -29,6 +26,7 @@ from nni_emodarts.data.features.audio import (
     mix_down,
     open_stretch,
 )
+from nni_emodarts.deploy.given import Recording, as_columns, as_float, ceiling_of, checked_rate, name_of, understand
 from nni_emodarts.errors import AudioError
 
 LEVELS_PER_SECOND = 50
@@ -42,11 +40,6 @@ BELIEVED_PEAK = 8.0
 
 LONGEST_SECONDS = 24 * 3600.0
 """Longest recording that is recognised over time; a header that promises more is damaged, or made to fill memory."""
-
-Recording = str | os.PathLike[str] | bytes | BinaryIO | np.ndarray
-"""A file's name; its bytes; a file that is open in binary mode; or samples: (S,), (S, channels) or (channels, S), of
-NumPy or of any tensor that NumPy reads."""
-TAKEN = "give a file's name, its bytes, a file opened in binary mode, or samples as a NumPy array or a tensor"
 
 
 @dataclass(frozen=True)
@@ -114,6 +107,11 @@ class Survey:
         return samples / self.rate if samples < UNKNOWN_FRAMES else 0.0
 
     @property
+    def too_many(self) -> bool:
+        """Whether there are more samples, all channels counted, than an utterance may have."""
+        return self._counted > MOST_VALUES
+
+    @property
     def seconds(self) -> float:
         """Length so far."""
         return self.samples / self.rate
@@ -132,9 +130,10 @@ class Survey:
             longest: seconds that are one utterance; `LONGEST_SECONDS` where it is cut into windows.
         """
         over_time = longest > MAX_SECONDS
-        if self.seconds > longest or (over_time and self.promised > longest):
+        if self.seconds > longest or (self.promised > longest if over_time else self.too_many):
+            much = f"has over {MOST_VALUES:,} samples" if self.seconds <= longest and not over_time else ""
             besides = "" if over_time else ", or have it recognised over time, window by window"
-            return f"lasts more than {longest:g} s; cut it{besides}"
+            return f"{much or f'lasts more than {longest:g} s'}; cut it{besides}"
         low, high = (self.low, self.high) if self.samples else (0.0, 0.0)
         within = min(self.samples, MAX_SECONDS * self.rate)  # what is too long has been judged above
         return find_fault(within, self.rate, low, high)
@@ -182,9 +181,9 @@ class Source:
             AudioError: it is neither, or samples that say too little of themselves.
         """
         name = name_of(recording)
-        understood = _understand(name, recording)
+        understood = understand(name, recording)
         if isinstance(understood, np.ndarray):
-            return cls(name, _columns(understood), _checked_rate(sampling_rate))
+            return cls(name, as_columns(understood), checked_rate(sampling_rate))
         if sampling_rate is not None:
             raise AudioError(f"{name}: sampling_rate is for arrays; the file states its own, so leave it out")
         return cls(name, understood)
@@ -200,7 +199,7 @@ class Source:
             samples = self.recording
             size = max(1, BLOCK_SAMPLES // samples.shape[1])
             blocks = (samples[first : first + size] for first in range(0, len(samples), size))
-            yield Survey(self.sampling_rate or 0, _ceiling(samples)), (_as_float(block) for block in blocks)
+            yield Survey(self.sampling_rate or 0, ceiling_of(samples)), (as_float(block) for block in blocks)
             return
         with open_stretch(self.recording, name=self.name) as stretch:
             yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch), stretch.blocks()
@@ -208,57 +207,6 @@ class Source:
     def refuse(self, fault: str) -> AudioError:
         """The error that names this recording."""
         return AudioError(f"{self.name}: {fault}")
-
-
-def name_of(recording: object) -> str:
-    """What messages and answers call a recording."""
-    if isinstance(recording, str | os.PathLike):
-        return os.fsdecode(recording)
-    if isinstance(recording, bytes | bytearray | memoryview):
-        return "bytes"
-    if hasattr(recording, "read"):
-        name = getattr(recording, "name", None)
-        return name if isinstance(name, str) else "file"
-    return "array" if hasattr(recording, "__array__") else type(recording).__name__
-
-
-def _understand(name: str, recording: object) -> Path | BinaryIO | np.ndarray:
-    if isinstance(recording, np.ndarray):
-        return recording
-    if isinstance(recording, str | os.PathLike):
-        return Path(os.fsdecode(recording))
-    if isinstance(recording, bytes | bytearray | memoryview):
-        return io.BytesIO(recording)
-    if hasattr(recording, "read"):
-        return _checked_file(name, recording)
-    if hasattr(recording, "__array__"):
-        return _as_array(name, recording)
-    raise AudioError(f"{name}: is no recording; {TAKEN}")
-
-
-def _checked_file(name: str, file: Any) -> BinaryIO:
-    """A file object, if it gives bytes and can be read twice."""
-    try:
-        seekable = file.seekable()
-        start = file.read(0) if seekable and not file.seek(0) else b""
-    except Exception as error:  # whatever an object does that only looks like a file
-        raise AudioError(f"{name}: is no file that can be read ({error}); {TAKEN}") from None
-    if not seekable:
-        raise AudioError(f"{name}: cannot be sought in, as a pipe; read it to its end and give its bytes")
-    if not isinstance(start, bytes):
-        raise AudioError(f"{name}: is open as text; open it in binary mode ('rb')")
-    return cast("BinaryIO", file)
-
-
-def _as_array(name: str, tensor: Any) -> np.ndarray:
-    """Samples of a tensor, wherever it lies and whatever has become of it."""
-    try:
-        if hasattr(tensor, "detach"):  # PyTorch, which is not imported for this
-            tensor = tensor.detach().cpu()
-            tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
-        return np.asarray(tensor)
-    except Exception as error:  # sparse, quantised, without memory, ...
-        raise AudioError(f"{name}: cannot be read as an array ({error}); {TAKEN}") from None
 
 
 def hear(source: Source, sampling_rate: int) -> Heard:
@@ -276,7 +224,7 @@ def hear(source: Source, sampling_rate: int) -> Heard:
         resampler = Resampler(survey.rate, sampling_rate)
         for block in blocks:
             pieces.append(resampler(survey.add(block)))
-            if survey.seconds > MAX_SECONDS:
+            if survey.seconds > MAX_SECONDS or survey.too_many:
                 break
         survey.finish()
     if (fault := survey.fault(MAX_SECONDS)) is not None:
@@ -311,44 +259,3 @@ def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
         for block in blocks:
             yield resampler(mix_down(block))
         yield resampler.rest()
-
-
-def _checked_rate(rate: object) -> int:
-    low, high = SAMPLING_RATES
-    if rate is None:
-        raise AudioError("array: its sampling rate is unknown; give sampling_rate in Hz")
-    try:
-        number = float(rate)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
-    if not low <= number <= high or number != int(number):
-        raise AudioError(f"array: sampling_rate {rate} must be a whole number of Hz from {low} to {high}")
-    return int(number)
-
-
-def _columns(samples: np.ndarray) -> np.ndarray:
-    """Samples as (S, channels), time being the longer axis."""
-    if samples.dtype.kind not in "iuf":
-        raise AudioError(f"array: of type {samples.dtype}; give whole or real numbers")
-    if samples.ndim not in (1, 2):
-        raise AudioError(f"array: of shape {samples.shape}; give one recording as (samples,) or (samples, channels)")
-    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
-        samples = samples.T
-    if not samples.size:
-        raise AudioError("array: holds 0 samples; record it again or leave it out")
-    return samples.reshape(len(samples), -1)
-
-
-def _ceiling(samples: np.ndarray) -> float:
-    """The largest sample that their type holds."""
-    return 1.0 if samples.dtype.kind == "f" else 1.0 - 2.0 ** (1 - 8 * samples.dtype.itemsize)
-
-
-def _as_float(samples: np.ndarray) -> np.ndarray:
-    """Whole numbers scaled by their type to -1 to 1; unsigned ones are centred, as WAV stores 8 bits."""
-    if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # reported as samples that are not finite
-            return samples.astype(np.float32)
-    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    shift = half if samples.dtype.kind == "u" else 0.0
-    return np.asarray((samples.astype(np.float64) - shift) / half, np.float32)

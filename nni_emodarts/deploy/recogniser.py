@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from nni_emodarts.deploy.listening import Heard, Recording, Source, hear, name_of, stream, survey_whole
+from nni_emodarts.deploy.given import Recording, name_of
+from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent

@@ -25,6 +25,8 @@ MIN_SECONDS = 0.1
 """Shortest stretch that can be used: a few frames, less than a syllable."""
 MAX_SECONDS = 600
 """Longest stretch that is one utterance: features of an hour and a batch of them would fill memory."""
+MOST_VALUES = 2**28
+"""Samples of an utterance that are decoded, all channels counted: ten minutes of eight channels at 48 kHz are less."""
 BLOCK_SAMPLES = 2**20
 """Samples decoded at once, all channels counted, so that an hour of many channels never lies in memory as a whole."""
 CLIPPED_SHARE = 0.001
@@ -138,7 +140,12 @@ def header_fault(sound: Track, promised: int, samples: int) -> str | None:
     return fault
 
 
-def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
+def most_samples(rate: int, channels: int) -> int:
+    """Samples of each channel that an utterance may have, at a sampling rate in Hz."""
+    return min(MAX_SECONDS * rate, MOST_VALUES // channels)
+
+
+def find_fault(samples: int, rate: int, low: float, high: float, channels: int = 1) -> str | None:
     """Why a decoded stretch cannot be used, with the remedy; None where it can.
 
     Args:
@@ -146,6 +153,7 @@ def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
         rate: sampling rate in Hz.
         low: its smallest sample, channels averaged; NaN where one is NaN.
         high: its largest sample, likewise.
+        channels: how many it has.
     """
     if not samples:
         return "holds 0 samples; record it again or leave it out"
@@ -154,8 +162,11 @@ def find_fault(samples: int, rate: int, low: float, high: float) -> str | None:
         return f"has a sample of {peak:g}, beyond ±{PEAK:g}; export it again from its source"
     if samples + 1 < MIN_SECONDS * rate:  # a segment's bounds are rounded to samples
         return f"lasts {samples / rate:.3g} s, less than {MIN_SECONDS:g} s; leave it out"
-    if samples > MAX_SECONDS * rate:
-        return f"lasts more than {MAX_SECONDS} s; name its utterances by start and end"
+    if samples > most_samples(rate, channels):
+        much = (
+            f"lasts more than {MAX_SECONDS} s" if samples > MAX_SECONDS * rate else f"has over {MOST_VALUES:,} samples"
+        )
+        return f"{much}; name its utterances by start and end"
     if low == high:
         return f"is silent: every sample is {low:g} once channels are averaged; record it again or leave it out"
     return None
@@ -181,15 +192,15 @@ def read_audio(
     """
     pieces, samples, low, high = [], 0, np.float32(np.inf), np.float32(-np.inf)
     with open_stretch(path, start, end) as stretch:
-        rate = stretch.sound.samplerate
-        resampler = Resampler(rate, sampling_rate)
+        rate, channels = stretch.sound.samplerate, stretch.sound.channels
+        resampler, longest = Resampler(rate, sampling_rate), most_samples(rate, channels)
         for mono in map(mix_down, stretch.blocks()):
             low, high = np.minimum(low, mono.min()), np.maximum(high, mono.max())
             pieces.append(resampler(mono))
             samples += len(mono)
-            if samples > MAX_SECONDS * rate:  # a header may promise anything
+            if samples > longest:  # a header may promise anything
                 break
-    fault = find_fault(samples, rate, float(low), float(high))
+    fault = find_fault(samples, rate, float(low), float(high), channels)
     if fault is not None:
         raise AudioError(f"{path}: {fault}")
     return np.concatenate([*pieces, resampler.rest()])

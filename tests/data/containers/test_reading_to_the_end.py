@@ -318,13 +318,15 @@ def test_a_sphere_file_that_was_joined_or_counted_wrong(file: Path) -> None:
     assert said == "its header states 0.50 s, but 1.00 s are there; all are read"
 
 
-def test_more_frames_than_a_day_has(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("mpeg", "ogg"):
-        monkeypatch.setattr(f"nni_emodarts.data.containers.{module}.LONGEST", 3)
-    for data in (mp3(buzz(2.0)), encode(buzz(9.0), "OGG", "VORBIS")):
-        file.write_bytes(data)
-        with pytest.raises(UnreadableError, match="more frames than a day of sound"):
-            layout_of(file)
+@pytest.mark.parametrize(("bound", "told"), [("MOST_FRAMES", "more than 3 frames"), ("MOST_PARTS", "more than 3 rec")])
+def test_more_than_is_walked_over(file: Path, monkeypatch: pytest.MonkeyPatch, bound: str, told: str) -> None:
+    monkeypatch.setattr(f"nni_emodarts.data.containers.part.{bound}", 3)
+    many = bound == "MOST_PARTS"
+    for kind, subtype in (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("FLAC", "PCM_16"), (WAV, "PCM_16")):
+        if many or kind in ("MP3", "OGG"):
+            file.write_bytes(encode(buzz(0.1 if many else 9.0), kind, subtype) * (4 if many else 1))
+            with pytest.raises(UnreadableError, match=told):
+                layout_of(file)
 
 
 def test_a_file_that_fails_while_it_is_read(file: Path) -> None:

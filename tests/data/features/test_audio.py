@@ -78,6 +78,17 @@ def test_a_joined_recording_has_the_stretches_of_its_parts(tmp_path, tone):
         read_audio(both, RATE, 2.5)
 
 
+def test_more_samples_of_many_channels_than_an_utterance_has(tmp_path, tone, monkeypatch):
+    monkeypatch.setattr("nni_emodarts.data.features.audio.MOST_VALUES", 20_000)
+    monkeypatch.setattr("nni_emodarts.data.features.audio.BLOCK_SAMPLES", 5000)
+    _write(tmp_path / "one.wav", tone(1.0, RATE))
+    _write(tmp_path / "eight.wav", np.stack([tone(1.0, RATE, seed=number) for number in range(8)], 1))
+    assert len(read_audio(tmp_path / "one.wav", RATE)) == RATE
+    with pytest.raises(AudioError, match="has over 20,000 samples; name its utterances by start and end"):
+        read_audio(tmp_path / "eight.wav", RATE)
+    assert len(read_audio(tmp_path / "eight.wav", RATE, 0.5, 0.65)) == 2400
+
+
 def test_a_sampling_rate_that_no_recorder_has_is_refused_before_anything_is_read(tmp_path):
     file = tmp_path / "fast.wav"
     for rate in (1_000_001, 10**9, 2**31 - 1):
