@@ -1,5 +1,6 @@
 """FLAC: how many samples there are is known from the last frame, whatever the header states."""
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
@@ -10,8 +11,9 @@ from nni_emodarts.data.containers.view import View
 MAGIC = b"fLaC"
 STREAMINFO = 34
 """Bytes of the first block of metadata."""
-NEXT = tuple(bytes([kind, 0, 0, STREAMINFO]) for kind in (0, 0x80))
-"""What follows the magic at the beginning of another stream."""
+NEXT = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
+"""How another stream begins: with its magic, and a block of metadata of that size."""
+NEXT_BYTES = 8
 METADATA_BLOCKS = 1000
 LARGEST_FRAME = 2**21
 """Bytes from a stream's end within which its last frame is looked for: of eight channels of 24 bits."""
@@ -57,19 +59,12 @@ def walk_flac(view: View) -> Walk:
     """The streams of a file, the number of samples of each put right."""
     parts, first = [], 0
     while first < len(view):
-        end = _next_stream(view, first + len(MAGIC))
+        behind = view.find(NEXT, NEXT_BYTES, first + len(MAGIC), len(view))
+        end = len(view) if behind < 0 else behind
         parts.append(_part(view.cut(first, end)))
         first = end
         check_counts(0, len(parts))
     return Walk(parts, len(view))
-
-
-def _next_stream(view: View, place: int) -> int:
-    while (place := view.find(MAGIC, place, len(view))) >= 0:
-        if view.at(place + len(MAGIC), 4) in NEXT:
-            return place
-        place += 1
-    return len(view)
 
 
 def _part(view: View) -> Part:

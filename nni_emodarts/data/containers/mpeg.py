@@ -1,5 +1,6 @@
 """MPEG audio (MP3): its frames are counted, and the tag that says how many is put in where it is missing or wrong."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -19,7 +20,11 @@ BITRATES = {
 """Generation, layer -> kbit/s by code, from code 1."""
 RATES = (44100, 48000, 32000)
 """Sampling rates of MPEG-1 in Hz; those of MPEG-2 are half, those of MPEG-2.5 a quarter of them."""
-JUNK = 2**21
+FRAME_HEAD = 4 + 32 + 16
+"""Bytes of a frame up to the end of a tag."""
+SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][%s]" % re.escape(bytes(b for b in range(0x10, 0xF0) if b >> 2 & 3 < 3)))
+"""How a frame may begin."""
+JUNK = 2**20
 """Bytes of a file that are looked through for the next frame where something else lies between frames."""
 TAGS = (b"Xing", b"Info")
 VBRI = b"VBRI"
@@ -27,6 +32,12 @@ VBRI_PLACE = 36
 TAG_BYTES = 16
 """Of a tag that counts frames and bytes: its name, flags, and both."""
 COUNTS_FRAMES, COUNTS_BYTES = 1, 2
+ENOUGH = 3
+"""Frames of its kind that follow a frame where another kind came before: four bytes look like a header too easily."""
+CLOSE = 128
+"""Bytes before the end behind which no frame has to follow: a tag's."""
+LEAST_SHARE = 0.5
+"""Share of a file that frames take, so that the file is MPEG audio."""
 
 
 class Header(NamedTuple):
@@ -75,7 +86,9 @@ class _Run:
 
     Attributes:
         first: the header of the first frame.
-        tag: the place of a frame that holds a tag.
+        place: where that is.
+        behind_junk: whether something else lies before it.
+        tag: whether it holds a tag.
         stated: frames that the tag counts; None where it does not, or there is none.
         ranges: where frames lie; several where there is something else between them.
         frames: how many.
@@ -84,72 +97,92 @@ class _Run:
 
     first: Header
     place: int
-    tag: int | None = None
-    stated: int | None = None
+    behind_junk: bool
+    tag: bool
+    stated: int | None
     ranges: list[range] = field(default_factory=list)
     frames: int = 0
     bitrates: set[int] = field(default_factory=set)
 
-    def add(self, place: int, header: Header) -> None:
-        end = place + header.size
-        if self.ranges and self.ranges[-1].stop == place:
-            self.ranges[-1] = range(self.ranges[-1].start, end)
-        else:
-            self.ranges.append(range(place, end))
-        self.frames += 1
-        self.bitrates.add(header.bitrate)
+    def extend(self, view: View, place: int) -> int:
+        """Add the frames of this recording that follow one another from a place on; returns where they end."""
+        first, key, size = place, self.first.key, len(view)
+        while True:
+            head = view.at(place, FRAME_HEAD)
+            header = parse_header(head[:4])
+            if header is None or header.key != key or place + header.size > size or _tag(head, header):
+                break
+            place += header.size
+            self.frames += 1
+            self.bitrates.add(header.bitrate)
+            check_counts(self.frames)
+        if place > first:
+            self.ranges.append(range(first, place))
+        return place
 
 
 def begins(view: View) -> bool:
-    """Whether two frames begin there."""
-    header = parse_header(view.at(0, 4))
-    return header is not None and _goes_on(view, 0, header)
+    """Whether MPEG audio begins there, or what libsndfile takes for it."""
+    head = view.at(0, 2)
+    return len(head) == 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 6 != 0
 
 
 def walk_mpeg(view: View) -> Walk:
     """A file's recordings: each begins with a tag of its own, behind one of ID3, or with frames of another kind."""
     runs = [run for run in _runs(view) if run.frames]
+    sound = sum(len(each) for run in runs for each in run.ranges)
+    if sound < LEAST_SHARE * (len(view) - tag_size(view.at(0, 32))):
+        return Walk([], len(view))
     return Walk([_part(view, run, len(runs) == 1) for run in runs], len(view))
 
 
 def _runs(view: View) -> list[_Run]:
     runs: list[_Run] = []
-    place, fresh, frames, junk = 0, True, 0, JUNK
+    place, fresh, junk, frames = 0, True, JUNK, 0
     while place < len(view):
-        header = parse_header(view.at(place, 4))
-        if header is not None and place + header.size > len(view):
-            break
-        if header is None or (runs and header.key != runs[-1].first.key and not _goes_on(view, place, header)):
+        header = _frame(view, place, runs)
+        if header is None:
             if size := tag_size(view.at(place, 32)):
                 fresh |= view.at(place, 3) == b"ID3"
                 place += size
             else:
-                found = _next_frame(view, place, min(len(view), place + junk), runs)
+                found = _next_frame(view, place, min(len(view), place + junk))
                 junk -= found - place
                 place = found
             continue
-        if fresh or header.key != runs[-1].first.key or _tag(view, place, header):
-            runs.append(_begin(view, place, header))
+        head = view.at(place, FRAME_HEAD)
+        tag = _tag(head, header)
+        if fresh or tag or header.key != runs[-1].first.key:
+            runs.append(_Run(header, place, junk < JUNK, bool(tag), _count(head, header, tag)))
             fresh = False
-        if runs[-1].tag != place:
-            runs[-1].add(place, header)
-        place += header.size
-        frames += 1
+        frames -= runs[-1].frames
+        place = runs[-1].extend(view, place + header.size * bool(tag))
+        frames += runs[-1].frames
         check_counts(frames, len(runs))
     return runs
 
 
-def _goes_on(view: View, place: int, header: Header) -> bool:
-    """Whether another frame of the kind follows, or the end: four bytes look like a header too easily."""
-    following = parse_header(view.at(place + header.size, 4))
-    return place + header.size == len(view) if following is None else following.key == header.key
+def _frame(view: View, place: int, runs: Sequence[_Run]) -> Header | None:
+    """The header of a whole frame; one of another kind than that before it counts where more of its kind follow."""
+    header = parse_header(view.at(place, 4))
+    if header is None or place + header.size > len(view) or (runs and header.key == runs[-1].first.key):
+        return header if header is not None and place + header.size <= len(view) else None
+    last, behind = header, place
+    for _ in range(ENOUGH):
+        behind += last.size
+        following = parse_header(view.at(behind, 4))
+        if following is None:
+            return header if 0 <= len(view) - behind <= CLOSE else None
+        if following.key != header.key:
+            return None
+        last = following
+    return header
 
 
-def _next_frame(view: View, place: int, last: int, runs: Sequence[_Run]) -> int:
+def _next_frame(view: View, place: int, last: int) -> int:
     """Where a frame comes behind what is none; the view's end where none comes soon."""
-    while (place := view.find(b"\xff", place + 1, last)) >= 0:
-        header = parse_header(view.at(place, 4))
-        if header and _goes_on(view, place, header) and (not runs or header.key == runs[-1].first.key):
+    while (place := view.find(SYNC, 3, place + 1, last)) >= 0:
+        if _frame(view, place, ()) is not None:
             return place
     return len(view)
 
@@ -166,26 +199,24 @@ def tag_size(head: bytes) -> int:
     return 0
 
 
-def _tag(view: View, place: int, header: Header) -> bytes:
+def _tag(head: bytes, header: Header) -> bytes:
     """The name of the tag that a frame holds in place of sound."""
-    name = view.at(place + header.tag_place, 4)
+    name = head[header.tag_place : header.tag_place + 4]
     if name in TAGS and header.key[1] == 3:
         return name
-    return VBRI if view.at(place + VBRI_PLACE, 4) == VBRI else b""
+    return VBRI if head[VBRI_PLACE : VBRI_PLACE + 4] == VBRI else b""
 
 
-def _begin(view: View, place: int, header: Header) -> _Run:
-    name = _tag(view, place, header)
-    run = _Run(header, place, place if name else None)
-    if name in TAGS:
-        field = view.at(place + header.tag_place + 4, 8)
-        run.stated = int.from_bytes(field[4:], "big") if field[3] & COUNTS_FRAMES else None
-    return run
+def _count(head: bytes, header: Header, tag: bytes) -> int | None:
+    """Frames that a tag counts."""
+    flags, count = head[header.tag_place + 4 : header.tag_place + 8], head[header.tag_place + 8 : header.tag_place + 12]
+    counts = tag in TAGS and int.from_bytes(flags, "big") & COUNTS_FRAMES
+    return int.from_bytes(count, "big") if counts else None
 
 
 def _part(view: View, run: _Run, only: bool) -> Part:
     """A recording as it stands where that is read right, else with a tag that makes it so."""
-    contiguous = len(run.ranges) == 1
+    contiguous = len(run.ranges) == 1 and not (only and run.behind_junk)
     as_it_stands = view.pieces if only else view.cut(run.place, run.ranges[-1].stop).pieces
     if run.stated is not None:
         more = run.frames - run.stated > 1  # some encoders count the tag as a frame
@@ -194,9 +225,9 @@ def _part(view: View, run: _Run, only: bool) -> Part:
         return Part(_with_count(view, run), True, run.stated / run.frames if more else None)
     samples = run.frames * run.first.samples
     constant = len(run.bitrates) == 1
-    if constant and run.tag is None and contiguous:
+    if constant and not run.tag and contiguous:
         return Part(as_it_stands, samples=samples)
-    reason = "" if constant or run.tag is not None else "is an MP3 of variable bit rate whose header states no length"
+    reason = "" if constant or run.tag else "is an MP3 of variable bit rate whose header states no length"
     layer = run.first.key[1]
     return Part(_with_tag(view, run), True, samples=None if layer == 3 else samples, reason=reason)
 

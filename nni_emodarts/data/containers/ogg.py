@@ -1,24 +1,30 @@
 """Ogg: pages, of which libsndfile reads those of the first logical stream."""
 
+import re
+from collections.abc import Iterator
+
 from nni_emodarts.data.containers.flac import walk_flac
 from nni_emodarts.data.containers.part import Part, Walk, check_counts, whole
 from nni_emodarts.data.containers.view import View
 
 MAGIC = b"OggS"
-HEADER = 27
-"""Bytes of a page's header before its table of segments."""
+PAGE = re.compile(MAGIC)
+HEADER, SEGMENTS = 27, 255
+"""Bytes of a page's header before its table of segments, and of this at most."""
 BEGINS = 2
 """Flag of a logical stream's first page."""
 FLAC = b"\x7fFLAC"
 """How the first packet of FLAC in Ogg begins: with these, two bytes of version, and two that count headers."""
 FLAC_HEADER = 9
-FLAC_PAGES = 5
-"""Other pages that a page of FLAC counts as, since each is a piece that is kept."""
+FLAC_PAGES = 6
+"""Pages that a page of FLAC counts as, since each is a piece that is kept."""
 
 
 def walk_ogg(view: View) -> Walk:
     """The links of a chain: a stream begins after pages of another. Streams side by side begin together."""
     firsts, bodies = _links(view)
+    if not firsts:  # the middle of a stream
+        return Walk([whole(view)], len(view))
     ends = [*firsts[1:], len(view)]
     parts: list[Part] = []
     for first, end, body in zip(firsts, ends, bodies, strict=True):
@@ -31,29 +37,34 @@ def _links(view: View) -> tuple[list[int], list[list[range]]]:
     """Where each link begins, and the pages' bodies of those that hold FLAC."""
     firsts: list[int] = []
     bodies: list[list[range]] = []
-    place, beginning, pages = 0, False, 0
-    while place >= 0:
-        header = view.at(place, HEADER)
-        if not header.startswith(MAGIC):  # damaged; the decoder goes on at the next page, too
-            place = view.find(MAGIC, place, len(view))
-            continue
-        if len(header) < HEADER:
-            break
-        segments = view.at(place + HEADER, header[26])
-        body = place + HEADER + len(segments)
-        begins = bool(header[5] & BEGINS)
+    beginning, pages = False, 0
+    for place, body, end, begins in _pages(view):
         if begins and not beginning:
             firsts.append(place)
-            bodies.append([])
-            if view.at(body, len(FLAC)) == FLAC:
-                bodies[-1].append(range(body + FLAC_HEADER, body + sum(segments)))
+            flac = view.at(body, len(FLAC)) == FLAC
+            bodies.append([range(body + FLAC_HEADER, end)] if flac else [])
         elif bodies and bodies[-1]:
-            bodies[-1].append(range(body, body + sum(segments)))
+            bodies[-1].append(range(body, end))
         beginning = begins
-        place = body + sum(segments)
-        pages += 1 + FLAC_PAGES * bool(bodies and bodies[-1])
+        pages += 1 if not bodies or not bodies[-1] else FLAC_PAGES
         check_counts(pages, len(firsts))
     return firsts, bodies
+
+
+def _pages(view: View) -> Iterator[tuple[int, int, int, bool]]:
+    """Of each page: where it begins, where its body begins, where that ends, and whether a stream begins."""
+    place = 0
+    while place >= 0:
+        head = view.at(place, HEADER + SEGMENTS)
+        if len(head) < HEADER:
+            return
+        if not head.startswith(MAGIC):  # damaged; the decoder goes on at the next page, too
+            place = view.find(PAGE, len(MAGIC), place, len(view))
+            continue
+        body = place + HEADER + head[26]
+        end = body + sum(head[HEADER : HEADER + head[26]])
+        yield place, body, end, bool(head[5] & BEGINS)
+        place = end
 
 
 def _unwrapped(view: View, bodies: list[range]) -> list[Part]:

@@ -78,7 +78,10 @@ class _Sound:
     def read(self, count: int) -> np.ndarray:
         """(B, channels) float32, at most that many samples."""
         with self._watched():
-            block: np.ndarray = self._sound.read(count, dtype="float32", always_2d=True)
+            sound = self._sound
+            if sound.seekable() and sound.tell() >= sound.frames:  # of damaged MP3, even behind
+                return np.empty((0, sound.channels), np.float32)
+            block: np.ndarray = sound.read(count, dtype="float32", always_2d=True)
         return block
 
     def close(self) -> None:

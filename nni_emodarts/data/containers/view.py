@@ -1,6 +1,7 @@
 """Some bytes of a file, with others before or between them, read as a file of their own."""
 
 import io
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -53,14 +54,14 @@ class View(io.RawIOBase):
             self._first, self._block, offset = place, self.read(max(count, BLOCK)), 0
         return self._block[offset : offset + count]
 
-    def find(self, pattern: bytes, first: int, last: int) -> int:
-        """Where a pattern begins in a stretch of the bytes; -1 where it does not."""
-        while first + len(pattern) <= last:
-            self.at(first, len(pattern))
-            place = self._block.find(pattern, first - self._first, last - self._first)
-            if place >= 0:
-                return self._first + place
-            first = self._first + len(self._block) - len(pattern) + 1
+    def find(self, pattern: re.Pattern[bytes], width: int, first: int, last: int) -> int:
+        """Where a pattern of that many bytes begins in a stretch of the bytes; -1 where it does not."""
+        while first + width <= last:
+            self.at(first, width)
+            found = pattern.search(self._block, first - self._first, last - self._first)
+            if found is not None:
+                return self._first + found.start()
+            first = self._first + len(self._block) - width + 1
         return -1
 
     def _between(self, first: int, last: int) -> list[Piece]:

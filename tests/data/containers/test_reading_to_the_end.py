@@ -278,6 +278,14 @@ def test_flac_of_which_the_last_frame_is_cut(file: Path) -> None:
     assert len(read(file)[0]) == RATE
 
 
+def test_the_middle_of_a_stream_is_no_recording(file: Path) -> None:
+    data = encode(buzz(9.0), "OGG", "VORBIS")
+    file.write_bytes(data[data.index(b"OggS", len(data) // 2) :])
+    assert layout_of(file).as_it_stands
+    with pytest.raises(soundfile.SoundFileError):
+        read(file)
+
+
 def test_recordings_of_different_kinds_behind_one_another(file: Path) -> None:
     one, stereo = encode(buzz(0.5), WAV, "PCM_16"), encode(buzz(0.5, channels=2), WAV, "PCM_16")
     file.write_bytes(one + stereo)
