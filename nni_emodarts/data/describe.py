@@ -1,8 +1,9 @@
 """What the recordings of a manifest hold, and what is wrong with them.
 
-Each utterance is decoded once, block by block, so that memory stays the same however long it is. What cannot be used is
-judged by the rule that features are made by (`features.audio`); beyond it, recordings are named that can be used and
-that somebody should listen to. Levels are in dBFS: a sine wave at full scale has -3.
+Each utterance is decoded once, block by block, so that memory stays the same however long it is, and no further than
+tells that it is too long. What cannot be used is judged by the rule that features are made by (`features.audio`);
+beyond it, recordings are named that can be used and that somebody should listen to. Levels are in dBFS: a sine wave at
+full scale has -3.
 """
 
 import hashlib
@@ -14,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
 from nni_emodarts.config import SYNTHETIC
+from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
@@ -25,6 +26,7 @@ from nni_emodarts.data.features.audio import (
     full_scale,
     header_fault,
     mix_down,
+    most_samples,
     open_stretch,
 )
 from nni_emodarts.data.manifest import Manifest, read_manifest
@@ -214,6 +216,8 @@ def _listen_to(file: str, start: float | None, end: float | None) -> Sound:
             sums = _Sums(full_scale(sound), window)
             for block in stretch.blocks(window):
                 sums.add(block)
+                if sums.samples > most_samples(sound.samplerate, sound.channels):  # no utterance, whatever is left
+                    break
             return _conclude(sound, stretch.samples, sums)
     except AudioError as error:
         return Sound(str(error).removeprefix(f"{file}: "))
@@ -262,19 +266,22 @@ class _Sums:
         self.samples += len(block)
 
 
-def _conclude(sound: soundfile.SoundFile, promised: int, sums: _Sums) -> Sound:
+def _conclude(sound: Track, promised: int, sums: _Sums) -> Sound:
     samples = sums.samples
+    rate, channels = sound.samplerate, sound.channels
+    cut = samples > most_samples(rate, channels)
+    length = promised if cut and promised < UNKNOWN_FRAMES else samples
     return Sound(
-        fault=find_fault(samples, sound.samplerate, *((sums.low, sums.high) if samples else (0.0, 0.0))),
-        rate=sound.samplerate,
-        channels=sound.channels,
+        fault=find_fault(samples, rate, *((sums.low, sums.high) if samples else (0.0, 0.0)), channels),
+        rate=rate,
+        channels=channels,
         format=f"{sound.format} {sound.subtype}",
-        seconds=samples / sound.samplerate,
+        seconds=length / rate,
         level=_level(sums.power / max(samples, 1)),
-        clipped=sums.at_full_scale / max(samples * sound.channels, 1),
+        clipped=sums.at_full_scale / max(samples * channels, 1),
         silent=sums.silent_windows / max(sums.windows, 1),
         digest=sums.digest,
-        header=header_fault(sound, promised, samples),
+        header=header_fault(sound, promised, length),
     )
 
 

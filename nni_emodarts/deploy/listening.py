@@ -7,25 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import soxr
 
+from nni_emodarts.data.containers.track import UNKNOWN_FRAMES
 from nni_emodarts.data.features.audio import (
     BLOCK_SAMPLES,
     CLIPPED_SHARE,
     MAX_SECONDS,
+    MOST_VALUES,
     QUIET_DBFS,
-    RESAMPLING,
-    SAMPLING_RATES,
+    Resampler,
     Stretch,
     find_fault,
     full_scale,
     header_fault,
     mix_down,
     open_stretch,
-    resample,
 )
+from nni_emodarts.deploy.given import Recording, as_columns, as_float, ceiling_of, checked_rate, name_of, understand
 from nni_emodarts.errors import AudioError
 
 LEVELS_PER_SECOND = 50
@@ -37,8 +38,8 @@ LONG_SECONDS = 30.0
 BELIEVED_PEAK = 8.0
 """Largest float sample that passes without a note; beyond it, integers were probably stored as floats."""
 
-Recording = str | Path | np.ndarray
-"""A file, or samples: (S,), (S, channels) or (channels, S)."""
+LONGEST_SECONDS = 24 * 3600.0
+"""Longest recording that is recognised over time; a header that promises more is damaged, or made to fill memory."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,17 @@ class Survey:
             self.header = header_fault(self._stretch.sound, self._stretch.samples, self.samples)
 
     @property
+    def promised(self) -> float:
+        """Length in seconds by the file's header; 0 where it knows none."""
+        samples = 0 if self._stretch is None else self._stretch.samples
+        return samples / self.rate if samples < UNKNOWN_FRAMES else 0.0
+
+    @property
+    def too_many(self) -> bool:
+        """Whether there are more samples, all channels counted, than an utterance may have."""
+        return self._counted > MOST_VALUES
+
+    @property
     def seconds(self) -> float:
         """Length so far."""
         return self.samples / self.rate
@@ -115,10 +127,13 @@ class Survey:
         """Why the recording cannot be recognised, with the remedy; None where it can.
 
         Args:
-            longest: seconds that are one utterance; infinity where it is cut into windows.
+            longest: seconds that are one utterance; `LONGEST_SECONDS` where it is cut into windows.
         """
-        if self.seconds > longest:
-            return f"lasts more than {longest:g} s; cut it, or have it recognised over time, window by window"
+        over_time = longest > MAX_SECONDS
+        if self.seconds > longest or (self.promised > longest if over_time else self.too_many):
+            much = f"has over {MOST_VALUES:,} samples" if self.seconds <= longest and not over_time else ""
+            besides = "" if over_time else ", or have it recognised over time, window by window"
+            return f"{much or f'lasts more than {longest:g} s'}; cut it{besides}"
         low, high = (self.low, self.high) if self.samples else (0.0, 0.0)
         within = min(self.samples, MAX_SECONDS * self.rate)  # what is too long has been judged above
         return find_fault(within, self.rate, low, high)
@@ -145,45 +160,53 @@ class Source:
     """A recording that can be read from its beginning any number of times.
 
     Attributes:
-        name: its file, or what an array is called in messages.
-        recording: the file or the samples.
-        sampling_rate: of an array, in Hz.
+        name: its file, or what messages call it.
+        recording: the file or the samples, as `Source.of` understood them.
+        sampling_rate: of samples, in Hz.
     """
 
     name: str
-    recording: Recording
+    recording: Path | BinaryIO | np.ndarray
     sampling_rate: int | None = None
+
+    @classmethod
+    def of(cls, recording: Recording, sampling_rate: int | None = None) -> "Source":
+        """Understand what a person gives.
+
+        Args:
+            recording: a file or samples.
+            sampling_rate: of samples, in Hz; a file states its own.
+
+        Raises:
+            AudioError: it is neither, or samples that say too little of themselves.
+        """
+        name = name_of(recording)
+        understood = understand(name, recording)
+        if isinstance(understood, np.ndarray):
+            return cls(name, as_columns(understood), checked_rate(sampling_rate))
+        if sampling_rate is not None:
+            raise AudioError(f"{name}: sampling_rate is for arrays; the file states its own, so leave it out")
+        return cls(name, understood)
 
     @contextmanager
     def open(self) -> Iterator[tuple[Survey, Iterator[np.ndarray]]]:
         """A survey of it that is still empty, and its blocks (B, channels), float32.
 
         Raises:
-            AudioError: it is missing, no audio, or an array that says too little of itself.
+            AudioError: it is missing or no audio.
         """
         if isinstance(self.recording, np.ndarray):
-            samples, ceiling = _columns(self.recording)
+            samples = self.recording
             size = max(1, BLOCK_SAMPLES // samples.shape[1])
             blocks = (samples[first : first + size] for first in range(0, len(samples), size))
-            yield Survey(_checked_rate(self.sampling_rate), ceiling), (_as_float(block) for block in blocks)
+            yield Survey(self.sampling_rate or 0, ceiling_of(samples)), (as_float(block) for block in blocks)
             return
-        path = Path(self.recording)
-        absence = _absence(path)
-        if absence is not None:
-            raise AudioError(f"{path}: {absence}")
-        if self.sampling_rate is not None:
-            raise AudioError(f"{path}: sampling_rate is for arrays; the file states its own, so leave it out")
-        with open_stretch(path) as stretch:
+        with open_stretch(self.recording, name=self.name) as stretch:
             yield Survey(stretch.sound.samplerate, full_scale(stretch.sound), stretch), stretch.blocks()
 
     def refuse(self, fault: str) -> AudioError:
         """The error that names this recording."""
         return AudioError(f"{self.name}: {fault}")
-
-
-def name_of(recording: Recording) -> str:
-    """What messages and answers call a recording."""
-    return "array" if isinstance(recording, np.ndarray) else str(recording)
 
 
 def hear(source: Source, sampling_rate: int) -> Heard:
@@ -196,11 +219,12 @@ def hear(source: Source, sampling_rate: int) -> Heard:
     Raises:
         AudioError: it cannot be recognised.
     """
-    mono = []
+    pieces = []
     with source.open() as (survey, blocks):
+        resampler = Resampler(survey.rate, sampling_rate)
         for block in blocks:
-            mono.append(survey.add(block))
-            if survey.seconds > MAX_SECONDS:
+            pieces.append(resampler(survey.add(block)))
+            if survey.seconds > MAX_SECONDS or survey.too_many:
                 break
         survey.finish()
     if (fault := survey.fault(MAX_SECONDS)) is not None:
@@ -208,7 +232,7 @@ def hear(source: Source, sampling_rate: int) -> Heard:
     notes = list(survey.notes(sampling_rate))
     if survey.seconds > LONG_SECONDS:
         notes.append(f"lasts {survey.seconds:.0f} s: one answer for so long a recording says little; see over time")
-    return Heard(resample(np.concatenate(mono), survey.rate, sampling_rate), tuple(notes))
+    return Heard(np.concatenate([*pieces, resampler.rest()]), tuple(notes))
 
 
 def survey_whole(source: Source) -> Survey:
@@ -218,10 +242,12 @@ def survey_whole(source: Source) -> Survey:
         AudioError: it cannot be recognised.
     """
     with source.open() as (survey, blocks):
-        for block in blocks:
+        for block in blocks if survey.promised <= LONGEST_SECONDS else ():
             survey.add(block)
+            if survey.seconds > LONGEST_SECONDS:
+                break
         survey.finish()
-    if (fault := survey.fault(np.inf)) is not None:
+    if (fault := survey.fault(LONGEST_SECONDS)) is not None:
         raise source.refuse(fault)
     return survey
 
@@ -229,55 +255,7 @@ def survey_whole(source: Source) -> Survey:
 def stream(source: Source, sampling_rate: int) -> Iterator[np.ndarray]:
     """The waveform at a sampling rate in Hz, piece by piece (P,) float32."""
     with source.open() as (survey, blocks):
-        if survey.rate == sampling_rate:
-            yield from map(mix_down, blocks)
-            return
-        resampler = soxr.ResampleStream(survey.rate, sampling_rate, 1, dtype="float32", quality=RESAMPLING)
+        resampler = Resampler(survey.rate, sampling_rate)
         for block in blocks:
-            yield resampler.resample_chunk(mix_down(block))
-        yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
-
-
-def _absence(path: Path) -> str | None:
-    """Why there is no file to open; None where there is one."""
-    try:
-        if path.is_file():
-            return None
-        if path.is_dir():
-            return "is a folder; name its files"
-        return "is no regular file; save it first" if path.exists() else "no such file"
-    except OSError as error:  # of a folder that may not be entered, say
-        return f"cannot be reached ({error.strerror}); correct its name or its folder's permissions"
-
-
-def _checked_rate(rate: int | None) -> int:
-    low, high = SAMPLING_RATES
-    if rate is None:
-        raise AudioError("array: its sampling rate is unknown; give sampling_rate in Hz")
-    if not low <= rate <= high or rate != int(rate):
-        raise AudioError(f"array: sampling_rate {rate} must be a whole number of Hz from {low} to {high}")
-    return int(rate)
-
-
-def _columns(samples: np.ndarray) -> tuple[np.ndarray, float]:
-    """Samples as (S, channels), time being the longer axis, and the largest sample that their type holds."""
-    if samples.dtype.kind not in "iuf":
-        raise AudioError(f"array: of type {samples.dtype}; give whole or real numbers")
-    if samples.ndim not in (1, 2):
-        raise AudioError(f"array: of shape {samples.shape}; give one recording as (samples,) or (samples, channels)")
-    if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
-        samples = samples.T
-    if not samples.size:
-        raise AudioError("array: holds 0 samples; record it again or leave it out")
-    ceiling = 1.0 if samples.dtype.kind == "f" else 1.0 - 2.0 ** (1 - 8 * samples.dtype.itemsize)
-    return samples.reshape(len(samples), -1), ceiling
-
-
-def _as_float(samples: np.ndarray) -> np.ndarray:
-    """Whole numbers scaled by their type to -1 to 1; unsigned ones are centred, as WAV stores 8 bits."""
-    if samples.dtype.kind == "f":
-        with np.errstate(over="ignore"):  # reported as samples that are not finite
-            return samples.astype(np.float32)
-    half = 2.0 ** (8 * samples.dtype.itemsize - 1)
-    shift = half if samples.dtype.kind == "u" else 0.0
-    return np.asarray((samples.astype(np.float64) - shift) / half, np.float32)
+            yield resampler(mix_down(block))
+        yield resampler.rest()

@@ -13,6 +13,8 @@ from nni_emodarts.errors import RunFolderError
 INPUT, OUTPUT = "waveform", "probabilities"
 LABELS, SAMPLING_RATE = "labels", "sampling_rate"
 """Keys of the file's metadata: names of the classes as a JSON list, and Hz."""
+SAMPLING_RATES = (1_000, 192_000)
+"""Lowest and highest sampling rate of a network in Hz: recordings that are resampled to more would fill memory."""
 _ERRORS_ONLY = 3
 
 
@@ -53,13 +55,17 @@ class OnnxNetwork:
         try:
             labels = json.loads(metadata[LABELS])
             rate = int(metadata[SAMPLING_RATE])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, RecursionError):
             labels, rate = None, 0
-        if inputs != [INPUT] or not isinstance(labels, list) or rate <= 0:
+        if inputs != [INPUT] or not isinstance(labels, list):
             raise RunFolderError(
                 f"{name} takes {', '.join(inputs)} and is not what emodarts export writes ({INPUT} in, with "
                 f"{LABELS} and {SAMPLING_RATE} in its metadata); export the run that it comes from"
             )
+        low, high = SAMPLING_RATES
+        if not low <= rate <= high:
+            fault = f"{name} states a sampling rate of {rate} Hz, outside {low} to {high}"
+            raise RunFolderError(f"{fault}; export the run that it comes from")
         return tuple(map(str, labels)), rate
 
     def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:

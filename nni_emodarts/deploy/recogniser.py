@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from nni_emodarts.deploy.listening import Heard, Recording, Source, hear, name_of, stream, survey_whole
+from nni_emodarts.deploy.given import Recording, name_of
+from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
@@ -35,7 +36,7 @@ class Prediction:
     """What a recording was recognised as.
 
     Attributes:
-        file: the recording; `array` where it was given as samples.
+        file: the recording; `array`, `bytes` or `file` where it has no name.
         emotion: the most probable class.
         probabilities: of each class.
         notes: what may mislead, such as clipping.
@@ -52,7 +53,7 @@ class Moment:
     """What a window of a recording was recognised as.
 
     Attributes:
-        file: the recording; `array` where it was given as samples.
+        file: the recording; `array`, `bytes` or `file` where it has no name.
         start: where the window begins, in seconds.
         end: where it ends, in seconds.
         emotion: the most probable class; None where the window is silent.
@@ -147,14 +148,15 @@ class EmotionRecognizer:
         """Recognise one recording as one utterance.
 
         Args:
-            recording: a file, or samples (S,), (S, channels) or (channels, S); channels are averaged. Whole numbers
-                are scaled by their type, floats are taken as -1 to 1.
+            recording: a file's name, its bytes (an upload, say), a file that is open in binary mode, or samples (S,),
+                (S, channels) or (channels, S) as an array or a tensor; channels are averaged. Whole numbers are scaled
+                by their type, floats are taken as -1 to 1.
             sampling_rate: of samples, in Hz; a file states its own.
 
         Raises:
-            AudioError: it is no audio, empty, silent, shorter than 0.1 s or longer than ten minutes.
+            AudioError: it is none of these, no audio, empty, silent, shorter than 0.1 s or longer than ten minutes.
         """
-        source = Source(name_of(recording), recording, sampling_rate)
+        source = Source.of(recording, sampling_rate)
         return self._answer([(source.name, hear(source, self.sampling_rate))])[0]
 
     def predict_many(
@@ -197,7 +199,7 @@ class EmotionRecognizer:
             ConfigError: a value out of bounds.
         """
         check_windows(window, overlap, silence_db)
-        source = Source(name_of(recording), recording, sampling_rate)
+        source = Source.of(recording, sampling_rate)
         survey = survey_whole(source)
         rate = self.sampling_rate
         size = round(window * rate)
@@ -223,7 +225,7 @@ class EmotionRecognizer:
     def _try_to_hear(self, recording: Recording, sampling_rate: int | None) -> tuple[str, Heard | Failure]:
         name = name_of(recording)
         try:
-            return name, hear(Source(name, recording, sampling_rate), self.sampling_rate)
+            return name, hear(Source.of(recording, sampling_rate), self.sampling_rate)
         except AudioError as error:
             return name, Failure(name, error)
 

@@ -101,7 +101,7 @@ def _recordings(network: NetworkFolder, files: Sequence[str], manifest: str | No
 
 
 def _hear(file: str, rate: int) -> np.ndarray:
-    return hear(Source(file, file), rate).waveform
+    return hear(Source.of(file), rate).waveform
 
 
 def _measure(

@@ -247,7 +247,7 @@ class RunFolder:
                 f"run folder {self.path}: {name} lacks the columns {', '.join(missing)}; make the run anew with "
                 f"--overwrite"
             )
-        return table
+        return table.copy()  # as read, each of hundreds of columns lies by itself, and pandas warns where one is added
 
 
 def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:

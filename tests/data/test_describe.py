@@ -123,6 +123,51 @@ def test_findings_as_a_table(zoo: Path, tmp_path: Path) -> None:
     assert pd.read_csv(tmp_path / "findings.csv").shape == description.findings.shape
 
 
+def test_headers_that_do_not_fit_are_named_and_what_is_there_is_counted(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "sound.wav", tone(2.0), RATE)
+    data = bytearray((tmp_path / "sound.wav").read_bytes())
+    (tmp_path / "joined.wav").write_bytes(bytes(data) * 2)
+    for name, size in (("short.wav", RATE), ("unfinished.wav", 0), ("stream.wav", 2**32 - 1)):
+        data[40:44] = size.to_bytes(4, "little")
+        (tmp_path / name).write_bytes(data)
+    names = ["sound.wav", "joined.wav", "short.wav", "unfinished.wav", "stream.wav"]
+    (tmp_path / "pointer.wav").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
+    rows = [(name, "ab"[row % 2], "s", "f") for row, name in enumerate([*names, "pointer.wav"])]
+    description = describe(read_manifest(write_manifest(tmp_path, rows)))
+    np.testing.assert_allclose(description.sounds["seconds"], [2, 4, 2, 2, 2, np.nan])
+    found = description.findings.set_index("file")["reason"]
+    headers = description.findings[description.findings["kind"] == "with a header that does not fit"]
+    reasons = [reason.removesuffix("; all are read") for reason in headers["reason"]]
+    assert dict(zip(headers["file"], reasons, strict=True)) == {
+        "joined.wav": "holds 2 recordings one behind the other; all are read, 4.00 s together",
+        "short.wav": "its header states 0.50 s, but 2.00 s are there",
+        "unfinished.wav": "its header states no sample, as where a recorder stopped early, but 2.00 s are there",
+    }
+    assert "git lfs pull" in found["pointer.wav"]
+
+
+def test_a_recording_that_is_too_long_is_not_decoded_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soundfile.write(tmp_path / "long.wav", np.tile(tone(1.0, rate=1000), 1200), 1000)
+    soundfile.write(tmp_path / "short.wav", tone(), RATE)
+    rows = [("long.wav", "a", "s", "f"), ("short.wav", "b", "s", "f")]
+    manifest = read_manifest(write_manifest(tmp_path, rows))
+    read = 0
+
+    def count(block: np.ndarray) -> np.ndarray:
+        nonlocal read
+        read += len(block)
+        return block.mean(axis=1)
+
+    monkeypatch.setattr(audio, "BLOCK_SAMPLES", 50_000)
+    monkeypatch.setattr("nni_emodarts.data.describe.mix_down", count)
+    description = describe(manifest, threads=1)
+    assert read < 700_000 + RATE
+    assert description.sounds["seconds"].tolist() == [1200.0, 1.0]
+    assert description.findings["reason"].tolist() == ["lasts more than 600 s; name its utterances by start and end"]
+
+
 TWO_HOURS = """
 import resource, sys
 import nni_emodarts.data.features.audio as audio

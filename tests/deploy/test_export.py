@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pandas as pd
 import pytest
@@ -117,6 +118,15 @@ def test_every_operation_of_the_space_at_any_length(fast_config: ExperimentConfi
 
 def test_the_hand_designed_network() -> None:
     check(CnnLstm(4, (1, 40)), [(1, 1), (2, 5000), (1, 50000)])
+
+
+@pytest.mark.parametrize("rate", ["0", "999", "192001", "1000000000", "fast", "-16000"])
+def test_a_sampling_rate_to_which_nothing_can_be_resampled(exported: Path, tmp_path: Path, rate: str) -> None:
+    model = onnx.load(exported)
+    next(entry for entry in model.metadata_props if entry.key == "sampling_rate").value = rate
+    onnx.save(model, tmp_path / "odd.onnx")
+    with pytest.raises(RunFolderError, match="export the run that it comes from"):
+        EmotionRecognizer.from_onnx(tmp_path / "odd.onnx")
 
 
 def test_the_file_answers_as_the_run(exported: Path, run: Path, clips: list[Path]) -> None:

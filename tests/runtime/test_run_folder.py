@@ -5,6 +5,7 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -163,3 +164,14 @@ def test_the_configuration_beside_an_architecture(tmp_path: Path) -> None:
     assert config_beside(tmp_path / "architecture.json") is None
     (tmp_path / "config.yml").write_text("")
     assert config_beside(tmp_path / "architecture.json") == tmp_path / "config.yml"
+
+
+def test_columns_are_added_to_a_table_of_hundreds_without_a_warning(tmp_path: Path) -> None:
+    """pandas warns of a table whose columns lie one by one, as it reads them; here a warning is an error."""
+    folder = RunFolder.claim(tmp_path / "run")
+    table = pd.DataFrame({"fold": [0], "seed": [1], "file": ["a"], "speaker": ["b"], "emotion": ["c"]})
+    shares = pd.DataFrame(np.full((1, 300), 1 / 300), columns=[f"p_class {number}" for number in range(300)])
+    folder.write_csv("predictions.csv", pd.concat([table.assign(predicted="d"), shares], axis=1))
+    read = folder.read_csv("predictions.csv")
+    read["another"] = 1
+    assert read.shape == (1, 307)

@@ -74,6 +74,7 @@ class Reader(Protocol):
 
         The columns are those of a manifest: `file` (below the root), `emotion` and `speaker`, and any of `session`,
         `gender`, `text`, `split`, `start`, `end`; "" stands for unknown. It raises `ManifestError` where
-        the root is not the corpus, and names all faults of the corpus in one message.
+        the root is not the corpus, and names all faults of the corpus in one message. What else it has to say is
+        among the table's notes (`files.with_notes`).
         """
         ...

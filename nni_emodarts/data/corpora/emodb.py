@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from nni_emodarts.data.corpora.card import CorpusCard
-from nni_emodarts.data.corpora.files import Utterance, fit, read_named
+from nni_emodarts.data.corpora.files import Utterance, fit, read_named, with_notes
+from nni_emodarts.errors import ManifestError
 
 CARD = CorpusCard(
     name="emodb",
@@ -22,6 +23,7 @@ CARD = CorpusCard(
     speakers=10,
     utterances=535,
     hours=0.4,
+    notes="Release 2.0 has signals of the throat besides (laryngo); they are left out.",
 )
 
 EMOTIONS = {
@@ -43,12 +45,24 @@ NAME = re.compile(rf"(?P<speaker>{'|'.join(GENDERS)})(?P<text>[ab]\d\d)(?P<emoti
 """Speaker, sentence, emotion, version."""
 
 
+LARYNGO = "laryngo"
+"""Folder of release 2.0 that holds, under the same names, what a laryngograph took of the throat: no speech."""
+
+
 def read(root: Path) -> pd.DataFrame:
-    """Read the corpus; `text` is the sentence's code."""
-    return read_named(CARD, root, "03a01Fa.wav", _parse)
+    """Read the corpus; `text` is the sentence's code. Signals of the throat are left out."""
+    if root.name.lower() == LARYNGO:
+        raise ManifestError(f"{root} holds signals of the throat (a laryngograph's), no speech; name the folder wav")
+    left_out: list[Path] = []
 
+    def parse(path: Path) -> Utterance | None:
+        if LARYNGO in (part.lower() for part in path.relative_to(root).parts):
+            left_out.append(path)
+            return None
+        name = fit(NAME, path)
+        speaker = name["speaker"]
+        return Utterance(path, EMOTIONS[name["emotion"]], speaker, gender=GENDERS[speaker], text=name["text"])
 
-def _parse(path: Path) -> Utterance:
-    name = fit(NAME, path)
-    speaker = name["speaker"]
-    return Utterance(path, EMOTIONS[name["emotion"]], speaker, gender=GENDERS[speaker], text=name["text"])
+    table = read_named(CARD, root, "03a01Fa.wav", parse)
+    told = f"left out {len(left_out)} files in {LARYNGO}: signals of the throat (a laryngograph's), no speech"
+    return with_notes(table, [told] if left_out else [])

@@ -1,7 +1,7 @@
 """Files of a corpus: found, read and refused in one way by all readers."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from re import Match, Pattern
 from typing import NamedTuple
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from nni_emodarts.config import nearest
+from nni_emodarts.data.containers.kinds import stand_in
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.spelling import look
 from nni_emodarts.data.table import enumerate_some, read_cells
@@ -21,6 +22,8 @@ from nni_emodarts.runtime.reading import (
     refuse_other_formats,
 )
 
+NOTES = "notes"
+"""What a reader has to say of a corpus, under this name among a table's attributes."""
 AUDIO = (".wav", ".flac")
 """Suffixes of recordings, in any case of letters."""
 
@@ -223,6 +226,45 @@ def require_columns(table: pd.DataFrame, path: Path, names: Sequence[str]) -> No
 def as_table(rows: Sequence[Utterance]) -> pd.DataFrame:
     """Rows as a reader gives them."""
     return pd.DataFrame(rows, columns=list(Utterance._fields)).astype(str)
+
+
+def with_notes(table: pd.DataFrame, notes: Iterable[str]) -> pd.DataFrame:
+    """The table, and what its reader has to say of it."""
+    table.attrs[NOTES] = tuple(notes)
+    return table
+
+
+def notes_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """What a table's reader has to say of it."""
+    return tuple(table.attrs.get(NOTES, ()))
+
+
+def refuse_pointers(card: CorpusCard, root: Path, files: Iterable[str]) -> list[str]:
+    """Look for files that only stand for recordings; large ones are not opened.
+
+    Args:
+        card: the corpus.
+        root: folder that holds it.
+        files: its recordings.
+
+    Returns:
+        Notes of those that are no recordings either: empty ones, pages of errors.
+
+    Raises:
+        ManifestError: recordings were not fetched; pointers lie in their place.
+    """
+    names, found = dict.fromkeys(files), dict[str, list[str]]()
+    folder = root if root.is_dir() else root.parent
+    for file in names:
+        if (reason := stand_in(Path(file))) is not None:
+            found.setdefault(reason, []).append(os.path.relpath(file, folder))
+    notes = []
+    for reason, those in found.items():
+        told = f"{len(those)} of {len(names)} files are no recordings ({enumerate_some(those)}): each {reason}"
+        if "pointer" in reason:
+            raise ManifestError(f"{card.title} in {root}: {told}")
+        notes.append(told)
+    return notes
 
 
 def wrong_root(card: CorpusCard, root: Path, found: Sequence[str] = ()) -> ManifestError:

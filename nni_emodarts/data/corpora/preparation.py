@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from nni_emodarts.data.corpora import corpus_reader
+from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
 from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
 from nni_emodarts.data.table import LINE
 from nni_emodarts.errors import RunFolderError
@@ -64,9 +65,11 @@ def write_manifest(
     if out == root or (out.exists() and root.exists() and out.samefile(root)):
         raise RunFolderError(f"output {out} is the corpus itself; name another file")
     check_output(out, overwrite, "manifest.csv")
-    checked = _check(reader.read(root, **options), root, out, emotions, merge)
+    table = reader.read(root, **options)
+    checked = _check(table, root, out, emotions, merge)
+    notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
     write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
-    return replace(read_manifest(out, emotions), notes=checked.notes)  # what was not understood was not written
+    return replace(read_manifest(out, emotions), notes=notes)  # what was not understood was not written
 
 
 def _check(

@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from nni_emodarts.data.containers.kinds import absence
+from nni_emodarts.data.containers.track import layout_of
 from nni_emodarts.data.features.audio import read_audio
 from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
@@ -21,6 +23,7 @@ from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.processes import start_pool
 from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.reading import UnreadableError
 
 CHUNK = 16
 """Utterances that a process extracts before it reports."""
@@ -119,9 +122,9 @@ def fill_store(
 ) -> tuple[FeatureStore, dict[int, str]]:
     """As `build_store`, but recordings that cannot be used are an answer: reason by row. Their rows hold no map."""
     table, cores = manifest.table, len(os.sched_getaffinity(0))
-    digests, states, unreadable = _digests(table["file"], cores, progress)
+    digests, states, mended, unreadable = _digests(table["file"], cores, progress)
     spans = table[list(TIMES)].to_numpy()
-    keys = np.fromiter(map(_key, digests, spans), DIGEST, len(digests))
+    keys = np.fromiter(map(_key, digests, spans, mended), DIGEST, len(digests))
     shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
     lengths = _lengths(shelf, keys)
     missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], states, spans)
@@ -154,32 +157,41 @@ class _Missing:
         return Recording(row, self.keys[row].decode(), str(self.files.iat[row]), (size, changed), start, end)
 
 
-def _digests(files: pd.Series, threads: int, progress: Progress) -> tuple[np.ndarray, np.ndarray, dict[int, str]]:
-    """Digest of each row's file, empty where it cannot be read, its state, and the reason by row.
+def _digests(
+    files: pd.Series, threads: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[int, str]]:
+    """Digest of each row's file, empty where it cannot be read, its state, whether it is mended, the reason by row.
 
     Each file is read once.
     """
     codes, names = pd.factorize(files)
     digests, states = np.zeros(len(names), DIGEST), np.zeros((len(names), 2), np.int64)
+    mended = np.zeros(len(names), bool)
     reasons: dict[int, str] = {}
     with ThreadPoolExecutor(threads) as pool:
         for first in range(0, len(names), HASH_CHUNK):
             for number, answer in enumerate(pool.map(_try_digest, names[first : first + HASH_CHUNK]), first):
                 if isinstance(answer, tuple):
-                    digests[number], states[number] = answer
+                    digests[number], states[number], mended[number] = answer
                 else:
-                    reasons[number] = f"{names[number]}: {answer.strerror or answer}; correct its name in the manifest"
+                    reasons[number] = f"{names[number]}: {answer}"
             progress("hashing", min(first + HASH_CHUNK, len(names)), len(names))
     bad = {row: reasons[code] for row, code in enumerate(codes.tolist()) if code in reasons}
-    return digests[codes], states[codes], bad
+    return digests[codes], states[codes], mended[codes], bad
 
 
-def _try_digest(file: str) -> tuple[str, State] | OSError:
+def _try_digest(file: str) -> tuple[str, State, bool] | str:
+    """Digest, state, and whether libsndfile is given other bytes than the file's; or why there are none."""
+    path = Path(file)
+    if (fault := absence(path)) is not None:
+        return fault
     try:
         state = _state(file)
-        return digest_file(file), state
+        return digest_file(file), state, not layout_of(path).as_it_stands
     except OSError as error:
-        return error
+        return f"{error.strerror or error}; correct its name in the manifest"
+    except UnreadableError as error:
+        return str(error)
 
 
 def _state(file: str) -> State:
@@ -191,9 +203,10 @@ def _seconds(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _key(digest: bytes, span: np.ndarray) -> str:
+def _key(digest: bytes, span: np.ndarray, mended: bool) -> str:
+    """What a map is found by. Of a file that is mended, a map of what libsndfile alone reads may be there, too."""
     start, end = map(_seconds, span)
-    return digest_text(f"{digest.decode()} {start} {end}")
+    return digest_text(f"{digest.decode()} {start} {end}{' mended' if mended else ''}")
 
 
 def _lengths(shelf: Shelf, keys: np.ndarray) -> np.ndarray:

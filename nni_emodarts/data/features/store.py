@@ -24,6 +24,7 @@ from nni_emodarts.runtime.cache import usable
 
 DIGEST_BYTES = 16
 HEADER_BYTES = 128
+READ_AT_ONCE = 2**18
 STALE_SECONDS = 24 * 3600.0
 """Age at which a temporary file has lost its writer."""
 
@@ -126,9 +127,14 @@ class Shelf:
 
 
 def digest_file(path: str | Path) -> str:
-    """Digest (hex) of a file's bytes."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)).hexdigest()
+    """Digest (hex) of a file's bytes, as many as it has when it is opened: one that grows would never end."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    with Path(path).open("rb", buffering=0) as stream:
+        left = os.fstat(stream.fileno()).st_size
+        while left > 0 and (block := stream.read(min(left, READ_AT_ONCE))):
+            digest.update(block)
+            left -= len(block)
+    return digest.hexdigest()
 
 
 def digest_text(text: str) -> str:

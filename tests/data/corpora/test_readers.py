@@ -19,6 +19,7 @@ from corpus_trees import (
     make_nemo,
     record,
     record_all,
+    write,
 )
 
 from nni_emodarts.data.corpora import corpus_names, corpus_reader, prepare
@@ -384,3 +385,86 @@ def test_genders_that_are_not_understood_are_told(tmp_path):
     (tmp_path / "mine.csv").write_text("wav,label,spk,sex\na.wav,x,1,weiblich\nb.wav,y,2,W\n")
     manifest = prepare("csv", tmp_path / "mine.csv", tmp_path / "m.csv")
     assert "'weiblich' (1 line), 'W' (1 line) count as unknown" in manifest.notes[0]
+
+
+def test_throat_signals_of_emodb_are_left_out(tmp_path):
+    root = make_emodb(tmp_path / "emodb")
+    spoken = [path.name for path in sorted((root / "wav").iterdir())]
+    record_all(root / "laryngo", " ".join(spoken))
+    manifest = prepare("emodb", root, tmp_path / "m.csv")
+    assert sorted(manifest.table["file"]) == [str(root / "wav" / name) for name in spoken]
+    (note,) = manifest.notes
+    assert note == f"left out {len(spoken)} files in laryngo: signals of the throat (a laryngograph's), no speech"
+    for wrong in (root / "laryngo", shutil.copytree(root / "laryngo", tmp_path / "Laryngo")):
+        assert "no speech; name the folder wav" in message("emodb", wrong, tmp_path / "other.csv")
+    shutil.rmtree(root / "wav")
+    assert "expected recordings named like wav/03a01Fa.wav" in message("emodb", root, tmp_path / "other.csv")
+    assert prepare("emodb", make_emodb(tmp_path / "old"), tmp_path / "old.csv").notes == ()
+
+
+def make_esd_with(root, speaker, lines):
+    """A speaker with two angry and two sad recordings, and transcripts."""
+    names = [f"{speaker}_{number:06d}" for number in (1, 2, 3, 4)]
+    for name, folder in zip(names, ("Angry", "Angry", "Sad", "Sad"), strict=True):
+        record(root / speaker / folder / f"{name}.wav")
+    write(root / speaker / f"{speaker}.txt", "\n".join(lines) + "\n")
+    return root
+
+
+def texts_of(root, out, **options):
+    manifest = prepare("esd", root, out, overwrite=True, **options)
+    return dict(
+        zip((Path(file).stem for file in manifest.table["file"]), manifest.table["text"], strict=True)
+    ), manifest
+
+
+def test_transcripts_of_esd_by_spaces(tmp_path):
+    lines = ["0013_000001 I say it.  Angry", "0013_000002\tTabs too\tAngry", "0013_000003   I am so sad sad",
+             "0013_000004, He is  happy Sad"]  # fmt: skip
+    texts, manifest = texts_of(make_esd_with(tmp_path / "esd", "0013", lines), tmp_path / "m.csv")
+    assert list(texts.values()) == ["I say it.", "Tabs too", "I am so sad", "He is happy"]
+    assert manifest.notes == ()
+    make_esd_with(tmp_path / "esd", "0003", ["0003_000001 他打远一看， 生气", "0003_000003 二 伤心"])
+    texts, manifest = texts_of(tmp_path / "esd", tmp_path / "m.csv", language="mandarin")
+    assert [texts["0003_000001"], texts["0003_000003"]] == ["他打远一看，", "二"]
+
+
+def test_transcripts_of_esd_that_cannot_be_read_are_told_with_their_lines(tmp_path):
+    lines = ["0013_000001\tFine.\tAngry", "", "what is this", "0013_000002 no emotion behind it", "0013_000004\t\tSad"]
+    root = make_esd_with(tmp_path / "esd", "0013", lines)
+    texts, manifest = texts_of(root, tmp_path / "m.csv")
+    assert list(texts.values()) == ["Fine.", "", "", ""]
+    (note,) = manifest.notes
+    assert note.startswith("0013/0013.txt: no transcript of 0013_000002, 0013_000003, 0013_000004 (lines 3, 4, 5: ")
+    assert note.endswith("text stays blank")
+    make_esd_with(root, "0014", [])
+    (root / "0014/0014.txt").unlink()
+    os.mkfifo(root / "0014/0014.txt")
+    assert any("0014/0014.txt: no transcript" in note for note in texts_of(root, tmp_path / "m.csv")[1].notes)
+    (root / "0013/0013.txt").unlink()
+    assert texts_of(root, tmp_path / "m.csv")[1].notes == (), "a copy without any transcript lacks none"
+
+
+def test_recordings_that_were_not_fetched_are_told_before_a_manifest_is_written(tmp_path):
+    root = make_emodb(tmp_path / "emodb")
+    files = sorted((root / "wav").iterdir())
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 72862\n"
+    files[0].write_bytes(b"")
+    files[1].write_text("<!DOCTYPE html><html>404</html>")
+    notes = prepare("emodb", root, tmp_path / "m.csv").notes
+    assert f"1 of 12 files are no recordings (wav/{files[0].name}): each is empty (0 bytes); copy it" in notes[0]
+    assert f"(wav/{files[1].name}): each is a web page" in notes[1]
+    for file in files[2:]:
+        file.write_text(pointer)
+    text = message("emodb", root, tmp_path / "other.csv")
+    assert "10 of 12 files are no recordings" in text
+    assert "fetch what it points to by git lfs pull" in text
+    assert not (tmp_path / "other.csv").exists()
+
+
+def test_labels_in_a_pipe_are_not_waited_for(tmp_path):
+    root = make_iemocap(tmp_path / "iemocap")
+    labels = next(root.rglob("EmoEvaluation/Ses01F_impro01.txt"))
+    labels.unlink()
+    os.mkfifo(labels)
+    assert f"{labels} is a pipe" in message("iemocap", root, tmp_path / "m.csv")

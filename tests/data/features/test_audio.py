@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from nni_emodarts.data.features import read_audio
-from nni_emodarts.data.features.audio import open_stretch
+from nni_emodarts.data.features.audio import Resampler, open_stretch
 from nni_emodarts.errors import AudioError
 
 RATE = 16000
@@ -48,16 +49,55 @@ def test_a_telephone_codec_that_cannot_be_sought_in_is_read(tmp_path, tone):
     np.testing.assert_array_equal(read_audio(file, 8000, 0.5, 1.25), whole[4000:10000])
 
 
-def test_a_stream_whose_header_states_no_length_is_told_so(tmp_path, tone):
-    file = tmp_path / "stream.flac"
-    soundfile.write(file, tone(2.0, RATE), RATE)
-    whole, data = read_audio(file, RATE, 0.5, 1.25), bytearray(file.read_bytes())
-    data[21] &= 0xF0  # the last 36 bits of these 8 bytes count the samples
-    data[22:26] = bytes(4)
-    file.write_bytes(data)
-    with pytest.raises(AudioError, match=r"stream\.flac: its header states no length.*encode it again"):
-        read_audio(file, RATE)
-    np.testing.assert_array_equal(read_audio(file, RATE, 0.5, 1.25), whole)
+@pytest.mark.parametrize("rate", [8000, 11025, 44100, 384_000])
+@pytest.mark.parametrize("size", [1, 1001, 2**20])
+def test_a_waveform_is_resampled_piece_by_piece_as_a_whole(tone, rate, size, monkeypatch):
+    whole = tone(0.2 if size == 1 else 1.0, rate)[: 1700 if size == 1 else None]
+    resampler = Resampler(rate, RATE)
+    pieces = [resampler(whole[first : first + size]) for first in range(0, len(whole), size)]
+    found = np.concatenate([*pieces, resampler.rest()])
+    np.testing.assert_array_equal(found[: len(whole) * RATE // rate], resampled_at_once(whole, rate))
+    assert len(found) >= -(-len(whole) * RATE // rate)
+
+
+def resampled_at_once(whole, rate):
+    return soxr.resample(whole, rate, RATE, quality="HQ")[: len(whole) * RATE // rate]
+
+
+def test_a_joined_recording_has_the_stretches_of_its_parts(tmp_path, tone):
+    parts = [tone(seconds, RATE, seed=number) for number, seconds in enumerate((1.0, 1.5))]
+    for number, part in enumerate(parts):
+        soundfile.write(tmp_path / f"{number}.flac", part, RATE, subtype="PCM_24")
+    both = tmp_path / "both.flac"
+    both.write_bytes(b"".join((tmp_path / f"{number}.flac").read_bytes() for number in range(2)))
+    whole = np.concatenate([read_audio(tmp_path / f"{number}.flac", RATE) for number in range(2)])
+    np.testing.assert_array_equal(read_audio(both, RATE), whole)
+    np.testing.assert_array_equal(read_audio(both, RATE, 0.75, 2.25), whole[12000:36000])
+    np.testing.assert_array_equal(read_audio(both, RATE, 1.0), whole[16000:])
+    with pytest.raises(AudioError, match=r"start 2\.5 s lies outside its 2\.500 s"):
+        read_audio(both, RATE, 2.5)
+
+
+def test_more_samples_of_many_channels_than_an_utterance_has(tmp_path, tone, monkeypatch):
+    monkeypatch.setattr("nni_emodarts.data.features.audio.MOST_VALUES", 20_000)
+    monkeypatch.setattr("nni_emodarts.data.features.audio.BLOCK_SAMPLES", 5000)
+    _write(tmp_path / "one.wav", tone(1.0, RATE))
+    _write(tmp_path / "eight.wav", np.stack([tone(1.0, RATE, seed=number) for number in range(8)], 1))
+    assert len(read_audio(tmp_path / "one.wav", RATE)) == RATE
+    with pytest.raises(AudioError, match="has over 20,000 samples; name its utterances by start and end"):
+        read_audio(tmp_path / "eight.wav", RATE)
+    assert len(read_audio(tmp_path / "eight.wav", RATE, 0.5, 0.65)) == 2400
+
+
+def test_a_sampling_rate_that_no_recorder_has_is_refused_before_anything_is_read(tmp_path):
+    file = tmp_path / "fast.wav"
+    for rate in (1_000_001, 10**9, 2**31 - 1):
+        soundfile.write(file, np.zeros(10), RATE)
+        data = bytearray(file.read_bytes())
+        data[24:28] = rate.to_bytes(4, "little")
+        file.write_bytes(data)
+        with pytest.raises(AudioError, match=f"states a sampling rate of {rate} Hz"):
+            read_audio(file, RATE)
 
 
 def test_blocks_join_without_a_seam(tmp_path, tone, monkeypatch):
@@ -84,10 +124,10 @@ def _write(path, samples, rate=RATE):
     ("name", "write", "message"),
     [
         ("missing.wav", lambda path: None, "no such file"),
-        ("folder.wav", lambda path: path.mkdir(), "no such file"),
+        ("folder.wav", lambda path: path.mkdir(), "is a folder"),
         ("noise.wav", lambda path: path.write_bytes(bytes(range(256)) * 4), "cannot be decoded"),
-        ("text.raw", lambda path: path.write_text("text"), "cannot be decoded"),
-        ("nothing.flac", lambda path: path.write_bytes(b""), "cannot be decoded"),
+        ("text.raw", lambda path: path.write_text("text"), "is a text"),
+        ("nothing.flac", lambda path: path.write_bytes(b""), "is empty"),
         ("empty.wav", lambda path: _write(path, np.zeros(0)), "holds 0 samples"),
         ("nan.wav", lambda path: _write(path, [0.1, np.nan, 0.2]), "sample of nan"),
         ("infinite.wav", lambda path: _write(path, [0.1, -np.inf]), "sample of inf"),
