@@ -45,13 +45,15 @@ FILES = (
     CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
 )  # fmt: skip
 _COLUMNS = {
-    ALPHAS: ("epoch", "label", "choice", "probability"),
-    CANDIDATES: ("candidate", "val_uar"),
-    HISTORY: ("epoch",),
-    PREDICTIONS: ("fold", "seed", "file", "speaker", "emotion", "predicted"),
-    SKIPPED: ("file",),
+    ALPHAS: [("epoch", "label", "choice", "probability")],
+    CANDIDATES: [("candidate", "val_uar")],
+    HISTORY: [("epoch",), ("candidate", "val_uar")],
+    PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
+    SKIPPED: [("file",)],
 }
-"""What tables hold at least."""
+"""What tables hold at least; a history is one of epochs or of candidates."""
+REMEDY = "restore it from a copy, or make the run anew in another folder"
+"""What helps where a file of a run is cut or was edited."""
 FINAL = "final"
 CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
@@ -241,12 +243,10 @@ class RunFolder:
             table = table.copy()  # in one piece: of many classes pandas would warn whoever adds a column
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from None
-        missing = [column for column in _COLUMNS.get(name, ()) if column not in table.columns]
-        if missing:
-            raise RunFolderError(
-                f"run folder {self.path}: {name} lacks the columns {', '.join(missing)}; make the run anew with "
-                f"--overwrite"
-            )
+        lacking = [[column for column in columns if column not in table] for columns in _COLUMNS.get(name, [()])]
+        if all(lacking):
+            lack = " or ".join(", ".join(columns) for columns in lacking)
+            raise RunFolderError(f"run folder {self.path}: {name} lacks the columns {lack}; {REMEDY}")
         return table
 
 

@@ -150,13 +150,14 @@ def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:
     [
         ("predictions.csv", "fold,seed,file,speaker,emotion\n0,1,a.wav,anna,joy\n", "predicted"),
         ("alphas.csv", "epoch,label\n0,normal_2_0\n", "choice, probability"),
-        ("history.csv", "<html>\n", "epoch"),
+        ("history.csv", "<html>\n", "epoch or candidate, val_uar"),
     ],
 )
 def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path, name: str, text: str, lack: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; make the run anew"):
+    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; restore it") as told:
         RunFolder(tmp_path).read_csv(name)
+    assert "--overwrite" not in str(told.value), "which would destroy what is left of it"
 
 
 def test_the_configuration_beside_an_architecture(tmp_path: Path) -> None:
