@@ -25,15 +25,15 @@ from nni_emodarts.runtime.run_folder import (
     ENVIRONMENT,
     METRICS,
     NETWORKS,
+    SEARCHED,
     STUDY,
+    STUDY_RUN,
     RunFolder,
     refuse_other,
 )
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import retrain_fold
 from nni_emodarts.training.trainer import environment_of, pick_device
-
-_SEARCHED = "searched"
 
 
 @dataclass(frozen=True)
@@ -139,11 +139,25 @@ def study(
     task = FoldTask.of(config, corpus, searched.fold, searched.seed)
     refuse_overlap({task.fold.index: task.overlap(searched.architecture.origin)})
     device = pick_device(config.device)  # one that is not there is refused while an earlier study is still there
-    folder.begin()
+    with folder.held():
+        return _study(task, searched, samples, folder, environment_of(device), progress)
+
+
+def _study(
+    task: FoldTask,
+    searched: Finished,
+    samples: int,
+    folder: RunFolder,
+    environment: Mapping[str, Any],
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train the networks of a study, as the one writer of the folder."""
+    config, corpus = task.config, task.corpus
+    folder.begin(STUDY_RUN)
     refuse_other_settings(folder, config)
-    if folder.child(_SEARCHED).has(METRICS):
+    if folder.child(SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
-        refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
+        refuse_other("study", folder, folder.child(SEARCHED).read_json(METRICS), asked)
     task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
@@ -152,10 +166,10 @@ def study(
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)
     for architecture in chain([searched.architecture], draws):
-        name = f"sample_{len(rows):03d}" if rows else _SEARCHED
+        name = f"sample_{len(rows):03d}" if rows else SEARCHED
         row = _train(task, architecture, folder.child(name))
         rows.append({"name": name, **row})
-        if name == _SEARCHED:
+        if name == SEARCHED:
             budget = searched.cpu_seconds + row["cpu_seconds"]
         else:
             spent += row["cpu_seconds"]
@@ -164,7 +178,7 @@ def study(
             break
     folder.write_csv(NETWORKS, pd.DataFrame(rows))
     found = {"fold": searched.fold, "seed": searched.seed, **judge(rows[0], rows[1:], searched.cpu_seconds)}
-    found["equal_cost"] = same_speed(searched.environment, environment_of(device))
+    found["equal_cost"] = same_speed(searched.environment, environment)
     folder.write_json(STUDY, found)
     return found
 

@@ -50,36 +50,37 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
     Returns:
         What the folder's metrics.json holds.
     """
-    task.note_corpus(folder)
-    corpus, fold = task.corpus, task.fold
-    store = prepare_functionals(task.config, corpus, design, progress)
-    watch = Stopwatch()
-    labels = corpus.manifest.labels
+    with folder.held():
+        task.note_corpus(folder)
+        corpus, fold = task.corpus, task.fold
+        store = prepare_functionals(task.config, corpus, design, progress)
+        watch = Stopwatch()
+        labels = corpus.manifest.labels
 
-    def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
-        fitted = fit_svm(design, _features(store, learnt), labels[learnt])
-        return fitted.predict(_features(store, rows)), count_parameters(fitted)
+        def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+            fitted = fit_svm(design, _features(store, learnt), labels[learnt])
+            return fitted.predict(_features(store, rows)), count_parameters(fitted)
 
-    validated, _ = predict(fold.train, fold.validation)
-    test = np.sort(fold.test)
-    predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
-    table = describe_rows(task, test)
-    table["predicted"] = np.array(corpus.manifest.classes)[predicted]
-    metrics = {
-        "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
-        "best_epoch": None,
-        "fold": fold.index,
-        "seed": task.seed,
-        "architecture": design.id,
-        "parameters": parameters,
-        "classes": list(corpus.manifest.classes),
-        **score_predictions(table, corpus.manifest.classes),
-    }
-    folder.write_text(CONFIG, task.config.to_yaml())
-    folder.write_csv(PREDICTIONS, table)
-    folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-    folder.write_json(METRICS, {**metrics, **watch.read()})
-    return metrics
+        validated, _ = predict(fold.train, fold.validation)
+        test = np.sort(fold.test)
+        predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
+        table = describe_rows(task, test)
+        table["predicted"] = np.array(corpus.manifest.classes)[predicted]
+        metrics = {
+            "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
+            "best_epoch": None,
+            "fold": fold.index,
+            "seed": task.seed,
+            "architecture": design.id,
+            "parameters": parameters,
+            "classes": list(corpus.manifest.classes),
+            **score_predictions(table, corpus.manifest.classes),
+        }
+        folder.write_text(CONFIG, task.config.to_yaml())
+        folder.write_csv(PREDICTIONS, table)
+        folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
+        folder.write_json(METRICS, {**metrics, **watch.read()})
+        return metrics
 
 
 def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:

@@ -95,6 +95,7 @@ class Recorder(pl.Callback):
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
+        self._folder.note(CHECKPOINT)
         with replacing(self._folder.path / CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary)
         self.write()

@@ -1,6 +1,6 @@
 """A run: an architecture over folds and seeds, pooled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     MODEL_CARD,
     PREDICTIONS,
+    RETRAINING,
     RunFolder,
 )
 from nni_emodarts.training.retrain.designs import settle_space
@@ -138,14 +139,29 @@ def retrain(
 
     Raises:
         OverlapError: the search saw test speakers, and `allow_overlap` is not set.
-        RunFolderError: the folder holds a run of other settings, or of other recordings.
+        RunFolderError: the folder holds a run of other settings, or of other recordings, or another process writes to
+            it.
     """
     first = tasks[0]
     overlaps = {task.fold.index: task.overlap(architecture.origin) for task in tasks}
     if not allow_overlap:
         refuse_overlap(overlaps)
     pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
-    folder.begin()
+    with folder.held():
+        return _retrain(tasks, architecture, folder, overlaps, final, progress)
+
+
+def _retrain(
+    tasks: Sequence[FoldTask],
+    architecture: Architecture,
+    folder: RunFolder,
+    overlaps: Mapping[int, Sequence[str]],
+    final: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train what is missing and pool all of it, as the one writer of the folder."""
+    first = tasks[0]
+    folder.begin(RETRAINING)
     first.note_corpus(folder)  # first, since it is the sign of a run
     start_run(folder, first.config, architecture)
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
@@ -186,10 +202,7 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     """
     if folder.has(ARCHITECTURE) and folder.has(CONFIG):
         if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
-            raise RunFolderError(
-                f"output folder {folder.path} holds a run of another architecture; name another folder, or --overwrite "
-                f"that run"
-            )
+            raise RunFolderError(f"output folder {folder.path} holds a run of another architecture; {folder.remedy}")
         refuse_other_settings(folder, config)
     folder.write_text(CONFIG, config.to_yaml())
     folder.write_json(ARCHITECTURE, architecture.to_dict())
