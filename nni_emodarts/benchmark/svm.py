@@ -12,6 +12,7 @@ from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
+from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
@@ -79,7 +80,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_csv(PREDICTIONS, table)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-        folder.write_json(METRICS, {**metrics, **watch.read()})
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
         return metrics
 
 

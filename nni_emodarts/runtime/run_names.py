@@ -55,7 +55,7 @@ KINDS = {
 """Kinds of runs, and what only a run of a kind leaves at the top of its folder; a retraining its cells besides."""
 
 _CELL = re.compile(r"fold_(\d\d+)/seed_(\d+)")
-_CANDIDATE = re.compile(r"[0-9a-f]{12}")
+_CANDIDATE = re.compile(r"[0-9a-f]+")
 _SAMPLE = re.compile(r"sample_\d{3,}")
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8,}")
 

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain.designs import Design, widen
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
-from nni_emodarts.training.retrain.model_files import write_model
+from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
 from nni_emodarts.training.retrain.scoring import predictions, score_predictions
 
 
@@ -87,7 +88,7 @@ def retrain_fold(
             folder.write_csv(PREDICTIONS, table)
             metrics |= score_predictions(table, classes)
         write_model(folder, task, design, trained)
-        folder.write_json(METRICS, {**metrics, **watch.read()})
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
         return metrics
 
 

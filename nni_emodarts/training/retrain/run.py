@@ -17,6 +17,7 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.digests import digests_of, read_predictions
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -211,7 +212,7 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
 def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
-    table = pool_predictions(cell.read_csv(PREDICTIONS) for cell in cells)
+    table = pool_predictions(map(read_predictions, cells))
     pooled = pooled_table(table, figures[0]["classes"])
     pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
     pooled["parameters"] = figures[0]["parameters"]
@@ -221,5 +222,5 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
     if overlap:
         pooled["overlap"] = overlap
     folder.write_csv(PREDICTIONS, table)
-    folder.write_json(METRICS, pooled)
+    folder.write_json(METRICS, {**pooled, **digests_of(folder, [PREDICTIONS])})
     return pooled
