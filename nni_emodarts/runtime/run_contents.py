@@ -5,7 +5,6 @@ slash behind it that of a run inside. Lines are added, several processes at once
 such list is of an earlier version; it is known by what its files hold.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.reading import MEGABYTE, read_json, read_text
 from nni_emodarts.runtime.run_lock import refuse_held
 from nni_emodarts.runtime.run_names import (
     BEGUN,
@@ -176,13 +176,13 @@ class RunContents:
 
     def _is_configuration(self) -> bool:
         with suppress(OSError, ValueError):
-            return _SECTIONS.search((self._folder / CONFIG).read_text(encoding="utf-8")) is not None
+            return _SECTIONS.search(read_text(self._folder / CONFIG, MEGABYTE)) is not None
         return False
 
     def _signs(self, name: str) -> bool:
         data: Any = None
-        with suppress(OSError, ValueError, RecursionError):
-            data = json.loads((self._folder / name).read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError):
+            data = read_json(self._folder / name)
         return isinstance(data, dict) and any(keys <= set(data) for keys in _SIGNS[name])
 
     def _earlier_runs(self) -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -59,7 +59,7 @@ __all__ = [
     "CORPUS", "DRAWING", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL", "GRAPH", "HISTORY", "METRICS",
     "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY", "RETRAINING", "SEARCH", "SEARCHED",
     "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file",
-    "config_beside", "refuse_different_corpora", "refuse_other",
+    "config_beside", "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {
@@ -317,6 +317,13 @@ def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)
     return found if found.is_file() else None
+
+
+def corpus_beside(path: str | Path) -> dict[str, Any]:
+    """What a run noted of its corpus, beside one of its files; nothing where there is no such note."""
+    with suppress(RunFolderError):
+        return RunFolder(Path(path).parent).read_json(CORPUS)
+    return {}
 
 
 def _finite(data: Any) -> Any:

@@ -6,6 +6,7 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -210,13 +211,26 @@ def _readable(checkpoint: Path) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a file that is no checkpoint, which is an error of its own
             torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        _check_archive(checkpoint)
+    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, BadZipFile) as error:
         # torch's own advice for a file that holds code is to run it
-        reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).splitlines()[0]
+        reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).partition("\n")[0]
         raise RunFolderError(
             f"checkpoint {checkpoint} cannot be read ({reason}); delete it to start the search over"
         ) from None
     return True
+
+
+def _check_archive(checkpoint: Path) -> None:
+    """Check a checkpoint by its archive's own checksums, which torch writes and does not read.
+
+    Raises:
+        BadZipFile: it is damaged.
+    """
+    with ZipFile(checkpoint) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadZipFile(f"{damaged} in it is damaged")
 
 
 def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:

@@ -11,7 +11,7 @@ from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
-from nni_emodarts.data.overlap import refuse_overlap, unheard
+from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
@@ -61,6 +61,7 @@ def run_retrain(
     same_space: bool = False,
     only_unheard: bool = False,
     allow_overlap: bool = False,
+    searched_on: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -78,6 +79,7 @@ def run_retrain(
         same_space: refuse a configuration of another space instead.
         only_unheard: leave out the folds whose test speakers the search saw, where any other is left.
         allow_overlap: as for `retrain`.
+        searched_on: what the search's folder says of its corpus (`corpus.json`), where it is known.
         resume: go on with the run in the folder.
         overwrite: replace the run in the folder.
         progress: called after each step of a long job.
@@ -93,6 +95,11 @@ def run_retrain(
     make_folds(manifest, config.data.protocol, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress)
+    if changed_since(architecture.origin, searched_on or {}, corpus):
+        note(
+            "recordings were replaced, mended or skipped since the architecture was searched: its networks learn from "
+            "others than its search saw"
+        )
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
