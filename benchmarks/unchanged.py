@@ -171,7 +171,7 @@ def digests(work: Path) -> Iterator[tuple[str, str]]:
     cells: list[Any] = []
     for file in sorted(path for path in work.rglob("*") if path.is_file()):
         name = file.relative_to(work).as_posix()
-        if name.startswith(("home/", "events/")):
+        if name.startswith(("home/", "events/")) or file.name == "files.txt":  # a list of the others
             continue
         if name.startswith("results/cells/"):  # a file a cell, or a line a cell
             text = file.read_text(encoding="utf-8")
@@ -185,7 +185,7 @@ def digests(work: Path) -> Iterator[tuple[str, str]]:
 
 _PROGRESS = re.compile(r".*: \d+/\d+")
 """A line of progress is printed where time has passed."""
-_VARYING = re.compile(r"seconds|^experiments$|^environment$|^equal_cost$|^cpu$")
+_VARYING = re.compile(r"seconds|^experiments$|^environment$|^equal_cost$|^cpu$|^digests$")
 _TIMES = re.compile(
     r"\b\d+(\.\d+)?(e-?\d+)? (ms|s|min|h|CPU s)\b|\b\d+:\d\d:\d\d\b|\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?"
 )

@@ -88,7 +88,7 @@ def test_pipeline_searches_and_scores_one_fold(small_manifest: Path, tmp_path: P
     arguments.run("", pipeline.work, [*words, "--out", str(out), *fast_words])
     assert {path.name for path in out.iterdir()} == {
         "search", "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "predictions.csv",
-        "environment.json", "corpus.json", "normalization.json", "weights.safetensors", "model.onnx",
+        "environment.json", "corpus.json", "files.txt", "normalization.json", "weights.safetensors", "model.onnx",
         "architecture.svg",
     }  # fmt: skip
     metrics = json.loads((out / "metrics.json").read_text())

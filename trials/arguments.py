@@ -49,7 +49,9 @@ def run(description: str, work: Callable[[TrialTask], None], arguments: list[str
     if parsed.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(parsed.threads)
     try:
-        work(_assemble(parsed))
+        trial = _assemble(parsed)
+        with trial.folder.held():
+            work(trial)
     except EmodartsError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - NNI keeps a trial's stderr
         sys.exit(2)

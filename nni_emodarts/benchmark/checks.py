@@ -38,7 +38,7 @@ def refuse_other_settings(config: ExperimentConfig, wanted: Sequence[Cell], held
     for cell in (*wanted, *_budget_sources(wanted)):
         found = held.cells.get(cell.key)
         if found is not None and found.settings != settings_digest(config, cell.method, manifest):
-            raise _refused(held, cell.key, "was computed with other settings or of another manifest", name_another=True)
+            raise _refused(held, cell.key, "was computed with other settings or of another manifest")
 
 
 def refuse_other_cost(wanted: Sequence[Cell], held: Held) -> None:
@@ -72,13 +72,11 @@ def refuse_other_recordings(wanted: Sequence[Cell], held: Held, found: str | Non
     odd = [key for key, recordings in known.items() if recordings != expected]
     if odd:
         what = f"was computed from other recordings ({len(odd)} in all): files were replaced, mended or skipped since"
-        raise _refused(held, odd[0], what, name_another=True)
+        raise _refused(held, odd[0], what)
 
 
-def _refused(held: Held, key: CellKey, what: str, name_another: bool = False) -> RunFolderError:
-    place = held.places[key]
-    instead = "name another folder, or " if name_another else ""
-    return RunFolderError(f"{place} ({key}) {what}; {instead}{place.remedy} to compute the cell again")
+def _refused(held: Held, key: CellKey, what: str) -> RunFolderError:
+    return RunFolderError(f"{held.places[key]} ({key}) {what}; name another folder by --out, this one is finished")
 
 
 def _budget_sources(wanted: Sequence[Cell]) -> list[Cell]:

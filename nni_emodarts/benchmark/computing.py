@@ -12,8 +12,9 @@ from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.svm import SvmDesign
+from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, SEARCH, RunFolder
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, SEARCH, RunFolder
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import retrain_fold
 
@@ -41,7 +42,7 @@ def compute_cell(
             measure_svm(task, design, folder, progress)
         else:
             retrain_fold(task, design, folder, progress=progress, validate=False)
-    figures, predictions = folder.read_json(METRICS), folder.read_csv(PREDICTIONS)
+    figures, predictions = folder.read_json(METRICS), read_predictions(folder)
     data = {
         "method": method.name,
         "fold": task.fold.index,

@@ -87,7 +87,7 @@ def run_benchmark(
     make_folds(manifest, config.data.protocol, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
-        RunFolder.check(folder, resume=True)
+        RunFolder.check(folder, shared=True)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     plan = Plan(config, chosen, wanted, list(seeds))
@@ -179,7 +179,7 @@ def benchmark(
         CellError: cells failed; the others are finished.
     """
     for folder in (table.file.parent, runs):
-        RunFolder.claim(folder, resume=True)
+        RunFolder.claim(folder, shared=True)
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)

@@ -26,15 +26,15 @@ from nni_emodarts.runtime.run_folder import (
     ENVIRONMENT,
     METRICS,
     NETWORKS,
+    SEARCHED,
     STUDY,
+    STUDY_RUN,
     RunFolder,
     refuse_other,
 )
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import retrain_fold
 from nni_emodarts.training.trainer import environment_of, pick_device
-
-_SEARCHED = "searched"
 
 
 @dataclass(frozen=True)
@@ -215,11 +215,25 @@ def study(
     task = FoldTask.of(config, corpus, searched.fold, searched.seed)
     refuse_overlap({task.fold.index: task.overlap(searched.architecture.origin)})
     device = pick_device(config.device)  # one that is not there is refused while an earlier study is still there
-    folder.begin()
+    with folder.held():
+        return _study(task, searched, samples, folder, environment_of(device), progress)
+
+
+def _study(
+    task: FoldTask,
+    searched: Finished,
+    samples: int,
+    folder: RunFolder,
+    environment: Mapping[str, Any],
+    progress: Progress,
+) -> Study:
+    """Train the networks of a study, as the one writer of the folder."""
+    config, corpus = task.config, task.corpus
+    folder.begin(STUDY_RUN)
     refuse_other_settings(folder, config)
-    if folder.child(_SEARCHED).has(METRICS):
+    if folder.child(SEARCHED).has(METRICS):
         asked = {"architecture": searched.architecture.id, "fold": searched.fold, "seed": searched.seed}
-        refuse_other("study", folder, folder.child(_SEARCHED).read_json(METRICS), asked)
+        refuse_other("study", folder, folder.child(SEARCHED).read_json(METRICS), asked)
     task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
@@ -243,7 +257,7 @@ def study(
         fold=searched.fold,
         seed=searched.seed,
         **dict(judge(rows[0], rows[1:], searched.cpu_seconds)),
-        equal_cost=same_speed(searched.environment, environment_of(device)),
+        equal_cost=same_speed(searched.environment, environment),
     )
     folder.write_json(STUDY, found.to_data())
     return found
@@ -251,7 +265,7 @@ def study(
 
 def _name(number: int) -> str:
     """Of a network's folder: the searched one is the first."""
-    return f"sample_{number:03d}" if number else _SEARCHED
+    return f"sample_{number:03d}" if number else SEARCHED
 
 
 def judge(searched: Trained, sampled: Sequence[Trained], search_cost: float) -> Judgement:

@@ -12,6 +12,7 @@ from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
+from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
@@ -50,36 +51,37 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
     Returns:
         What the folder's metrics.json holds.
     """
-    task.note_corpus(folder)
-    corpus, fold = task.corpus, task.fold
-    store = prepare_functionals(task.config, corpus, design, progress)
-    watch = Stopwatch()
-    labels = corpus.manifest.labels
+    with folder.held():
+        task.note_corpus(folder)
+        corpus, fold = task.corpus, task.fold
+        store = prepare_functionals(task.config, corpus, design, progress)
+        watch = Stopwatch()
+        labels = corpus.manifest.labels
 
-    def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
-        fitted = fit_svm(design, _features(store, learnt), labels[learnt])
-        return fitted.predict(_features(store, rows)), count_parameters(fitted)
+        def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+            fitted = fit_svm(design, _features(store, learnt), labels[learnt])
+            return fitted.predict(_features(store, rows)), count_parameters(fitted)
 
-    validated, _ = predict(fold.train, fold.validation)
-    test = np.sort(fold.test)
-    predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
-    table = describe_rows(task, test)
-    table["predicted"] = np.array(corpus.manifest.classes)[predicted]
-    metrics = {
-        "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
-        "best_epoch": None,
-        "fold": fold.index,
-        "seed": task.seed,
-        "architecture": design.id,
-        "parameters": parameters,
-        "classes": list(corpus.manifest.classes),
-        **score_predictions(table, corpus.manifest.classes),
-    }
-    folder.write_text(CONFIG, task.config.to_yaml())
-    folder.write_csv(PREDICTIONS, table)
-    folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-    folder.write_json(METRICS, {**metrics, **watch.read()})
-    return metrics
+        validated, _ = predict(fold.train, fold.validation)
+        test = np.sort(fold.test)
+        predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
+        table = describe_rows(task, test)
+        table["predicted"] = np.array(corpus.manifest.classes)[predicted]
+        metrics = {
+            "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
+            "best_epoch": None,
+            "fold": fold.index,
+            "seed": task.seed,
+            "architecture": design.id,
+            "parameters": parameters,
+            "classes": list(corpus.manifest.classes),
+            **score_predictions(table, corpus.manifest.classes),
+        }
+        folder.write_text(CONFIG, task.config.to_yaml())
+        folder.write_csv(PREDICTIONS, table)
+        folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
+        return metrics
 
 
 def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:

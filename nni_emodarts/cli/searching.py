@@ -85,7 +85,7 @@ def retrain(
     Settings come from --preset or --config, else from the config.yml beside the architecture.
     """
     from nni_emodarts.models.architecture import Architecture as Arch
-    from nni_emodarts.runtime.run_folder import architecture_file, config_beside
+    from nni_emodarts.runtime.run_folder import architecture_file, config_beside, corpus_beside
 
     file = architecture_file(architecture)
     arch = Arch.load(file)
@@ -100,7 +100,8 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, resume=resume, overwrite=overwrite, progress=progress, note=console.show_note,
+            allow_overlap=allow_overlap, searched_on=corpus_beside(file), resume=resume, overwrite=overwrite,
+            progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)

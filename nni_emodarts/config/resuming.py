@@ -40,7 +40,7 @@ def refuse_other_settings(folder: RunFolder, config: ExperimentConfig) -> None:
         more = f" and {len(differing) - _SHOWN} more" if len(differing) > _SHOWN else ""
         raise RunFolderError(
             f"output folder {folder.path} holds a run with other settings ({CONFIG}): {', '.join(differing[:_SHOWN])}"
-            f"{more}; name another folder, or --overwrite that run"
+            f"{more}; {folder.remedy}"
         )
 
 

@@ -146,7 +146,7 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
     if any(held.get(name, value) != value for name, value in identity.items()):
         raise RunFolderError(
             f"output folder {folder.path} holds a run of another manifest or protocol, or of recordings that were "
-            f"replaced, mended or skipped since ({CORPUS}); name another folder, or --overwrite that run"
+            f"replaced, mended or skipped since ({CORPUS}); {folder.remedy}"
         )
     folder.write_json(CORPUS, {**identity, **corpus.facts.to_dict()})
     if bad_audio == "skip":

@@ -50,6 +50,23 @@ def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) ->
     return tuple(sorted(speaker or "?" for speaker in found))
 
 
+def changed_since(origin: Mapping[str, Any], noted: Mapping[str, Any], corpus: Corpus) -> bool:
+    """Whether recordings of a search's manifest were replaced, mended or skipped since it was made.
+
+    Another manifest is another matter: nothing is said of its recordings.
+
+    Args:
+        origin: what an architecture says of its search, as `fingerprint` gives it.
+        noted: what the search's folder says of its corpus, of all recordings; empty where it is not known.
+        corpus: manifest and features as they are now.
+    """
+    manifest, recordings = corpus.manifest.digest, corpus.recordings
+    if noted.get("manifest") == manifest and noted.get("recordings", recordings) != recordings:
+        return True
+    there = {digest[:_DIGITS] for digest in corpus.store.digests}
+    return origin.get("manifest") == manifest and not there.issuperset(origin.get("recordings", ()))
+
+
 def unheard(origin: Mapping[str, Any], corpus: Corpus, folds: Sequence[int]) -> list[int]:
     """The folds whose test speakers a search did not hear, where its network's figures are honest."""
     return [index for index in folds if not find_overlap(origin, corpus, corpus.fold(index).test)]

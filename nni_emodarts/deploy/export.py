@@ -11,6 +11,7 @@ import onnx
 import torch
 
 from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
+from nni_emodarts.deploy.sealing import sealed
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import RunFolderError
@@ -60,7 +61,7 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     model = onnx.load_from_string(buffer.getvalue())
     metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
     onnx.helper.set_model_props(model, metadata)
-    return bytes(model.SerializeToString())
+    return sealed(model)
 
 
 def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import uar
 
 
@@ -63,7 +64,12 @@ def measure_loss(own: np.ndarray, other: np.ndarray, true: Sequence[int] | None 
         own: probabilities (N, K) of the one that is judged.
         other: those of what it is compared with.
         true: (N,) the true class of each, where known.
+
+    Raises:
+        RunFolderError: an answer is no number.
     """
+    if not (np.isfinite(own).all() and np.isfinite(other).all()):
+        raise RunFolderError("an answer to these recordings is no number; the network's weights are broken: retrain it")
     apart = np.abs(other - own)
     same = float((other.argmax(1) == own.argmax(1)).mean())
     figures = None if true is None else (_uar(true, other), _uar(true, own))

@@ -17,6 +17,7 @@ from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speak
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.plain_text import markdown, markdown_code
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -201,7 +202,7 @@ def _by_gender(speakers: Sequence[str], corpus: CorpusFacts | None) -> str:
 def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Scored | None:
     if not run.has(PREDICTIONS):
         return None
-    table = run.read_csv(PREDICTIONS)
+    table = read_predictions(run)
     genders = {} if corpus is None else corpus.genders
     table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
     return Scored(table, _interval(table, labels))

@@ -9,12 +9,20 @@ import numpy as np
 import onnxruntime
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.digests import is_damaged
 
 INPUT, OUTPUT = "waveform", "probabilities"
 LABELS, SAMPLING_RATE = "labels", "sampling_rate"
 """Keys of the file's metadata: names of the classes as a JSON list, and Hz."""
 SAMPLING_RATES = (1_000, 192_000)
 """Lowest and highest sampling rate of a network in Hz: recordings that are resampled to more would fill memory."""
+DIGEST = "digest"
+"""Key of the digest of all else in the file: `sha256:` and 64 hex digits."""
+PRODUCER = "nni_emodarts"
+_MARK = b"\x12" + bytes([len(PRODUCER)]) + PRODUCER.encode()
+"""How the producer's name lies in a file (field 2 of ONNX's ModelProto)."""
+_MOST_BYTES = 2**31
+"""Of an ONNX file, by its own format."""
 _ERRORS_ONLY = 3
 
 
@@ -29,21 +37,22 @@ class OnnxNetwork:
         model: the file, or its bytes.
 
     Raises:
-        RunFolderError: it is missing, broken, or another network than `emodarts export` writes.
+        RunFolderError: it is missing, broken or damaged, or another network than `emodarts export` writes.
     """
 
     def __init__(self, model: str | Path | bytes) -> None:
         name = "exported model" if isinstance(model, bytes) else f"exported model {model}"
-        if not isinstance(model, bytes) and not Path(model).is_file():
-            raise RunFolderError(f"{name} does not exist; write it by emodarts export")
+        data = model if isinstance(model, bytes) else _read(Path(model), name)
+        if is_damaged(data, _MARK):  # before onnxruntime makes of it what it likes
+            raise RunFolderError(
+                f"{name} is damaged: it is not what emodarts export wrote; copy it anew, or export again"
+            )
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
         # threads that wait by spinning cost more than they save as soon as another process wants the cores
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own kinds have no common base but this
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"{name} cannot be loaded ({reason}); write it anew by emodarts export") from None
@@ -77,3 +86,14 @@ class OnnxNetwork:
             return np.concatenate([self([waveform]) for waveform in waveforms])
         found = self._session.run([OUTPUT], {INPUT: np.stack(waveforms).astype(np.float32, copy=False)})
         return np.asarray(found[0])
+
+
+def _read(file: Path, name: str) -> bytes:
+    if not file.is_file():
+        raise RunFolderError(f"{name} does not exist; write it by emodarts export")
+    if file.stat().st_size > _MOST_BYTES:
+        raise RunFolderError(f"{name} is larger than any ONNX file (2 GB); name what emodarts export wrote")
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise RunFolderError(f"{name} cannot be read ({error.strerror or error}); write it anew") from None

@@ -10,6 +10,8 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from nni_emodarts.deploy.sealing import sealed
+
 NETWORK_SCOPE = "/network/"
 """How names of the network's own nodes begin. Features are never quantised: a spectrum spans more than 8 bits."""
 LEAST = 256
@@ -36,7 +38,7 @@ def quantise(model: bytes) -> bytes:
     others = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *others])
-    return bytes(loaded.SerializeToString())
+    return sealed(loaded)
 
 
 def _weights(node: NodeProto) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -16,7 +16,8 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
 from nni_emodarts.models.space import build_model
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, METRICS, NORMALIZATION, WEIGHTS
+from nni_emodarts.runtime.digests import refuse_damaged
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, NORMALIZATION, WEIGHTS
 
 
 class TorchNetwork:
@@ -67,12 +68,13 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
         device: where it computes.
 
     Raises:
-        RunFolderError: files that do not belong together.
+        RunFolderError: files that do not belong together, or are damaged.
     """
     extractor = FeatureExtractor(**network.config.features.model_dump())
     normalizer = _read_normalizer(network, extractor.feature_rows)
     model = _build(network)
     _read_weights(model, network)
+    refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
     return TorchNetwork(extractor, normalizer, model, device)
 
 

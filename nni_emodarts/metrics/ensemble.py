@@ -42,7 +42,8 @@ def joint_confusions(cells: Iterable[FinishedCell]) -> npt.NDArray[np.int64]:
         cells: the finished cells of a method, all folds and seeds, each with its `answers`.
 
     Raises:
-        ValueError: the seeds were not scored on the same utterances, or a cell has no answers.
+        ValueError: the seeds were not scored on the same utterances, or a cell has no answers, or such as are no
+            numbers.
     """
     by_fold: dict[int, list[Answers]] = {}
     for cell in cells:
@@ -61,5 +62,7 @@ def _join(members: Sequence[Answers]) -> dict[str, npt.NDArray[np.int64]]:
             raise ValueError(f"the seeds were scored on other utterances of speaker {speaker!r}; finish their folds")
         true = tables[0][:, 0].astype(int)
         probabilities = np.mean([table[:, 1:] for table in tables], 0)
+        if not np.isfinite(probabilities).all():
+            raise ValueError(f"answers to utterances of speaker {speaker!r} are no numbers; compute their cells again")
         found[speaker] = confusion(true, probabilities.argmax(1), probabilities.shape[1])
     return found

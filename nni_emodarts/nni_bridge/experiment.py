@@ -18,6 +18,7 @@ import yaml
 
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.nni_bridge.node_options import node_options
+from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.experiment_folder import find_experiment, trial_folder
 from nni_emodarts.runtime.layout import finished_runs
@@ -352,7 +353,7 @@ def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
     _refuse_different_skips(scored)
     refuse_different_corpora("these trials", scored)
     try:
-        pooled = pooled_table(pool(run.read_csv(PREDICTIONS) for run in scored), figures[0]["classes"])
+        pooled = pooled_table(pool(map(read_predictions, scored)), figures[0]["classes"])
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

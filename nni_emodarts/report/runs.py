@@ -19,6 +19,7 @@ from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
+from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
 from nni_emodarts.runtime.reading import read_json
@@ -294,7 +295,7 @@ def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
 
 def _read_network(folder: RunFolder) -> Network:
     metrics = folder.read_json(METRICS)
-    predictions = folder.read_csv(PREDICTIONS) if folder.has(PREDICTIONS) else None
+    predictions = read_predictions(folder) if folder.has(PREDICTIONS) else None
     speakers = {} if predictions is None else speaker_confusions(predictions, metrics["classes"])
     history = folder.read_csv(HISTORY) if folder.has(HISTORY) else None
     return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, history, _subject(folder))

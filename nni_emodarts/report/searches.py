@@ -13,8 +13,9 @@ from nni_emodarts.report.drawings.drawing import Subject
 from nni_emodarts.report.drawings.families import CELL_NAMES, readable, sentence
 from nni_emodarts.report.drawings.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
 from nni_emodarts.report.drawings.network import describe_network, draw_network
+from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import Search
-from nni_emodarts.runtime.run_folder import CANDIDATES, HISTORY, RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 
 _SHADES = 33
 
@@ -51,8 +52,8 @@ def describe_search(search: Search, identity: str) -> dict[str, Any]:
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: dict[str, Any] = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
-    if search.folder.has(CANDIDATES):
-        candidates = search.folder.read_csv(CANDIDATES)
+    candidates = read_candidates(search.folder)
+    if candidates is not None:
         found["curves"] = {
             "figure": draw_candidates(candidates),
             "alt": f"Validation UAR of {len(candidates)} candidates in the order of the search.",
@@ -86,10 +87,8 @@ def describe_search(search: Search, identity: str) -> dict[str, Any]:
 
 def _read_history(folder: RunFolder) -> pd.DataFrame | None:
     """Figures by epoch; not a number where an epoch has none, as ENAS' reward in the warm-up."""
-    if not folder.has(HISTORY):
-        return None
-    history: pd.DataFrame = folder.read_csv(HISTORY).apply(pd.to_numeric, errors="coerce")
-    return history
+    history = read_epochs(folder)
+    return None if history is None else history.apply(pd.to_numeric, errors="coerce")
 
 
 def _by_epoch(history: Any) -> dict[str, float]:

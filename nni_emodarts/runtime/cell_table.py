@@ -35,11 +35,6 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file}" if self.line is None else f"{self.file}, line {self.line}"
 
-    @property
-    def remedy(self) -> str:
-        """How to have the cell computed again."""
-        return "delete that file" if self.line is None else "delete that line"
-
 
 class Kept(Protocol):
     """Figures that a table keeps."""
@@ -217,4 +212,6 @@ def _key(data: Object) -> CellKey:
 
 
 def _twice(key: CellKey, one: Place, other: Place) -> RunFolderError:
-    return RunFolderError(f"{one} and {other} hold the same cell ({key}) with different figures; delete one of them")
+    return RunFolderError(
+        f"{one} and {other} hold the same cell ({key}) with different figures; keep one of them alone"
+    )

@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nni_emodarts.runtime.experiment_folder import TRIALS
-from nni_emodarts.runtime.run_folder import CANDIDATE_FOLDERS, CELLS, FINAL, METRICS, SEARCH, RunFolder
+from nni_emodarts.runtime.run_folder import CANDIDATE_FOLDERS, FINAL, METRICS, SEARCH, RunFolder
 
-_PLACES = (TRIALS, CELLS, "*")
 _APART = (FINAL, SEARCH, CANDIDATE_FOLDERS)
 """Folders inside a run that are no network of its pooled figures."""
 
@@ -23,12 +22,16 @@ def finished_runs(path: str | Path) -> list[RunFolder]:
     itself = RunFolder(path)
     if itself.holds_network():
         return [itself]
-    for place in _PLACES:
-        files = sorted(itself.path.glob(f"{place}/{METRICS}"))
-        found = [RunFolder(file.parent) for file in files if file.parent.name not in _APART]
+    for found in (_runs(itself.path, TRIALS), list(itself.cells(METRICS).values()), _runs(itself.path, "*")):
         if found:
-            return found
+            return [RunFolder(folder) for folder in found]
     return [itself] if itself.has(METRICS) else []
+
+
+def _runs(root: Path, places: str) -> list[Path]:
+    """Folders below one, by a pattern, that hold figures of their own."""
+    files = sorted(root.glob(f"{places}/{METRICS}"))
+    return [file.parent for file in files if file.parent.name not in _APART]
 
 
 def search_places(folder: RunFolder) -> Iterator[RunFolder]:

@@ -1,177 +1,207 @@
 """What a run leaves behind, by name."""
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, read_json, read_table_bytes, read_text
+from nni_emodarts.runtime.run_contents import RunContents
+from nni_emodarts.runtime.run_lock import FolderLock, refuse_held
+from nni_emodarts.runtime.run_names import (
+    ALPHAS,
+    ARCHITECTURE,
+    BEGUN,
+    CANDIDATE_FOLDERS,
+    CANDIDATES,
+    CELLS,
+    CHECKPOINT,
+    CONFIG,
+    CORPUS,
+    DRAWING,
+    ENVIRONMENT,
+    ERROR,
+    FAILURE,
+    FILES,
+    FINAL,
+    GRAPH,
+    HISTORY,
+    KINDS,
+    METRICS,
+    MODEL_CARD,
+    NETWORKS,
+    NORMALIZATION,
+    PREDICTIONS,
+    RETRAINING,
+    SEARCH,
+    SEARCH_RUN,
+    SEARCHED,
+    SKIPPED,
+    STUDY,
+    STUDY_RUN,
+    WEIGHTS,
+    WRITTEN,
+    cell_name,
+    names_run,
+    read_cell_name,
+)
+from nni_emodarts.runtime.run_refusals import refuse_file, refuse_taken
 from nni_emodarts.runtime.writing import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CONFIG = "config.yml"
-ARCHITECTURE = "architecture.json"
-ALPHAS = "alphas.csv"
-HISTORY = "history.csv"
-METRICS = "metrics.json"
-PREDICTIONS = "predictions.csv"
-ENVIRONMENT = "environment.json"
-NORMALIZATION = "normalization.json"
-WEIGHTS = "weights.safetensors"
-GRAPH = "model.onnx"
-SKIPPED = "skipped.csv"
-CORPUS = "corpus.json"
-"""Digests of the manifest and the recordings that a run is computed from, and the protocol that divides them."""
-CHECKPOINT = "checkpoint.ckpt"
-BEGUN = "search.json"
-"""What a search is to do, and what it has cost so far."""
-CANDIDATES = "candidates.csv"
-FAILURE = "failure.json"
-"""What the training of a candidate cost that failed."""
-ERROR = "error.txt"
-"""Why it failed."""
-STUDY = "study.json"
-NETWORKS = "networks.csv"
-MODEL_CARD = "model_card.md"
-DRAWING = "architecture.svg"
+__all__ = [
+    "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
+    "CORPUS", "DRAWING", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL", "GRAPH", "HISTORY", "METRICS",
+    "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY", "RETRAINING", "SEARCH", "SEARCHED",
+    "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file",
+    "config_beside", "corpus_beside", "refuse_different_corpora", "refuse_other",
+]  # fmt: skip
 
-FILES = (
-    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
-)  # fmt: skip
-_COLUMNS = {
-    ALPHAS: ("epoch", "label", "choice", "probability"),
-    CANDIDATES: ("candidate", "val_uar"),
-    HISTORY: ("epoch",),
-    PREDICTIONS: ("fold", "seed", "file", "speaker", "emotion", "predicted"),
-    SKIPPED: ("file",),
+_COLUMNS: dict[str, list[tuple[str, ...]]] = {
+    ALPHAS: [("epoch", "label", "choice", "probability")],
+    CANDIDATES: [("candidate", "val_uar")],
+    HISTORY: [("epoch",), ("candidate", "val_uar")],
+    PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
+    SKIPPED: [("file",)],
 }
-"""What tables hold at least."""
-FINAL = "final"
-CANDIDATE_FOLDERS = "candidates"
-"""Folder of a search that holds a run of each candidate."""
-SEARCH = "search"
-"""Folder of a run that holds the search of its architecture."""
-CELLS = "fold_*/seed_*"
-"""Pattern of the folders of a run's networks, a fold and seed each."""
-_CHILDREN = ("fold_[0-9][0-9]*", "seed_[0-9]*", FINAL, SEARCH, CANDIDATE_FOLDERS, "searched", "sample_[0-9]*")
-"""Folders of the runs inside a run."""
-_GIVEN = (CONFIG, ARCHITECTURE)
-"""Files that a person may have put there: either alone is no sign of a run."""
+"""What tables hold at least; a history is one of epochs or of candidates."""
+REMEDY = "restore it from a copy, or make the run anew in another folder"
+"""What helps where a file of a run is cut or was edited."""
 
 
 class RunFolder:
     """A folder of one run: a search, a retrained network, or a run over folds and seeds."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, within: "RunFolder | None" = None) -> None:
+        """A folder, in which nothing is touched.
+
+        Args:
+            path: the folder.
+            within: the run that this one lies in, under a name of its own.
+        """
         self.path = Path(path)
+        self._within = within
+        self._contents = RunContents(self.path, inside=within is not None)
         self._replaces = False
+        self._lock: FolderLock | None = None
+        self._is_held = False
 
     @classmethod
-    def claim(cls, path: str | Path, resume: bool = False, overwrite: bool = False) -> Self:
-        """Take a folder for a new run.
+    def claim(cls, path: str | Path, resume: bool = False, overwrite: bool = False, shared: bool = False) -> Self:
+        """Take a folder for a new run; nobody else can, until this one is over (`held`) or forgotten.
 
         Args:
             path: the folder; made where absent.
             resume: go on with what an earlier run left there.
             overwrite: let an earlier run give way, as soon as the new one begins (`begin`).
+            shared: it is for many runs, each in a folder of its own inside; several processes may hold it.
 
         Raises:
-            RunFolderError: it is taken, and neither `resume` nor `overwrite` is set.
+            RunFolderError: it is taken, and neither `resume` nor `overwrite` is set; another process writes to it; a
+                run would replace a file that no run wrote; or it is to be gone on with, and holds no run.
         """
-        cls.check(path, resume, overwrite)
+        cls.check(path, resume, overwrite, shared)
         folder = cls(path)
         folder._replaces = overwrite
         try:
             folder.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunFolderError(f"output folder {folder.path}: {error.strerror or error}; name another") from None
+        if not shared:
+            folder._lock = FolderLock.take(folder.path)
+            refuse_taken(folder.path, resume, overwrite)  # somebody else may have come and gone
         return folder
 
     @staticmethod
-    def check(path: str | Path, resume: bool = False, overwrite: bool = False) -> None:
+    def check(path: str | Path, resume: bool = False, overwrite: bool = False, shared: bool = False) -> None:
         """Whether `claim` would take a folder; nothing is changed, so that long preparations can stand between.
 
         Raises:
             RunFolderError: as for `claim`.
         """
-        path = Path(path)
-        if path.exists() and not path.is_dir():
-            raise RunFolderError(f"output {path} is a file; name a folder")
-        folder = RunFolder(path)
-        given = [name for name in _GIVEN if folder.has(name)]
-        if given and not folder._holds_run:
-            raise RunFolderError(
-                f"output folder {path} holds no run, but a file {given[0]}, which a run would replace; name another "
-                f"folder, or move that file"
-            )
-        if path.exists() and any(path.iterdir()) and not (overwrite or resume):
-            raise RunFolderError(
-                f"output folder {path} is not empty; name another, or add --resume to go on with the run in it, or "
-                f"--overwrite to replace that run"
-            )
+        refuse_file(Path(path))
+        if not shared:
+            refuse_held([Path(path)])
+            refuse_taken(Path(path), resume, overwrite)
 
-    def begin(self) -> None:
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Be the folder's one writer for a while; within another `held` of this object nothing happens.
+
+        Raises:
+            RunFolderError: another process writes to it.
+        """
+        if self._is_held:
+            yield
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._lock = self._lock or FolderLock.take(self.path)
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+            self._lock.release()
+            self._lock = None
+
+    def begin(self, kind: str = "") -> None:
         """Delete the files of the run that this one replaces, and no others; no run beside it either.
 
         Called once nothing can be refused any more, and before anything is read: nobody loses a run to one that never
-        begins. Without `overwrite` nothing happens.
+        begins. Without `overwrite` only what killed writers left half written is deleted.
+
+        Args:
+            kind: what begins or goes on, of `KINDS`.
+
+        Raises:
+            RunFolderError: another process writes to a run inside, or there is a run of another kind to go on with.
         """
         replaces, self._replaces = self._replaces, False  # even where there is nothing: what comes now is its own
-        if not replaces or not self._holds_run:
+        if replaces:
+            refuse_held(self._contents.all_runs)
+            self._contents.clear()
             return
-        runs = [run for run in self._inside() if any(each._holds_run for each in (run, *run._inside()))]
-        self._clear(runs)
+        others = [name for name in KINDS if name != kind and self._is_of(name)]
+        if kind and others and not self._is_of(kind):
+            raise RunFolderError(f"output folder {self.path} holds a {others[0]} and no {kind}; name another folder")
+        self._contents.sweep()
 
-    def _clear(self, runs: Iterable["RunFolder"]) -> None:
-        """Delete a run's files here and in runs inside it; a folder that then holds something else stays."""
-        for name in FILES:
-            for file in (self.path / name, *self.path.glob(f".{name}.*")):  # what a kill left half written, too
-                file.unlink(missing_ok=True)
-        for run in runs:
-            run._clear(run._inside())
-            with suppress(OSError):
-                run.path.rmdir()
-
-    def _inside(self) -> list["RunFolder"]:
-        """Folders inside that have a run's names; those of candidates are named by their architectures."""
-        patterns = ("*",) if self.path.name == CANDIDATE_FOLDERS else _CHILDREN
-        found = [child for pattern in patterns for child in self.path.glob(pattern)]
-        return [RunFolder(child) for child in found if child.is_dir() and not child.is_symlink()]
-
-    @property
-    def _holds_run(self) -> bool:
-        """Whether there are files that only a run writes."""
-        there = {name for name in FILES if self.has(name)}
-        return bool(there - {*_GIVEN}) or there == {*_GIVEN}
+    def _is_of(self, kind: str) -> bool:
+        """Whether there is what only a run of this kind leaves."""
+        return any(self.has(name) for name in KINDS[kind]) or (kind == RETRAINING and bool(self.cells("")))
 
     def child(self, *names: str) -> "RunFolder":
         """A run inside this one."""
-        child = RunFolder(self.path.joinpath(*names))
+        child = RunFolder(self.path.joinpath(*names), within=self)
         child.path.mkdir(parents=True, exist_ok=True)
         return child
 
     def cell(self, fold: int, seed: int) -> "RunFolder":
         """The run of one fold and seed: `fold_00/seed_1`."""
-        return self.child(f"fold_{fold:02d}", f"seed_{seed}")
+        return self.child(*cell_name(fold, seed).split("/"))
 
     def cells(self, name: str) -> dict[tuple[int, int], Path]:
         """Folders of the runs inside that hold a file of this name, by fold and seed."""
         found = {}
-        for file in self.path.glob(f"{CELLS}/{name}"):
-            fold, seed = (part.rpartition("_")[2] for part in file.parts[-3:-1])
-            if fold.isdigit() and seed.isdigit():
-                found[int(fold), int(seed)] = file.parent
+        for place in self.path.glob(CELLS):
+            key = read_cell_name(place.relative_to(self.path).as_posix())
+            if key is not None and (place / name).exists():
+                found[key] = place
         return dict(sorted(found.items()))
 
     def has(self, name: str) -> bool:
         """Whether a file is there; each is written whole, so that it is complete."""
         return (self.path / name).exists()
+
+    @property
+    def remedy(self) -> str:
+        """What helps where the run that is here is not the one that is asked for; nothing that is finished is lost."""
+        return "name another folder" + ("" if self._contents.finished else ", or --overwrite the run that is there")
 
     def holds_network(self) -> bool:
         """Whether this is one trained network and its figures, and not a search or figures of several networks."""
@@ -195,7 +225,19 @@ class RunFolder:
 
     def write_bytes(self, name: str, data: bytes) -> None:
         """Write to a temporary name, then rename."""
+        self.note(name)
         write_atomically(self.path / name, data)
+
+    def note(self, name: str) -> None:
+        """Put a file on the list of what the run wrote, which whoever does not use `write_bytes` does beforehand.
+
+        The run that this one lies in lists its folder.
+        """
+        if self._within is not None:
+            inside = self.path.relative_to(self._within.path).as_posix()
+            if names_run(self._within.path.name, inside):
+                self._within.note(f"{inside}/")
+        self._contents.note(name)
 
     def read_text(self, name: str) -> str:
         """Read a text of the run.
@@ -241,13 +283,11 @@ class RunFolder:
             table = table.copy()  # in one piece: of many classes pandas would warn whoever adds a column
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from None
-        missing = [column for column in _COLUMNS.get(name, ()) if column not in table.columns]
-        if missing:
-            raise RunFolderError(
-                f"run folder {self.path}: {name} lacks the columns {', '.join(missing)}; make the run anew with "
-                f"--overwrite"
-            )
-        return table.copy()  # as read, each of hundreds of columns lies by itself, and pandas warns where one is added
+        lacking = [[column for column in columns if column not in table] for columns in _COLUMNS.get(name, [()])]
+        if all(lacking):
+            lack = " or ".join(", ".join(columns) for columns in lacking)
+            raise RunFolderError(f"run folder {self.path}: {name} lacks the columns {lack}; {REMEDY}")
+        return table
 
 
 def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
@@ -264,10 +304,7 @@ def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: M
     """
     differing = [name for name, value in asked.items() if held.get(name) != value]
     if differing:
-        raise RunFolderError(
-            f"output folder {folder.path} holds a {what} with another {differing[0]}; name another folder, or "
-            f"--overwrite that {what}"
-        )
+        raise RunFolderError(f"output folder {folder.path} holds a {what} with another {differing[0]}; {folder.remedy}")
 
 
 def architecture_file(path: str | Path) -> Path:
@@ -280,6 +317,13 @@ def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)
     return found if found.is_file() else None
+
+
+def corpus_beside(path: str | Path) -> dict[str, Any]:
+    """What a run noted of its corpus, beside one of its files; nothing where there is no such note."""
+    with suppress(RunFolderError):
+        return RunFolder(Path(path).parent).read_json(CORPUS)
+    return {}
 
 
 def _finite(data: Any) -> Any:

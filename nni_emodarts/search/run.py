@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+
 from nni_emodarts.config import refuse_other_settings
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.fold_task import FoldTask
@@ -16,6 +18,7 @@ from nni_emodarts.runtime.run_folder import (
     CONFIG,
     ENVIRONMENT,
     METRICS,
+    SEARCH_RUN,
     RunFolder,
     refuse_other,
 )
@@ -45,7 +48,7 @@ def search(
     Raises:
         ConfigError: the strategy cannot search this space, or lacks a package.
         DivergenceError: the loss is no number any more.
-        RunFolderError: the folder holds a search with other settings.
+        RunFolderError: the folder holds a search with other settings, or another process writes to it.
     """
     config = task.config
     strategy = STRATEGIES[config.search.strategy]
@@ -54,7 +57,16 @@ def search(
         return search_by_trials(task, folder, progress, report)
     device = pick_device(config.device)
     check_space(config.search, config.space)
-    folder.begin()
+    with folder.held():
+        return _search(task, folder, device, progress, report)
+
+
+def _search(
+    task: FoldTask, folder: RunFolder, device: torch.device, progress: Progress, report: Report | None
+) -> Architecture:
+    """Search with one supernet, as the one writer of the folder."""
+    config = task.config
+    folder.begin(SEARCH_RUN)
     earlier = start_search(folder, task)
     task.note_corpus(folder)
     if folder.has(METRICS):

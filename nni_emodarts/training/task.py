@@ -13,6 +13,7 @@ from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data.batches import Batch
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.nni_bridge.nas import LightningModule
+from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.loss import EmotionLoss
 
 
@@ -73,10 +74,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """
         loss = self._loss(batch)
         if not torch.isfinite(loss):
-            raise DivergenceError(
-                f"the loss is {float(loss.detach())} in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}; "
-                f"lower the optimizer's learning_rate, or its gradient_clip"
-            )
+            with diverging(f"in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}"):
+                raise DivergenceError(f"the loss is {float(loss.detach())}")
         return loss
 
     def _loss(self, batch: Batch) -> Tensor:
@@ -161,6 +160,9 @@ def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) 
     """Probabilities (num_rows, K) of a loader's utterances, in the order of their rows.
 
     The network's mode is put back as it was.
+
+    Raises:
+        DivergenceError: some are no numbers.
     """
     training = model.training
     model.eval()
@@ -174,4 +176,5 @@ def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) 
     probabilities = np.concatenate(found)[order]
     if len(probabilities) != num_rows:
         raise RuntimeError(f"{len(probabilities)} of {num_rows} utterances were predicted")
+    check_probabilities(probabilities)
     return probabilities

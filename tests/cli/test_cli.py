@@ -10,6 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nni_emodarts.runtime.run_folder import RunFolder
+
 Refused = Callable[..., None]
 
 
@@ -54,8 +56,12 @@ def test_search_and_retrain(refused: Refused, searched: Path, small_manifest: Pa
     # The search saw every speaker but that of fold 0.
     other = [*words[:-3], "0,1", "--seeds", "1"]
     refused(*other, "--out", tmp_path / "no", says=("fold 1", "--allow-overlap"))
+    refused(*words, "--out", small_manifest.parent, "--resume", says=("holds no run to go on with",))
+    refused(*words, "--out", searched, "--resume", says=("holds a search and no retraining",))
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "metrics.json").write_text("{}")
+    refused(*other, "--out", tmp_path / "there", "--overwrite", says=("no run, but a file metrics.json",))
+    RunFolder(tmp_path / "there").write_text("metrics.json", "{}")
     refused(*other, "--out", tmp_path / "there", "--overwrite", says=("--allow-overlap",))
     assert (tmp_path / "there" / "metrics.json").exists(), "a run that is there outlives a refusal"
     allowed = process(*other, "--out", tmp_path / "marked", "--allow-overlap", "--final")

@@ -65,3 +65,11 @@ def test_seeds_of_other_utterances_are_refused() -> None:
         joint_confusions([cell(0, 1, first), cell(0, 2, second)])
     with pytest.raises(ValueError, match="fold 0, seed 3 does not say what was answered"):
         joint_confusions([cell(0, 1, first), finished(0, 3)])
+
+
+def test_answers_that_are_no_numbers_are_no_answers() -> None:
+    tables = [predicted(seed, "ab") for seed in (1, 2)]
+    odd = tables[1].assign(emotion=tables[0]["emotion"])
+    odd.loc[odd.index[odd["speaker"] == "b"][0], "p_anger"] = float("nan")
+    with pytest.raises(ValueError, match="speaker 'b' are no numbers"):
+        joint_confusions([cell(0, 1, tables[0]), cell(0, 2, odd)])

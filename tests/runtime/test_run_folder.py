@@ -28,7 +28,8 @@ def test_overwrite_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
     folder.child("final").write_text("weights.safetensors", "")
     (tmp_path / "final" / "ship.onnx").write_text("what was exported")
     folder.child("candidates", "0123456789ab").write_text("error.txt", "why")
-    (tmp_path / "candidates" / ".search.json.x1y2").write_text("half")
+    folder.child("candidates").write_text("search.json", "{}")
+    (tmp_path / "candidates" / ".search.json.0123456789abcdef").write_text("half")
     folder.write_text("metrics.json", "{}")
     (tmp_path / "thesis.tex").write_text("years of work")
     (tmp_path / "fold_00_notes").mkdir()
@@ -48,6 +49,9 @@ def test_a_file_of_one_s_own_is_no_run(name: str, how: dict[str, bool], tmp_path
         RunFolder.claim(tmp_path, **how)
     assert (tmp_path / name).read_text() == "mine"
     RunFolder(tmp_path).write_text("corpus.json", "{}")
+    with pytest.raises(RunFolderError, match=rf"holds a file {name} that its run did not write.*move that file"):
+        RunFolder.claim(tmp_path, **how)
+    RunFolder(tmp_path).write_text(name, "the run's")
     RunFolder.claim(tmp_path, overwrite=True).begin()
     assert not any(tmp_path.iterdir())
 
@@ -151,13 +155,14 @@ def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:
     [
         ("predictions.csv", "fold,seed,file,speaker,emotion\n0,1,a.wav,anna,joy\n", "predicted"),
         ("alphas.csv", "epoch,label\n0,normal_2_0\n", "choice, probability"),
-        ("history.csv", "<html>\n", "epoch"),
+        ("history.csv", "<html>\n", "epoch or candidate, val_uar"),
     ],
 )
 def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path, name: str, text: str, lack: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; make the run anew"):
+    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; restore it") as told:
         RunFolder(tmp_path).read_csv(name)
+    assert "--overwrite" not in str(told.value), "which would destroy what is left of it"
 
 
 def test_the_configuration_beside_an_architecture(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
+import numpy as np
 import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
@@ -85,6 +87,43 @@ def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
     changed = replace(small_corpus, manifest=replace(small_corpus.manifest, digest="of other rows"))
     with pytest.raises(RunFolderError, match="another manifest"):  # under the same name: its folds may be others
         search(FoldTask(config, changed, fold, 3), RunFolder(tmp_path / "cut"))
+
+
+def test_damage_of_a_checkpoint_is_found(
+    small_manifest: Path,
+    small_corpus: Corpus,
+    fast_words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the checksums of its archive, wherever in what it holds a bit is flipped, and however it is cut."""
+    task = FoldTask.of(configured(small_manifest, "darts", fast_words[1::2]), small_corpus, 1, 3)
+    step = EmotionTask.training_step
+
+    def cut_in_second_epoch(training: EmotionTask, batch: Any, batch_idx: int) -> Any:
+        if training.trainer.current_epoch == 1:
+            raise Cut
+        return step(training, batch, batch_idx)
+
+    monkeypatch.setattr(EmotionTask, "training_step", cut_in_second_epoch)
+    with pytest.raises(Cut):
+        search(task, RunFolder.claim(tmp_path / "cut"))
+    checkpoint = tmp_path / "cut" / "checkpoint.ckpt"
+    sound, generator = checkpoint.read_bytes(), np.random.default_rng(0)
+    with ZipFile(checkpoint) as archive:
+        members = [sound.index(archive.read(each)) for each in archive.infolist() if each.file_size > 64]
+    damaged = [sound[: len(sound) // 2], sound[:-1], sound[:100], b""]
+    for place in [*members[:8], *generator.choice(members, 8)]:
+        bits = bytearray(sound)
+        bits[place + int(generator.integers(64))] ^= 1 << int(generator.integers(8))
+        damaged.append(bytes(bits))
+    for data in damaged:
+        checkpoint.write_bytes(data)
+        with pytest.raises(RunFolderError, match=r"checkpoint .*checkpoint\.ckpt cannot be read"):
+            search(task, RunFolder.claim(tmp_path / "cut", resume=True))
+    checkpoint.write_bytes(sound)
+    with pytest.raises(Cut):  # it goes on to the epoch that is cut off
+        search(task, RunFolder.claim(tmp_path / "cut", resume=True))
 
 
 @pytest.mark.slow

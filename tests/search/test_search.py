@@ -109,7 +109,7 @@ def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
     names = {path.name for path in searched.iterdir()}
     assert names == {
         "config.yml", "architecture.json", "alphas.csv", "history.csv", "metrics.json", "environment.json",
-        "search.json", "corpus.json",
+        "search.json", "corpus.json", "files.txt",
     }  # fmt: skip
     metrics = json.loads((searched / "metrics.json").read_text())
     assert metrics["val_uar"] == pd.read_csv(searched / "history.csv")["val_uar"].iloc[-1]

@@ -1,5 +1,6 @@
 """Manifest + extractor -> feature store: only what is missing is computed, over all cores where that pays."""
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_c
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +26,8 @@ from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.processes import start_pool
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.reading import UnreadableError
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 16
 """Utterances that a process extracts before it reports."""
@@ -68,12 +72,21 @@ class Work:
             if self.shelf.frames(recording.key) is not None:
                 continue
             try:
-                waveform = _read(recording, self.extractor.sampling_rate)
+                self.compute(recording)
             except AudioError as error:
                 faults.append((recording.row, str(error)))
-            else:
-                self.shelf.write(recording.key, self.extractor(waveform))
         return len(chunk), faults
+
+    def compute(self, recording: Recording) -> None:
+        """Store a map, in place of one that may be there.
+
+        Raises:
+            AudioError: the recording cannot be used.
+        """
+        features = self.extractor(_read(recording, self.extractor.sampling_rate))
+        if not np.isfinite(features).all():
+            raise AudioError(f"{recording.file}: its features are no numbers; listen to it, and leave it out")
+        self.shelf.write(recording.key, features)
 
 
 def _read(recording: Recording, sampling_rate: int) -> np.ndarray:
@@ -128,9 +141,26 @@ def fill_store(
     shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
     lengths = _lengths(shelf, keys)
     missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], states, spans)
-    faults = _extract(missing, Work(extractor, shelf), cores if workers is None else workers, progress)
-    store = FeatureStore(shelf, keys, digests, _lengths(shelf, keys) if len(missing) else lengths)
-    return store, {**unreadable, **faults}
+    work = Work(extractor, shelf)
+    _report_damaged(shelf, keys[missing.rows])
+    faults = _extract(missing, work, cores if workers is None else workers, progress)
+    lengths = _lengths(shelf, keys) if len(missing) else lengths
+    return FeatureStore(shelf, keys, digests, lengths, partial(_mend, missing, work)), {**unreadable, **faults}
+
+
+def _report_damaged(shelf: Shelf, keys: np.ndarray) -> None:
+    """Say how many maps are there that are none."""
+    count = sum(shelf.path(key.decode()).exists() for key in keys)
+    if count:
+        logger.warning("%d of the features in %s are damaged; they are computed again", count, shelf.folder)
+
+
+def _mend(utterances: "_Missing", work: Work, row: int) -> None:
+    """Compute a damaged map again, and say so."""
+    recording = utterances.recording(row)
+    logger.warning("the features of %s in %s are damaged; they are computed again", recording.file, work.shelf.folder)
+    with _one_thread():
+        work.compute(recording)
 
 
 @dataclass(frozen=True)
@@ -149,9 +179,10 @@ class _Missing:
     def chunks(self) -> Iterator[list[Recording]]:
         """Recordings that are extracted together."""
         for first in range(0, len(self), CHUNK):
-            yield [self._recording(row) for row in self.rows[first : first + CHUNK].tolist()]
+            yield [self.recording(row) for row in self.rows[first : first + CHUNK].tolist()]
 
-    def _recording(self, row: int) -> Recording:
+    def recording(self, row: int) -> Recording:
+        """What the map of any row is computed from."""
         start, end = map(_seconds, self.spans[row])
         size, changed = self.states[row].tolist()
         return Recording(row, self.keys[row].decode(), str(self.files.iat[row]), (size, changed), start, end)

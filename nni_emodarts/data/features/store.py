@@ -3,6 +3,10 @@
 One `.npy` file an utterance at `<root>/<settings key>/<2 hex>/<key>.npy`; `settings.json` beside says in words what the
 settings key stands for. A file appears under its name only when it is whole, so several processes may write at once and
 any of them may die.
+
+Behind the map, where NumPy does not look, stand its key and a checksum of both. The key is compared when a store is
+opened, the checksum when a process first reads a map: one that is damaged, or lies under another's name, is computed
+again. Maps that earlier versions stored have neither and are taken as they are.
 """
 
 import hashlib
@@ -20,11 +24,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
+from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.cache import usable
+
+Mend = Callable[[int], None]
+"""Computes the map of a row again."""
 
 DIGEST_BYTES = 16
 HEADER_BYTES = 128
 READ_AT_ONCE = 2**18
+SEAL_BYTES = 2 * DIGEST_BYTES
+"""Key and checksum behind a map."""
 STALE_SECONDS = 24 * 3600.0
 """Age at which a temporary file has lost its writer."""
 
@@ -37,11 +47,24 @@ class FeatureStore:
         keys: (rows,) key of each row's map, bytes.
         digests: (rows,) content digest of each row's recording, bytes.
         lengths: (rows,) frames of each row's map.
+        mend: computes the map of a row again and stores it; it raises `AudioError` where the recording is gone.
+        numbers: (rows,) what `mend` calls each row; its own number where absent.
     """
 
-    def __init__(self, shelf: "Shelf", keys: np.ndarray, digests: np.ndarray, lengths: np.ndarray) -> None:
+    def __init__(
+        self,
+        shelf: "Shelf",
+        keys: np.ndarray,
+        digests: np.ndarray,
+        lengths: np.ndarray,
+        mend: Mend,
+        numbers: np.ndarray | None = None,
+    ) -> None:
         self.shelf = shelf
         self.lengths = lengths
+        self._mend = mend
+        self._numbers = np.arange(len(keys)) if numbers is None else numbers
+        self._checked = np.zeros(len(keys), bool)
         # as bytes: 100,000 rows take 6 MB, as text three times that, in each process that loads data
         self._keys = keys
         self._digests = digests
@@ -53,15 +76,30 @@ class FeatureStore:
 
     def pick(self, rows: np.ndarray) -> "FeatureStore":
         """The maps of some rows, numbered anew."""
-        return FeatureStore(self.shelf, self._keys[rows], self._digests[rows], self.lengths[rows])
+        return FeatureStore(
+            self.shelf, self._keys[rows], self._digests[rows], self.lengths[rows], self._mend, self._numbers[rows]
+        )
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        """Map (R, T) of a row, float32, read-only, its pages loaded when touched."""
-        shape = self.shelf.feature_rows, int(self.lengths[row])  # known, so that no header has to be parsed
-        return np.memmap(self.shelf.path(self._keys[row].decode()), "<f4", "r", HEADER_BYTES, shape)
+        """Map (R, T) of a row, float32, read-only, its pages loaded when touched.
+
+        Raises:
+            AudioError: it is damaged and cannot be computed again.
+        """
+        key, frames = self._keys[row].decode(), int(self.lengths[row])
+        features = self.shelf.map(key, frames)
+        if features is not None and self._checked[row]:
+            return features
+        if features is None or not self.shelf.is_sound(key, features):
+            self._mend(int(self._numbers[row]))
+            features = self.shelf.map(key, frames)
+        if features is None:
+            raise AudioError(f"{self.shelf.path(key)}: features were stored with another length; run the command again")
+        self._checked[row] = True
+        return features
 
 
 @dataclass(frozen=True)
@@ -86,15 +124,30 @@ class Shelf:
         return self.folder / key[:2] / f"{key}.npy"
 
     def frames(self, key: str) -> int | None:
-        """Frames T of a stored map, from its header and size alone; None where it is missing or damaged."""
+        """Frames T of a stored map, from all but the map itself; None where it is missing, damaged or another key's."""
         with usable(self.folder):
             try:
                 with self.path(key).open("rb", buffering=0) as stream:
                     header, size = stream.read(HEADER_BYTES), os.fstat(stream.fileno()).st_size
+                    sealed = os.pread(stream.fileno(), DIGEST_BYTES, max(size - SEAL_BYTES, 0)) == bytes.fromhex(key)
             except FileNotFoundError:
                 return None
-        frames, rest = divmod(size - HEADER_BYTES, 4 * self.feature_rows)
+        frames, rest = divmod(size - HEADER_BYTES - sealed * SEAL_BYTES, 4 * self.feature_rows)
         return frames if frames > 0 and not rest and header == _header(self.feature_rows, frames) else None
+
+    def map(self, key: str, frames: int) -> np.ndarray | None:
+        """A stored map (R, T), read-only, its pages loaded when touched; None where there is none of so many frames."""
+        shape = self.feature_rows, frames  # known, so that no header has to be parsed
+        try:
+            return np.memmap(self.path(key), "<f4", "r", HEADER_BYTES, shape)
+        except (FileNotFoundError, ValueError):  # of a file that is shorter
+            return None
+
+    def is_sound(self, key: str, features: np.ndarray) -> bool:
+        """Whether a map is what was stored under its key, and holds numbers alone."""
+        with self.path(key).open("rb", buffering=0) as stream:
+            seal = os.pread(stream.fileno(), SEAL_BYTES + 1, HEADER_BYTES + features.nbytes)
+        return seal in (b"", _seal(key, features)) and bool(np.isfinite(features).all())
 
     def write(self, key: str, features: np.ndarray) -> None:
         """Store a map (R, T)."""
@@ -105,6 +158,7 @@ class Shelf:
         def fill(stream: BinaryIO) -> None:
             stream.write(_header(*features.shape))
             stream.write(features.data)
+            stream.write(_seal(key, features))
 
         with usable(self.folder):
             _write_whole(self.path(key), fill)
@@ -140,6 +194,12 @@ def digest_file(path: str | Path) -> str:
 def digest_text(text: str) -> str:
     """Digest (hex) of a text."""
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+def _seal(key: str, features: np.ndarray) -> bytes:
+    """What stands behind a map: its key, and a checksum of both."""
+    name = bytes.fromhex(key)
+    return name + hashlib.blake2b(features.data, digest_size=DIGEST_BYTES, key=name).digest()
 
 
 @lru_cache(maxsize=4096)

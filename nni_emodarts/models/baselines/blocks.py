@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nni_emodarts.models.nn.convolution import Stem
-from nni_emodarts.models.nn.masking import strided
+from nni_emodarts.models.nn.masking import strided, without_padding
 
 
 class ConvolutionBlock(nn.Module):
@@ -39,6 +39,7 @@ def make_blocks(input_shape: tuple[int, int], channels: Sequence[int]) -> tuple[
 
 def convolve(blocks: nn.ModuleList, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
     """maps (N, C, F, T), lengths (N,) -> maps (N, C', F', T') and lengths (N,) behind all blocks."""
+    maps = without_padding(maps, lengths)
     for block in blocks:
         maps, lengths = block(maps, lengths), strided(lengths, 2)
     return maps, lengths

@@ -38,7 +38,7 @@ class Cnn(nn.Module):
         self.classifier = nn.Linear(width, num_classes)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
+        """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say."""
         maps, lengths = convolve(self.blocks, maps, lengths)
         sequence = self.dropout(self.bridge(maps, lengths))
         out: Tensor = self.classifier(self.pooling(sequence, lengths))

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.masking import without_padding
 from nni_emodarts.models.nn.recurrence import BidirectionalLayer, RecurrentKind, mirrored_frames
 from nni_emodarts.models.nn.temporal_pooling import AttentionPooling
 
@@ -42,8 +43,8 @@ class Recurrent(nn.Module):
         self.classifier = nn.Linear(2 * width, num_classes)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
-        states = self.bridge(maps, lengths)
+        """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say."""
+        states = self.bridge(without_padding(maps, lengths), lengths)
         mirror = mirrored_frames(lengths, states.shape[1])
         for layer in self.layers:
             states = self.dropout(layer(states, mirror))

@@ -13,7 +13,7 @@ from nni_emodarts.models.costs.table import architecture_cost, operation_costs
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
-from nni_emodarts.models.nn.masking import strided
+from nni_emodarts.models.nn.masking import strided, without_padding
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
@@ -83,7 +83,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         self.classifier = nn.Linear(self.pooling.out_width, num_classes)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T) with zero padding, lengths (N,) in frames -> logits (N, K)."""
+        """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say."""
         features, lengths = self._convolve(maps, lengths)
         sequence = self.bridge(features, lengths)
         before, last = sequence, sequence
@@ -93,7 +93,7 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         return out
 
     def _convolve(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        stem = self.stem(maps, lengths)
+        stem = self.stem(without_padding(maps, lengths), lengths)
         lengths = strided(lengths, self.description.stem_stride)
         before, last, lengths_before = stem, stem, lengths
         for position, cell in enumerate(self.cnn_cells):

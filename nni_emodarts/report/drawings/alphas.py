@@ -10,7 +10,7 @@ import pandas as pd
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture, CellKind, cell_kinds, read_edge
-from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
+from nni_emodarts.runtime.run_folder import ALPHAS, REMEDY, RunFolder
 
 Probabilities = Mapping[str, Mapping[str, float]]
 """Label -> choice -> probability."""
@@ -48,7 +48,7 @@ class Alphas:
             return None
         table = folder.read_csv(ALPHAS)
         if table.empty:
-            raise RunFolderError(f"run folder {folder.path}: {ALPHAS} is empty; search again with --overwrite")
+            raise RunFolderError(f"run folder {folder.path}: {ALPHAS} is empty; {REMEDY}")
         return cls(table.assign(choice=table["choice"].astype(str)))
 
     @cached_property

@@ -17,17 +17,10 @@ from nni_emodarts.report.drawings.canvas import png, svg
 from nni_emodarts.report.drawings.cells import draw_cell
 from nni_emodarts.report.drawings.film import animate, draw_alphas, draw_candidates, draw_search
 from nni_emodarts.report.drawings.network import draw_network
+from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.runtime.layout import search_places
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import (
-    ARCHITECTURE,
-    CANDIDATES,
-    CONFIG,
-    HISTORY,
-    PREDICTIONS,
-    WEIGHTS,
-    RunFolder,
-)
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, PREDICTIONS, WEIGHTS, RunFolder
 from nni_emodarts.runtime.writing import write_atomically
 
 _SECONDS = 3
@@ -63,7 +56,12 @@ class Subject:
     @property
     def history(self) -> pd.DataFrame | None:
         """Figures of its search by epoch."""
-        return self.search.read_csv(HISTORY) if self.search is not None and self.search.has(HISTORY) else None
+        return None if self.search is None else read_epochs(self.search)
+
+    @property
+    def candidates(self) -> pd.DataFrame | None:
+        """Figures of its search by candidate."""
+        return None if self.search is None else read_candidates(self.search)
 
     @property
     def strengths(self) -> dict[str, float]:
@@ -135,14 +133,15 @@ def _refuse_folder(path: Path) -> None:
 def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
     """Name and figure of each drawing: cells, network, and what is known of the search."""
     architecture, alphas, history = subject.architecture, subject.alphas, subject.history
+    candidates = subject.candidates
     for kind in cell_kinds(architecture.space):
         yield kind, draw_cell(architecture, kind, subject.strengths)
     yield "network", draw_network(subject.network, *subject.length)
     if alphas is not None:
         for kind in kinds(alphas, architecture):
             yield f"alphas_{kind}", draw_alphas(alphas, kind, architecture)
-    if subject.search is not None and subject.search.has(CANDIDATES):
-        yield "search", draw_candidates(subject.search.read_csv(CANDIDATES))
+    if candidates is not None:
+        yield "search", draw_candidates(candidates)
     elif history is not None and not history.empty:
         yield "search", draw_search(history)
 

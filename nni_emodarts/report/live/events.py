@@ -9,6 +9,7 @@ import pandas as pd
 
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.report.drawings.alphas import Alphas
+from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import named_path
 from nni_emodarts.runtime.experiment_folder import below_trials
 from nni_emodarts.runtime.run_folder import ALPHAS, CANDIDATES, HISTORY, RunFolder
@@ -153,10 +154,10 @@ def _safe(name: str) -> str:
 def _curves(folder: RunFolder) -> Curves:
     """Figures by epoch or by candidate, and every probability."""
     curves: dict[str, Sequence[tuple[int, float]]] = {}
-    if folder.has(CANDIDATES):
-        curves |= _columns(folder.read_csv(CANDIDATES)[["candidate", "val_uar"]], "candidate")
-    elif folder.has(HISTORY):
-        curves |= _columns(folder.read_csv(HISTORY), "epoch")
+    if (candidates := read_candidates(folder)) is not None:
+        curves |= _columns(candidates[["candidate", "val_uar"]], "candidate")
+    elif (history := read_epochs(folder)) is not None:
+        curves |= _columns(history, "epoch")
     return {**curves, **dict(_alphas(folder))}
 
 

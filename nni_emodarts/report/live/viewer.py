@@ -13,7 +13,8 @@ from typing import Any
 from urllib.parse import urlparse
 
 from nni_emodarts.errors import ConfigError, RunFolderError
-from nni_emodarts.runtime.run_folder import FINAL, GRAPH
+from nni_emodarts.runtime.digests import refuse_damaged
+from nni_emodarts.runtime.run_folder import FINAL, GRAPH, RunFolder
 
 _DATA = "/data/model.onnx"
 
@@ -22,9 +23,15 @@ def find_graph(path: str | Path) -> Path:
     """The graph to show: a file, or the one of a run folder, whose final network comes first.
 
     Raises:
-        RunFolderError: there is none, or there are several.
+        RunFolderError: there is none, or there are several; or it is damaged.
     """
-    path = Path(path)
+    graph = _find_graph(Path(path))
+    if graph.name == GRAPH:
+        refuse_damaged(RunFolder(graph.parent), [GRAPH])
+    return graph
+
+
+def _find_graph(path: Path) -> Path:
     if path.is_file():
         if path.suffix != ".onnx":
             raise RunFolderError(f"{path} is no .onnx file; name a run folder, or its {GRAPH}")

@@ -40,8 +40,15 @@ def evaluate_candidate(
     Returns:
         What the folder's metrics.json holds: `val_uar` of the epoch that is kept, parameters, seconds.
     """
-    if folder.has(METRICS):
-        return folder.read_json(METRICS)
+    with folder.held():
+        if folder.has(METRICS):
+            return folder.read_json(METRICS)
+        return _train(task, architecture, folder, epochs, report)
+
+
+def _train(
+    task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int, report: Report | None
+) -> dict[str, Any]:
     watch = Stopwatch()
 
     def on_epoch(row: dict[str, float]) -> None:

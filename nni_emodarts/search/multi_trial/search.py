@@ -16,7 +16,15 @@ from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATES, ENVIRONMENT, HISTORY, METRICS, RunFolder
+from nni_emodarts.runtime.run_folder import (
+    ARCHITECTURE,
+    CANDIDATES,
+    ENVIRONMENT,
+    HISTORY,
+    METRICS,
+    SEARCH_RUN,
+    RunFolder,
+)
 from nni_emodarts.search.multi_trial.engines import InlineTraining
 from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
 from nni_emodarts.search.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
@@ -55,7 +63,7 @@ def search_by_trials(
 
     Raises:
         ConfigError: the strategy cannot search this space, or no candidate was accepted.
-        RunFolderError: the folder holds a search of other settings.
+        RunFolderError: the folder holds a search of other settings, or another process writes to it.
         ExperimentError: NNI broke off, or every candidate failed.
     """
     config = task.config
@@ -63,7 +71,15 @@ def search_by_trials(
     check_searchable(options, config.space)
     pick_device(config.device)  # a device that is not there is refused before any trial fails for it
     accepts = accepts or _within(config, task.corpus.num_classes)
-    folder.begin()
+    with folder.held():
+        return _search(task, folder, progress, report, accepts)
+
+
+def _search(
+    task: FoldTask, folder: RunFolder, progress: Progress, report: Report | None, accepts: Accepts
+) -> Architecture:
+    """Search by trials, as the one writer of the folder."""
+    folder.begin(SEARCH_RUN)
     task.note_corpus(folder)
     search_folder = SearchFolder.start(folder, task)
     if folder.has(METRICS):

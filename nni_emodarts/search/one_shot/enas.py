@@ -23,6 +23,7 @@ from nni_emodarts.nni_bridge.nas import (
 from nni_emodarts.search.one_shot.contract import Batches, Evaluate, Loading
 from nni_emodarts.search.one_shot.random_one_shot import PathSearch
 from nni_emodarts.search.one_shot.terms import Term
+from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.recalibration import batch_statistics
 from nni_emodarts.training.task import EmotionTask
 
@@ -117,7 +118,8 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self.advance_optimization(loss, batch_idx, self._gradient_clip)
         self.advance_lr_schedulers(batch_idx)
         if self.is_warm:
-            self._try_path(batch["val"])
+            with diverging(f"in epoch {self.trainer.current_epoch + 1}, step {batch_idx + 1}"):
+                self._try_path(batch["val"])
             if self._paths == self.batches_per_update or self.trainer.is_last_batch:
                 self._learn()
         return loss
@@ -158,7 +160,9 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self.resample()
         with batch_statistics(self.model):
             logits = self.training_module(batch.maps, batch.lengths)
-        reward = uar(batch.labels.cpu().numpy(), logits.argmax(1).cpu().numpy(), logits.shape[1])
+        answers = logits.cpu().numpy()
+        check_probabilities(answers)
+        reward = uar(batch.labels.cpu().numpy(), answers.argmax(1), answers.shape[1])
         self._rewards.append(reward)
         self._replay_buffer.update(self.generator.send_reward(reward))
         self._paths += 1

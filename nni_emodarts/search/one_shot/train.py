@@ -6,6 +6,7 @@ from itertools import chain, islice, repeat
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from nni_emodarts.search.found import Found
 from nni_emodarts.search.one_shot import InlineEngine, make_strategy
 from nni_emodarts.search.one_shot.contract import AlphaRow, OneShotSearch
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
+from nni_emodarts.training.finite import check_weights, diverging
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import make_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
@@ -65,6 +67,7 @@ class Recorder(pl.Callback):
         self.history: list[dict[str, float]] = []
         self.alphas: list[AlphaRow] = []
         self._stopped = False
+        self._step = 0
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -84,17 +87,25 @@ class Recorder(pl.Callback):
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: object, batch_idx: int) -> None:
         """Seed the epoch."""
+        self._step = batch_idx + 1
         if batch_idx == 0:
             seed_epoch(self._seed, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Record the epoch, then write the checkpoint under a temporary name and rename it."""
+        """Record the epoch, then write the checkpoint under a temporary name and rename it.
+
+        Raises:
+            DivergenceError: weights, alphas or probabilities are no numbers, be it by the last step.
+        """
         epoch = trainer.current_epoch
-        val_uar = pl_module.validate(lambda: self._evaluate(pl_module))
+        with diverging(f"in epoch {epoch + 1}, step {self._step}"):
+            check_weights(pl_module)
+            val_uar = pl_module.validate(lambda: self._evaluate(pl_module))
         self.history.append({"epoch": epoch, "val_uar": val_uar, **pl_module.figures()})
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
+        self._folder.note(CHECKPOINT)
         with replacing(self._folder.path / CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary)
         self.write()
@@ -136,7 +147,8 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     module.to(device)
     seed_epoch(task.seed, settings.epochs)
     tune = _tuner(module, loaders[0], settings.optimizer, device)
-    choices = module.choose(lambda: evaluate(module), tune, task.seed)
+    with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
+        choices = module.choose(lambda: evaluate(module), tune, task.seed)
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
     return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history)})
 
@@ -199,13 +211,26 @@ def _readable(checkpoint: Path) -> bool:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a file that is no checkpoint, which is an error of its own
             torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        _check_archive(checkpoint)
+    except (UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, BadZipFile) as error:
         # torch's own advice for a file that holds code is to run it
-        reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).splitlines()[0]
+        reason = "it holds more than numbers" if isinstance(error, UnpicklingError) else str(error).partition("\n")[0]
         raise RunFolderError(
             f"checkpoint {checkpoint} cannot be read ({reason}); delete it to start the search over"
         ) from None
     return True
+
+
+def _check_archive(checkpoint: Path) -> None:
+    """Check a checkpoint by its archive's own checksums, which torch writes and does not read.
+
+    Raises:
+        BadZipFile: it is damaged.
+    """
+    with ZipFile(checkpoint) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise BadZipFile(f"{damaged} in it is damaged")
 
 
 def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
@@ -251,9 +276,12 @@ def _tuner(
             optimizer.zero_grad()
             logits = training.model(batch.maps.to(device), batch.lengths.to(device))
             loss = training.loss(logits, batch.labels.to(device))
+            if not torch.isfinite(loss):
+                raise DivergenceError(f"the loss is {float(loss.detach())}")
             loss.backward()
             nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
             optimizer.step()
+        check_weights(training.model)
 
     return tune
 

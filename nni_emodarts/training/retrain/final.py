@@ -7,13 +7,14 @@ from typing import Any
 
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import FINAL, METRICS, RunFolder
 from nni_emodarts.training.retrain.designs import widen
 from nni_emodarts.training.retrain.fitting import train
 from nni_emodarts.training.retrain.keeping import counting
-from nni_emodarts.training.retrain.model_files import write_model
+from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
 
 
 def train_final(
@@ -51,7 +52,7 @@ def train_final(
         "speakers": task.corpus.speakers(task.fold.train),
         "estimate": _estimate(folder),
     }
-    final.write_json(METRICS, {**metrics, **watch.read()})
+    final.write_json(METRICS, {**metrics, **digests_of(final, MODEL_FILES), **watch.read()})
     return final.path
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain.designs import Design, widen
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
-from nni_emodarts.training.retrain.model_files import write_model
+from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
 from nni_emodarts.training.retrain.scoring import predictions, score_predictions
 
 
@@ -43,48 +44,52 @@ def retrain_fold(
 
     Returns:
         What the folder's metrics.json holds; `val_uar` is None without validation.
+
+    Raises:
+        RunFolderError: another process writes to the folder, or it holds a run of other recordings.
     """
-    watch = Stopwatch()
-    task.note_corpus(folder)
-    config, classes, fold = task.config, task.corpus.manifest.classes, task.fold
-    what, epochs = f"retrain fold {fold.index} seed {task.seed}", config.retrain.epochs
-    history: list[dict[str, float]] = []
+    with folder.held():
+        watch = Stopwatch()
+        task.note_corpus(folder)
+        config, classes, fold = task.config, task.corpus.manifest.classes, task.fold
+        what, epochs = f"retrain fold {fold.index} seed {task.seed}", config.retrain.epochs
+        history: list[dict[str, float]] = []
 
-    def on_epoch(row: dict[str, float]) -> None:
-        history.append(row)
-        folder.write_csv(HISTORY, pd.DataFrame(history))  # each time, so that it can be looked at while it runs
-        figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
-        progress(what, len(history), epochs, **figures)
-        if report is not None and figures:
-            report(row["val_uar"])
+        def on_epoch(row: dict[str, float]) -> None:
+            history.append(row)
+            folder.write_csv(HISTORY, pd.DataFrame(history))  # each time, so that it can be looked at while it runs
+            figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
+            progress(what, len(history), epochs, **figures)
+            if report is not None and figures:
+                report(row["val_uar"])
 
-    progress(what, 0, epochs)
-    network = widen(design, config.retrain)
-    validated = validate or config.retrain.needs_validation
-    trained = train(task if validated else task.without_validation(), network, on_epoch=on_epoch)
-    val_uar = trained.val_uar if validated else None
-    if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
-        progress(what, len(history), len(history), val_uar=val_uar)
-    metrics: dict[str, Any] = {
-        "val_uar": val_uar,
-        "best_epoch": trained.best_epoch,
-        "fold": fold.index,
-        "seed": task.seed,
-        "architecture": design.id,
-        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-        "classes": list(classes),
-    }
-    if config.retrain.refit and validated:
-        trained = _refit(task, network, trained, progress)
-    if overlap:
-        metrics["overlap"] = list(overlap)
-    if read_test:
-        table = predictions(task, trained, fold.test)
-        folder.write_csv(PREDICTIONS, table)
-        metrics |= score_predictions(table, classes)
-    write_model(folder, task, design, trained)
-    folder.write_json(METRICS, {**metrics, **watch.read()})
-    return metrics
+        progress(what, 0, epochs)
+        network = widen(design, config.retrain)
+        validated = validate or config.retrain.needs_validation
+        trained = train(task if validated else task.without_validation(), network, on_epoch=on_epoch)
+        val_uar = trained.val_uar if validated else None
+        if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
+            progress(what, len(history), len(history), val_uar=val_uar)
+        metrics: dict[str, Any] = {
+            "val_uar": val_uar,
+            "best_epoch": trained.best_epoch,
+            "fold": fold.index,
+            "seed": task.seed,
+            "architecture": design.id,
+            "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+            "classes": list(classes),
+        }
+        if config.retrain.refit and validated:
+            trained = _refit(task, network, trained, progress)
+        if overlap:
+            metrics["overlap"] = list(overlap)
+        if read_test:
+            table = predictions(task, trained, fold.test)
+            folder.write_csv(PREDICTIONS, table)
+            metrics |= score_predictions(table, classes)
+        write_model(folder, task, design, trained)
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
+        return metrics
 
 
 def _refit(task: FoldTask, network: Design, trained: Trained, progress: Progress) -> Trained:

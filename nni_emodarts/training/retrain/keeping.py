@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from nni_emodarts.config import RetrainConfig
 from nni_emodarts.models.space import set_drop_path
 from nni_emodarts.runtime.progress import Progress
+from nni_emodarts.training.finite import check_weights, diverging
 
 OnEpoch = Callable[[dict[str, float]], None]
 """Given the row of history of each epoch: its number, the mean training loss, and validation figures where there is a
@@ -63,16 +64,23 @@ class EpochKeeper(pl.Callback):
             self._average.update_parameters(pl_module.model)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs."""
+        """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs.
+
+        Raises:
+            DivergenceError: weights or probabilities are no numbers, be it by the last step.
+        """
         epoch = trainer.current_epoch + 1
         row = {"epoch": epoch, "train_loss": float(torch.stack(self._losses).mean())}
         self.history.append(row)
         network = pl_module.model if self._average is None else self._average.module
-        if self._validate is None:
+        with diverging(f"in epoch {epoch}, step {len(self._losses)}"):
+            check_weights(pl_module)
+            figures = None if self._validate is None else self._validate(network)
+        if figures is None:
             self._keep(epoch, network)
             self._on_epoch(row)
             return
-        val_uar, val_loss = self._validate(network)
+        val_uar, val_loss = figures
         row |= {"val_uar": val_uar, "val_loss": val_loss}
         if val_uar > self._best[0]:
             self._risen = epoch

@@ -20,6 +20,9 @@ from nni_emodarts.training.retrain.designs import Design
 from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.trainer import environment_of
 
+MODEL_FILES = (WEIGHTS, NORMALIZATION, GRAPH)
+"""What decides a network's answers, and is kept from damage by digests beside its figures."""
+
 
 def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trained) -> None:
     """Write what is needed to use a network, and what it was made with.

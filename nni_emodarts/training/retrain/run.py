@@ -1,6 +1,6 @@
 """A run: an architecture over folds and seeds, pooled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
-from nni_emodarts.data.overlap import refuse_overlap, unheard
+from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.digests import digests_of, read_predictions
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -25,6 +26,7 @@ from nni_emodarts.runtime.run_folder import (
     METRICS,
     MODEL_CARD,
     PREDICTIONS,
+    RETRAINING,
     RunFolder,
 )
 from nni_emodarts.training.retrain.designs import settle_space
@@ -59,6 +61,7 @@ def run_retrain(
     same_space: bool = False,
     only_unheard: bool = False,
     allow_overlap: bool = False,
+    searched_on: Mapping[str, Any] | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -76,6 +79,7 @@ def run_retrain(
         same_space: refuse a configuration of another space instead.
         only_unheard: leave out the folds whose test speakers the search saw, where any other is left.
         allow_overlap: as for `retrain`.
+        searched_on: what the search's folder says of its corpus (`corpus.json`), where it is known.
         resume: go on with the run in the folder.
         overwrite: replace the run in the folder.
         progress: called after each step of a long job.
@@ -91,6 +95,11 @@ def run_retrain(
     make_folds(manifest, config.data.protocol, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress)
+    if changed_since(architecture.origin, searched_on or {}, corpus):
+        note(
+            "recordings were replaced, mended or skipped since the architecture was searched: its networks learn from "
+            "others than its search saw"
+        )
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
@@ -138,14 +147,29 @@ def retrain(
 
     Raises:
         OverlapError: the search saw test speakers, and `allow_overlap` is not set.
-        RunFolderError: the folder holds a run of other settings, or of other recordings.
+        RunFolderError: the folder holds a run of other settings, or of other recordings, or another process writes to
+            it.
     """
     first = tasks[0]
     overlaps = {task.fold.index: task.overlap(architecture.origin) for task in tasks}
     if not allow_overlap:
         refuse_overlap(overlaps)
     pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
-    folder.begin()
+    with folder.held():
+        return _retrain(tasks, architecture, folder, overlaps, final, progress)
+
+
+def _retrain(
+    tasks: Sequence[FoldTask],
+    architecture: Architecture,
+    folder: RunFolder,
+    overlaps: Mapping[int, Sequence[str]],
+    final: bool,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train what is missing and pool all of it, as the one writer of the folder."""
+    first = tasks[0]
+    folder.begin(RETRAINING)
     first.note_corpus(folder)  # first, since it is the sign of a run
     start_run(folder, first.config, architecture)
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
@@ -186,10 +210,7 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     """
     if folder.has(ARCHITECTURE) and folder.has(CONFIG):
         if Architecture.load(folder.path / ARCHITECTURE).id != architecture.id:
-            raise RunFolderError(
-                f"output folder {folder.path} holds a run of another architecture; name another folder, or --overwrite "
-                f"that run"
-            )
+            raise RunFolderError(f"output folder {folder.path} holds a run of another architecture; {folder.remedy}")
         refuse_other_settings(folder, config)
     folder.write_text(CONFIG, config.to_yaml())
     folder.write_json(ARCHITECTURE, architecture.to_dict())
@@ -198,7 +219,7 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
 def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
-    table = pool_predictions(cell.read_csv(PREDICTIONS) for cell in cells)
+    table = pool_predictions(map(read_predictions, cells))
     pooled = pooled_table(table, figures[0]["classes"])
     pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
     pooled["parameters"] = figures[0]["parameters"]
@@ -208,5 +229,5 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
     if overlap:
         pooled["overlap"] = overlap
     folder.write_csv(PREDICTIONS, table)
-    folder.write_json(METRICS, pooled)
+    folder.write_json(METRICS, {**pooled, **digests_of(folder, [PREDICTIONS])})
     return pooled

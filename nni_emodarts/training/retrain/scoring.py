@@ -9,16 +9,22 @@ import pandas as pd
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.metrics.scores import scores
+from nni_emodarts.training.finite import diverging
 from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
 
 
 def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
-    """A trained network's probabilities for rows of the manifest, as a table."""
+    """A trained network's probabilities for rows of the manifest, as a table.
+
+    Raises:
+        DivergenceError: some are no numbers.
+    """
     rows = np.sort(rows)
     device = next(trained.model.parameters()).device
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
-    probabilities = predict(trained.model, loader, device, len(rows))
+    with diverging(f"with the weights of epoch {trained.best_epoch}"):
+        probabilities = predict(trained.model, loader, device, len(rows))
     classes = np.array(task.corpus.manifest.classes)
     table = describe_rows(task, rows).assign(predicted=classes[probabilities.argmax(1)])
     columns = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])

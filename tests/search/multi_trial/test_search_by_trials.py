@@ -76,7 +76,7 @@ def test_no_test_utterance_is_read(searched: Path, read_rows: set[int], small_co
 def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
     assert {path.name for path in searched.iterdir()} == {
         "config.yml", "architecture.json", "candidates.csv", "candidates", "history.csv", "metrics.json",
-        "environment.json", "corpus.json",
+        "environment.json", "corpus.json", "files.txt",
     }  # fmt: skip
     table = pd.read_csv(searched / "candidates.csv", dtype=str, keep_default_na=False)
     metrics = json.loads((searched / "metrics.json").read_text())

@@ -58,6 +58,18 @@ def batch(lengths: tuple[int, ...] = LENGTHS) -> tuple[Tensor, Tensor]:
     return maps, torch.tensor(lengths)
 
 
+@pytest.mark.parametrize("accelerated", [False, True])
+def test_padding_has_no_say(accelerated: bool) -> None:
+    model = supernet(accelerated, SMALL)
+    maps, lengths = batch()
+    noise = maps.clone()
+    for row, length in zip(noise, LENGTHS, strict=True):
+        row[..., length:] = float("nan")
+    for mode in (True, False):
+        model.train(mode)
+        assert torch.equal(model(maps, lengths), model(noise, lengths))
+
+
 def assert_equal(models: list[EmoDartsSpace], maps: Tensor, lengths: Tensor) -> None:
     found = []
     for model in models:

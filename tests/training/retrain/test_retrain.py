@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, f1_score, recall_score
@@ -23,6 +24,7 @@ from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.training.loss import EmotionLoss
 from nni_emodarts.training.retrain import retrain, retrain_fold, settle_space, train
+from nni_emodarts.training.retrain import run as retrain_run
 from nni_emodarts.training.task import class_weights, predict
 
 
@@ -330,3 +332,38 @@ def test_the_training_loss_of_an_epoch_is_recorded(fast_config: ExperimentConfig
     logits = trained.model.cpu().train()(batch.maps, batch.lengths)
     expected = EmotionLoss(weights, still.retrain.label_smoothing, still.retrain.focal)(logits.detach(), batch.labels)
     assert [row["train_loss"] for row in trained.history] == pytest.approx([float(expected)], rel=1e-4)
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_recordings_that_changed_since_the_search_are_told_of(
+    noted: bool,
+    fast_config: ExperimentConfig,
+    small_corpus: Corpus,
+    small_manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another take under the name of one that the search saw; another manifest would be another matter."""
+    copy = Path(shutil.copytree(small_manifest.parent, tmp_path / "corpus"))
+    origin = fingerprint(small_corpus, small_corpus.fold(0).train)
+    searched_on = {"manifest": small_corpus.manifest.digest, "recordings": small_corpus.recordings} if noted else None
+    architecture = drawn(fast_config, small_corpus, **origin)
+    monkeypatch.setattr(retrain_run, "retrain", lambda *args, **options: {})
+
+    def notes_of(manifest: Path, name: str) -> list[str]:
+        data = fast_config.data.model_copy(update={"manifest": str(manifest)})
+        told: list[str] = []
+        retrain_run.run_retrain(
+            fast_config.model_copy(update={"data": data}), architecture, tmp_path / name,
+            folds=[0], searched_on=searched_on, note=told.append,
+        )  # fmt: skip
+        return [each for each in told if "since the architecture was searched" in each]
+
+    assert notes_of(copy / small_manifest.name, "same") == []
+    for file in sorted(copy.glob("*.flac"))[::3]:  # of each speaker some
+        samples, rate = soundfile.read(file)
+        soundfile.write(file, samples[::-1], rate)
+    assert len(notes_of(copy / small_manifest.name, "changed")) == 1
+    table = pd.read_csv(copy / small_manifest.name)
+    table.iloc[::-1].to_csv(copy / "other.csv", index=False)
+    assert notes_of(copy / "other.csv", "other") == []
