@@ -13,8 +13,9 @@ from nni_emodarts.data.batches import Augment, evaluation_loader, training_loade
 from nni_emodarts.data.batches.batches import Item
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.features import Normalizer
+from nni_emodarts.data.halves import halves
 from nni_emodarts.data.overlap import find_overlap, fingerprint
-from nni_emodarts.data.protocols import Fold, Rows, halves
+from nni_emodarts.data.protocols import Fold, Rows
 from nni_emodarts.runtime.run_folder import RunFolder
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from nni_emodarts.config import nearest
 from nni_emodarts.data.fold_choice import FoldChoice, numbers
@@ -25,7 +24,7 @@ Rows = npt.NDArray[np.int64]
 """(n,) row numbers of a manifest, ascending."""
 
 Speakers = npt.NDArray[np.int64]
-"""(n,) numbers of speakers in a `_Cast`."""
+"""(n,) numbers of speakers in a `Cast`."""
 
 PROTOCOLS = ("loso", "session", "kfold:K", "official")
 PARTS = ("train", "validation", "test")
@@ -41,12 +40,6 @@ VALIDATION_SHARE = 1 / 6
 
 LOSO_SPEAKERS = 4
 """One to test, two to validate, one to train."""
-
-HALVES_TRIALS = 1024
-"""Random divisions of the speakers that `halves` tries."""
-
-HALVES_EXHAUSTIVE = 12
-"""Up to so many speakers, `halves` then looks at every division."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,42 +101,7 @@ def make_folds(manifest: Manifest, protocol: str, indices: FoldChoice | None = N
     return [plan.fold(index) for index in wanted]
 
 
-def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
-    """Divide a train part for a search (DARTS): one half fits weights, the other alphas.
-
-    The halves share no speaker where a division of the speakers leaves every class in both; the most balanced of many
-    random ones is taken. Otherwise they are stratified by class.
-
-    Args:
-        manifest: the utterances.
-        train: rows of the train part.
-        seed: decides the division; equal seeds give equal halves.
-
-    Returns:
-        Rows for the weights and rows for the alphas.
-
-    Raises:
-        ProtocolError: a class has a single utterance, which cannot be in both halves.
-    """
-    train = np.sort(np.asarray(train, dtype=np.int64))
-    labels = manifest.labels[train]
-    counts = np.bincount(labels, minlength=len(manifest.classes))
-    single = [name for name, count in zip(manifest.classes, counts, strict=True) if count == 1]
-    if single or not train.size:
-        fault = f"class {', '.join(single)} has a single utterance" if single else "there is no utterance"
-        raise ProtocolError(
-            f"halves for weights and alphas: {fault} among the {len(train)} of the train part; every class needs two. "
-            "Leave the class out with emotions, merge it into another, or add recordings"
-        )
-    rng = np.random.default_rng(seed)
-    chosen = _divide_speakers(_Cast(manifest).speaker[train], labels, rng)
-    if chosen is not None:
-        return train[chosen], train[~chosen]
-    first, second = train_test_split(train, test_size=0.5, stratify=labels, random_state=int(rng.integers(2**32)))
-    return np.sort(first), np.sort(second)
-
-
-class _Cast:
+class Cast:
     """Who speaks in a manifest: its known speakers by name, then one unknown speaker for each other recording.
 
     What is not known of two recordings may be known of two segments of one: they would be on both sides of a split.
@@ -226,7 +184,7 @@ class _Plan:
         self._name = protocol
         self._classes, self._labels = manifest.classes, manifest.labels
         self._official = _official_parts(manifest) if protocol == "official" else None
-        self._cast = _Cast(manifest)
+        self._cast = Cast(manifest)
         self._tested = _test_speakers(manifest, self._cast, protocol)
         self.count = len(self._tested)
 
@@ -276,7 +234,7 @@ class _Plan:
                 )
 
 
-def _test_speakers(manifest: Manifest, cast: _Cast, protocol: str) -> Sequence[Speakers]:
+def _test_speakers(manifest: Manifest, cast: Cast, protocol: str) -> Sequence[Speakers]:
     """Who tests in each fold; nobody in particular in the single fold of `official`."""
     name, number = _parse(protocol)
     if name == "loso":
@@ -300,7 +258,7 @@ def _parse(protocol: str) -> tuple[str, int]:
     return name, 0
 
 
-def _leave_one_out(cast: _Cast) -> Sequence[Speakers]:
+def _leave_one_out(cast: Cast) -> Sequence[Speakers]:
     if cast.count < LOSO_SPEAKERS:
         raise ProtocolError(
             f"protocol loso needs at least {LOSO_SPEAKERS} speakers (one to test, two to validate, one to train); the "
@@ -309,7 +267,7 @@ def _leave_one_out(cast: _Cast) -> Sequence[Speakers]:
     return list(np.arange(cast.count, dtype=np.int64)[:, np.newaxis])
 
 
-def _by_session(manifest: Manifest, cast: _Cast) -> Sequence[Speakers]:
+def _by_session(manifest: Manifest, cast: Cast) -> Sequence[Speakers]:
     blank = int((manifest.table["session"] == "").sum())
     if blank:
         raise ProtocolError(
@@ -319,7 +277,7 @@ def _by_session(manifest: Manifest, cast: _Cast) -> Sequence[Speakers]:
     return list(np.argsort(cast.first_session, kind="stable").astype(np.int64)[:, np.newaxis])
 
 
-def _every_kth(cast: _Cast, number: int) -> Sequence[Speakers]:
+def _every_kth(cast: Cast, number: int) -> Sequence[Speakers]:
     # One sorted list where a gender is unknown: unknown speakers come after the known ones.
     lists = [*cast.known, cast.unknown] if len(cast.known) == 2 else [np.arange(cast.count)]
     longest = max(len(speakers) for speakers in lists)
@@ -385,37 +343,3 @@ def _share_out(sizes: Sequence[int]) -> list[int]:
     for place, size in enumerate(sizes):
         shares[place] += min(size - shares[place], wanted - sum(shares))
     return shares
-
-
-def _divide_speakers(
-    speaker: Speakers, labels: npt.NDArray[np.int64], rng: np.random.Generator
-) -> npt.NDArray[np.bool_] | None:
-    """Rows of one half, where a division of the speakers was found that keeps every class in both; else None."""
-    speaker = np.unique(speaker, return_inverse=True)[1]
-    labels = np.unique(labels, return_inverse=True)[1]
-    counts = np.zeros((speaker.max() + 1, labels.max() + 1))
-    np.add.at(counts, (speaker, labels), 1)
-    if ((counts > 0).sum(axis=0) < 2).any():
-        return None
-    for masks in _divisions(counts.sum(axis=1), rng):
-        inside = masks @ counts
-        valid = ((inside > 0) & (inside < counts.sum(axis=0))).all(axis=1)
-        if valid.any():
-            imbalance = np.where(valid, np.abs(2 * inside.sum(axis=1) - len(labels)), np.inf)
-            return np.asarray(masks[np.argmin(imbalance)][speaker])
-    return None
-
-
-def _divisions(utterances: npt.NDArray[np.float64], rng: np.random.Generator) -> Iterator[npt.NDArray[np.bool_]]:
-    """Batches (trials, speakers) of divisions: random ones cut nearest to half of the utterances, at last all."""
-    speakers = len(utterances)
-    batch = max(4, min(64, 1_000_000 // speakers))
-    for _ in range(0, HALVES_TRIALS, batch):
-        order = rng.permuted(np.tile(np.arange(speakers), (batch, 1)), axis=1)
-        reached = np.cumsum(utterances[order], axis=1)
-        cut = np.argmin(np.abs(reached - utterances.sum() / 2), axis=1)
-        masks = np.zeros((batch, speakers), dtype=bool)
-        np.put_along_axis(masks, order, np.arange(speakers) <= cut[:, np.newaxis], axis=1)
-        yield masks
-    if speakers <= HALVES_EXHAUSTIVE:
-        yield (np.arange(1, 2**speakers - 1)[:, np.newaxis] >> np.arange(speakers)) % 2 == 1

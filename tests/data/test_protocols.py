@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nni_emodarts.data.halves import halves
 from nni_emodarts.data.manifest import COLUMNS, Manifest, read_manifest
-from nni_emodarts.data.protocols import Fold, count_folds, halves, make_fold, make_folds
+from nni_emodarts.data.protocols import Fold, count_folds, make_fold, make_folds
 from nni_emodarts.errors import ProtocolError
 
 DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")

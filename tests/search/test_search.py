@@ -13,7 +13,7 @@ from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.protocols import halves
+from nni_emodarts.data.halves import halves
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.one_shot import train as one_shot

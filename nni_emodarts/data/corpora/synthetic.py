@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from nni_emodarts.data.corpora.synthesis import EMOTIONS, SAMPLING_RATE, draw_speaker, say
+from nni_emodarts.data.corpora.manners import EMOTIONS
+from nni_emodarts.data.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.runtime.cache import usable
 from nni_emodarts.runtime.progress import Progress, silent
