@@ -9,12 +9,12 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.nni_bridge import trial as nni_trial
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder, architecture_file, config_beside
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
@@ -38,7 +38,7 @@ class TrialTask:
     config: ExperimentConfig
     fold: int
     seed: int
-    choices: dict[str, Any]
+    choices: JsonObject
     folder: RunFolder
     arguments: argparse.Namespace
 
@@ -107,7 +107,7 @@ def _assemble(arguments: argparse.Namespace) -> TrialTask:
     )
 
 
-def _budgeted(config: ExperimentConfig, parameters: dict[str, Any]) -> ExperimentConfig:
+def _budgeted(config: ExperimentConfig, parameters: JsonObject) -> ExperimentConfig:
     """The configuration with the epochs that a tuner such as Hyperband gives this trial."""
     if _BUDGET not in parameters:
         return config
@@ -115,7 +115,7 @@ def _budgeted(config: ExperimentConfig, parameters: dict[str, Any]) -> Experimen
     return config.model_copy(update={"retrain": config.retrain.model_copy(update={"epochs": epochs})})
 
 
-def _number(name: str, parameters: dict[str, Any], argument: int | None, default: int, most: float = math.inf) -> int:
+def _number(name: str, parameters: JsonObject, argument: int | None, default: int, most: float = math.inf) -> int:
     value = parameters.get(name, default if argument is None else argument)
     if not isinstance(value, int | float) or not float(value).is_integer() or not 0 <= value <= most:
         bounds = "from 0" if math.isinf(most) else f"from 0 to {most:.0f}"

@@ -1,18 +1,17 @@
 """What a trial shows of its network in NNI's web UI: the choices as columns, the graph, a drawing."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.nni_bridge import trial as nni_trial
+from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, RunFolder
 
 logger = logging.getLogger(__name__)
 
 
-def test_columns(metrics: Mapping[str, Any]) -> dict[str, float]:
+def test_columns(metrics: JsonMapping) -> dict[str, float]:
     """The test figures that become columns of the web UI."""
     return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics}
 

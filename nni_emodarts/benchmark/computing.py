@@ -1,7 +1,5 @@
 """The figures of one cell: search where the method searches, train, score."""
 
-from typing import Any
-
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import Method
@@ -13,12 +11,13 @@ from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, SEARCH, RunFolder
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import retrain_fold
 
-_NO_COST: dict[str, Any] = {"seconds": 0.0, "cpu_seconds": 0.0}
+_NO_COST: JsonObject = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
 def compute_cell(
@@ -70,7 +69,7 @@ def compute_cell(
 
 def run_search(
     task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
-) -> tuple[Architecture, dict[str, Any]]:
+) -> tuple[Architecture, JsonObject]:
     """What a cell's search finds in its fold, and what that costs; arguments as for `compute_cell`.
 
     The folder's name says the settings, so that a search goes on wherever its corpus lies now.

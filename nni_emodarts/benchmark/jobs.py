@@ -18,7 +18,7 @@ from nni_emodarts.errors import CellError, ConfigError, DivergenceError, Experim
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.environment import threads_each
-from nni_emodarts.runtime.processes import alone_in, start_pool, threads_of_others
+from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.yaml_reading import parse_yaml
@@ -131,7 +131,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
 
     # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
     first = run_folder() if source is None else run_folder("payer")
-    with alone_in(first.path):
+    with first.held(wait=True):
         held = job.table.read().cells
         if cell.key in held:
             return _of_another(held[cell.key], job, digest, corpus.recordings)

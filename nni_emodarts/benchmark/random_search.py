@@ -1,13 +1,12 @@
 """Random search: uniformly drawn architectures, each trained for a while, until a budget of CPU seconds is used up."""
 
-from typing import Any
-
 from nni_emodarts.benchmark.methods import RANDOM_SEARCH
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CANDIDATE_FOLDERS, ENVIRONMENT, METRICS, RunFolder
 from nni_emodarts.search.multi_trial.evaluation import evaluate_candidate
@@ -44,7 +43,7 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
         config.space, corpus.num_classes, corpus.input_shape, [task.seed, fold.index, _STREAM], origin
     )
     coarse, epochs = task.coarser(), config.search.epochs
-    found: list[tuple[Architecture, dict[str, Any]]] = []
+    found: list[tuple[Architecture, JsonObject]] = []
     failures: list[DivergenceError] = []
     seconds, spent, aim = 0.0, 0.0, max(round(budget), 1)
     progress("random search, CPU seconds", 0, aim)

@@ -1,11 +1,10 @@
 """Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 import pandas as pd
 
@@ -18,6 +17,7 @@ from nni_emodarts.metrics.record import Record
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import same_speed
+from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -53,7 +53,7 @@ class Finished:
     fold: int
     seed: int
     cpu_seconds: float
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: JsonMapping = field(default_factory=dict)
 
 
 class Trained(Record):
@@ -224,7 +224,7 @@ def _study(
     searched: Finished,
     samples: int,
     folder: RunFolder,
-    environment: Mapping[str, Any],
+    environment: JsonMapping,
     progress: Progress,
 ) -> Study:
     """Train the networks of a study, as the one writer of the folder."""

@@ -1,7 +1,5 @@
 """A support vector machine measured fold by fold, as `retrain` measures a network."""
 
-from typing import Any
-
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig
@@ -14,6 +12,7 @@ from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain import describe_rows, score_predictions
@@ -35,7 +34,7 @@ def prepare_functionals(
     return store
 
 
-def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> dict[str, Any]:
+def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
     """Fit an SVM on one fold and read the test part once.
 
     As nothing is chosen, it learns from train and validation speakers together; `val_uar` is that of another

@@ -1,8 +1,8 @@
 """What the command line shows: progress, tables, messages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -22,6 +22,7 @@ from nni_emodarts.metrics.notation import (
     signed_text,
     whole_text,
 )
+from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.plain_text import visible
 from nni_emodarts.runtime.progress import Progress as Shown
 from nni_emodarts.runtime.progress import silent
@@ -117,7 +118,7 @@ def answer_bars() -> "AbstractContextManager[Shown]":
     return nullcontext(silent) if out.is_terminal else progress_bars(_QUICK)
 
 
-def show_pooled(pooled: Mapping[str, Any]) -> None:
+def show_pooled(pooled: JsonMapping) -> None:
     """Print the pooled figures: the result of a run over folds and seeds."""
     table = Table(title="Test predictions pooled over the folds", title_justify="left")
     for column in ("", "UAR", "WA", "macro F1"):

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
 from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 _LICENCE_FILES = ("source", "licence", "license", "copying")
 _LICENCE_LINES = 12
@@ -53,7 +54,7 @@ class CorpusFacts:
         return cls(utterances, _genders(manifest.table), _read_licence(manifest))
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self | None:
+    def from_dict(cls, data: JsonMapping) -> Self | None:
         """What `to_dict` wrote; None of a run of an earlier version, which kept nothing."""
         try:
             licence = data["licence"]
@@ -61,7 +62,7 @@ class CorpusFacts:
         except (KeyError, TypeError):
             return None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The facts as plain data."""
         return asdict(self)
 

@@ -1,6 +1,6 @@
 """What a search, a retraining and a cell of a benchmark work on: one fold of a corpus, with one seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,7 @@ from nni_emodarts.data.features import Normalizer
 from nni_emodarts.data.halves import halves
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.data.protocols import Fold, Rows
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder
 
 
@@ -109,11 +110,11 @@ class FoldTask:
         """Batches of rows, each row once."""
         return evaluation_loader(self.corpus.utterances(rows, self.normalizer), self.corpus.collate, batch_size)
 
-    def overlap(self, origin: Mapping[str, Any]) -> tuple[str, ...]:
+    def overlap(self, origin: JsonMapping) -> tuple[str, ...]:
         """The test speakers whom a search saw, as `find_overlap` gives them."""
         return find_overlap(origin, self.corpus, self.fold.test)
 
-    def origin(self, **more: Any) -> dict[str, Any]:
+    def origin(self, **more: Any) -> JsonObject:
         """What a search notes beside its choices: strategy, seed, fold, and the speakers and recordings that it sees.
 
         Args:

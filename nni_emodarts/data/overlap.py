@@ -1,12 +1,12 @@
 """Whether a network would be scored on people who took part in choosing its architecture."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.errors import OverlapError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 # Recordings kept of each speaker: enough to know a corpus again, few enough for a JSON file. Of people without a name
 # all are kept, since each may be somebody else.
@@ -14,7 +14,7 @@ _PER_SPEAKER = 4
 _DIGITS = 16
 
 
-def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
+def fingerprint(corpus: Corpus, rows: np.ndarray) -> JsonObject:
     """What an architecture's origin says of the utterances that a search saw: manifest, speakers, a few recordings."""
     return {
         "manifest": corpus.manifest.digest,
@@ -27,7 +27,7 @@ def fingerprint(corpus: Corpus, rows: np.ndarray) -> dict[str, Any]:
     }
 
 
-def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) -> tuple[str, ...]:
+def find_overlap(origin: JsonMapping, corpus: Corpus, rows: np.ndarray) -> tuple[str, ...]:
     """The speakers of some utterances whom a search saw; `?` stands for people without a name.
 
     Within one manifest names are compared, since several people may speak in one recording. Two manifests that have a
@@ -50,7 +50,7 @@ def find_overlap(origin: Mapping[str, Any], corpus: Corpus, rows: np.ndarray) ->
     return tuple(sorted(speaker or "?" for speaker in found))
 
 
-def changed_since(origin: Mapping[str, Any], noted: Mapping[str, Any], corpus: Corpus) -> bool:
+def changed_since(origin: JsonMapping, noted: JsonMapping, corpus: Corpus) -> bool:
     """Whether recordings of a search's manifest were replaced, mended or skipped since it was made.
 
     Another manifest is another matter: nothing is said of its recordings.
@@ -67,7 +67,7 @@ def changed_since(origin: Mapping[str, Any], noted: Mapping[str, Any], corpus: C
     return origin.get("manifest") == manifest and not there.issuperset(origin.get("recordings", ()))
 
 
-def unheard(origin: Mapping[str, Any], corpus: Corpus, folds: Sequence[int]) -> list[int]:
+def unheard(origin: JsonMapping, corpus: Corpus, folds: Sequence[int]) -> list[int]:
     """The folds whose test speakers a search did not hear, where its network's figures are honest."""
     return [index for index in folds if not find_overlap(origin, corpus, corpus.fold(index).test)]
 

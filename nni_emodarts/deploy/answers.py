@@ -7,11 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nni_emodarts.deploy.recogniser import OVERLAP, WINDOW, EmotionRecognizer, Failure, Moment, Prediction
 from nni_emodarts.deploy.windows import check_windows
 from nni_emodarts.errors import AudioError, ConfigError
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 
 SILENCE = "(silence)"
@@ -94,7 +94,7 @@ class JsonWriter(Writer):
 
     def line(self, answer: Prediction | Moment) -> str:
         """An object; the comma before it, so that the list is whole wherever the answers end."""
-        data: dict[str, Any] = {"file": answer.file}
+        data: JsonObject = {"file": answer.file}
         if isinstance(answer, Moment):
             data |= {"start": answer.start, "end": answer.end}
         data |= {"emotion": answer.emotion, "probabilities": answer.probabilities}

@@ -1,10 +1,9 @@
 """The model card: what a network is, what it was measured on, and what it is not for (Mitchell et al. 2019)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.plain_text import markdown, markdown_code
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -122,7 +122,7 @@ def figures_id(network: NetworkFolder) -> str:
     return str(network.folder.read_json(METRICS).get("architecture", "of unknown architecture"))
 
 
-def _facts(network: NetworkFolder, figures: Mapping[str, Any]) -> Iterator[str]:
+def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
     yield f"- Classes: {_listed(network.labels)}"
     if network.folder.has(ARCHITECTURE):
@@ -222,7 +222,7 @@ def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, floa
 
 
 def _results(
-    network: NetworkFolder, figures: Mapping[str, Any], scored: Scored | None, corpus: CorpusFacts | None
+    network: NetworkFolder, figures: JsonMapping, scored: Scored | None, corpus: CorpusFacts | None
 ) -> Iterator[str]:
     if scored is None or "test_uar" not in figures:
         yield "Not measured on speakers that it was not trained on. Do so before using it."

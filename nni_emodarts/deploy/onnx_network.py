@@ -3,13 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnxruntime
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.digests import is_damaged
+from nni_emodarts.runtime.plain_data import JsonObject
 
 INPUT, OUTPUT = "waveform", "probabilities"
 LABELS, SAMPLING_RATE = "labels", "sampling_rate"
@@ -59,7 +59,7 @@ class OnnxNetwork:
         self.labels, self.sampling_rate = self._describe(name)
 
     def _describe(self, name: str) -> tuple[tuple[str, ...], int]:
-        metadata: dict[str, Any] = self._session.get_modelmeta().custom_metadata_map
+        metadata: JsonObject = self._session.get_modelmeta().custom_metadata_map
         inputs = [each.name for each in self._session.get_inputs()]
         try:
             labels = json.loads(metadata[LABELS])

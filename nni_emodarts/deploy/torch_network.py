@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
 from nni_emodarts.models.space import build_model
 from nni_emodarts.runtime.digests import refuse_damaged
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, NORMALIZATION, WEIGHTS
 
 
@@ -109,7 +109,7 @@ def _read_weights(model: nn.Module, network: NetworkFolder) -> None:
     try:
         with safe_open(path, "pt") as file:
             weights: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            metadata: dict[str, Any] = file.metadata() or {}
+            metadata: JsonObject = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise RunFolderError(f"network {network.folder.path}: {WEIGHTS} cannot be read ({error})") from None
     stated = metadata.get("labels")

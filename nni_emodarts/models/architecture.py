@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from nni_emodarts.config import MOST_CLASSES, NONE, SpaceConfig, nearest, shorten
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_json
 
 FORMAT = "nni_emodarts/architecture/1"
@@ -28,7 +29,7 @@ CellKind = Literal["normal", "reduce", "seqnn"]
 Choice = str | tuple[int, ...]
 Sample = dict[str, str | list[int]]
 """Label -> operation, or the chosen states in ascending order: choices as NNI and JSON have them."""
-Origin = Mapping[str, Any]
+Origin = JsonMapping
 """Where an architecture comes from: strategy, seed, hash of the manifest, the speakers that the search saw."""
 
 
@@ -105,7 +106,7 @@ class _Document(BaseModel):
     choices: dict[str, str | list[int]]
     num_classes: int = Field(ge=2, le=MOST_CLASSES)
     input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
-    origin: dict[str, Any]
+    origin: JsonObject
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class Architecture:
         """The choices as NNI's `model_context` takes them."""
         return self._plain_choices()
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The JSON form."""
         return {
             "format": FORMAT,

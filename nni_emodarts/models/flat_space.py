@@ -8,10 +8,10 @@ network; those that differ only in edges that no node takes are the same network
 import itertools
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture, CellKind, derivable, edge_label, node_label, nodes
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
@@ -24,7 +24,7 @@ def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
     return table
 
 
-def nni_search_space(space: SpaceConfig) -> dict[str, Any]:
+def nni_search_space(space: SpaceConfig) -> JsonObject:
     """The space as the `searchSpace` of an NNI experiment."""
     return {label: {"_type": "choice", "_value": list(values)} for label, values in flat_choices(space).items()}
 

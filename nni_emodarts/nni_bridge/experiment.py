@@ -22,6 +22,7 @@ from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.experiment_folder import find_experiment, trial_folder
 from nni_emodarts.runtime.layout import finished_runs
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.runtime.processes import ended_in_order, uninterrupted
 from nni_emodarts.runtime.reading import UnreadableError, read_text
@@ -112,7 +113,7 @@ class Trial:
 
     id: str
     status: str
-    parameters: dict[str, Any]
+    parameters: JsonObject
     folder: Path
     figure: float | None
 
@@ -134,9 +135,9 @@ class Manager:
         self.port = port
         self._root = f"http://localhost:{port}/api/v1/nni"
 
-    def profile(self) -> dict[str, Any]:
+    def profile(self) -> JsonObject:
         """The experiment's id and settings."""
-        profile: dict[str, Any] = self._get("experiment")
+        profile: JsonObject = self._get("experiment")
         return profile
 
     def status(self) -> str:
@@ -156,7 +157,7 @@ class Manager:
         return answer.json()
 
 
-def _read_trial(job: dict[str, Any], root: Path, metric: dict[str, Any] | None) -> Trial:
+def _read_trial(job: JsonObject, root: Path, metric: JsonObject | None) -> Trial:
     noted = job.get("hyperParameters") or ['{"parameters": {}}']
     parameters = json.loads(noted[0])["parameters"]
     figure = None
@@ -183,7 +184,7 @@ class Outcome:
     name: str
     port: int
     trials: Sequence[Trial]
-    pooled: dict[str, Any] | None
+    pooled: JsonObject | None
 
     @property
     def failed(self) -> list[Trial]:
@@ -332,7 +333,7 @@ def trial_folders(name: str | Path) -> list[Path]:
     return found
 
 
-def pool_trials(folders: Sequence[Path]) -> dict[str, Any]:
+def pool_trials(folders: Sequence[Path]) -> JsonObject:
     """Pool the test predictions of trials, one a fold and seed.
 
     Raises:

@@ -18,6 +18,8 @@ from typing import Any
 
 from torch import nn
 
+from nni_emodarts.runtime.plain_data import JsonObject
+
 with (
     (Path(tempfile.gettempdir()) / f"nni_emodarts_import_{os.getuid()}.lock").open("w") as _lock,
     warnings.catch_warnings(),
@@ -65,7 +67,7 @@ TuningTrajectoryGenerator: Any = getattr(_rl, "TuningTrajectoryGenerator", None)
 ReplayBuffer: Any = getattr(_rl, "ReplayBuffer", None)
 """tianshou's store of what a policy learns from; None where it is not installed."""
 
-Memo = dict[str, Any]
+Memo = JsonObject
 """What NNI's hooks share: label -> the choice that was made, or the alphas of that label."""
 Hook = Callable[..., nn.Module | bool | None]
 """Called with every module of a space (module, name, memo, options); what it returns takes the module's place."""

@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlparse
 
 import requests
 
 from nni_emodarts.runtime.experiment_folder import experiments_list, served_logs
+from nni_emodarts.runtime.plain_data import JsonObject
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def output_folder() -> Path:
     return Path(os.environ["NNI_OUTPUT_DIR"])
 
 
-def parameters() -> dict[str, Any]:
+def parameters() -> JsonObject:
     """The parameters of this trial; empty outside a trial.
 
     NNI hands parameters out first come, first served: of trials that start at once, a slowly importing one is given
@@ -129,7 +129,7 @@ def _manager() -> str | None:
     return f"http://{channel.netloc}{channel.path.partition('/env/')[0]}"
 
 
-def _parameters_noted_by_manager() -> dict[str, Any] | None:
+def _parameters_noted_by_manager() -> JsonObject | None:
     manager = _manager()
     if manager is None:
         return None

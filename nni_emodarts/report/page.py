@@ -21,6 +21,7 @@ from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
 from nni_emodarts.report.utterances import most_confused
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -87,7 +88,7 @@ class Drawn:
     def __init__(self, total: int, progress: Progress) -> None:
         self._total, self._progress, self._done = total, progress, 0
 
-    def __call__(self, figures: dict[str, Any]) -> dict[str, Any]:
+    def __call__(self, figures: JsonObject) -> JsonObject:
         """One more is drawn; hands it on."""
         self._done += 1
         self._progress("drawings", self._done, self._total)
@@ -111,7 +112,7 @@ class _Making:
     drawn: Drawn
 
 
-def _describe(run: Run, number: int, making: _Making) -> dict[str, Any]:
+def _describe(run: Run, number: int, making: _Making) -> JsonObject:
     """What the page says of one run; an architecture that another run has searched is drawn with its strengths."""
     return {
         "id": f"run{number}",

@@ -1,6 +1,6 @@
 """Runs as a report reads them: networks with their figures, and their searches, whichever command wrote them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import read_json
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -34,7 +35,7 @@ from nni_emodarts.runtime.run_folder import (
     refuse_different_corpora,
 )  # fmt: skip
 
-Confusions = Mapping[str, Any]
+Confusions = JsonMapping
 """Speaker -> confusion matrix (K, K)."""
 
 
@@ -54,7 +55,7 @@ class Network:
 
     fold: int
     seed: int
-    metrics: Mapping[str, Any]
+    metrics: JsonMapping
     speakers: Confusions = field(default_factory=dict)
     predictions: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
@@ -80,7 +81,7 @@ class Search:
     name: str
     folder: RunFolder
     subject: Subject | None
-    metrics: Mapping[str, Any]
+    metrics: JsonMapping
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ class Run:
     path: Path
     networks: tuple[Network, ...] = ()
     searches: tuple[Search, ...] = ()
-    environment: Mapping[str, Any] = field(default_factory=dict)
+    environment: JsonMapping = field(default_factory=dict)
     config_text: str = ""
     config: ExperimentConfig | None = None
 
@@ -142,7 +143,7 @@ class Run:
         return pool(tables) if tables else None
 
     @cached_property
-    def pooled(self) -> dict[str, Any] | None:
+    def pooled(self) -> JsonObject | None:
         """The pooled figures, as `pooled_table` gives them; None where only confusions are there."""
         return None if self.predictions is None else pooled_table(self.predictions, self.classes)
 

@@ -15,6 +15,7 @@ from nni_emodarts.report.drawings.film import COLORS, draw_alphas, draw_candidat
 from nni_emodarts.report.drawings.network import describe_network, draw_network
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import Search
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder
 
 _SHADES = 33
@@ -26,7 +27,7 @@ def palette() -> list[str]:
     return [f"#{''.join(f'{round(part * 255):02x}' for part in color[:3])}" for color in colors]
 
 
-def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
+def describe_subject(subject: Subject, used: list[str]) -> JsonObject:
     """An architecture's drawings, with the same in words."""
     architecture, known = subject.architecture, subject.strengths
     drawings = [
@@ -46,12 +47,12 @@ def describe_subject(subject: Subject, used: list[str]) -> dict[str, Any]:
     return {"id": architecture.id, "used": used, "drawings": [*drawings, network], "origin": origin}
 
 
-def describe_search(search: Search, identity: str) -> dict[str, Any]:
+def describe_search(search: Search, identity: str) -> JsonObject:
     """A search's film, curves and heat maps."""
     alphas = Alphas.read(search.folder)
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
-    found: dict[str, Any] = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
+    found: JsonObject = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
     candidates = read_candidates(search.folder)
     if candidates is not None:
         found["curves"] = {
@@ -95,7 +96,7 @@ def _by_epoch(history: Any) -> dict[str, float]:
     return {str(int(row["epoch"])): round(float(row["val_uar"]), 4) for _, row in history.iterrows()}
 
 
-def _film_cell(alphas: Alphas, kind: CellKind, subject: Subject | None) -> dict[str, Any]:
+def _film_cell(alphas: Alphas, kind: CellKind, subject: Subject | None) -> JsonObject:
     """One kind of cell: a row for each edge, a column for each operation, a value for each epoch."""
     tracks = alphas.edges(kind)
     chosen = {} if subject is None else chosen_edges(subject.architecture, kind)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.runtime.json_lines import Line, Object, locked, read_lines
+from nni_emodarts.runtime.json_lines import Line, locked, read_lines
+from nni_emodarts.runtime.plain_data import JsonObject
 
 CELLS = "cells"
 """Folder of the tables, beside the summaries."""
@@ -43,7 +44,7 @@ class Kept(Protocol):
     fold: int
     seed: int
 
-    def to_data(self) -> Object:
+    def to_data(self) -> JsonObject:
         """As an object for JSON."""
 
 
@@ -102,7 +103,7 @@ class CellTable(Generic[Figures]):
             RunFolderError: two lines hold the same cell with different figures.
         """
         contents: Contents[Figures] = Contents({}, {}, [])
-        held: dict[CellKey, Object] = {}
+        held: dict[CellKey, JsonObject] = {}
         for place, line in self._lines():
             try:
                 data = self._data(place, line)
@@ -145,7 +146,7 @@ class CellTable(Generic[Figures]):
         Raises:
             RunFolderError: the table holds one of them with different figures.
         """
-        taken: dict[Path, Object] = {}
+        taken: dict[Path, JsonObject] = {}
         for place, line in self._files():
             with suppress(ValueError):
                 data = self._data(place, line)
@@ -190,14 +191,14 @@ class CellTable(Generic[Figures]):
             with suppress(FileNotFoundError):  # another command has just taken it over
                 yield Place(file), Line(1, file.read_bytes().rstrip() + b"\n")
 
-    def _data(self, place: Place, line: Line) -> Object:
+    def _data(self, place: Place, line: Line) -> JsonObject:
         """The object of a line; files of old say nothing of the variant, which is their folder's name."""
         return line.parse() if place.line is not None else self._own(line.parse())
 
-    def _own(self, data: Object) -> Object:
+    def _own(self, data: JsonObject) -> JsonObject:
         return {VARIANT: self.variant, **data} if self.variant else data
 
-    def _held(self, lines: Iterable[Line]) -> Iterator[tuple[Place, Object]]:
+    def _held(self, lines: Iterable[Line]) -> Iterator[tuple[Place, JsonObject]]:
         """Lines that hold a cell of the variant."""
         for line in lines:
             with suppress(ValueError):
@@ -207,7 +208,7 @@ class CellTable(Generic[Figures]):
                     yield Place(self.file, line.number), data
 
 
-def _key(data: Object) -> CellKey:
+def _key(data: JsonObject) -> CellKey:
     return CellKey(data["method"], data["fold"], data["seed"])
 
 

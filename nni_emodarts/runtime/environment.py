@@ -4,9 +4,9 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 _PACKAGES = (
     "nni_emodarts",
@@ -42,12 +42,12 @@ def threads_each(processes: int) -> int:
     return max(1, len(os.sched_getaffinity(0)) // processes)
 
 
-def same_speed(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same_speed(one: JsonMapping, other: JsonMapping) -> bool:
     """Whether CPU seconds of two environments compare: the same processor, threads and device, a GPU by its name."""
     return all(one.get(key) == other.get(key) for key in ("processor", "threads", "device", "accelerator"))
 
 
-def describe_environment(device: str, threads: int, accelerator: str | None = None) -> dict[str, Any]:
+def describe_environment(device: str, threads: int, accelerator: str | None = None) -> JsonObject:
     """Versions and hardware, as data.
 
     Args:

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, open_file
 from nni_emodarts.runtime.writing import replacing
 
 LARGEST_LINES = 1024 * MEGABYTE
-Object = dict[str, Any]
-"""A JSON object."""
 _SHOWN = 60
 """Characters of a damaged line that a message shows."""
 
@@ -42,7 +41,7 @@ class Line:
         """Whether nothing stands on it."""
         return not self.text.strip()
 
-    def parse(self) -> Object:
+    def parse(self) -> JsonObject:
         """The object.
 
         Raises:
@@ -90,7 +89,7 @@ class LockedLines:
         self._opened.seek(0)
         return _lines(self._opened.read())
 
-    def append(self, objects: Iterable[Object]) -> None:
+    def append(self, objects: Iterable[JsonObject]) -> None:
         """Write a line for each object, in one piece and to the disk; where that fails, none of them.
 
         What a kill has cut off at the end of the file gives way.

@@ -1,14 +1,12 @@
 """Processes that work for this one, and end with it; signals that end this one."""
 
-import fcntl
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -33,18 +31,6 @@ def start_pool(
             yield pool
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep a folder to this process; others that ask for it wait. The end of a process, whatever ends it, frees it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nni_emodarts.runtime.plain_data import JsonObject
+
 KILOBYTE, MEGABYTE = 2**10, 2**20
 LARGEST_JSON = 32 * MEGABYTE
 """Bytes of a JSON file, which may list all recordings of a corpus; parsed they are 700 MB at worst."""
@@ -203,7 +205,7 @@ def _as_legacy(data: bytes, place: int) -> str:
     return f" would be {text!r} in Windows-1252; save it as UTF-8, such as by iconv -f WINDOWS-1252 -t UTF-8"
 
 
-def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: Iterable[tuple[str, Any]]) -> JsonObject:
     """An object of JSON, whose keys are all different."""
     items = list(pairs)
     made = dict(items)

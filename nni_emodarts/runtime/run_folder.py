@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import MEGABYTE, UnreadableError, read_json, read_table_bytes, read_text
 from nni_emodarts.runtime.run_contents import RunContents
 from nni_emodarts.runtime.run_lock import FolderLock, refuse_held
@@ -130,17 +131,20 @@ class RunFolder:
             refuse_taken(Path(path), resume, overwrite)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self, wait: bool = False) -> Iterator[None]:
         """Be the folder's one writer for a while; within another `held` of this object nothing happens.
 
+        Args:
+            wait: for the end of another writer.
+
         Raises:
-            RunFolderError: another process writes to it.
+            RunFolderError: another process writes to it, and its end is not waited for.
         """
         if self._is_held:
             yield
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        self._lock = self._lock or FolderLock.take(self.path)
+        self._lock = self._lock or FolderLock.take(self.path, wait)
         self._is_held = True
         try:
             yield
@@ -211,7 +215,7 @@ class RunFolder:
         """Whether a search left its files here."""
         return any(self.has(name) for name in (ALPHAS, BEGUN, CANDIDATES))
 
-    def write_json(self, name: str, data: Mapping[str, Any]) -> None:
+    def write_json(self, name: str, data: JsonMapping) -> None:
         """Write data as JSON; numbers that are not finite become null."""
         self.write_bytes(name, (json.dumps(_finite(data), indent=2, ensure_ascii=False) + "\n").encode())
 
@@ -254,7 +258,7 @@ class RunFolder:
         reason = str(error) if isinstance(error, UnreadableError) else f"cannot be read ({error})"
         return RunFolderError(f"run folder {self.path}: {name} {reason}")
 
-    def read_json(self, name: str) -> dict[str, Any]:
+    def read_json(self, name: str) -> JsonObject:
         """Read a JSON file of the run.
 
         Raises:
@@ -290,7 +294,7 @@ class RunFolder:
         return table
 
 
-def refuse_other(what: str, folder: RunFolder, held: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def refuse_other(what: str, folder: RunFolder, held: JsonMapping, asked: JsonMapping) -> None:
     """Check that a run that goes on is the one that was begun.
 
     Args:
@@ -319,7 +323,7 @@ def config_beside(path: str | Path) -> Path | None:
     return found if found.is_file() else None
 
 
-def corpus_beside(path: str | Path) -> dict[str, Any]:
+def corpus_beside(path: str | Path) -> JsonObject:
     """What a run noted of its corpus, beside one of its files; nothing where there is no such note."""
     with suppress(RunFolderError):
         return RunFolder(Path(path).parent).read_json(CORPUS)

@@ -5,6 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -29,13 +30,21 @@ class FolderLock:
         self._handle = handle
 
     @classmethod
-    def take(cls, folder: Path) -> Self:
+    def take(cls, folder: Path, wait: bool = False) -> Self:
         """Take the lock of a folder.
 
+        Args:
+            folder: the folder.
+            wait: until nobody else holds it.
+
         Raises:
-            RunFolderError: somebody else holds it.
+            RunFolderError: somebody else holds it, and it is not waited for.
         """
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        if wait:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            return cls(handle)
         for tries_left in reversed(range(_TRIES)):
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.runtime.plain_data import JsonMapping
 
 
 def check_output(out: Path, overwrite: bool, example: str) -> None:
@@ -41,7 +41,7 @@ def write_output(out: Path, data: bytes) -> None:
         raise RunFolderError(f"output {out}: {error.strerror or error}; name another") from None
 
 
-def write_json_file(file: Path, data: Mapping[str, Any]) -> None:
+def write_json_file(file: Path, data: JsonMapping) -> None:
     """Write data as JSON that is whole or absent, a line for each figure."""
     write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
 

@@ -1,7 +1,8 @@
 """What a search hands back, whatever its family."""
 
 from dataclasses import dataclass
-from typing import Any
+
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,6 @@ class Found:
         figures: further figures of the run.
     """
 
-    choices: dict[str, Any]
+    choices: JsonObject
     val_uar: float
-    figures: dict[str, Any]
+    figures: JsonObject

@@ -1,8 +1,5 @@
 """The search phase: a fold's training speakers -> an architecture."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 
 from nni_emodarts.config import refuse_other_settings
@@ -10,6 +7,7 @@ from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -95,7 +93,7 @@ def _search(
     return architecture
 
 
-def start_search(folder: RunFolder, task: FoldTask) -> dict[str, Any]:
+def start_search(folder: RunFolder, task: FoldTask) -> JsonObject:
     """Note what a search is to do, or check that a search that goes on is the same.
 
     Args:
@@ -120,10 +118,10 @@ def start_search(folder: RunFolder, task: FoldTask) -> dict[str, Any]:
     return note
 
 
-def _add(earlier: dict[str, Any], spent: dict[str, float]) -> dict[str, Any]:
+def _add(earlier: JsonObject, spent: dict[str, float]) -> JsonObject:
     return {**earlier, **{key: round(earlier[key] + value, 3) for key, value in spent.items()}}
 
 
-def search_cost(metrics: Mapping[str, Any]) -> float:
+def search_cost(metrics: JsonMapping) -> float:
     """CPU seconds of a finished search, of its metrics.json; candidates are trained in processes of their own."""
     return max(float(metrics["cpu_seconds"]), float(metrics.get("candidate_cpu_seconds", 0.0)))

@@ -1,15 +1,15 @@
 """A search from its configuration to its output folder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import make_fold
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -34,7 +34,7 @@ class Searched:
     """
 
     architecture: Architecture
-    metrics: Mapping[str, Any]
+    metrics: JsonMapping
     skipped: int = 0
     earlier: bool = False
 
@@ -85,7 +85,7 @@ def run_search(
     return Searched(architecture, folder.read_json(METRICS), len(corpus.skipped))
 
 
-def _finished(folder: RunFolder, task: Mapping[str, Any], corpus: Mapping[str, Any]) -> Searched:
+def _finished(folder: RunFolder, task: JsonMapping, corpus: JsonMapping) -> Searched:
     """The finished search of a folder.
 
     Raises:

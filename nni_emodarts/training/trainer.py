@@ -13,6 +13,7 @@ import torch
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import Trainer
 from nni_emodarts.runtime.environment import describe_environment
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 def pick_device(name: str) -> torch.device:
@@ -45,7 +46,7 @@ def _compute_reproducibly() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
 
-def environment_of(device: torch.device) -> dict[str, Any]:
+def environment_of(device: torch.device) -> JsonObject:
     """Versions and hardware of what this process computes on a device, as data."""
     named = None if device.type == "cpu" else getattr(torch.get_device_module(device), "get_device_name", None)
     return describe_environment(str(device), torch.get_num_threads(), None if named is None else str(named(device)))

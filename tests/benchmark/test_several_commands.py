@@ -17,6 +17,7 @@ from made_up_cells import make_up_cell, noted_budget
 from nni_emodarts.benchmark import Method, Plan, compare, jobs
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.runtime.cell_table import CellKey
+from nni_emodarts.runtime.run_folder import RunFolder
 
 METHODS = ("darts", "random_search", "cnn", "rnn")
 COMMAND = """
@@ -108,11 +109,11 @@ def test_a_command_waits_for_another_that_computes_the_same_cell(
 ) -> None:
     """The cell is there once the wait is over, so that it is not computed a second time."""
     table, notes = table_at(tmp_path), []
-    alone_in = jobs.alone_in
+    held = RunFolder.held
 
     @contextmanager
-    def waited(folder: Path) -> Iterator[None]:
-        with alone_in(folder):
+    def waited(folder: RunFolder, wait: bool = False) -> Iterator[None]:
+        with held(folder, wait):
             table.append(theirs)
             yield
 
@@ -122,7 +123,7 @@ def test_a_command_waits_for_another_that_computes_the_same_cell(
     compare("other", plan, tmp_path, tmp_path / "runs")
     theirs = table_at(tmp_path, "other").read().cells[CellKey("cnn", 0, 1)]
     monkeypatch.setattr(jobs, "compute_cell", None)
-    monkeypatch.setattr(jobs, "alone_in", waited)
+    monkeypatch.setattr(RunFolder, "held", waited)
     compare("small", plan, tmp_path, tmp_path / "runs", note=notes.append)
     assert notes == ["cnn, fold 0, seed 1 was finished by another command meanwhile, whose figures stay"]
     assert table.read().cells == {CellKey("cnn", 0, 1): theirs}

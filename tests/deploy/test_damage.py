@@ -129,7 +129,7 @@ def test_a_damaged_graph_is_not_shown(final: Path) -> None:
 
 @pytest.mark.parametrize("change", [lambda text: text[:-40], lambda text: text.replace("anger", "neutral", 1)])
 def test_predictions_that_were_changed_make_no_card(change: Callable[[str], str], run: Path, tmp_path: Path) -> None:
-    from nni_emodarts.deploy.card import model_card
+    from nni_emodarts.deploy.model_card import model_card
 
     copy = Path(shutil.copytree(run, tmp_path / "run"))
     model_card(open_network(copy))

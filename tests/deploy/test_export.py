@@ -26,6 +26,7 @@ from nni_emodarts.deploy.waveform import WaveformNetwork
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
 from nni_emodarts.models.space import build_model, random_architecture
+from nni_emodarts.runtime.digests import OPEN_SEAL, seal
 
 FEATURES = {
     "log_mel": {"kind": "log_mel", "sampling_rate": 16000, "window_ms": 40.0, "hop_ms": 20.0, "mel_bands": 40},
@@ -123,8 +124,10 @@ def test_the_hand_designed_network() -> None:
 @pytest.mark.parametrize("rate", ["0", "999", "192001", "1000000000", "fast", "-16000"])
 def test_a_sampling_rate_to_which_nothing_can_be_resampled(exported: Path, tmp_path: Path, rate: str) -> None:
     model = onnx.load(exported)
-    next(entry for entry in model.metadata_props if entry.key == "sampling_rate").value = rate
-    onnx.save(model, tmp_path / "odd.onnx")
+    by_key = {entry.key: entry for entry in model.metadata_props}
+    by_key["sampling_rate"].value = rate
+    by_key["digest"].value = OPEN_SEAL
+    (tmp_path / "odd.onnx").write_bytes(seal(model.SerializeToString()))  # sealed by whoever made it
     with pytest.raises(RunFolderError, match="export the run that it comes from"):
         EmotionRecognizer.from_onnx(tmp_path / "odd.onnx")
 

@@ -1,7 +1,6 @@
 """Waveform -> log-mel or MFCC map, with contours as further rows."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import librosa
 import numpy as np
@@ -12,6 +11,7 @@ from torchaudio.transforms import MelSpectrogram
 from nni_emodarts.data.features.contours import CONTOURS
 from nni_emodarts.data.features.framing import centred_blocks
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.plain_data import JsonObject
 
 FORMAT = 1
 """Raised whenever the same settings would give other numbers, so that no store mixes the two."""
@@ -91,7 +91,7 @@ class FeatureExtractor:
         return self.frequency_bins + len(self.contours)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Everything that decides the numbers, as plain data."""
         return {
             "format": FORMAT,

@@ -1,8 +1,10 @@
 """What a feature store is filled by."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 class Extractor(Protocol):
@@ -17,7 +19,7 @@ class Extractor(Protocol):
         """Rows R of a map."""
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Everything that decides the numbers, as plain data."""
 
     def __call__(self, waveform: np.ndarray, /) -> np.ndarray:

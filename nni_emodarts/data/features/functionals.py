@@ -12,6 +12,7 @@ import numpy as np
 
 from nni_emodarts.config import nearest
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.plain_data import JsonObject
 
 FUNCTIONAL_SETS = {"eGeMAPSv02": 88, "ComParE_2016": 6373}
 """Names of the feature sets, as the package opensmile has them, and how many features they have."""
@@ -40,7 +41,7 @@ class Functionals:
         self._smile: Any = None
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """Everything that decides the numbers, as plain data."""
         return {
             "kind": "functionals",
@@ -57,7 +58,7 @@ class Functionals:
         row = np.asarray(features, np.float32).reshape(self.feature_rows, 1)
         return np.nan_to_num(row, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> JsonObject:
         """Without openSMILE's own state, which each process makes for itself."""
         return {**self.__dict__, "_smile": None}
 

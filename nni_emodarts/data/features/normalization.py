@@ -1,10 +1,12 @@
 """Zero mean and unit deviation of each feature row, fitted on training utterances."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
+
+from nni_emodarts.runtime.plain_data import JsonMapping
 
 CONSTANT = 1e-7
 """A deviation below this share of the mean's size is rounding in float32: the row is constant."""
@@ -59,7 +61,7 @@ class Normalizer:
         return {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+    def from_dict(cls, data: JsonMapping) -> Self:
         """The normaliser that `to_dict` wrote."""
         return cls(np.asarray(data["mean"], np.float64), np.asarray(data["std"], np.float64))
 

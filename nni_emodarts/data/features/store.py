@@ -15,17 +15,18 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
 
 from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.cache import usable
+from nni_emodarts.runtime.plain_data import JsonMapping
 
 Mend = Callable[[int], None]
 """Computes the map of a row again."""
@@ -115,7 +116,7 @@ class Shelf:
     feature_rows: int
 
     @classmethod
-    def of(cls, root: Path, settings: Mapping[str, Any], feature_rows: int) -> "Shelf":
+    def of(cls, root: Path, settings: JsonMapping, feature_rows: int) -> "Shelf":
         """The shelf of an extractor's settings; nothing is written."""
         return cls(Path(root) / digest_text(json.dumps(settings, sort_keys=True))[:16], feature_rows)
 
@@ -163,7 +164,7 @@ class Shelf:
         with usable(self.folder):
             _write_whole(self.path(key), fill)
 
-    def prepare(self, settings: Mapping[str, Any]) -> None:
+    def prepare(self, settings: JsonMapping) -> None:
         """Make the folder, say what it is for, and remove what writers that died long ago have left."""
         text = json.dumps(settings, indent=2) + "\n"
         with usable(self.folder):

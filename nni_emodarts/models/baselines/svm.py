@@ -5,9 +5,9 @@ one complexity for each set, fixed beforehand, so that nothing is chosen on anyb
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from nni_emodarts.config.registry import Registry
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class SvmDesign:
         """Its name."""
         return self.id
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> JsonObject:
         """What decides its predictions besides recordings and folds, as plain data."""
         return {"feature_set": self.feature_set, "complexity": self.complexity, "format": FORMAT}
 

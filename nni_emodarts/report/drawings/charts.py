@@ -1,7 +1,6 @@
 """Charts of results: runs beside each other, recall by emotion, training curves."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from nni_emodarts.metrics.notation import figure_text
 from nni_emodarts.report.drawings.canvas import new_figure, style
 from nni_emodarts.report.drawings.families import CLASS_COLORS, INK, QUIET
+from nni_emodarts.runtime.plain_data import JsonObject
 
 _MARKS = "osD^vPX*"
 
@@ -112,7 +112,7 @@ def _draw_curves(
     """One column of all histories over the epochs; beyond a few networks their median, too."""
     few = len(histories) <= 4
     for number, (name, history) in enumerate(histories.items()):
-        look: dict[str, Any] = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
+        look: JsonObject = {"color": CLASS_COLORS[0], "lw": 1.0, "alpha": 0.35}
         if few:
             look = {"color": CLASS_COLORS[number % len(CLASS_COLORS)], "lw": 1.6, "label": name, "ms": 3}
             if line == "-":  # marks would hide the gaps of another line

@@ -1,7 +1,5 @@
 """One candidate: trained by the retrain recipe for fewer epochs, measured on the validation part alone."""
 
-from typing import Any
-
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
@@ -9,6 +7,7 @@ from nni_emodarts.config.strategy_options import TrialOptions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Report
 from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, RunFolder
 from nni_emodarts.training.retrain import train
@@ -25,7 +24,7 @@ def candidate_epochs(config: ExperimentConfig) -> int:
 
 def evaluate_candidate(
     task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int, report: Report | None = None
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train a candidate on a fold's training part; the test part's recordings are never read.
 
     A candidate whose folder holds its figures is not trained again. Of one that fails the folder holds what it cost.
@@ -48,7 +47,7 @@ def evaluate_candidate(
 
 def _train(
     task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int, report: Report | None
-) -> dict[str, Any]:
+) -> JsonObject:
     watch = Stopwatch()
 
     def on_epoch(row: dict[str, float]) -> None:
@@ -60,7 +59,7 @@ def _train(
     except Exception:
         folder.write_json(FAILURE, watch.read())
         raise
-    metrics: dict[str, Any] = {
+    metrics: JsonObject = {
         "val_uar": trained.val_uar,
         "best_epoch": trained.best_epoch,
         "epochs": epochs,

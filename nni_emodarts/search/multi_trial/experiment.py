@@ -17,6 +17,7 @@ from nni_emodarts.nni_bridge.nas import NasExperiment, NasExperimentConfig, Stra
 from nni_emodarts.nni_bridge.node_options import manager_protected
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.experiment_folder import local_trials
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.ports import free_port
 from nni_emodarts.search.multi_trial.engines import TrialTraining
 from nni_emodarts.search.multi_trial.ledger import Ledger
@@ -34,7 +35,7 @@ class _Config(NasExperimentConfig):  # type: ignore[misc]
     """
 
     def _canonicalize(self, parents: list[Any]) -> None:
-        self.search_space: dict[str, Any] = {}
+        self.search_space: JsonObject = {}
         NniConfig._canonicalize(self, [self, *parents])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from nni_emodarts.config import located, refuse_other_settings
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_choices, flat_sample
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
@@ -102,13 +103,13 @@ class SearchFolder:
         held = [each for entry in entries for each in self._figures(entry)]
         return {f"candidate_{name}": round(sum(each[name] for each in held), 3) for name in ("seconds", "cpu_seconds")}
 
-    def _figures(self, entry: Entry) -> list[dict[str, Any]]:
+    def _figures(self, entry: Entry) -> list[JsonObject]:
         """What the trainings of a candidate left; one that was killed left nothing."""
         folder = self.candidate(entry.architecture.id)
         return [folder.read_json(name) for name in (FAILURE, METRICS) if folder.has(name)]
 
-    def _row(self, number: int, entry: Entry) -> dict[str, Any]:
-        row: dict[str, Any] = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
+    def _row(self, number: int, entry: Entry) -> JsonObject:
+        row: JsonObject = {"candidate": number, "id": entry.architecture.id, **flat_sample(entry.architecture)}
         if entry.val_uar is None:
             return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._figures(entry))}
         metrics = self.candidate(entry.architecture.id).read_json(METRICS)

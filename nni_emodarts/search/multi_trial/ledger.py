@@ -16,6 +16,7 @@ from nni_emodarts.nni_bridge.nas import (
     ModelStatus,
     TrainingEndEvent,
 )
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 logger = logging.getLogger(__name__)
@@ -143,11 +144,11 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             self._engine.unregister_model_event_callback(kind, callback)
         self._engine.shutdown()
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """Nothing: the search's folder holds what a resumed search needs."""
         return {}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: JsonObject) -> None:
         """Nothing to load."""
 
     def _callbacks_of_engine(self) -> list[tuple[Any, Callable[[Any], None]]]:

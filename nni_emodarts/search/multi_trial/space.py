@@ -2,13 +2,14 @@
 
 import copy
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices
 from nni_emodarts.nni_bridge.nas import Categorical, ExecutableModelSpace, ModelStatus
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 _SHUFFLED_WHOLE = 100_000  # architectures up to which their order is drawn at once
 
@@ -39,7 +40,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         """
         super().__init__()
         self.evaluator = None
-        self.sample: dict[str, Any] | None = None
+        self.sample: JsonObject | None = None
         self._space = space
         self._shape = num_classes, input_shape
         self._shuffle_seed = shuffle_seed
@@ -54,12 +55,12 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         """Every choice; NNI calls this."""
         yield from self._choices.values()
 
-    def check_contains(self, sample: Mapping[str, Any]) -> Any:
+    def check_contains(self, sample: JsonMapping) -> Any:
         """What is wrong with a sample, if anything; NNI calls this."""
         faults = (choice.check_contains(sample) for choice in self._choices.values())
         return next((fault for fault in faults if fault is not None), None)
 
-    def freeze(self, sample: Mapping[str, Any]) -> Self:
+    def freeze(self, sample: JsonMapping) -> Self:
         """The candidate that a sample stands for; NNI calls this."""
         self.validate(sample)
         candidate = copy.copy(self)
@@ -67,7 +68,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         candidate.sample = dict(sample)
         return candidate
 
-    def grid(self, memo: dict[str, Any] | None = None, granularity: int | None = None) -> Iterable[Self]:
+    def grid(self, memo: JsonObject | None = None, granularity: int | None = None) -> Iterable[Self]:
         """Every architecture once; NNI calls this."""
         for index in _order(count_architectures(self._space), self._shuffle_seed):
             yield self.freeze(architecture_at(self._space, index))

@@ -20,6 +20,7 @@ from nni_emodarts.nni_bridge.nas import (
     TuningTrajectoryGenerator,
     default_policy,
 )
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.one_shot.contract import Batches, Evaluate, Loading
 from nni_emodarts.search.one_shot.random_one_shot import PathSearch
 from nni_emodarts.search.one_shot.terms import Term
@@ -90,7 +91,7 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self._gradient_clip = gradient_clip
         self._rewards: list[float] = []
         self._choices: PathChoices | None = None
-        self._optimizer_state: dict[str, Any] | None = None
+        self._optimizer_state: JsonObject | None = None
 
     def set_model(self, model: Any) -> None:
         """Take the supernet; a controller is made for the first one only."""
@@ -138,11 +139,11 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
         self.policy.eval()
         return self.best_of(self._samples, evaluate, seed)
 
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_save_checkpoint(self, checkpoint: JsonObject) -> None:
         """Add the state of the controller's optimiser; its weights are the module's own."""
         checkpoint[_CONTROLLER] = self.policy.optim.state_dict()
 
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+    def on_load_checkpoint(self, checkpoint: JsonObject) -> None:
         """Take the state of the controller's optimiser, for when its weights are where they will be trained."""
         self._optimizer_state = checkpoint[_CONTROLLER]
 

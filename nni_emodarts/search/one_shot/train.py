@@ -23,6 +23,7 @@ from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import ALPHAS, CHECKPOINT, HISTORY, RunFolder
 from nni_emodarts.runtime.writing import replacing
 from nni_emodarts.search.found import Found
@@ -69,11 +70,11 @@ class Recorder(pl.Callback):
         self._stopped = False
         self._step = 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> JsonObject:
         """What a checkpoint keeps."""
         return {"history": self.history, "alphas": self.alphas, "stopped": self._stopped}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: JsonObject) -> None:
         """What a checkpoint kept."""
         self.history, self.alphas = state_dict["history"], state_dict["alphas"]
         self._stopped = state_dict["stopped"]

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import FINAL, METRICS, RunFolder
 from nni_emodarts.training.retrain.designs import widen
@@ -62,6 +62,6 @@ def renew_estimate(folder: RunFolder) -> None:
     final.write_json(METRICS, {**final.read_json(METRICS), "estimate": _estimate(folder)})
 
 
-def _estimate(folder: RunFolder) -> dict[str, Any]:
+def _estimate(folder: RunFolder) -> JsonObject:
     """A run's pooled test figures."""
     return {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")}

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain.designs import Design, widen
@@ -28,7 +28,7 @@ def retrain_fold(
     progress: Progress = silent,
     report: Report | None = None,
     validate: bool = True,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train a network on one fold by the recipe, then read the test part once.
 
     Args:
@@ -70,7 +70,7 @@ def retrain_fold(
         val_uar = trained.val_uar if validated else None
         if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
             progress(what, len(history), len(history), val_uar=val_uar)
-        metrics: dict[str, Any] = {
+        metrics: JsonObject = {
             "val_uar": val_uar,
             "best_epoch": trained.best_epoch,
             "fold": fold.index,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of, read_predictions
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -45,7 +45,7 @@ class Retrained:
         described: whether the folder holds a network to ship whose card was asked for, now or earlier.
     """
 
-    pooled: dict[str, Any]
+    pooled: JsonObject
     skipped: int
     described: bool
 
@@ -61,7 +61,7 @@ def run_retrain(
     same_space: bool = False,
     only_unheard: bool = False,
     allow_overlap: bool = False,
-    searched_on: Mapping[str, Any] | None = None,
+    searched_on: JsonMapping | None = None,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = silent,
@@ -128,7 +128,7 @@ def retrain(
     final: bool = False,
     allow_overlap: bool = False,
     progress: Progress = silent,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
 
     Finished folds and seeds in the folder are kept, so that a run that was cut off goes on where it stopped, and later
@@ -166,7 +166,7 @@ def _retrain(
     overlaps: Mapping[int, Sequence[str]],
     final: bool,
     progress: Progress,
-) -> dict[str, Any]:
+) -> JsonObject:
     """Train what is missing and pool all of it, as the one writer of the folder."""
     first = tasks[0]
     folder.begin(RETRAINING)
@@ -216,7 +216,7 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
     folder.write_json(ARCHITECTURE, architecture.to_dict())
 
 
-def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> dict[str, Any]:
+def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(map(read_predictions, cells))

@@ -1,7 +1,6 @@
 """Predictions of rows of the manifest, and the figures of a test part."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import pandas as pd
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.metrics.scores import scores
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.training.finite import diverging
 from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
@@ -46,7 +46,7 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
     )
 
 
-def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
     """Figures of a table of predictions, each called `test_*` but recall and confusion."""
     number = {name: position for position, name in enumerate(classes)}
     found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)
