@@ -140,7 +140,7 @@ def test_a_trial_and_its_experiment(
     skipped = pd.read_csv(out / "skipped.csv")
     assert set(reasons) < set(skipped["file"])
     pd.testing.assert_frame_equal(skipped, pd.read_csv(out / "search" / "skipped.csv"))
-    other = RunFolder(tmp_path / "other").child()
+    other = RunFolder.claim(tmp_path / "other")
     for name in ("metrics.json", "predictions.csv"):
         other.write_bytes(name, (out / name).read_bytes().replace(b'"fold": 4', b'"fold": 3'))
     with pytest.raises(ExperimentError, match="not all trials skipped"):
