@@ -37,8 +37,9 @@ def test_a_network_of_the_space_learns_what_a_linear_model_cannot(cache: Path) -
     corpus = load_corpus(config)
     fold = corpus.fold(0)
     architecture = random_architecture(config.space, 4, corpus.input_shape, 0)
-    trained = train(FoldTask(config, corpus, fold, 1), architecture)
-    figures = score_predictions(predictions(config, corpus, trained, fold.test, 0, 1), corpus.manifest.classes)
+    task = FoldTask(config, corpus, fold, 1)
+    trained = train(task, architecture)
+    figures = score_predictions(predictions(task, trained, fold.test), corpus.manifest.classes)
     linear = linear_uar(corpus, fold)
     assert linear < 0.6, "the corpus must not be a linear model's"
     assert figures["test_uar"] > linear + 0.1
