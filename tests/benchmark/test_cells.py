@@ -175,7 +175,8 @@ def test_cells_of_other_settings_are_refused(
     changed = ExperimentConfig.model_validate(data)
     table = table_at(compared[0] / "out")
     place = table.read().places[CellKey("cnn_lstm", 0, 1)]
-    says = rf"small\.jsonl, line {place.line} \(cnn_lstm, fold 0, seed 1\) was computed with other settings .* another folder by --out"
+    where = rf"small\.jsonl, line {place.line} \(cnn_lstm, fold 0, seed 1\)"
+    says = rf"{where} was computed with other settings .* another folder by --out"
     with pytest.raises(RunFolderError, match=says):
         benchmark(Plan(changed, [Method("cnn_lstm")], [0], [1]), table, tmp_path)
 
