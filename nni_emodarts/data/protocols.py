@@ -15,8 +15,8 @@ import pandas as pd
 
 from nni_emodarts.config import nearest
 from nni_emodarts.data.fold_choice import FoldChoice, numbers
+from nni_emodarts.data.lookalikes import find_lookalikes, refuse_lookalikes
 from nni_emodarts.data.manifest import Manifest
-from nni_emodarts.data.spelling import nearly_alike
 from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ProtocolError
 
@@ -110,8 +110,7 @@ class Cast:
         speaker: (n,) the speaker of each row.
         names: names of the known speakers, which are the speakers 0 to len(names) - 1.
         count: number of speakers, unknown ones included.
-        lookalikes: groups of known speakers who are most likely one: their names differ in case or leading zeros alone,
-            and their genders do not.
+        lookalikes: groups of known speakers who are most likely one.
         known: the known speakers in groups: male and female where each one's gender is known, else all of them.
         unknown: the unknown speakers.
     """
@@ -126,8 +125,9 @@ class Cast:
         self.count = len(known) + len(recordings)
         self.speaker[~is_known] = len(known) + recording
         self.unknown: Speakers = np.arange(len(known), self.count)
-        self.lookalikes = self._find_lookalikes(manifest.table["gender"].to_numpy(dtype=object))
-        self.known = self._group_by_gender(manifest.table["gender"].to_numpy(dtype=object))
+        genders = manifest.table["gender"].to_numpy(dtype=object)
+        self.lookalikes = find_lookalikes(self.names, self.speaker, genders)
+        self.known = self._group_by_gender(genders)
         self._sessions, self.first_session = self._read_sessions(manifest.table["session"].to_numpy(dtype=object))
 
     def partners(self, group: Speakers) -> Speakers:
@@ -148,16 +148,6 @@ class Cast:
         share = max(round(len(unknown) * VALIDATION_SHARE), 2 - sum(shares))
         taken = [queue[:share] for queue, share in zip(queues, shares, strict=True)]
         return np.concatenate([*taken, unknown[:share]])
-
-    def _find_lookalikes(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
-        found = []
-        numbers = {name: number for number, name in enumerate(self.names)}
-        for group in nearly_alike(self.names):
-            speakers = np.array([numbers[name] for name in group])
-            heard = {frozenset(genders[self.speaker == speaker]) - {""} for speaker in speakers}
-            if not {frozenset({"male"}), frozenset({"female"})} <= heard:
-                found.append(speakers)
-        return found
 
     def _group_by_gender(self, genders: npt.NDArray[np.object_]) -> list[Speakers]:
         everyone: Speakers = np.arange(len(self.names))
@@ -204,7 +194,8 @@ class _Plan:
         return _rows_of_parts(part[self._cast.speaker])
 
     def _check(self, fold: Fold) -> None:
-        self._refuse_lookalikes(fold)
+        heard = {part: self._cast.speaker[getattr(fold, part)] for part in PARTS}
+        refuse_lookalikes(f"fold {fold.index} of {self._name}", self._cast.names, self._cast.lookalikes, heard)
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         where = f"fold {fold.index} of {self._name} ({sizes} utterances)"
         remedy = "use another protocol or K, or add speakers"
@@ -220,18 +211,6 @@ class _Plan:
                 f"{where}: no training utterance of class {', '.join(lost)}; {remedy} with this class, or leave it out "
                 "with emotions"
             )
-
-    def _refuse_lookalikes(self, fold: Fold) -> None:
-        """One person under two names would be trained on and tested."""
-        for group in self._cast.lookalikes:
-            sides = [name for name in PARTS if np.isin(self._cast.speaker[getattr(fold, name)], group).any()]
-            if len(sides) > 1:
-                names = " and ".join(repr(self._cast.names[speaker]) for speaker in group)
-                raise ProtocolError(
-                    f"fold {fold.index} of {self._name}: speakers {names} look like one person, and would be in "
-                    f"{' and '.join(sides)}; spell the name alike in the manifest where they are one, and name them "
-                    f"apart by more than case, leading zeros and separators where they are not"
-                )
 
 
 def _test_speakers(manifest: Manifest, cast: Cast, protocol: str) -> Sequence[Speakers]:
