@@ -49,7 +49,7 @@ def experiment(
         plan = write_experiment(
             out, chosen, trial_arguments(preset, config, settings, strategy, bad_audio),
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), concurrency=concurrency, overwrite=overwrite,
-            progress=progress,
+            progress=progress, note=console.show_note,
         )  # fmt: skip
     _show_plan(plan, out)
 
@@ -87,8 +87,6 @@ def print_node_options() -> None:
 
 def _show_plan(plan: "Plan", file: object) -> None:
     """Print what an experiment that was written will compute."""
-    for note in plan.notes:
-        console.show_note(note)
     console.show_skipped(plan.skipped, "each trial's folder")
     if plan.trials > _MANY_TRIALS:
         console.show_note(

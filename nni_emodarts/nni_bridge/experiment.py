@@ -85,13 +85,11 @@ class Plan:
         folds: number of folds.
         seeds: number of seeds of each.
         skipped: number of recordings that it goes without.
-        notes: what the manifest's reader found odd.
     """
 
     folds: int
     seeds: int
     skipped: int = 0
-    notes: tuple[str, ...] = ()
 
     @property
     def trials(self) -> int:

@@ -320,7 +320,7 @@ def architecture_file(path: str | Path) -> Path:
 def config_beside(path: str | Path) -> Path | None:
     """The configuration that a run left beside one of its files, if it is there."""
     found = Path(path).with_name(CONFIG)
-    return found if found.is_file() else None
+    return found if found.exists() else None
 
 
 def corpus_beside(path: str | Path) -> JsonObject:

@@ -1,6 +1,6 @@
 """An NNI experiment that searches and retrains every fold, a trial each."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
@@ -22,6 +22,7 @@ def write_experiment(
     concurrency: int = 1,
     overwrite: bool = False,
     progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Plan:
     """Write the YAML file of an experiment.
 
@@ -34,6 +35,7 @@ def write_experiment(
         concurrency: trials at once.
         overwrite: replace the file.
         progress: called after each block of recordings, where some may be skipped.
+        note: called with what looks odd in the manifest.
 
     Raises:
         ConfigError: no manifest is named.
@@ -44,6 +46,8 @@ def write_experiment(
     check_output(out, overwrite, "experiment.yml")
     data = config.data
     manifest, skipped = load_manifest(data), 0
+    for each in manifest.notes:
+        note(each)
     wanted = make_folds(manifest, data.protocol, folds)
     if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
         corpus = load_corpus(config, manifest, progress)
@@ -54,4 +58,4 @@ def write_experiment(
     name = f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}"
     text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency)
     write_output(out, text.encode())
-    return Plan(len(wanted), len(seeds), skipped, manifest.notes)
+    return Plan(len(wanted), len(seeds), skipped)
