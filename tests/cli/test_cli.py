@@ -1,6 +1,7 @@
 """The command line as a person uses it: real processes, exit codes, messages."""
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nni_emodarts.config import load_config
 from nni_emodarts.runtime.run_folder import RunFolder
 
 Refused = Callable[..., None]
@@ -170,6 +172,43 @@ def test_an_experiment_of_ones_own(refused: Refused, small_manifest: Path, tmp_p
     refused(*words, says=("my.yml", "--overwrite"), cwd=small_manifest.parent)
     refused("run", tmp_path / "none.yml", says=("none.yml",))
     refused("results", "nosuchexperiment", says=("nosuchexperiment",))
+
+
+def test_printed_commands_can_be_pasted(small_manifest: Path, tmp_path: Path) -> None:
+    """Paths with blanks, quotation marks and hashes reach the command, the trial and the store as they are."""
+    import yaml
+
+    folder = tmp_path / "my data #1"
+    folder.mkdir()
+    words = ["--manifest", small_manifest, "--preset", "tiny", "--folds", "4-", "--set", f"data.cache={folder}/it's"]
+    done = process("experiment", *words, "--out", folder / "my exp.yml")
+    assert done.returncode == 0, done.stderr
+    line = done.stdout.strip()
+    for start, end in (("now: ", "   or: "), ("   or: ", None)):
+        command = line[line.index(start) + len(start) : line.index(end) if end else None]
+        assert shlex.split(command)[-1] == str(folder / "my exp.yml")
+    data = yaml.safe_load((folder / "my exp.yml").read_text())
+    assert data["searchSpace"]["fold"]["_value"] == [4, 5]
+    trial = shlex.split(data["trialCommand"])
+    settings = [trial[place + 1] for place, word in enumerate(trial) if word == "--set"]
+    assert load_config("tiny", settings=settings).data.cache == f"{folder}/it's"
+
+
+def test_notes_of_a_manifest_are_shown(refused: Refused, small_manifest: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(small_manifest, dtype=str)
+    table["file"] = [str(small_manifest.parent / file) for file in table["file"]]
+    table["emotion"] = table["emotion"].where(table.index % 2 > 0, table["emotion"].str.upper())
+    table.to_csv(tmp_path / "m.csv", index=False)
+    words = ["--manifest", tmp_path / "m.csv", "--protocol", "kfold:3"]
+    for command in (["experiment", *words, "--out", tmp_path / "e.yml"], ["describe", tmp_path / "m.csv"],
+                    ["prepare", "csv", tmp_path / "m.csv", "--out", tmp_path / "p.csv"]):  # fmt: skip
+        done = process(*command)
+        assert done.returncode == 0, done.stderr
+        assert "look alike and count as different" in " ".join((done.stdout + done.stderr).split()), command
+    table["speaker"] = [f"{'sS'[row % 2]}{name}" for row, name in enumerate(table["speaker"])]
+    table.to_csv(tmp_path / "m.csv", index=False)
+    refused("search", *words, "--out", tmp_path / "s", says=("note: speaker:", "look like one person"))
+    assert not (tmp_path / "s").exists()
 
 
 def test_describe(refused: Refused, small_manifest: Path, tmp_path: Path) -> None:

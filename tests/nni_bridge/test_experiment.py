@@ -1,6 +1,7 @@
 """A real experiment: nnictl, its manager, two trials at once, REST, and the pooled table."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -17,7 +18,15 @@ from sklearn.metrics import recall_score
 from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.metrics.scores import pooled_table
-from nni_emodarts.nni_bridge.experiment import Manager, experiment_yaml, pool_trials, started, trial_folders, wait
+from nni_emodarts.nni_bridge.experiment import (
+    Manager,
+    expected_trials,
+    experiment_yaml,
+    pool_trials,
+    started,
+    trial_folders,
+    wait,
+)
 from nni_emodarts.runtime.ports import free_port
 
 
@@ -93,6 +102,32 @@ def test_the_command_shows_failing_trials(home: Path, tmp_path: Path) -> None:
     assert any("absent.csv" in text for text in logs)
     with pytest.raises(requests.RequestException):
         Manager(port).status()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("maxTrialNumber: 4\ntuner: {name: A}\ntuner: {name: B}\n", r"tuner stands twice \(lines 2 and 3\)"),
+        ("maxTrialNumber: 010\n", "an octal number"),
+        ("maxTrialNumber: .inf\n", "maxTrialNumber is missing"),
+        ("- 1\n", "maxTrialNumber is missing"),
+        ("a: &a [" + "x, " * 200 + "]\nb: &b [" + "*a, " * 200 + "]\n", "more than 10,000 keys and values"),
+        ("a: " + "x" * 600_000, "larger than 512 KB"),
+        ("a: [", "is no YAML: line 1"),
+    ],
+)
+def test_an_experiment_whose_file_says_something_else(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "e.yml").write_text(text)
+    with pytest.raises(ExperimentError, match=rf"e\.yml.*{says}"):
+        expected_trials(tmp_path / "e.yml")
+
+
+def test_an_experiment_that_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "e.yml")
+    with pytest.raises(ExperimentError, match=r"e\.yml is a pipe and no file"):
+        expected_trials(tmp_path / "e.yml")
+    with pytest.raises(ExperimentError, match="does not exist"):
+        expected_trials(tmp_path / "absent.yml")
 
 
 def test_what_cannot_be_pooled(tmp_path: Path) -> None:
