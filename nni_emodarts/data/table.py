@@ -227,9 +227,10 @@ def _records(data: bytes, layout: _Layout) -> Iterator[tuple[int, list[str], boo
         except StopIteration:
             return
         except csv.Error as error:
-            # On one line, as in `"oh" he said`, the row is whole, whatever its marks mean.
-            whole, lenient = False, csv.reader(last, delimiter=layout.separator)
+            # On one line, as in `"oh" he said`, the row is whole, whatever its marks mean; unless another is open.
+            whole, lenient = False, csv.reader([*last, ""], delimiter=layout.separator)
             cells = next(lenient, []) if "expected after" in str(error) else []
+            cells = cells if lenient.line_num == 1 else []
         yield layout.above + reader.line_num, cells, whole
 
 

@@ -72,6 +72,7 @@ def corpus(changes: dict[int, str]) -> str:
         ({3: '"oh no he said', 9: '"what" he said'}, "5 (to line 11)"),
         ({3: '"oh no he said', 4: 'or so"'}, "5 (to line 6)"),
         ({3: '"oh no he said'}, "5 (to line 21)"),
+        ({3: '"oh" he,"said'}, "5 (to line 5)"),
         ({19: '"oh no he said'}, "21 (to line 21)"),
         ({3: '"a', 5: 'b"', 9: '"c', 12: 'd"'}, "5 (to line 7), 11 (to line 14)"),
     ],

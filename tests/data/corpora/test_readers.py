@@ -288,7 +288,7 @@ def test_columns_to_choose_from_are_quoted_for_the_shell(tmp_path):
     assert "--option 'file=File Name' or --option 'file=wav path'" in text
 
 
-def test_faults_of_a_table_are_told_by_its_own_lines(tmp_path):
+def test_faults_of_a_table_have_its_own_lines(tmp_path):
     record_all(tmp_path, "a.wav b.wav c.wav")
     table = tmp_path / "table.csv"
     rows = [
