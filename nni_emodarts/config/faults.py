@@ -4,7 +4,9 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from reprlib import Repr
-from typing import Any
+from typing import TypeVar
+
+from pydantic_core import ErrorDetails
 
 from nni_emodarts.config.sections import NO_NUMBER, Section
 
@@ -16,6 +18,7 @@ _LONG = 120
 """Letters of a name or value that a message shows."""
 _FAULTS = 20
 """Faults that a message lists before it only counts."""
+Fault = TypeVar("Fault")
 _EXPONENT = re.compile(r"[-+]?\d[\d_]*(\.\d*)?[eE][-+]?\d+")
 
 _short = Repr()
@@ -23,7 +26,7 @@ _short.maxstring = _short.maxother = _short.maxlong = _LONG
 _short.maxdict = _short.maxlist = _short.maxtuple = 6
 
 
-def shorten(value: Any) -> str:
+def shorten(value: object) -> str:
     """A value as messages show it: a file may hold any amount of it."""
     return _short.repr(value)
 
@@ -38,14 +41,14 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"{hint} known: {', '.join(known[:_KNOWN])}{more}"
 
 
-def enumerate_faults(head: str, faults: Sequence[Any], words: Callable[[Any], str] = str) -> str:
+def enumerate_faults(head: str, faults: Sequence[Fault], words: Callable[[Fault], str] = str) -> str:
     """A message of all faults, the first of them in words: a line each behind what has them."""
     counted = "has a fault" if len(faults) == 1 else f"has {len(faults)} faults"
     more = [f"  and {len(faults) - _FAULTS} more"] if len(faults) > _FAULTS else []
     return "\n".join([f"{head} {counted}:", *(f"  {words(fault)}" for fault in faults[:_FAULTS]), *more])
 
 
-def describe_fault(fault: Any, root: type[Section]) -> str:
+def describe_fault(fault: ErrorDetails, root: type[Section]) -> str:
     """A fault of a `ValidationError` in words: where, what, what is allowed.
 
     Args:
@@ -63,7 +66,7 @@ def describe_fault(fault: Any, root: type[Section]) -> str:
     return f"{name}: {shorten(fault['input'])} is not allowed: {message[0].lower()}{message[1:]}{hint}"
 
 
-def _how_yaml_read(expected: str, value: Any) -> str:
+def _how_yaml_read(expected: str, value: object) -> str:
     """What a person may have written that YAML made this value of, and how to write it."""
     wants_text = expected in ("string_type", "literal_error", "invalid_key")
     if isinstance(value, bool) and expected != "bool_parsing":
@@ -93,7 +96,7 @@ def _plain(number: str) -> str:
 
 
 def _keys_at(location: Sequence[str], root: type[Section]) -> list[str]:
-    section: Any = root
+    section = root
     for part in location:
         field = section.model_fields.get(part)
         if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):

@@ -6,15 +6,16 @@ from contextlib import suppress
 from functools import reduce
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.schema import ExperimentConfig
 from nni_emodarts.config.sections import CAME_LATER, Section
 from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
@@ -27,7 +28,7 @@ def load_config(
     preset: str | None = None,
     file: str | Path | None = None,
     settings: Sequence[str] = (),
-    options: Mapping[str, Any] | None = None,
+    options: JsonMapping | None = None,
 ) -> ExperimentConfig:
     """Assemble and validate a configuration; its paths are relative to the current folder, and become absolute.
 
@@ -48,7 +49,7 @@ def load_config(
     if _says_all(written, ExperimentConfig):
         if preset is not None:
             read_preset(preset)  # one that does not exist is refused, though it would add nothing
-        below: dict[str, Any] = {}
+        below: JsonObject = {}
     else:
         named = "compact" if named is None else named
         below = _fit_strategy(read_preset(named), reduce(_merge, layers, {}))
@@ -73,13 +74,13 @@ def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentCon
     Raises:
         ConfigError: as `load_config` does.
     """
-    data: dict[str, Any] = config.model_dump(mode="json")
+    data: JsonObject = config.model_dump(mode="json")
     for setting in settings:
         data = _merge(data, _parse_setting(setting))
     return located(validate(data))
 
 
-def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def _fit_strategy(preset: JsonObject, own: JsonMapping) -> JsonObject:
     """The preset without those options that the strategy named on top of it does not take."""
     searched = own.get("search")
     strategy = searched.get("strategy") if isinstance(searched, Mapping) else None
@@ -89,7 +90,7 @@ def _fit_strategy(preset: dict[str, Any], own: Mapping[str, Any]) -> dict[str, A
     return {**preset, "search": {**preset["search"], "options": options}}
 
 
-def validate(data: Mapping[str, Any]) -> ExperimentConfig:
+def validate(data: JsonMapping) -> ExperimentConfig:
     """Typed configuration of plain data; every fault in one `ConfigError`."""
     try:
         return ExperimentConfig.model_validate(data)
@@ -100,7 +101,7 @@ def validate(data: Mapping[str, Any]) -> ExperimentConfig:
         raise ConfigError(message) from None
 
 
-def read_preset(name: str) -> dict[str, Any]:
+def read_preset(name: str) -> JsonObject:
     """The sections of a preset as plain data."""
     if name not in PRESETS:
         raise ConfigError(f"preset {shorten(name)} is unknown{nearest(str(name), PRESETS)}")
@@ -108,13 +109,13 @@ def read_preset(name: str) -> dict[str, Any]:
     return dict(parse_yaml(text))
 
 
-def load_preset(name: str) -> dict[str, Any]:
+def load_preset(name: str) -> JsonObject:
     """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`."""
     config = load_config(name)
     return {**config.space.identity(), "input_shape": config.features.input_shape}
 
 
-def read_sections(path: Path) -> dict[str, Any]:
+def read_sections(path: Path) -> JsonObject:
     """The sections of a YAML file as plain data, not validated yet.
 
     Raises:
@@ -136,19 +137,19 @@ def read_sections(path: Path) -> dict[str, Any]:
     return data
 
 
-def _what_else(data: Any) -> str:
+def _what_else(data: object) -> str:
     if not isinstance(data, dict):
         return f"a {type(data).__name__}"
     other = next(key for key in data if not isinstance(key, str))
     return f"the key {shorten(other)}, as YAML reads it"
 
 
-def _section_of(field: Any) -> type[Section] | None:
+def _section_of(field: FieldInfo) -> type[Section] | None:
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def _says_all(data: Any, section: type[Section]) -> bool:
+def _says_all(data: object, section: type[Section]) -> bool:
     """Whether data says all that there is to say of a section, but for options that came later."""
     return isinstance(data, Mapping) and all(
         CAME_LATER in field.metadata
@@ -157,7 +158,7 @@ def _says_all(data: Any, section: type[Section]) -> bool:
     )
 
 
-def _without_blank_sections(data: dict[str, Any], section: type[Section]) -> dict[str, Any]:
+def _without_blank_sections(data: JsonObject, section: type[Section]) -> JsonObject:
     """The data of a file without sections under which nothing stands, such as comments alone: they say nothing."""
     kept = dict(data)
     for name, field in section.model_fields.items():
@@ -177,7 +178,7 @@ def as_setting(key: str, value: str) -> str:
     return f"{key}={json.dumps(value, ensure_ascii=False)}"
 
 
-def _parse_setting(setting: str) -> dict[str, Any]:
+def _parse_setting(setting: str) -> JsonObject:
     key, sign, text = setting.partition("=")
     parts = key.strip().split(".")
     if not sign or not all(parts):
@@ -188,13 +189,15 @@ def _parse_setting(setting: str) -> dict[str, Any]:
         raise ConfigError(f"setting {shorten(setting)}: the value {error}; put it in quotes") from None
 
 
-def _nest(parts: Sequence[str], value: Any) -> dict[str, Any]:
-    for part in reversed(parts):
-        value = {part: value}
-    return dict(value)
+def _nest(parts: Sequence[str], value: object) -> JsonObject:
+    *outer, last = parts
+    nested: JsonObject = {last: value}
+    for part in reversed(outer):
+        nested = {part: nested}
+    return nested
 
 
-def _merge(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: JsonMapping, overlay: JsonMapping) -> JsonObject:
     merged = dict(base)
     for key, value in overlay.items():
         below = merged.get(key)

@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
+from nni_emodarts.runtime.plain_data import JsonObject
+
 Labels = npt.ArrayLike
 """(n,) whole numbers, positions in the list of classes."""
 
@@ -48,7 +50,7 @@ def confusion(true: Labels, predicted: Labels, num_classes: int) -> npt.NDArray[
     return np.asarray(confusion_matrix(true, predicted, labels=np.arange(num_classes)), dtype=np.int64)
 
 
-def scores(true: Labels, predicted: Labels, classes: Sequence[str]) -> dict[str, Any]:
+def scores(true: Labels, predicted: Labels, classes: Sequence[str]) -> JsonObject:
     """All figures as plain data for JSON; the recall of a class that does not occur is None."""
     count = len(classes)
     return {
@@ -85,7 +87,7 @@ def pool(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).sort_values(["seed", "fold"], kind="stable", ignore_index=True)
 
 
-def pooled_table(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def pooled_table(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
     """A corpus's headline: figures of the test predictions pooled over the folds per seed, then over the seeds.
 
     Args:
@@ -119,7 +121,7 @@ def pooled_table(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str,
     }
 
 
-def _seed_figures(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def _seed_figures(rows: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
     figures = scores(rows["true"], rows["predicted"], classes)
     return {
         "test_uar": figures["uar"],
@@ -134,7 +136,7 @@ def _uar_of(rows: pd.DataFrame, classes: Sequence[str]) -> float:
     return uar(rows["true"], rows["predicted"], len(classes))
 
 
-def _mean(seeds: dict[Any, dict[str, Any]], key: str) -> float:
+def _mean(seeds: dict[int, JsonObject], key: str) -> float:
     return summary(figures[key] for figures in seeds.values())[0]
 
 
@@ -147,7 +149,7 @@ def _plain(key: Any) -> Any:
     return key.item() if isinstance(key, np.generic) else key
 
 
-def _encode(names: "pd.Series[Any]", classes: Sequence[str]) -> npt.NDArray[np.int64]:
+def _encode(names: "pd.Series[str]", classes: Sequence[str]) -> npt.NDArray[np.int64]:
     codes = pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
     if (codes < 0).any():
         unseen = names.iloc[int(np.argmax(codes < 0))]

@@ -33,7 +33,13 @@ with (
     from nni.mutable import Categorical
     from nni.nas.evaluator.pytorch import Lightning, LightningModule, Trainer
     from nni.nas.execution import ExecutionEngine, SequentialExecutionEngine, TrainingServiceExecutionEngine
-    from nni.nas.execution.event import FinalMetricEvent, IntermediateMetricEvent, ModelEventType, TrainingEndEvent
+    from nni.nas.execution.event import (
+        FinalMetricEvent,
+        IntermediateMetricEvent,
+        ModelEvent,
+        ModelEventType,
+        TrainingEndEvent,
+    )
     from nni.nas.experiment import NasExperiment
     from nni.nas.experiment.config import NasExperimentConfig
     from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
@@ -95,6 +101,7 @@ __all__ = [
     "Lightning",
     "LightningModule",
     "Memo",
+    "ModelEvent",
     "ModelEventType",
     "ModelSpace",
     "ModelStatus",

@@ -35,7 +35,7 @@ class _Loader(yaml.SafeLoader):
         self._nodes = self._depth = 0
         self._sizes: dict[yaml.Node, int] = {}
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         """A node and all below it; an alias is as large as what it stands for."""
         mark, is_alias, before = self.peek_event().start_mark, self.check_event(yaml.AliasEvent), self._nodes
         self._depth += 1
@@ -77,7 +77,7 @@ class _Loader(yaml.SafeLoader):
                 lines[name] = line
         return node
 
-    def _count(self, more: int, mark: Any) -> None:
+    def _count(self, more: int, mark: yaml.Mark) -> None:
         self._nodes += more
         if self._nodes > MOST_NODES:
             problem = f"holds more than {MOST_NODES:,} keys and values, the most that is read; aliases count in full"

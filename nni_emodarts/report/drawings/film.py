@@ -1,14 +1,17 @@
 """The search as a film: every alpha over the epochs, what it led to, and an animation of both."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
@@ -78,7 +81,7 @@ def ratio_bound(tracks: Sequence[Track]) -> float:
     return min(max(farthest, _NARROWEST), _WIDEST)
 
 
-def _draw_scale(figure: Figure, image: Any, axes: Axes, bound: float) -> None:
+def _draw_scale(figure: Figure, image: AxesImage, axes: Axes, bound: float) -> None:
     """The scale of colours, in multiples of the even chance."""
     bar = figure.colorbar(image, cax=axes)
     step = 1.0 if bound >= 2 else 0.5 if bound >= 1 else 0.25
@@ -89,7 +92,7 @@ def _draw_scale(figure: Figure, image: Any, axes: Axes, bound: float) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _heat(axes: Axes, track: Track, epochs: Sequence[int], bound: float, chosen: str | None, names: bool) -> Any:
+def _heat(axes: Axes, track: Track, epochs: Sequence[int], bound: float, chosen: str | None, names: bool) -> AxesImage:
     """One edge: operations by row, epochs by column."""
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, len(track.choices) - 0.5, -0.5)
     image = axes.imshow(ratios(track), aspect="auto", cmap=COLORS, vmin=-bound, vmax=bound, extent=extent,
@@ -141,7 +144,7 @@ def draw_candidates(candidates: pd.DataFrame) -> Figure:
     return figure
 
 
-def _curve(axes: Axes, epochs: Any, values: Any) -> Any:
+def _curve(axes: Axes, epochs: npt.ArrayLike, values: npt.ArrayLike) -> Line2D:
     (line,) = axes.plot(epochs, values, color=CLASS_COLORS[0], lw=1.8, marker="o", ms=3.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y")
@@ -176,7 +179,7 @@ def _frame(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3].copy()).quantize(256)
 
 
-def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> tuple[Figure, Any]:
+def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> tuple[Figure, Callable[[int], None]]:
     """A figure, and what shows the epoch at a position on it."""
     rows = [len(alphas.edges(kind)) for kind in shown]
     height = 2.9 + sum(0.8 + 0.26 * count for count in rows)
@@ -204,7 +207,7 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> 
     return figure, show
 
 
-def _matrix(axes: Axes, alphas: Alphas, kind: CellKind) -> tuple[Any, Any, Any]:
+def _matrix(axes: Axes, alphas: Alphas, kind: CellKind) -> tuple[AxesImage, PathCollection, npt.NDArray[np.float64]]:
     """One kind of cell: edges by row, operations by column; a dot stands on the strongest."""
     tracks = alphas.edges(kind)
     values = np.stack([ratios(track) for track in tracks])

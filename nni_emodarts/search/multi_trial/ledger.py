@@ -12,11 +12,12 @@ from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
     IntermediateMetricEvent,
+    ModelEvent,
     ModelEventType,
     ModelStatus,
     TrainingEndEvent,
 )
-from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 logger = logging.getLogger(__name__)
@@ -127,7 +128,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         self._check()
         return len(self.entries) < self._most and not self.given_up and self._engine.budget_available()
 
-    def list_models(self, status: Any = None) -> Iterable[ChoiceSpace]:
+    def list_models(self, status: ModelStatus = None) -> Iterable[ChoiceSpace]:
         """What the strategy proposed."""
         return [model for model in self._seen if status is None or model.status == status]
 
@@ -151,7 +152,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
     def load_state_dict(self, state_dict: JsonObject) -> None:
         """Nothing to load."""
 
-    def _callbacks_of_engine(self) -> list[tuple[Any, Callable[[Any], None]]]:
+    def _callbacks_of_engine(self) -> list[tuple[ModelEventType, Callable[[ModelEvent], None]]]:
         return [
             (ModelEventType.IntermediateMetric, self._on_intermediate),
             (ModelEventType.FinalMetric, self._on_final),
@@ -191,12 +192,12 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             model.status = ModelStatus.Training
         return entry
 
-    def _on_intermediate(self, event: Any) -> None:
+    def _on_intermediate(self, event: ModelEvent) -> None:
         event.prevent_default()
         if event.model in self._running:
             self.dispatch_model_event(IntermediateMetricEvent(event.model, _number(event.metric)))
 
-    def _on_final(self, event: Any) -> None:
+    def _on_final(self, event: ModelEvent) -> None:
         event.prevent_default()
         name = self._running.get(event.model)
         if name is not None:
@@ -207,7 +208,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         if self._broken is not None:
             raise self._broken
 
-    def _on_training_end(self, event: Any) -> None:
+    def _on_training_end(self, event: ModelEvent) -> None:
         event.prevent_default()
         try:
             self._book_end(event)
@@ -215,7 +216,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             self._broken = error
             raise
 
-    def _book_end(self, event: Any) -> None:
+    def _book_end(self, event: ModelEvent) -> None:
         name = self._running.get(event.model)
         if name is None:
             return
@@ -240,9 +241,9 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         self.dispatch_model_event(FinalMetricEvent(model, entry.val_uar))
         self._end(model, ModelStatus.Trained)
 
-    def _end(self, model: ChoiceSpace, status: Any) -> None:
+    def _end(self, model: ChoiceSpace, status: ModelStatus) -> None:
         self.dispatch_model_event(TrainingEndEvent(model, status))
 
 
-def _number(metric: Any) -> float:
+def _number(metric: float | JsonMapping) -> float:
     return float(metric["default"] if isinstance(metric, Mapping) else metric)

@@ -220,7 +220,7 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(map(read_predictions, cells))
-    pooled = pooled_table(table, figures[0]["classes"])
+    pooled: JsonObject = pooled_table(table, figures[0]["classes"])
     pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
     pooled["parameters"] = figures[0]["parameters"]
     for key in ("seconds", "cpu_seconds"):
