@@ -160,8 +160,8 @@ def _run(title: str, line: str, code: Path, work: Path) -> None:
     words = [sys.executable, "-m", "nni_emodarts", *line.replace("CLIPS", " ".join(clips[:3])).split()]
     print(f"{code.name}: {title}", flush=True)
     done = subprocess.run(words, cwd=work, env=environment, capture_output=True, text=True)
-    told = [line for line in done.stderr.splitlines() if not _PROGRESS.match(line)]
-    printed = "\n".join([f"exit code {done.returncode}", done.stdout, *told])
+    messages = [line for line in done.stderr.splitlines() if not _PROGRESS.match(line)]
+    printed = "\n".join([f"exit code {done.returncode}", done.stdout, *messages])
     (work / "printed").mkdir(exist_ok=True)
     (work / "printed" / f"{title.replace(' ', '_')}.txt").write_text(printed, encoding="utf-8")
 

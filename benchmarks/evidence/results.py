@@ -63,9 +63,9 @@ def pick(what: str, text: str, known: Sequence[str]) -> list[str]:
         known: all that may be named.
     """
     names = {name.strip() for name in text.split(",")} - {""}
-    strangers = sorted(names - set(known))
-    if strangers:
-        sys.exit(f"--{what}: {', '.join(strangers)} unknown; known: {', '.join(known)}")
+    unknown = sorted(names - set(known))
+    if unknown:
+        sys.exit(f"--{what}: {', '.join(unknown)} unknown; known: {', '.join(known)}")
     return [name for name in known if name in names]
 
 

@@ -93,8 +93,8 @@ def _whole(rows: Sequence[Comparison]) -> str:
     """What became of the rows' differences where all folds are computed."""
     if not rows:
         return ""
-    told = ", ".join(f"`{row.method}` {signed_text(row.difference)}" for row in rows)
-    return f"Over all folds, with the same seed, differences are others: {told}."
+    listed = ", ".join(f"`{row.method}` {signed_text(row.difference)}" for row in rows)
+    return f"Over all folds, with the same seed, differences are others: {listed}."
 
 
 def transfer_paragraphs(table: TransferTable | None) -> list[str]:

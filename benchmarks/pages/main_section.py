@@ -162,7 +162,7 @@ def _differences(table: MainTable) -> str:
     widths = [_half(row.interval) for row in comparisons]
     resolution = (
         f"These intervals reach {_span(widths)} to either side, with the networks as they were "
-        "trained: a smaller difference cannot be told with so few speakers"
+        "trained: a smaller difference cannot be seen with so few speakers"
     )
     if not _fold_is_speaker(table):
         wider = [_half(row.interval_folds) for row in comparisons]
@@ -187,12 +187,12 @@ def _unplanned(rows: Sequence[Comparison]) -> str:
     """What else stands in the table, compared outside of the plan."""
     if not rows:
         return ""
-    told = "; ".join(
+    listed = "; ".join(
         f"`{row.method}` {signed_text(row.difference)} ({interval_text(row.interval, signed=True)}, p {p_text(row.p)}, "
         f"{seeds_text(row.seeds)})"
         for row in rows
     )
-    return f"Not planned, and p corrected for nothing, beside `{rows[0].reference}`: {told}."
+    return f"Not planned, and p corrected for nothing, beside `{rows[0].reference}`: {listed}."
 
 
 def _comparison_table(comparisons: Sequence[Comparison], table: MainTable) -> str:

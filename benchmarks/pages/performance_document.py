@@ -245,10 +245,10 @@ def _paired(name: str, whole: str, found: dict[str, Any]) -> str:
     count = len(found["each"])
     error = found["standard_deviation"] / count**0.5
     least = float(stdtrit(count - 1, 0.975)) * error  # of a paired t test at 5 %
-    told = "no difference can be told" if abs(found["mean"]) < least else "the difference is more than chance"
+    verdict = "no difference is seen" if abs(found["mean"]) < least else "the difference is more than chance"
     return (
         f"`{name}` less `{whole}`: mean {found['mean']:+.3f}, standard error {error:.3f} over {count} pairs, so that "
-        f"{told}; a single pair spreads by {found['standard_deviation']:.3f}."
+        f"{verdict}; a single pair spreads by {found['standard_deviation']:.3f}."
     )
 
 

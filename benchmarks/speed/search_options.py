@@ -38,7 +38,7 @@ VARIANTS = {
 
 
 def preset_settings() -> dict[str, Any]:
-    """What preset compact says now: figures that were computed when it said something else are told apart by it."""
+    """What preset compact says now: figures that were computed when it said something else are kept apart by it."""
     return describe(load_config("compact")).configuration
 
 

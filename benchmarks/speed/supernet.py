@@ -1,7 +1,7 @@
 """`python -m benchmarks.speed.supernet`: a step of a preset's supernet, plain, accelerated, by its options.
 
 A step is one of the alphas and one of the weights (first-order DARTS), optimisers included. On a device with memory of
-its own that memory is told, too.
+its own that memory is reported, too.
 """
 
 import argparse
@@ -75,7 +75,7 @@ class Supernet:
             optimizer.step()
         facts = {"parameters": sum(weight.numel() for weight in self.weights), "options": self.options}
         if self.device.type != "cpu":
-            torch.accelerator.synchronize()  # a step is over when the device has done it, not when it was told to
+            torch.accelerator.synchronize()  # a step is over when the device has done it, not when it was asked to
             facts["device_peak_bytes"] = torch.accelerator.max_memory_allocated()
         return facts
 

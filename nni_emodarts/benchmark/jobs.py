@@ -74,7 +74,7 @@ def compute_all(
         table: where their figures go.
         runs: folder of the run folders behind them.
         workers: cells at once.
-        progress: told of the steps of a cell where it is computed in this process, one after the other.
+        progress: called at the steps of a cell where it is computed in this process, one after the other.
 
     Raises:
         CellError: some failed; raised when all others are finished.
@@ -94,9 +94,9 @@ def compute_all(
             else:
                 yield outcome
     if failures:
-        told = "\n".join(f"  {failure}" for failure in failures)
+        listed = "\n".join(f"  {failure}" for failure in failures)
         others = ", the others are finished" if len(failures) < len(missing) else ""
-        raise CellError(f"{len(failures)} of {len(missing)} cells failed{others}:\n{told}")
+        raise CellError(f"{len(failures)} of {len(missing)} cells failed{others}:\n{listed}")
 
 
 def _compute_batch(jobs: Sequence[_Job], workers: int, progress: Progress) -> Iterator[Outcome]:

@@ -214,9 +214,9 @@ def study(
     """
     task = FoldTask.of(config, corpus, searched.fold, searched.seed)
     refuse_overlap({task.fold.index: task.overlap(searched.architecture.origin)})
-    device = pick_device(config.device)  # one that is not there is refused while an earlier study is still there
+    pick_device(config.device)  # one that is not there is refused while an earlier study is still there
     with folder.held():
-        return _study(task, searched, samples, folder, environment_of(device), progress)
+        return _study(task, searched, samples, folder, progress)
 
 
 def _study(
@@ -224,7 +224,6 @@ def _study(
     searched: Finished,
     samples: int,
     folder: RunFolder,
-    environment: JsonMapping,
     progress: Progress,
 ) -> Study:
     """Train the networks of a study, as the one writer of the folder."""
@@ -257,7 +256,7 @@ def _study(
         fold=searched.fold,
         seed=searched.seed,
         **dict(judge(rows[0], rows[1:], searched.cpu_seconds)),
-        equal_cost=same_speed(searched.environment, environment),
+        equal_cost=same_speed(searched.environment, environment_of(pick_device(config.device))),
     )
     folder.write_json(STUDY, found.to_data())
     return found

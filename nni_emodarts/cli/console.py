@@ -47,7 +47,7 @@ _PIPED = 160  # columns where there is no terminal, so that a log or a file hold
 
 
 class _PlainConsole(Console):
-    """A console whose texts cannot steer the terminal: labels, names and files may be a stranger's."""
+    """A console whose texts cannot steer the terminal: labels, names and files may be anyone's."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What is printed, by style; rich adds its own escape sequences behind this."""

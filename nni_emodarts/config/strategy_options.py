@@ -100,7 +100,7 @@ class MixtureOptions(GradientOptions):
 
 
 class DartsOptions(MixtureOptions):
-    """Options of `darts` (Liu et al. 2019, first order), with known cures against collapse, each off by default."""
+    """Options of `darts` (Liu et al. 2019, first order), with known remedies against collapse, each off by default."""
 
     beta_decay: NonNegativeFloat = 0.0
     """Weight of the regulariser of beta-DARTS (Ye et al. 2022), reached linearly at the last epoch."""

@@ -58,7 +58,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Sound:
-    """What decoding an utterance told.
+    """What decoding an utterance showed.
 
     Attributes:
         fault: why it cannot be used; what follows may then be missing.
@@ -136,7 +136,7 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     Args:
         manifest: the utterances.
         threads: how many decode at once; one a core where absent.
-        progress: told of recordings read.
+        progress: called as recordings are read.
     """
     table = manifest.table
     names = manifest.names
@@ -349,10 +349,10 @@ def _genders(genders: pd.Series) -> str:
 
 
 def _notes(table: pd.DataFrame) -> Iterator[str]:
-    strangers = table["speaker"].tolist().count("")
-    if strangers:
-        yield f"{strangers} of {len(table)} utterances have no speaker; each counts as a speaker of its own"
-    speakers = len(set(table["speaker"]) - {""}) + strangers
+    unnamed = table["speaker"].tolist().count("")
+    if unnamed:
+        yield f"{unnamed} of {len(table)} utterances have no speaker; each counts as a speaker of its own"
+    speakers = len(set(table["speaker"]) - {""}) + unnamed
     if speakers < LOSO_SPEAKERS:
         yield f"{speakers} speaker{'s' if speakers > 1 else ''}; protocol loso needs at least {LOSO_SPEAKERS}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 LEAST_P = 1e-4
-"""p values below it are not told apart."""
+"""p values below it are not distinguished."""
 
 
 def figure_text(value: float | None, spread: float | None = None, missing: str = "-") -> str:

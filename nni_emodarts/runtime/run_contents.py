@@ -36,7 +36,7 @@ _SIGNS = {
     BEGUN: ({"fold", "seed", "manifest"},),
     METRICS: ({"val_uar"}, {"test_uar"}, {"estimate"}),
 }
-"""Keys by which a run's JSON is told from that of another program: all of a set."""
+"""Keys by which a run's JSON is distinguished from that of another program: all of a set."""
 
 
 class RunContents:
@@ -163,7 +163,7 @@ class RunContents:
             return set(stream.read(_MOST_BYTES).decode(errors="replace").splitlines())
 
     def _earlier(self) -> list[str]:
-        """The files of a run that has no list; those of other programs are told from them where that can be."""
+        """The files of a run that has no list; those of other programs are kept apart where that can be."""
         there = [name for name in FILES if (self._folder / name).is_file()]
         if METRICS in there and not self._signs(METRICS):
             there.remove(METRICS)

@@ -23,7 +23,6 @@ from nni_emodarts.benchmark import (
     cells,
     compare,
     computing,
-    flops,
     jobs,
     settings_digest,
 )
@@ -37,9 +36,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.summaries import BenchmarkSummary
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
-from nni_emodarts.models.baselines.cnn_lstm import CnnLstm
-from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
-from nni_emodarts.models.space import build_model
+from nni_emodarts.models.costs import count_flops
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.runtime.environment import threads_each
@@ -95,43 +92,16 @@ def test_finished_cells_are_kept_and_missing_ones_computed(
     assert [method.uar_mean for method in again.methods] == [method.uar_mean for method in summary.methods]
 
 
-def test_flops_are_those_of_one_second_also_of_cells_that_say_nothing_of_them(
-    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig, tmp_path: Path
-) -> None:
-    folder, summary = compared
-    cell = cell_in(folder / "out", "darts")
-    drawn = Architecture.from_dict(cell.architecture)
-    assert cell.flops == architecture_cost(drawn, "flops", frames_per_second(config.features))
-    figures = {method.name: method.flops for method in summary.methods}
-    network = CnnLstm(4, config.features.input_shape)
-    assert figures["cnn_lstm"] == count_flops(network, config.features.input_shape, 51), "51 frames of 20 ms"
-    old = table_at(tmp_path)
-    for each in table_at(folder / "out").read().cells.values():
-        data = {key: value for key, value in each.to_data().items() if key != "flops"}
-        old.append(FinishedCell.from_data(data))
-    again = benchmark(Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1]), old, tmp_path)
-    assert {method.name: method.flops for method in again} == figures
-
-
-def test_flops_of_a_carried_architecture_are_those_for_the_classes_at_hand(
-    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig
-) -> None:
-    cell = cell_in(compared[0] / "out", "darts")
-    more = flops.cell_flops(config, cell.model_copy(update={"classes": [*cell.classes, "calm"]}))
-    network = build_model(Architecture.from_dict(cell.architecture), num_classes=5)
-    assert more == count_flops(network, config.features.input_shape, 51) > cell.flops
-
-
 def test_hand_designed_networks_are_trained_side_by_side(config: ExperimentConfig, tmp_path: Path) -> None:
     """Two processes with half of the threads each compute the cells, each of which holds its own network."""
     methods = [Method(name) for name in ("cnn", "rnn", "lstm", "cnn_lstm_attention")]
-    told: list[str] = []
+    reported: list[str] = []
     found = benchmark(
         Plan(config, methods, [0], [1]), table_at(tmp_path), tmp_path / "runs", workers=2,
-        tell=lambda number, count, figures: told.append(f"{number} of {count}: {figures.method}"),
+        tell=lambda number, count, figures: reported.append(f"{number} of {count}: {figures.method}"),
     )  # fmt: skip
-    assert [line.split(":")[0] for line in told] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
-    assert {line.split(": ")[1] for line in told} == {method.name for method in methods}
+    assert [line.split(":")[0] for line in reported] == ["1 of 4", "2 of 4", "3 of 4", "4 of 4"]
+    assert {line.split(": ")[1] for line in reported} == {method.name for method in methods}
     for method, summary in zip(methods, found, strict=True):
         cell = cell_in(tmp_path, method.name)
         assert cell.environment["threads"] == threads_each(2)
@@ -256,7 +226,7 @@ def test_a_method_is_named_once(config: ExperimentConfig, tmp_path: Path) -> Non
         compare("small", Plan(config, methods, [0], [1]), tmp_path / "out", tmp_path / "runs")
 
 
-def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(
+def test_a_folder_that_cannot_be_made_is_reported_before_anything_is_computed(
     config: ExperimentConfig, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("mine")
@@ -322,9 +292,9 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     monkeypatch.setattr("made_up_cells.FAILING", {Cell(Method("darts"), 1, 1)})
     plan = Plan(config, [Method("darts"), Method("random_search"), Method("cnn")], [0, 1], [1])
     table = table_at(tmp_path)
-    with pytest.raises(CellError) as told:
+    with pytest.raises(CellError) as reported:
         benchmark(plan, table, tmp_path / "runs")
-    assert str(told.value).splitlines() == [
+    assert str(reported.value).splitlines() == [
         "2 of 6 cells failed, the others are finished:",
         "  darts, fold 1, seed 1: planted",
         "  random_search, fold 1, seed 1: the search that sets its budget failed",
@@ -335,7 +305,9 @@ def test_a_cell_that_fails_keeps_no_other_from_being_computed(
     assert len(table.read().cells) == 6
 
 
-def test_a_process_that_dies_is_told(config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_dies_is_reported(
+    config: ExperimentConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jobs, "_compute_job", die)
     with pytest.raises(ConfigError, match="one of 2 processes died"):
         benchmark(Plan(config, [Method("cnn")], [0, 1], [1]), table_at(tmp_path), tmp_path / "runs", workers=2)
@@ -411,12 +383,3 @@ def test_random_sampling_retrains_an_even_draw_of_each_fold_and_seed(config: Exp
     for fold, made in enumerate(drawn):
         again = next(draw_architectures(config.space, 4, config.features.input_shape, [1, fold], {}))
         assert made.id == again.id
-
-
-def test_flops_of_a_widened_network_are_those_of_what_was_trained(
-    compared: tuple[Path, BenchmarkSummary], config: ExperimentConfig
-) -> None:
-    cell = cell_in(compared[0] / "out", "darts")
-    data = config.model_dump(mode="json")
-    data["retrain"]["width"] = 2.0
-    assert flops.cell_flops(ExperimentConfig.model_validate(data), cell) > 2 * cell.flops

@@ -1,4 +1,4 @@
-"""Recordings that cannot be used: told together, or left out before folds are made."""
+"""Recordings that cannot be used: reported together, or left out before folds are made."""
 
 import shutil
 from collections.abc import Callable

@@ -12,7 +12,7 @@ from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.overlap import fingerprint
 
 MOST_BYTES = 590
-"""An utterance may cost so much, all told: 100,000 of them are a tenth of what a search of preset tiny takes."""
+"""An utterance may cost so much, all reported: 100,000 of them are a tenth of what a search of preset tiny takes."""
 SECONDS = 0.15
 
 

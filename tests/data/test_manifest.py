@@ -107,7 +107,7 @@ def test_digest_follows_the_meaning_and_not_the_place(tmp_path):
     assert int(digest, 16) > 0
 
 
-def test_all_faults_are_told_together(tmp_path):
+def test_all_faults_are_reported_together(tmp_path):
     text = (
         "file,emotion,Speaker,start,end\n"
         "0.wav,,a,,\n"
@@ -118,7 +118,7 @@ def test_all_faults_are_told_together(tmp_path):
         "./2.wav,anger,a,0,1.5\n"
         "lost.wav,joy,a,-1,\n"
     )
-    told = message(write(tmp_path, text), emotions=["joy", "angr"], merge={"jol": "joy"}).splitlines()
+    reported = message(write(tmp_path, text), emotions=["joy", "angr"], merge={"jol": "joy"}).splitlines()
     expected = [
         f"manifest {tmp_path}/manifest.csv has 10 faults:",
         "column 'speaker' is missing; did you mean Speaker? known: Speaker, emotion, end, file, start",
@@ -132,8 +132,8 @@ def test_all_faults_are_told_together(tmp_path):
         "emotions: no utterance is 'angr'; did you mean anger? known: anger, joy",
         "1 audio file does not exist",
     ]
-    assert len(told) == len(expected)
-    for line, start in zip(told, expected, strict=True):
+    assert len(reported) == len(expected)
+    for line, start in zip(reported, expected, strict=True):
         assert line.strip().startswith(start)
 
 
@@ -150,17 +150,17 @@ def test_lines_are_counted_through_quoted_line_breaks(tmp_path, end):
     ]
     path = write(tmp_path, "")
     path.write_bytes(end.join(lines).encode())
-    told = message(path)
-    assert [line.split(":")[0] for line in told.splitlines()[1:]] == ["  lines 6, 7"]
+    reported = message(path)
+    assert [line.split(":")[0] for line in reported.splitlines()[1:]] == ["  lines 6, 7"]
     path.write_bytes(end.join([*lines[:5], "2.wav,joy,b,x"]).encode())
     assert read_manifest(path).table["text"].tolist() == [end.join(["one", "", "three"]), "", "x"]
 
 
 def test_missing_recordings_are_counted_and_the_first_ten_named(tmp_path):
     rows = "".join(f"gone_{number:02d}.wav,{'joy' if number % 2 else 'anger'},a\n" for number in range(14))
-    told = message(write(tmp_path, "file,emotion,speaker\n" + rows))
-    assert "14 audio files do not exist" in told
-    assert told.endswith("gone_09.wav and 4 more")
+    reported = message(write(tmp_path, "file,emotion,speaker\n" + rows))
+    assert "14 audio files do not exist" in reported
+    assert reported.endswith("gone_09.wav and 4 more")
 
 
 @pytest.mark.parametrize(

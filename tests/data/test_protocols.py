@@ -1,6 +1,5 @@
 import itertools
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_up_manifests import build, who
 
 from nni_emodarts.data.halves import halves
 from nni_emodarts.data.manifest import COLUMNS, Manifest, read_manifest
@@ -16,20 +16,6 @@ from nni_emodarts.errors import ProtocolError
 
 DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 PARTS = ("train", "validation", "test")
-
-
-def build(rows: Sequence[dict[str, str]]) -> Manifest:
-    """A manifest of rows that need no recordings; absent columns are blank."""
-    table = pd.DataFrame([{name: row.get(name, "") for name in COLUMNS} for row in rows])
-    table["file"] = [row.get("file", f"/{number}.wav") for number, row in enumerate(rows)]
-    return Manifest(table, tuple(sorted(set(table["emotion"]))), "digest")
-
-
-def who(manifest: Manifest, rows: np.ndarray | None = None) -> list[str]:
-    """Speakers of rows, written out a second time: each recording of an unknown one is a person of its own."""
-    files = list(manifest.table["file"])
-    names = [name or f"~{files.index(files[row]):06d}" for row, name in enumerate(manifest.table["speaker"])]
-    return names if rows is None else [names[row] for row in rows]
 
 
 @st.composite
@@ -72,8 +58,8 @@ def rich(draw: st.DrawFn, sessions: bool = False) -> Manifest:
         for number, name in enumerate(names)
         for emotion in ("anger", "joy", "sadness")
     ]
-    stranger = {"speaker": "", "emotion": "joy", "gender": "male", "session": "S00" if sessions else ""}
-    return build(draw(st.permutations(rows + [stranger] * draw(st.integers(0, 6)))))
+    unnamed = {"speaker": "", "emotion": "joy", "gender": "male", "session": "S00" if sessions else ""}
+    return build(draw(st.permutations(rows + [unnamed] * draw(st.integers(0, 6)))))
 
 
 def folds_that_exist(manifest: Manifest, protocol: str) -> list[Fold]:
@@ -143,7 +129,7 @@ def test_every_row_is_tested_exactly_once(manifest, protocol):
 @settings(deadline=None)
 @given(rich())
 def test_fold_i_follows_the_sorted_names(manifest):
-    # The definitions of the protocols; strangers are sorted after the known speakers.
+    # The definitions of the protocols; unknown speakers are sorted after the known speakers.
     speakers = sorted(set(who(manifest)))
     for index, fold in enumerate(make_folds(manifest, "loso")):
         assert set(who(manifest, fold.test)) == {speakers[index]}
@@ -285,69 +271,6 @@ def test_a_class_that_training_would_lose_is_named():
     with pytest.raises(ProtocolError, match=r"fold 3 of loso .*no training utterance of class awe"):
         make_fold(manifest, "loso", 3)
     assert make_fold(manifest, "loso", 5).train.size
-
-
-def can_share_no_speaker(manifest: Manifest, train: np.ndarray) -> bool:
-    """Whether any division of the speakers leaves every class in both halves; all of them are tried."""
-    heard = {name: set() for name in who(manifest, train)}
-    for name, label in zip(who(manifest, train), manifest.labels[train], strict=True):
-        heard[name].add(label)
-    classes = set().union(*heard.values())
-    for picks in itertools.product([True, False], repeat=len(heard)):
-        sides = [
-            set().union(*(labels for labels, pick in zip(heard.values(), picks, strict=True) if pick is side))
-            for side in (True, False)
-        ]
-        if sides == [classes, classes]:
-            return True
-    return False
-
-
-UTTERANCES = st.fixed_dictionaries(
-    {"speaker": st.sampled_from(["a", "b", "c", "d", "e", "f"]), "emotion": st.sampled_from(["joy", "anger", "awe"])}
-)
-
-
-@settings(deadline=None)
-@given(st.lists(UTTERANCES, min_size=4, max_size=30), st.integers(0, 2**31))
-def test_halves_share_no_speaker_wherever_that_is_possible(rows, seed):
-    manifest = build(rows)
-    train = np.arange(0 if len(rows) % 2 else 1, len(rows), dtype=np.int64)
-    counts = np.bincount(manifest.labels[train])
-    if 1 in counts:
-        with pytest.raises(ProtocolError, match="has a single utterance"):
-            halves(manifest, train, seed)
-        return
-    weights, alphas = halves(manifest, train, seed)
-    assert sorted([*weights, *alphas]) == list(train)
-    assert (np.diff(weights) > 0).all()
-    assert (np.diff(alphas) > 0).all()
-    for half in (weights, alphas):
-        assert set(manifest.labels[half]) == set(manifest.labels[train])
-    shares_none = not set(who(manifest, weights)) & set(who(manifest, alphas))
-    assert shares_none or not can_share_no_speaker(manifest, train)
-    if not shares_none:
-        assert abs(len(weights) - len(alphas)) <= 1
-    again = halves(manifest, train, seed)
-    assert [half.tolist() for half in again] == [weights.tolist(), alphas.tolist()]
-
-
-def test_the_only_division_of_the_speakers_is_found_however_unbalanced():
-    # b alone has every class; no half of the utterances lies near this division.
-    heard = ["a"] * 10 + ["b"] * 9 + ["c"] * 1000
-    emotions = ["joy"] * 10 + ["joy"] * 4 + ["anger"] * 5 + ["anger"] * 1000
-    manifest = build([{"speaker": name, "emotion": e} for name, e in zip(heard, emotions, strict=True)])
-    assert {len(half) for half in halves(manifest, np.arange(len(manifest)), 1)} == {9, 1010}
-
-
-def test_halves_are_balanced_and_follow_the_seed():
-    rng = np.random.default_rng(0)
-    rows = [{"speaker": f"s{n}", "emotion": e} for n in range(20) for e in ("joy", "anger") * int(rng.integers(2, 9))]
-    manifest = build(rows)
-    everything = np.arange(len(manifest))
-    divisions = [halves(manifest, everything, seed) for seed in range(5)]
-    assert all(abs(len(weights) - len(alphas)) <= 2 for weights, alphas in divisions)
-    assert len({tuple(weights) for weights, _ in divisions}) == 5
 
 
 def test_a_hundred_thousand_lines_of_two_thousand_speakers():

@@ -117,20 +117,20 @@ ODD: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("told", ODD)
-def test_one_odd_item_ends_nothing(listener: EmotionRecognizer, clip: Path, told: str) -> None:
-    odd = ODD[told]()
-    rate = RATE if told.startswith("array") else None
+@pytest.mark.parametrize("reported", ODD)
+def test_one_odd_item_ends_nothing(listener: EmotionRecognizer, clip: Path, reported: str) -> None:
+    odd = ODD[reported]()
+    rate = RATE if reported.startswith("array") else None
     with pytest.raises(AudioError) as caught:
         listener.predict(odd, rate)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
     samples = soundfile.read(clip)[0]
     good = samples if rate else clip
     for batch in (1, 3):
         first, failure, last = listener.predict_many([good, odd, good], rate, batch_size=batch)
         assert isinstance(first, Prediction)
         assert isinstance(failure, Failure)
-        assert told in str(failure.error)
+        assert reported in str(failure.error)
         assert isinstance(last, Prediction)
     if hasattr(odd, "close"):
         odd.close()

@@ -120,7 +120,7 @@ def test_the_most_confused_utterances(retrain_run: Path) -> None:
     assert margins == sorted(margins)
 
 
-def test_sound_that_is_gone_is_told(retrain_run: Path, tmp_path: Path) -> None:
+def test_sound_that_is_gone_is_reported(retrain_run: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(retrain_run, tmp_path / "moved")
     for file in moved.glob("**/config.yml"):
         file.write_text(re.sub("manifest: .*", "manifest: gone.csv", file.read_text()))
@@ -261,7 +261,7 @@ def test_losses_stand_beside_the_uar_where_they_were_recorded(networks: int) -> 
 
 
 @pytest.mark.parametrize("fold_of_b", [0, 1])
-def test_segments_of_one_file_are_told_apart_by_fold_and_speaker(fold_of_b: int) -> None:
+def test_segments_of_one_file_are_reported_apart_by_fold_and_speaker(fold_of_b: int) -> None:
     """Two speakers of a dialogue, of whom B's alone is not recognised."""
     said = ((0, "A", "anger"), (fold_of_b, "B", "sadness"))
     rows = [(fold, seed, "talk.wav", speaker, "anger", predicted, 0.2, 0.8)
@@ -271,7 +271,7 @@ def test_segments_of_one_file_are_told_apart_by_fold_and_speaker(fold_of_b: int)
     assert (worst.speaker, worst.part, worst.wrong, worst.seeds) == ("B", 0, 2, 2)
 
 
-def test_what_is_no_run_is_told(emodarts: Run, search_run: Path, tmp_path: Path) -> None:
+def test_what_is_no_run_is_reported(emodarts: Run, search_run: Path, tmp_path: Path) -> None:
     for words in (["nothing"], [tmp_path], [search_run, search_run]):
         code, said = emodarts("report", *words, "--out", tmp_path / "report.html")
         assert code == 2

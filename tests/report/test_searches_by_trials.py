@@ -52,8 +52,8 @@ def test_its_curve_has_a_point_for_each_candidate(searched: Path, kept: list[str
     folder = RunFolder(tmp_path)
     curve = _curves(folder)["figures/val_uar"]
     assert [step for step, _ in curve] == [0, 1]
-    told = pd.read_csv(searched / "candidates.csv")["val_uar"]
-    assert [value for _, value in curve] == pytest.approx(told.tolist())
+    reported = pd.read_csv(searched / "candidates.csv")["val_uar"]
+    assert [value for _, value in curve] == pytest.approx(reported.tolist())
     assert read_epochs(folder) is None
     found = read_candidates(folder)
     assert found is not None

@@ -275,8 +275,8 @@ def test_a_file_of_old_with_other_figures_than_its_line_is_refused(tmp_path: Pat
     files = kept_as_files(table, finished(0, test_uar=0.1), finished(1))
     text = table.file.read_bytes()
     for each in (table.take_over, table.read):
-        with pytest.raises(RunFolderError, match=r"small\.jsonl, line 1.* hold the same cell") as told:
+        with pytest.raises(RunFolderError, match=r"small\.jsonl, line 1.* hold the same cell") as reported:
             each()
-        assert "lstm-fold_00-seed_1.json" in str(told.value)
+        assert "lstm-fold_00-seed_1.json" in str(reported.value)
     assert table.file.read_bytes() == text
     assert all(file.exists() for file in files)

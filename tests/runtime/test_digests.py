@@ -58,9 +58,9 @@ def test_changed_predictions_are_never_pooled(with_digests: bool, tmp_path: Path
             lambda: pool_trials([run.path for run in runs]),
             lambda: read_runs([str(tmp_path)]),
         ):
-            with pytest.raises(RunFolderError, match=r"fold_01/seed_1: predictions\.csv") as told:
+            with pytest.raises(RunFolderError, match=r"fold_01/seed_1: predictions\.csv") as reported:
                 read()
-            assert "--overwrite" not in str(told.value)
+            assert "--overwrite" not in str(reported.value)
     file.write_text(sound)
     read_predictions(runs[1])
 

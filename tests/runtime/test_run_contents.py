@@ -1,4 +1,4 @@
-"""What a run wrote is told from everything else, whoever wrote it and under whatever name."""
+"""What a run wrote is reported from everything else, whoever wrote it and under whatever name."""
 
 import json
 from collections.abc import Iterable

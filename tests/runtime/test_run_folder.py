@@ -42,7 +42,7 @@ def test_overwrite_deletes_a_run_and_nothing_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config.yml", "architecture.json"])
 @pytest.mark.parametrize("how", [{}, {"overwrite": True}, {"resume": True}])
 def test_a_file_of_one_s_own_is_no_run(name: str, how: dict[str, bool], tmp_path: Path) -> None:
-    """Such as the settings that a search is given, in the folder that it is told to write to."""
+    """Such as the settings that a search is given, in the folder that it is reported to write to."""
     (tmp_path / name).write_text("mine")
     RunFolder(tmp_path).child("final").write_text("weights.safetensors", "")
     with pytest.raises(RunFolderError, match=rf"holds no run, but a file {name}, .*move that file"):
@@ -160,9 +160,9 @@ def test_json_and_tables_come_back_as_written(tmp_path: Path) -> None:
 )
 def test_a_table_that_lacks_a_column_is_refused(tmp_path: Path, name: str, text: str, lack: str) -> None:
     (tmp_path / name).write_text(text)
-    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; restore it") as told:
+    with pytest.raises(RunFolderError, match=rf"{name} lacks the columns {lack}; restore it") as reported:
         RunFolder(tmp_path).read_csv(name)
-    assert "--overwrite" not in str(told.value), "which would destroy what is left of it"
+    assert "--overwrite" not in str(reported.value), "which would destroy what is left of it"
 
 
 def test_the_configuration_beside_an_architecture(tmp_path: Path) -> None:

@@ -68,11 +68,11 @@ def searched(
     config = ExperimentConfig.model_validate(data)
     folder = RunFolder.claim(tmp_path_factory.mktemp("search") / "out")
     reports: list[float] = []
-    told: list[tuple[int, int]] = []
+    reported: list[tuple[int, int]] = []
 
     def progress(what: str, done: int, total: int, **figures: float) -> None:
         """While it runs, the folder holds what is over."""
-        told.append((done, total))
+        reported.append((done, total))
         for name in ("history.csv", "alphas.csv"):
             assert done == (folder.read_csv(name)["epoch"].nunique() if folder.has(name) else 0)
 
@@ -80,7 +80,7 @@ def searched(
         patch.setattr(FeatureStore, "__getitem__", noting)
         patch.setattr(CuredDartsSearch, "training_step", noting_step)
         search(FoldTask.of(config, small_corpus, 2, 1), folder, progress, reports.append)
-    assert told == [(0, 2), (1, 2), (2, 2)]
+    assert reported == [(0, 2), (1, 2), (2, 2)]
     history = pd.read_csv(folder.path / "history.csv")
     assert reports == pytest.approx(history["val_uar"].tolist(), abs=1e-6)
     return folder.path

@@ -40,8 +40,8 @@ class Layout:
         stated = part.share * seconds
         if part.share > 1:
             return f"its header promises {stated:.2f} s, but only {seconds:.2f} s are there; the copy may be cut short"
-        told = f"states {stated:.2f} s" if part.share else "states no sample, as where a recorder stopped early"
-        return f"its header {told}, but {seconds:.2f} s are there; all are read"
+        statement = f"states {stated:.2f} s" if part.share else "states no sample, as where a recorder stopped early"
+        return f"its header {statement}, but {seconds:.2f} s are there; all are read"
 
 
 def find_layout(stream: BinaryIO, size: int) -> Layout:

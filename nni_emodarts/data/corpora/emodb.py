@@ -64,5 +64,5 @@ def read(root: Path) -> pd.DataFrame:
         return Utterance(path, EMOTIONS[name["emotion"]], speaker, gender=GENDERS[speaker], text=name["text"])
 
     table = read_named(CARD, root, "03a01Fa.wav", parse)
-    told = f"left out {len(left_out)} files in {LARYNGO}: signals of the throat (a laryngograph's), no speech"
-    return with_notes(table, [told] if left_out else [])
+    note = f"left out {len(left_out)} files in {LARYNGO}: signals of the throat (a laryngograph's), no speech"
+    return with_notes(table, [note] if left_out else [])

@@ -260,10 +260,10 @@ def refuse_pointers(card: CorpusCard, root: Path, files: Iterable[str]) -> list[
             found.setdefault(reason, []).append(os.path.relpath(file, folder))
     notes = []
     for reason, those in found.items():
-        told = f"{len(those)} of {len(names)} files are no recordings ({enumerate_some(those)}): each {reason}"
+        fault = f"{len(those)} of {len(names)} files are no recordings ({enumerate_some(those)}): each {reason}"
         if "pointer" in reason:
-            raise ManifestError(f"{card.title} in {root}: {told}")
-        notes.append(told)
+            raise ManifestError(f"{card.title} in {root}: {fault}")
+        notes.append(fault)
     return notes
 
 

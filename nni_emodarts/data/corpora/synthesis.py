@@ -122,6 +122,19 @@ CONSONANTS = (
 """Noise-like and voiced consonants, after the classes of English ones."""
 
 
+class Timing(NamedTuple):
+    """Where each frame lies, (frames,)."""
+
+    time: Floats
+    """Seconds since the beginning."""
+    syllable: NDArray[np.intp]
+    """Syllable that it belongs to."""
+    position: Floats
+    """Place in the syllable: 0 to 1, below or above in a silence."""
+    within: Floats
+    """Place in the syllable's vowel: 0 to 1."""
+
+
 class Tracks(NamedTuple):
     """What the synthesiser follows: one value every `FRAME` samples."""
 
@@ -204,22 +217,17 @@ def _perform(sentence: list[Syllable], speaker: Speaker, manner: Manner, rng: np
     position = 1 + (time - ends[index]) / durations[index]  # in the syllable: below 0 or above 1 in a silence
     within = np.clip((position - ONSET) / (1 - ONSET), 0.0, 1.0)  # in the vowel
     elapsed = time / time[-1]
+    timing = Timing(time, index, position, within)
     return Tracks(
-        pitch=_melody(index, within, time, speaker, manner, rng),
-        voice=_dynamics(sentence, index, position, within, manner, rng) * _gain(manner.fade * (elapsed - 0.5)),
-        noise=_frication(sentence, index, position),
-        formants=_formants(sentence, index, speaker),
+        pitch=_melody(timing, speaker, manner, rng),
+        voice=_dynamics(sentence, timing, manner, rng) * _gain(manner.fade * (elapsed - 0.5)),
+        noise=_frication(sentence, timing),
+        formants=_formants(sentence, timing, speaker),
     )
 
 
-def _melody(
-    index: NDArray[np.intp],
-    within: Floats,
-    time: Floats,
-    speaker: Speaker,
-    manner: Manner,
-    rng: np.random.Generator,
-) -> Floats:
+def _melody(timing: Timing, speaker: Speaker, manner: Manner, rng: np.random.Generator) -> Floats:
+    time, index, _, within = timing
     targets = rng.normal(0.0, max(manner.span, 0.0), index[-1] + 1)
     line = targets[index] + manner.accent * (within - 0.5) + manner.drift * (time / time[-1] - 0.5)
     tremor = manner.tremor * np.sin(2 * np.pi * (rng.uniform(4.5, 6.0) * time + rng.random()))
@@ -228,14 +236,8 @@ def _melody(
     return np.clip(speaker.pitch * 2 ** (semitones / 12), 60.0, 500.0)
 
 
-def _dynamics(
-    sentence: list[Syllable],
-    index: NDArray[np.intp],
-    position: Floats,
-    within: Floats,
-    manner: Manner,
-    rng: np.random.Generator,
-) -> Floats:
+def _dynamics(sentence: list[Syllable], timing: Timing, manner: Manner, rng: np.random.Generator) -> Floats:
+    _, index, position, within = timing
     peak = np.clip(manner.peak, 0.03, 0.9)
     away = np.where(within < peak, (peak - within) / peak, (within - peak) / (1 - peak))
     stress = rng.normal(0.0, max(manner.stress, 0.0), len(sentence))[index]
@@ -244,8 +246,8 @@ def _dynamics(
     return _smooth(_gain(np.where((position < 0) | (position >= 1), SILENCE, level)), 1.5)
 
 
-def _frication(sentence: list[Syllable], index: NDArray[np.intp], position: Floats) -> Floats:
-    onset = position / ONSET
+def _frication(sentence: list[Syllable], timing: Timing) -> Floats:
+    index, onset = timing.syllable, timing.position / ONSET
     noise = np.zeros((len(CONSONANTS), len(index)))
     for row, consonant in enumerate(CONSONANTS):
         spoken = np.array([s.consonant is consonant for s in sentence])[index]
@@ -254,9 +256,9 @@ def _frication(sentence: list[Syllable], index: NDArray[np.intp], position: Floa
     return _smooth(noise.T, 1.0).T
 
 
-def _formants(sentence: list[Syllable], index: NDArray[np.intp], speaker: Speaker) -> Floats:
+def _formants(sentence: list[Syllable], timing: Timing, speaker: Speaker) -> Floats:
     targets = np.array([(*s.vowel, *UPPER_FORMANTS) for s in sentence])
-    return speaker.tract * _smooth(targets[index], 6.0)  # coarticulation
+    return speaker.tract * _smooth(targets[timing.syllable], 6.0)  # coarticulation
 
 
 def _articulate(tracks: Tracks, speaker: Speaker, manner: Manner, rng: np.random.Generator) -> Floats:

@@ -73,7 +73,7 @@ class Stretch:
 def open_stretch(
     source: str | Path | BinaryIO, start: float | None = None, end: float | None = None, name: str | None = None
 ) -> Iterator[Stretch]:
-    """Open a recording at a stretch (seconds) of it; what fails while its samples are read is told in its name too.
+    """Open a recording at a stretch (seconds) of it; what fails while its samples are read is reported in its name too.
 
     Args:
         source: a file, or one that is open in binary mode and can be sought in.
@@ -113,7 +113,7 @@ def _why_not(source: Path | BinaryIO, error: Exception) -> str:
 
 
 def mix_down(block: np.ndarray) -> np.ndarray:
-    """Mean (B,) over the channels of a block (B, channels); channels that are not finite are told by `find_fault`."""
+    """Mean (B,) over the channels of a block (B, channels); channels that are not finite are for `find_fault`."""
     with np.errstate(invalid="ignore", over="ignore"):
         mono: np.ndarray = block.mean(axis=1) if block.shape[1] > 1 else block[:, 0]
     return mono

@@ -114,7 +114,7 @@ def build_store(
         extractor: waveform -> map.
         root: folder of stores, see `cache.default_cache`.
         workers: processes that extract; 0 or 1 stays in this one, one a core where absent.
-        progress: told of recordings hashed and of features extracted.
+        progress: called as recordings are hashed and features extracted.
 
     Raises:
         BadRecordings: recordings that cannot be used, all in one message; the others are stored.

@@ -42,9 +42,27 @@ _JOINS = {"normal": "concatenate", "reduce": "concatenate", "seqnn": "average,\n
 
 @dataclass(frozen=True)
 class _Plan:
-    """Where things stand, in inches."""
+    """A cell, and where its things stand, in inches."""
 
-    nodes: range
+    architecture: Architecture
+    kind: CellKind
+
+    @property
+    def nodes(self) -> range:
+        """Numbers of its nodes."""
+        return cell_nodes(self.architecture.space, self.kind)
+
+    def chosen(self, node: int) -> tuple[int, ...]:
+        """The states that a node sums."""
+        return _chosen(self.architecture, self.kind, node)
+
+    def label(self, node: int, state: int) -> str:
+        """Label of an edge."""
+        return edge_label(self.kind, node, state)
+
+    def operation(self, node: int, state: int) -> str:
+        """What a chosen edge holds."""
+        return str(self.architecture.choices[self.label(node, state)])
 
     def y(self, state: int) -> float:
         """Height of a state's line."""
@@ -57,6 +75,11 @@ class _Plan:
     def pill(self, node: int, position: int) -> tuple[float, float]:
         """Left edge and height of one of a node's operations."""
         return self.x(node) - 0.52 - _NODE - _PILL[0], self.y(node) + (-0.235, 0.235)[position]
+
+    def drop(self, node: int, state: int) -> float:
+        """Where the line from a state drops to its operation."""
+        position = self.chosen(node).index(state)
+        return self.pill(node, position)[0] - _DROP[position]
 
     @property
     def out(self) -> float:
@@ -77,16 +100,16 @@ def draw_cell(architecture: Architecture, kind: CellKind, strengths: Mapping[str
         kind: which of its cells.
         strengths: edge label -> how much of its node the edge carried in the search; line widths where known.
     """
-    plan = _Plan(cell_nodes(architecture.space, kind))
+    plan = _Plan(architecture, kind)
     with style():
         figure, axes = blank_axes(*plan.size)
         axes.text(0.25, 0.32, sentence(CELL_NAMES[kind]), fontsize=14, fontweight="bold", va="center")
-        _draw_lanes(axes, plan, architecture, kind)
+        _draw_lanes(axes, plan)
         widths = _widths(strengths or {}, kind)
         for node in plan.nodes:
-            _draw_node(axes, plan, architecture, kind, node, widths, strengths or {})
-        _draw_ends(axes, plan, kind)
-        _draw_legend(axes, plan, architecture, kind, known=bool(widths))
+            _draw_node(axes, plan, node, widths, strengths or {})
+        _draw_ends(axes, plan)
+        _draw_legend(axes, plan, known=bool(widths))
     return figure
 
 
@@ -120,40 +143,25 @@ def _widths(strengths: Mapping[str, float], kind: CellKind) -> dict[str, float]:
     return {label: max(_THINNEST, _THICKEST * value / strongest) for label, value in mine.items()}
 
 
-def _draw_lanes(axes: Axes, plan: _Plan, architecture: Architecture, kind: CellKind) -> None:
+def _draw_lanes(axes: Axes, plan: _Plan) -> None:
     """The line of each state, as far as it is used."""
     for state in (0, 1, *plan.nodes):
         ends = [plan.out] if state >= 2 else [plan.x(state)]
         for node in plan.nodes:
-            if state in _chosen(architecture, kind, node):
-                ends.append(_drop_x(plan, architecture, kind, node, state) - _RADIUS)
+            if state in plan.chosen(node):
+                ends.append(plan.drop(node, state) - _RADIUS)
         axes.plot([plan.x(state), max(ends)], [plan.y(state)] * 2, color=LANE, lw=2.2, solid_capstyle="round", zorder=1)
 
 
-def _drop_x(plan: _Plan, architecture: Architecture, kind: CellKind, node: int, state: int) -> float:
-    position = _chosen(architecture, kind, node).index(state)
-    return plan.pill(node, position)[0] - _DROP[position]
-
-
-def _draw_node(
-    axes: Axes,
-    plan: _Plan,
-    architecture: Architecture,
-    kind: CellKind,
-    node: int,
-    widths: Mapping[str, float],
-    strengths: Mapping[str, float],
-) -> None:
+def _draw_node(axes: Axes, plan: _Plan, node: int, widths: Mapping[str, float], strengths: Mapping[str, float]) -> None:
     """A node with its operations and the lines between."""
     centre = plan.x(node) - _NODE, plan.y(node)
-    for position, state in enumerate(_chosen(architecture, kind, node)):
-        label = edge_label(kind, node, state)
-        operation = str(architecture.choices[label])
+    for position, state in enumerate(plan.chosen(node)):
+        label, operation = plan.label(node, state), plan.operation(node, state)
         left, y = plan.pill(node, position)
         color = family(operation).color
         width = widths.get(label, _PLAIN)
-        drop = _drop_x(plan, architecture, kind, node, state)
-        _line(axes, _drop_path(drop, plan.y(state), left, y), color, width)
+        _line(axes, _drop_path(plan.drop(node, state), plan.y(state), left, y), color, width)
         _line(axes, _ease(left + _PILL[0], y, centre[0] - _NODE * 0.6, centre[1]), color, width)
         _pill(axes, left, y, operation)
         if label in strengths:
@@ -195,27 +203,27 @@ def _pill(axes: Axes, left: float, y: float, operation: str) -> None:
               fontsize=9.5, zorder=5)  # fmt: skip
 
 
-def _box(axes: Axes, left: float, y: float, width: float, height: float, text: str) -> None:
+def _box(axes: Axes, place: tuple[float, float], size: tuple[float, float], text: str) -> None:
+    """A box with its left edge at a place, its middle at the place's height."""
+    (left, y), (width, height) = place, size
     box = FancyBboxPatch((left, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.08",
                          facecolor=SURFACE, edgecolor=INK, lw=1.1, zorder=3)  # fmt: skip
     axes.add_patch(box)
     axes.text(left + width / 2, y, text, ha="center", va="center", fontsize=9, zorder=5)
 
 
-def _draw_ends(axes: Axes, plan: _Plan, kind: CellKind) -> None:
+def _draw_ends(axes: Axes, plan: _Plan) -> None:
     """The cell's two inputs, and what becomes of its nodes."""
     for state, text in enumerate(("before last", "last cell")):
-        _box(axes, 0.25, plan.y(state), _LEFT - 0.25, 0.42, f"     {text}")
+        _box(axes, (0.25, plan.y(state)), (_LEFT - 0.25, 0.42), f"     {text}")
         axes.text(0.43, plan.y(state), str(state), fontsize=10, fontweight="bold", va="center_baseline", zorder=5)
     first, last = plan.y(plan.nodes[0]), plan.y(plan.nodes[-1])
-    _box(axes, plan.out, (first + last) / 2, 1.0, last - first + 0.5, _JOINS[kind])
+    _box(axes, (plan.out, (first + last) / 2), (1.0, last - first + 0.5), _JOINS[plan.kind])
 
 
-def _draw_legend(axes: Axes, plan: _Plan, architecture: Architecture, kind: CellKind, known: bool) -> None:
+def _draw_legend(axes: Axes, plan: _Plan, known: bool) -> None:
     """The families that the cell holds, and what widths mean."""
-    chosen = (architecture.choices[edge_label(kind, node, s)] for node in plan.nodes
-              for s in _chosen(architecture, kind, node))  # fmt: skip
-    held = {family(str(operation)) for operation in chosen}
+    held = {family(plan.operation(node, state)) for node in plan.nodes for state in plan.chosen(node)}
     x, y = 0.25, plan.size[1] - 0.3
     for found in FAMILIES:
         if found in held and found is not OTHER:

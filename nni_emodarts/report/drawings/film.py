@@ -60,7 +60,9 @@ def draw_alphas(alphas: Alphas, kind: CellKind, architecture: Architecture | Non
         bound = ratio_bound(tracks)
         for track, (_, node, state) in zip(tracks, edges, strict=True):
             axes = figure.add_subplot(grid[nodes.index(node), state])
-            image = _heat(axes, track, alphas.epochs, bound, chosen.get(track.label), names=state == 0)
+            image = _heat(axes, track, alphas.epochs, bound, chosen.get(track.label))
+            if state:
+                axes.set_yticklabels([])
             axes.set_title(f"{state} → {node}", color=INK if track.label in chosen else QUIET, pad=4,
                            fontweight="bold" if track.label in chosen else "normal")  # fmt: skip
             if node == nodes[-1]:
@@ -92,7 +94,7 @@ def _draw_scale(figure: Figure, image: AxesImage, axes: Axes, bound: float) -> N
     axes.spines[:].set_visible(False)
 
 
-def _heat(axes: Axes, track: Track, epochs: Sequence[int], bound: float, chosen: str | None, names: bool) -> AxesImage:
+def _heat(axes: Axes, track: Track, epochs: Sequence[int], bound: float, chosen: str | None) -> AxesImage:
     """One edge: operations by row, epochs by column."""
     extent = (epochs[0] - 0.5, epochs[-1] + 0.5, len(track.choices) - 0.5, -0.5)
     image = axes.imshow(ratios(track), aspect="auto", cmap=COLORS, vmin=-bound, vmax=bound, extent=extent,
@@ -100,7 +102,7 @@ def _heat(axes: Axes, track: Track, epochs: Sequence[int], bound: float, chosen:
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.set_yticks(range(len(track.choices)), [readable(name) for name in track.choices] if names else [])
+    axes.set_yticks(range(len(track.choices)), [readable(name) for name in track.choices])
     axes.tick_params(length=0, labelsize=7.5)
     if chosen in track.choices:
         row = track.choices.index(str(chosen))

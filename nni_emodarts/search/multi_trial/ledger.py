@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_bridge.nas import (
@@ -25,13 +25,6 @@ logger = logging.getLogger(__name__)
 PATIENCE = 1000
 """Proposals in a row that bring nothing new, after which a strategy is not asked any more."""
 _POLL = 0.5  # seconds
-
-
-class TrainingEngine(Protocol):
-    """What the ledger asks of the engine that trains, besides NNI's interface."""
-
-    def explain(self, candidate: ChoiceSpace) -> str:
-        """Why a candidate failed."""
 
 
 @dataclass
@@ -79,7 +72,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         """Open the ledger.
 
         Args:
-            engine: trains candidates.
+            engine: trains candidates; besides NNI's interface, it explains why one failed.
             most: different candidates in all, known ones included.
             concurrency: trainings at once.
             accepts: whether an architecture may be trained.

@@ -1,6 +1,6 @@
 """A run: an architecture over folds and seeds, pooled."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,19 +151,17 @@ def retrain(
             it.
     """
     first = tasks[0]
-    overlaps = {task.fold.index: task.overlap(architecture.origin) for task in tasks}
     if not allow_overlap:
-        refuse_overlap(overlaps)
+        refuse_overlap({task.fold.index: task.overlap(architecture.origin) for task in tasks})
     pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
     with folder.held():
-        return _retrain(tasks, architecture, folder, overlaps, final, progress)
+        return _retrain(tasks, architecture, folder, final, progress)
 
 
 def _retrain(
     tasks: Sequence[FoldTask],
     architecture: Architecture,
     folder: RunFolder,
-    overlaps: Mapping[int, Sequence[str]],
     final: bool,
     progress: Progress,
 ) -> JsonObject:
@@ -175,7 +173,7 @@ def _retrain(
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
     for done, (task, cell) in enumerate(wanted):
         progress("networks", done, len(wanted))
-        retrain_fold(task, architecture, cell, overlap=overlaps[task.fold.index], progress=progress)
+        retrain_fold(task, architecture, cell, overlap=task.overlap(architecture.origin), progress=progress)
     if wanted:
         progress("networks", len(wanted), len(wanted))
     cells = _together(folder, tasks)

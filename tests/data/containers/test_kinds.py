@@ -71,19 +71,19 @@ FILES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("told", FILES)
+@pytest.mark.parametrize("reported", FILES)
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ""])
-def test_it_is_named_with_its_remedy(tmp_path: Path, told: str, suffix: str) -> None:
+def test_it_is_named_with_its_remedy(tmp_path: Path, reported: str, suffix: str) -> None:
     file = tmp_path / f"clip{suffix}"
-    file.write_bytes(FILES[told])
+    file.write_bytes(FILES[reported])
     with pytest.raises(AudioError) as caught:
         read_audio(file, 16000)
-    start = "" if told.startswith("holds") else "is "
-    assert str(caught.value).startswith(f"{file}: {start}{told}")
+    start = "" if reported.startswith("holds") else "is "
+    assert str(caught.value).startswith(f"{file}: {start}{reported}")
     assert ("which cannot be decoded here" not in str(caught.value)) or str(caught.value).endswith(CONVERT)
 
 
-def test_what_nobody_knows_is_told_as_the_decoder_says(tmp_path: Path) -> None:
+def test_what_nobody_knows_is_reported_as_the_decoder_says(tmp_path: Path) -> None:
     (tmp_path / "noise.wav").write_bytes(bytes([5, 250, 7, 249]) * 999)
     with pytest.raises(AudioError, match=r"noise\.wav: cannot be decoded \(Format not recognised\); convert it"):
         read_audio(tmp_path / "noise.wav", 16000)
@@ -111,13 +111,13 @@ def test_why_there_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "zero.wav").symlink_to("/dev/zero")
     (tmp_path / "annexed.wav").symlink_to(".git/annex/objects/F4/kx/SHA256E-s9--a.wav/SHA256E-s9--a.wav")
     (tmp_path / "lost.wav").symlink_to("elsewhere.wav")
-    for name, told in {
+    for name, reported in {
         "pipe.wav": "is no regular file", "zero.wav": "is no regular file", "annexed.wav": "git annex get",
         "lost.wav": "is a link to elsewhere.wav, which is not there; mend the link", "none.wav": "no such file",
         ".": "is a folder", "a\0b.wav": "no such file",
     }.items():  # fmt: skip
-        assert told in str(absence(tmp_path / name)), name
-        with pytest.raises(AudioError, match=told):
+        assert reported in str(absence(tmp_path / name)), name
+        with pytest.raises(AudioError, match=reported):
             read_audio(tmp_path / name, 16000)
 
 

@@ -326,14 +326,16 @@ def test_a_sphere_file_that_was_joined_or_counted_wrong(file: Path) -> None:
     assert said == "its header states 0.50 s, but 1.00 s are there; all are read"
 
 
-@pytest.mark.parametrize(("bound", "told"), [("MOST_FRAMES", "more than 3 frames"), ("MOST_PARTS", "more than 3 rec")])
-def test_more_than_is_walked_over(file: Path, monkeypatch: pytest.MonkeyPatch, bound: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("bound", "reported"), [("MOST_FRAMES", "more than 3 frames"), ("MOST_PARTS", "more than 3 rec")]
+)
+def test_more_than_is_walked_over(file: Path, monkeypatch: pytest.MonkeyPatch, bound: str, reported: str) -> None:
     monkeypatch.setattr(f"nni_emodarts.data.containers.part.{bound}", 3)
     many = bound == "MOST_PARTS"
     for kind, subtype in (("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("FLAC", "PCM_16"), (WAV, "PCM_16")):
         if many or kind in ("MP3", "OGG"):
             file.write_bytes(encode(buzz(0.1 if many else 9.0), kind, subtype) * (4 if many else 1))
-            with pytest.raises(UnreadableError, match=told):
+            with pytest.raises(UnreadableError, match=reported):
                 layout_of(file)
 
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
+
+from nni_emodarts.data.corpora import prepare
+from nni_emodarts.errors import ManifestError
 
 RATE = 16000
 
@@ -319,3 +323,10 @@ CASES = {
         clips/d.wav happy 3 - female test""",
     ),
 }
+
+
+def message(name: str, root: Path, out: Path, **options: str) -> str:
+    with pytest.raises(ManifestError) as error:
+        prepare(name, root, out, **options)
+    assert not out.exists()
+    return str(error.value)

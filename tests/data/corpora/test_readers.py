@@ -17,9 +17,9 @@ from corpus_trees import (
     make_msp_improv,
     make_msp_podcast,
     make_nemo,
+    message,
     record,
     record_all,
-    write,
 )
 
 from nni_emodarts.data.corpora import corpus_names, corpus_reader, prepare
@@ -40,13 +40,6 @@ def rows_of(table: pd.DataFrame, folder: Path) -> set[tuple[str, ...]]:
 
 def expected_rows(case: Case) -> set[tuple[str, ...]]:
     return {tuple(line.split()) for line in case.rows.splitlines()}
-
-
-def message(name: str, root: Path, out: Path, **options: str) -> str:
-    with pytest.raises(ManifestError) as error:
-        prepare(name, root, out, **options)
-    assert not out.exists()
-    return str(error.value)
 
 
 def test_every_corpus_has_a_case():
@@ -140,7 +133,7 @@ NAMED = ["emodb", "ravdess", "crema_d", "tess", "savee", "esd"]
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_strange_names_and_doubles_are_told_together(name, tmp_path):
+def test_strange_names_and_doubles_are_reported_together(name, tmp_path):
     root = CASES[name].make(tmp_path / "corpus")
     first = next(path for path in sorted(root.rglob("*.wav")) if "0001" not in path.parts)
     copy = root / "again" / first.relative_to(root)
@@ -264,117 +257,6 @@ def test_other_layouts(tmp_path):
     assert corpus_reader("ravdess").read(tmp_path / "flat")["gender"].tolist() == ["male", "female"]
 
 
-def test_own_names_of_columns(tmp_path):
-    record_all(tmp_path, "a.wav b.wav")
-    table = tmp_path / "table.csv"
-    table.write_text("clip_name,annotator1,annotator2,who\na.wav,calm,x,1\nb.wav,upset,y,2\n")
-    text = message("csv", table, tmp_path / "manifest.csv")
-    assert all(f"no column for {column}" in text for column in ("file", "emotion", "speaker"))
-    named = {"file": "clip_name", "emotion": "annotator1", "speaker": "who"}
-    assert prepare("csv", table, tmp_path / "manifest.csv", **named).classes == ("calm", "upset")
-    with pytest.raises(ManifestError, match="did you mean annotator"):
-        prepare("csv", table, tmp_path / "other.csv", **{**named, "emotion": "annotator"})
-    table.write_text("path,wav,label,speaker\na.wav,b.wav,calm,1\n")
-    assert "--option file=path or --option file=wav" in message("csv", table, tmp_path / "other.csv")
-    with pytest.raises(ConfigError, match="no option 'colour'"):
-        prepare("csv", table, tmp_path / "other.csv", colour="red")
-
-
-def test_columns_to_choose_from_are_quoted_for_the_shell(tmp_path):
-    record_all(tmp_path, "a.wav b.wav")
-    table = tmp_path / "table.csv"
-    table.write_text("File Name,wav path,label,speaker\na.wav,b.wav,calm,1\n")
-    text = message("csv", table, tmp_path / "other.csv")
-    assert "--option 'file=File Name' or --option 'file=wav path'" in text
-
-
-def test_faults_of_a_table_have_its_own_lines(tmp_path):
-    record_all(tmp_path, "a.wav b.wav c.wav")
-    table = tmp_path / "table.csv"
-    rows = [
-        "sep=;",
-        "# by hand",
-        "Path;Emo;Spk;Sentence",
-        'a.wav;calm;1;"one',
-        'two"',
-        "",
-        "b.wav;;2;x",
-        "c.wav;upset;2;x",
-    ]
-    table.write_text("\n".join(rows))
-    text = message("csv", table, tmp_path / "manifest.csv")
-    assert "line 7: emotion is blank" in text
-    assert "(not written)" in text
-    table.write_text("\n".join(rows).replace("b.wav;;", "B.WAV;upset;"))
-    manifest = prepare("csv", table, tmp_path / "manifest.csv")
-    assert manifest.table["text"].tolist() == ["one\ntwo", "x", "x"]
-    assert manifest.names == ["a.wav", "b.wav", "c.wav"]
-    assert "B.WAV is b.wav" in " ".join(manifest.notes)
-    assert read_manifest(tmp_path / "manifest.csv").notes == ()
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-def test_a_table_in_any_encoding_that_it_names(tmp_path, encoding):
-    record_all(tmp_path, "a.wav b.wav")
-    (tmp_path / "table.csv").write_bytes("Datei\tLabel\tSprecher\na.wav\twütend\t1\nb.wav\truhig\t2\n".encode(encoding))
-    named = {"file": "Datei", "speaker": "Sprecher"}
-    assert prepare("csv", tmp_path / "table.csv", tmp_path / "m.csv", **named).classes == ("ruhig", "wütend")
-
-
-def test_label_files_are_read_whole_or_refused(tmp_path):
-    podcast = make_msp_podcast(tmp_path / "podcast")
-    labels = podcast / "Labels" / "labels_consensus.csv"
-    whole = labels.read_text()
-    labels.write_text(whole.replace("Male,Train", '"Male,Train', 1))
-    assert "a quotation mark that opens a cell is not closed" in message("msp_podcast", podcast, tmp_path / "m.csv")
-    labels.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n")
-    assert "git lfs pull" in message("msp_podcast", podcast, tmp_path / "m.csv")
-    labels.write_text(whole.replace("MSP-PODCAST_0001_0008.wav", "msp-podcast_0001_0008.WAV"))
-    assert prepare("msp_podcast", podcast, tmp_path / "m.csv").table["file"].str.endswith("PODCAST_0001_0008.wav").any()
-    improv = make_msp_improv(tmp_path / "improv")
-    (improv / "Evalution.txt").write_text("<!DOCTYPE html><html>404</html>")
-    assert "a web page" in message("msp_improv", improv, tmp_path / "improv.csv")
-
-
-def test_empty_columns_of_a_spreadsheet_are_nobodys(tmp_path):
-    record_all(tmp_path, "a.wav b.wav")
-    table = tmp_path / "table.csv"
-    table.write_text("file,emotion,speaker,,\na.wav,calm,1,,\nb.wav,upset,2,,\n")
-    assert prepare("csv", table, tmp_path / "manifest.csv").classes == ("calm", "upset")
-    table.write_text("file,emotion,speaker,,\na.wav,calm,1,x,\nb.wav,upset,2,,y\n")
-    assert "names columns twice" in message("csv", table, tmp_path / "other.csv"), "these hold something"
-
-
-def test_times_of_a_table_are_kept(tmp_path):
-    table = prepare("csv", make_csv(tmp_path), tmp_path / "manifest.csv").table
-    assert table["end"].tolist()[0] == 1.5
-    assert table["start"].tolist()[1] == 0.1
-    assert table[["start", "end"]].notna().sum().tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\xff\xfe\x00\x01", b"file,file\na,b\n", b'"a,b\n1,2,3\n', b"a\n1,2\n", b"file\n"]
-)
-def test_bytes_that_are_no_table(tmp_path, content):
-    table = tmp_path / "table.csv"
-    table.write_bytes(content)
-    assert str(table) in message("csv", table, tmp_path / "manifest.csv")
-
-
-def test_faults_name_the_manifest_that_was_not_written(tmp_path):
-    record_all(tmp_path, "a.wav")
-    table, out = tmp_path / "table.csv", tmp_path / "manifest.csv"
-    table.write_text("path,label,speaker\na.wav,calm,1\nb.wav,,1\n")
-    text = message("csv", table, out)
-    assert f"{out} (not written) of {table}" in text
-    assert "line 3: emotion is blank" in text
-    assert str(tmp_path / "b.wav") in text
-    root = make_emodb(tmp_path / "emodb")
-    with pytest.raises(ManifestError, match="did you mean anger"):
-        prepare("emodb", root, out, emotions=["angr", "sadness"])
-    assert not out.exists()
-
-
 def test_outputs_that_are_refused(tmp_path):
     table = make_csv(tmp_path)
     with pytest.raises(RunFolderError, match="the corpus itself"):
@@ -435,7 +317,7 @@ def test_names_that_a_manifest_cannot_hold_are_refused(tmp_path):
         prepare("emodb", tmp_path, tmp_path / "m.csv")
 
 
-def test_genders_that_are_not_understood_are_told(tmp_path):
+def test_genders_that_are_not_understood_are_reported(tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.wav").touch()
     (tmp_path / "mine.csv").write_text("wav,label,spk,sex\na.wav,x,1,weiblich\nb.wav,y,2,W\n")
@@ -458,50 +340,7 @@ def test_throat_signals_of_emodb_are_left_out(tmp_path):
     assert prepare("emodb", make_emodb(tmp_path / "old"), tmp_path / "old.csv").notes == ()
 
 
-def make_esd_with(root, speaker, lines):
-    """A speaker with two angry and two sad recordings, and transcripts."""
-    names = [f"{speaker}_{number:06d}" for number in (1, 2, 3, 4)]
-    for name, folder in zip(names, ("Angry", "Angry", "Sad", "Sad"), strict=True):
-        record(root / speaker / folder / f"{name}.wav")
-    write(root / speaker / f"{speaker}.txt", "\n".join(lines) + "\n")
-    return root
-
-
-def texts_of(root, out, **options):
-    manifest = prepare("esd", root, out, overwrite=True, **options)
-    return dict(
-        zip((Path(file).stem for file in manifest.table["file"]), manifest.table["text"], strict=True)
-    ), manifest
-
-
-def test_transcripts_of_esd_by_spaces(tmp_path):
-    lines = ["0013_000001 I say it.  Angry", "0013_000002\tTabs too\tAngry", "0013_000003   I am so sad sad",
-             "0013_000004, He is  happy Sad"]  # fmt: skip
-    texts, manifest = texts_of(make_esd_with(tmp_path / "esd", "0013", lines), tmp_path / "m.csv")
-    assert list(texts.values()) == ["I say it.", "Tabs too", "I am so sad", "He is happy"]
-    assert manifest.notes == ()
-    make_esd_with(tmp_path / "esd", "0003", ["0003_000001 他打远一看， 生气", "0003_000003 二 伤心"])
-    texts, manifest = texts_of(tmp_path / "esd", tmp_path / "m.csv", language="mandarin")
-    assert [texts["0003_000001"], texts["0003_000003"]] == ["他打远一看，", "二"]
-
-
-def test_transcripts_of_esd_that_cannot_be_read_are_told_with_their_lines(tmp_path):
-    lines = ["0013_000001\tFine.\tAngry", "", "what is this", "0013_000002 no emotion behind it", "0013_000004\t\tSad"]
-    root = make_esd_with(tmp_path / "esd", "0013", lines)
-    texts, manifest = texts_of(root, tmp_path / "m.csv")
-    assert list(texts.values()) == ["Fine.", "", "", ""]
-    (note,) = manifest.notes
-    assert note.startswith("0013/0013.txt: no transcript of 0013_000002, 0013_000003, 0013_000004 (lines 3, 4, 5: ")
-    assert note.endswith("text stays blank")
-    make_esd_with(root, "0014", [])
-    (root / "0014/0014.txt").unlink()
-    os.mkfifo(root / "0014/0014.txt")
-    assert any("0014/0014.txt: no transcript" in note for note in texts_of(root, tmp_path / "m.csv")[1].notes)
-    (root / "0013/0013.txt").unlink()
-    assert texts_of(root, tmp_path / "m.csv")[1].notes == (), "a copy without any transcript lacks none"
-
-
-def test_recordings_that_were_not_fetched_are_told_before_a_manifest_is_written(tmp_path):
+def test_recordings_that_were_not_fetched_are_reported_before_a_manifest_is_written(tmp_path):
     root = make_emodb(tmp_path / "emodb")
     files = sorted((root / "wav").iterdir())
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 72862\n"

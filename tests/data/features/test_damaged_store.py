@@ -1,4 +1,4 @@
-"""Maps that are damaged on disk, or lie under another's name, are found, computed again, and told of."""
+"""Maps that are damaged on disk, or lie under another's name, are found, computed again, and reported."""
 
 import logging
 from pathlib import Path
@@ -108,7 +108,7 @@ def test_a_stored_map_is_an_array_of_numpy(built):
     np.testing.assert_array_equal(np.load(paths[2], mmap_mode="r"), maps[2])
 
 
-def test_a_damaged_map_without_its_recording_is_told(built, caplog):
+def test_a_damaged_map_without_its_recording_is_reported(built, caplog):
     files, maps, paths, opened = built
     store = opened()
     flip(paths[1], 8 * HEADER_BYTES + 5)

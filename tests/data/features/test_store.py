@@ -271,7 +271,7 @@ def test_a_file_that_grows_while_it_is_hashed(recordings, monkeypatch):
     assert digest_file(file) == expected
 
 
-def test_all_bad_recordings_are_told_after_the_good_are_stored(cache, recordings, manifest_of, counting, tmp_path):
+def test_all_bad_recordings_are_reported_after_the_good_are_stored(cache, recordings, manifest_of, counting, tmp_path):
     files, extractor = recordings(3), counting()
     bad = [tmp_path / f"bad_{number}.wav" for number in range(25)]
     for file in bad[:-1]:

@@ -86,7 +86,7 @@ def test_a_gradient_reaches_every_parameter(network: nn.Module) -> None:
 
 
 def test_it_learns(network: nn.Module) -> None:
-    """Six random utterances are told apart after some steps."""
+    """Six random utterances are reported apart after some steps."""
     maps, labels = padded(), torch.arange(len(LENGTHS)) % CLASSES
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     for _ in range(25):

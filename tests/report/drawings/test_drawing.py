@@ -131,7 +131,7 @@ def test_an_architecture_alone_is_drawn(tmp_path: Path, search_run: Path) -> Non
     assert {file.name for file in draw(tmp_path / "mine.json", tmp_path / "out")} >= {"network.svg"}
 
 
-def test_what_cannot_be_drawn_is_told(emodarts: Run, retrain_run: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_drawn_is_reported(emodarts: Run, retrain_run: Path, tmp_path: Path) -> None:
     assert emodarts("draw", tmp_path / "no.json", "--out", tmp_path / "a")[0] == 2
     with pytest.raises(RunFolderError, match=r"holds no architecture\.json; name one of those in it"):
         find_subject(retrain_run.parent)

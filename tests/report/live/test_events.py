@@ -110,7 +110,7 @@ def test_figures_of_a_benchmark_are_not_curves(emodarts: Run, tmp_path: Path) ->
     assert "--runs" in said
 
 
-def test_without_tensorboard_the_remedy_is_told(
+def test_without_tensorboard_the_remedy_is_reported(
     emodarts: Run, search_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("tensorboard", "tensorboard.compat.proto", "tensorboard.summary.writer"):

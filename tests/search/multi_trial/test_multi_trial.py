@@ -285,7 +285,7 @@ def test_a_fault_in_the_engine_s_thread_is_raised_in_the_strategy_s() -> None:
 
 
 class ByHand(ExecutionEngine):  # type: ignore[misc]
-    """Ends a training when it is told to."""
+    """Ends a training when it is reported to."""
 
     def submit_models(self, *models: ChoiceSpace) -> None:
         self.model = models[0]

@@ -47,10 +47,10 @@ def test_a_training_can_be_looked_at_while_it_runs(
     data = fast_config.model_dump(mode="json")
     data["retrain"] |= {"epochs": 6, "patience": 1, "refit": True}
     config = ExperimentConfig.model_validate(data)
-    folder, told = RunFolder.claim(tmp_path / "out"), []
+    folder, reported = RunFolder.claim(tmp_path / "out"), []
 
     def progress(what: str, done: int, total: int, **figures: float) -> None:
-        told.append((what, done, total))
+        reported.append((what, done, total))
         cell = folder.path / "fold_00" / "seed_1" / "history.csv"
         if what.startswith("retrain"):
             assert done == (len(pd.read_csv(cell)) if cell.is_file() else 0)
@@ -58,11 +58,11 @@ def test_a_training_can_be_looked_at_while_it_runs(
     retrain(
         fold_tasks(config, small_corpus, [0], [1]), drawn(config, small_corpus), folder, final=True, progress=progress
     )
-    assert told[0] == ("networks", 0, 1)
-    assert ("networks", 1, 1) in told
-    assert told[1] == ("retrain fold 0 seed 1", 0, 6)
+    assert reported[0] == ("networks", 0, 1)
+    assert ("networks", 1, 1) in reported
+    assert reported[1] == ("retrain fold 0 seed 1", 0, 6)
     for what in ("retrain fold 0 seed 1", "refit fold 0 seed 1", "final network"):
-        done, total = [(done, total) for name, done, total in told if name == what][-1]
+        done, total = [(done, total) for name, done, total in reported if name == what][-1]
         assert done == total > 0, what
 
 
@@ -204,7 +204,7 @@ def test_speakers_that_the_search_saw_are_refused(
     assert json.loads((folder.path / "fold_01/seed_1/metrics.json").read_text())["overlap"] == ["02"]
 
 
-def test_people_who_speak_in_one_recording_are_told_apart_within_a_manifest(small_corpus: Corpus) -> None:
+def test_people_who_speak_in_one_recording_are_reported_apart_within_a_manifest(small_corpus: Corpus) -> None:
     fold = small_corpus.fold(0)
     one = small_corpus.store.pick(np.zeros(len(small_corpus.manifest), dtype=int))
     dialogue = replace(small_corpus, store=one)
@@ -335,7 +335,7 @@ def test_the_training_loss_of_an_epoch_is_recorded(fast_config: ExperimentConfig
 
 
 @pytest.mark.parametrize("noted", [True, False])
-def test_recordings_that_changed_since_the_search_are_told_of(
+def test_recordings_that_changed_since_the_search_are_reported_of(
     noted: bool,
     fast_config: ExperimentConfig,
     small_corpus: Corpus,
@@ -352,12 +352,12 @@ def test_recordings_that_changed_since_the_search_are_told_of(
 
     def notes_of(manifest: Path, name: str) -> list[str]:
         data = fast_config.data.model_copy(update={"manifest": str(manifest)})
-        told: list[str] = []
+        reported: list[str] = []
         retrain_run.run_retrain(
             fast_config.model_copy(update={"data": data}), architecture, tmp_path / name,
-            folds=[0], searched_on=searched_on, note=told.append,
+            folds=[0], searched_on=searched_on, note=reported.append,
         )  # fmt: skip
-        return [each for each in told if "since the architecture was searched" in each]
+        return [each for each in reported if "since the architecture was searched" in each]
 
     assert notes_of(copy / small_manifest.name, "same") == []
     for file in sorted(copy.glob("*.flac"))[::3]:  # of each speaker some
