@@ -25,6 +25,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "experiment": experiments.experiment,
     "benchmark": searching.benchmark,
     "study": searching.study,
+    "table": searching.table,
     "run": experiments.run,
     "node-options": experiments.print_node_options,
     "results": experiments.results,

@@ -1,4 +1,4 @@
-"""Commands that search and train: search, retrain, study, benchmark, strategies, space export."""
+"""Commands that search and train: search, retrain, study, benchmark, table, strategies, space export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -166,6 +166,37 @@ def benchmark(
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
     console.show_comparison(summary)
+
+
+def table(
+    file: Annotated[Path, typer.Argument(help="The table (.jsonl); what it holds already is not trained again.")],
+    architectures: Annotated[int, typer.Option(min=1, help="Architectures to draw from the space.")],
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    bad_audio: BadAudio = None,
+    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
+    seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
+    draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
+    inner: Annotated[
+        int | None,
+        typer.Option(min=2, max=100, help="Train on so many splits of a fold's training speakers instead."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
+) -> None:
+    """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
+    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
+    from nni_emodarts.benchmark.table.run import Draws, run_table
+
+    draws = Draws(architectures, draw_seed, fold_numbers(folds), seed_numbers(seeds), inner)
+    with console.progress_bars() as progress:
+        made = run_table(chosen, file, draws, workers=workers, progress=progress, note=console.show_note)
+    failed = sum(training.error is not None for training in made)
+    console.show_line(f"{file}: {len(made)} trainings of {len({each.architecture for each in made})} architectures")
+    if failed:
+        console.show_note(f"{failed} of them diverged")
 
 
 def strategies() -> None:

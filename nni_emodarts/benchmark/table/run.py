@@ -1,0 +1,190 @@
+"""All trainings of a table that are missing, side by side; several commands may work on one table."""
+
+import fcntl
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+
+from nni_emodarts.benchmark.jobs import prepared
+from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
+from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.space.draws import draw_architectures
+from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.json_lines import locked, read_lines
+from nni_emodarts.runtime.processes import start_pool, threads_of_others
+from nni_emodarts.runtime.progress import Progress, silent
+
+logger = logging.getLogger(__name__)
+
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Which architectures a table holds, and on what they are trained.
+
+    Attributes:
+        architectures: how many are drawn.
+        draw_seed: seed of the draws; a larger table with the same seed begins with the same architectures.
+        folds: folds of the configuration's protocol.
+        seeds: seeds of the trainings.
+        splits: inner splits of each fold's training speakers, on which networks are trained instead; None for the
+            fold's own parts.
+    """
+
+    architectures: int
+    draw_seed: int = 0
+    folds: FoldChoice | None = None
+    seeds: Sequence[int] = (1,)
+    splits: int | None = None
+
+    def wanted(self, config: ExperimentConfig, corpus: Corpus) -> list[Wanted]:
+        """The trainings, architecture by architecture.
+
+        Raises:
+            ConfigError: the space has fewer architectures.
+            ProtocolError: a fold or split that the corpus does not give.
+        """
+        folds = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, self.folds)]
+        drawn = list(islice(_drawn(config, corpus, self.draw_seed), self.architectures))
+        if len(drawn) < self.architectures:
+            raise ConfigError(f"architectures: {self.architectures} are more than the {len(drawn)} of the space")
+        inner: list[int | None] = [None] if self.splits is None else list(range(self.splits))
+        return [
+            Wanted(architecture, number, fold, seed, split, self.splits)
+            for number, architecture in enumerate(drawn)
+            for fold in folds
+            for seed in self.seeds
+            for split in inner
+        ]
+
+
+def _drawn(config: ExperimentConfig, corpus: Corpus, seed: int) -> Iterator[Architecture]:
+    return draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed], {"strategy": "random"})
+
+
+def run_table(
+    config: ExperimentConfig,
+    file: Path,
+    draws: Draws,
+    *,
+    workers: int = 1,
+    progress: Progress = silent,
+    note: Note = logger.warning,
+) -> Table:
+    """Make the trainings that a table lacks, and append a line for each.
+
+    Args:
+        config: the whole configuration.
+        file: the table; several commands may append to it, each others of its trainings.
+        draws: which trainings.
+        workers: trainings at once, each on its share of the processor's cores.
+        progress: called after each training.
+        note: called with lines that hold no training, and with trainings that another command makes meanwhile.
+
+    Returns:
+        The table.
+
+    Raises:
+        RunFolderError: the table is of other settings or recordings.
+        ConfigError: a process died.
+    """
+    corpus = load_corpus(config, progress=progress)
+    held = read_trainings(file)
+    for text in held.damaged:
+        note(f"{text}; its training counts as missing")
+    _refuse_other(file, held, settings_of_table(config, corpus.manifest.digest), corpus.recordings)
+    missing = [each for each in draws.wanted(config, corpus) if each.key not in held.trainings]
+    elsewhere = 0
+    if missing:
+        progress("trainings", 0, len(missing))
+    for number, training in enumerate(_made(config, file, missing, workers), 1):
+        elsewhere += training is None
+        figures = {} if training is None or training.kept is None else {"val_uar": training.kept}
+        progress("trainings", number, len(missing), **figures)
+    if elsewhere:
+        note(f"{elsewhere} trainings are made by another command; this one left them out")
+    return read_trainings(file)
+
+
+def _refuse_other(file: Path, held: Table, settings: str, recordings: str) -> None:
+    for training in held:
+        if (training.settings, training.recordings) != (settings, recordings):
+            what = "settings" if training.settings != settings else "recordings"
+            raise RunFolderError(f"table {file} holds trainings with other {what} ({training.key}); name another file")
+
+
+@dataclass(frozen=True)
+class _Job:
+    config: str
+    file: Path
+    wanted: Wanted
+
+
+def _made(config: ExperimentConfig, file: Path, missing: Sequence[Wanted], workers: int) -> Iterator[Training | None]:
+    """The trainings as they end; None for one that another command makes."""
+    jobs = [_Job(config.to_yaml(), file, wanted) for wanted in missing]
+    if min(workers, len(jobs)) <= 1:
+        yield from map(_make, jobs)
+        return
+    try:
+        with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
+            for done in as_completed([pool.submit(_make, job) for job in jobs]):
+                yield done.result()
+    except BrokenProcessPool:
+        raise ConfigError(
+            f"workers: one of {workers} processes died, most likely for lack of memory; what is in {file} stays, go on "
+            f"with fewer workers"
+        ) from None
+
+
+def _make(job: _Job) -> Training | None:
+    config, corpus = prepared(job.config)
+    with _claimed(job.file, job.wanted.key) as ours:
+        if not ours:
+            return None
+        training = make_training(config, corpus, job.wanted)
+        with locked(job.file) as lines:
+            lines.append([training.to_data()])
+    return training
+
+
+@contextmanager
+def _claimed(file: Path, key: TrainingKey) -> Iterator[bool]:
+    """Whether no other process makes this training: a lock on a byte of a file beside the table, one for each key.
+
+    Locks of ranges end with the process that holds them, whatever ends it.
+    """
+    place = int.from_bytes(sha256(str(key).encode()).digest()[:6], "big")
+    with file.with_name(f".{file.name}.claims").open("a+b") as claims:
+        try:
+            fcntl.lockf(claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:  # a file system without locks: two commands may make one training, of which the first counts
+            pass
+        yield not _holds(file, key)
+
+
+def _holds(file: Path, key: TrainingKey) -> bool:
+    """Whether a training is in the table by now; only lines that name its architecture are parsed."""
+    name = key.architecture.encode()
+    for line in read_lines(file):
+        if name in line.text:
+            with suppress(ValueError):
+                if Training.from_data(line.parse()).key == key:
+                    return True
+    return False

@@ -1,0 +1,144 @@
+"""One training of a table: an architecture, a fold, a seed, and which of the fold's speakers validate."""
+
+import json
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+import pytorch_lightning as pl
+from sklearn.model_selection import StratifiedGroupKFold
+
+from nni_emodarts.benchmark.table.records import Training, TrainingKey, encode_logits, encode_rows
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.data.protocols import Cast, Fold
+from nni_emodarts.errors import DivergenceError, ProtocolError
+from nni_emodarts.metrics.scores import uar
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs import architecture_cost
+from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.training.retrain.fitting import Trained, train
+from nni_emodarts.training.task import predict
+
+REVISION = 1
+"""Raised where the same settings come to give other figures."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A training that is to be made.
+
+    Attributes:
+        architecture: what to train.
+        number: its place among the draws.
+        fold: number of the fold.
+        seed: seed of the training.
+        inner: number of the inner split; None for the fold's own parts.
+        splits: inner splits of the fold.
+    """
+
+    architecture: Architecture
+    number: int
+    fold: int
+    seed: int
+    inner: int | None = None
+    splits: int | None = None
+
+    @property
+    def key(self) -> TrainingKey:
+        """What it is known by."""
+        return TrainingKey(self.architecture.id, self.fold, self.seed, self.inner)
+
+
+def settings_of_table(config: ExperimentConfig, manifest: str) -> str:
+    """A short digest of all that decides the figures: not of paths, workers, the device or the search.
+
+    Args:
+        config: the whole configuration.
+        manifest: the manifest's own digest.
+    """
+    data = config.meaning()
+    for key in ("device", "preset", "search"):
+        del data[key]
+    for key in ("manifest", "cache", "workers"):
+        del data["data"][key]
+    del data["retrain"]["refit"]  # never done here
+    data |= {"manifest": manifest, "revision": REVISION}
+    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold:
+    """A fold's training and validation speakers divided anew: each of them validates in one of the splits.
+
+    The splits are alike in classes (scikit-learn's `StratifiedGroupKFold`), and the same for every architecture.
+
+    Raises:
+        ProtocolError: there are fewer speakers than splits.
+    """
+    rows = np.sort(np.concatenate([fold.train, fold.validation]))
+    speakers = Cast(manifest).speaker[rows]
+    if len(set(speakers)) < splits:
+        raise ProtocolError(
+            f"{splits} inner splits of the {len(set(speakers))} training speakers of fold {fold.index}; set fewer"
+        )
+    divided = StratifiedGroupKFold(splits, shuffle=True, random_state=fold.index)
+    train, validation = list(divided.split(rows, manifest.labels[rows], speakers))[number]
+    return replace(fold, train=rows[train], validation=rows[validation], test=np.empty(0, dtype=np.int64))
+
+
+def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> Training:
+    """Train, validate, and read the test part once; a training that diverges is one, too.
+
+    Args:
+        config: the whole configuration; `retrain.refit` is not done, since what is validated must be what is tested.
+        corpus: manifest and features.
+        wanted: what to train.
+    """
+    watch = Stopwatch()
+    fold = corpus.fold(wanted.fold)
+    if wanted.inner is not None and wanted.splits is not None:
+        fold = inner_fold(corpus.manifest, fold, wanted.splits, wanted.inner)
+    task = FoldTask(config, corpus, fold, wanted.seed)
+    design = wanted.architecture.widened(config.retrain.width)
+    known: dict[str, object] = {
+        "architecture": wanted.architecture.id,
+        "choices": wanted.architecture.sample(),
+        "number": wanted.number,
+        "fold": wanted.fold,
+        "seed": wanted.seed,
+        **({} if wanted.inner is None else {"inner": wanted.inner, "splits": wanted.splits}),
+        "settings": settings_of_table(config, corpus.manifest.digest),
+        "recordings": corpus.recordings,
+        "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_classes, corpus.input_shape)),
+    }
+    pl.seed_everything(wanted.seed, verbose=False)
+    try:
+        figures = _figures(task, train(task, design))
+    except DivergenceError as error:
+        figures = {"error": str(error)}
+    return Training.from_data({**known, **figures, **{key: round(value, 3) for key, value in watch.read().items()}})
+
+
+def _figures(task: FoldTask, trained: Trained) -> dict[str, object]:
+    rows = np.sort(task.fold.validation)
+    found: dict[str, object] = {
+        "val_uar": [round(row["val_uar"], 5) for row in trained.history],
+        "val_loss": [round(row["val_loss"], 5) for row in trained.history],
+        "best_epoch": trained.best_epoch,
+        "rows": encode_rows(rows),
+        "logits": encode_logits(_answers(task, trained, rows)),
+    }
+    if len(task.fold.test):
+        rows = np.sort(task.fold.test)
+        answers = _answers(task, trained, rows)
+        found["test_uar"] = uar(task.labels(rows), answers.argmax(1), task.corpus.num_classes)
+        found["test_logits"] = encode_logits(answers)
+    return found
+
+
+def _answers(task: FoldTask, trained: Trained, rows: np.ndarray) -> np.ndarray:
+    """Probabilities (n, K) of rows in ascending order."""
+    device = next(trained.model.parameters()).device
+    return predict(trained.model, task.evaluation_batches(rows, task.config.retrain.batch_size), device, len(rows))
