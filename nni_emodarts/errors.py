@@ -7,6 +7,7 @@ raised is a defect of the program.
 
 import errno
 from collections.abc import Mapping
+from pathlib import Path
 
 
 class EmodartsError(Exception):
@@ -75,33 +76,65 @@ class ExperimentError(EmodartsError):
     """An NNI experiment that cannot be started or did not finish."""
 
 
+_SPACE = "free some space there"
+_NAME_ANOTHER = "change its permissions, or name another"
 _REMEDIES = {
-    errno.ENOSPC: "free some space there",
-    errno.EDQUOT: "free some space there",
+    errno.ENOSPC: _SPACE,
+    errno.EDQUOT: _SPACE,
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.EIO: "look after the disk, or name a folder on another",
+    errno.ESTALE: "mount its disk again",
     errno.EROFS: "name a folder that can be written to",
-    errno.EACCES: "change its permissions, or name another",
-    errno.EPERM: "change its permissions, or name another",
+    errno.EACCES: _NAME_ANOTHER,
+    errno.EPERM: _NAME_ANOTHER,
     errno.EEXIST: "name another",
     errno.ENOTDIR: "name another",
     errno.EISDIR: "name another",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u)",
 }
 _SMALLER = "set a smaller search.batch_size or retrain.batch_size"
+_NO_MEMORY = f"memory is used up; {_SMALLER}"
+
+
+def message_for_person(error: Exception) -> str | None:
+    """What to tell a person who can mend an error; None where it is a defect of the program."""
+    return str(error) if isinstance(error, EmodartsError) else machine_fault(error)
 
 
 def machine_fault(error: Exception) -> str | None:
     """The message for a person where the machine is at its limits; None where the error is a defect of the program.
 
     Args:
-        error: of a full or protected disk, or of memory, the accelerator's too.
+        error: of a full or protected disk, of a folder that was deleted meanwhile, or of memory, the accelerator's too.
     """
     if isinstance(error, MemoryError):
-        return f"memory is used up; {_SMALLER}"
+        return _NO_MEMORY
     if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for its name
         return f"the accelerator's memory is used up; {_SMALLER}, or device=cpu"
-    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
-        return None
-    where = f"{error.filename}: " if error.filename else ""
+    if isinstance(error, RuntimeError):
+        return _NO_MEMORY if "can't allocate memory" in str(error) else None
+    return _disk_fault(error) if isinstance(error, OSError) else None
+
+
+def _disk_fault(error: OSError) -> str | None:
     again = "run the command again, with --resume where it has that"
-    return f"{where}{error.strerror}; {_REMEDIES[error.errno]}, and {again}"
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOMEM:
+        return _NO_MEMORY
+    if error.errno in _REMEDIES:
+        return f"{where}{error.strerror}; {_REMEDIES[error.errno]}, and {again}"
+    gone = _deleted_folder(error)
+    return None if gone is None else f"{gone} was deleted meanwhile; {again}"
+
+
+def _deleted_folder(error: OSError) -> str | None:
+    """The folder whose loss made a file absent; a file that is absent in a folder that is there is a defect."""
+    if error.errno != errno.ENOENT:
+        return None
+    try:
+        folder = Path(error.filename).absolute().parent if error.filename else Path.cwd()
+    except OSError:
+        return "the current folder"
+    return None if folder.is_dir() else str(folder)

@@ -12,7 +12,7 @@ from nni_emodarts.cli import main as cli
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus, load_corpus
-from nni_emodarts.nni_bridge.experiment import experiment_yaml
+from nni_emodarts.nni_bridge.experiment_file import experiment_yaml
 
 FAST = ("search.epochs=1", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8")
 """Settings under which a search and a retraining of the small corpus take seconds."""

@@ -6,15 +6,17 @@ Nothing heavy is imported before the number of threads is set: OpenMP reads it o
 import argparse
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
-from nni_emodarts.errors import ConfigError, EmodartsError
+from nni_emodarts.errors import ConfigError, message_for_person
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.processes import end_by_signal, ended_in_order, exit_status
 from nni_emodarts.runtime.run_folder import RunFolder, architecture_file, config_beside
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
@@ -44,16 +46,31 @@ class TrialTask:
 
 
 def run(description: str, work: Callable[[TrialTask], None], arguments: list[str] | None = None) -> None:
-    """Parse, call, and turn an error that the user can mend into one message and exit code 2."""
+    """Parse, call, and turn an error that the user can mend into one message and exit code 2.
+
+    A trial that a signal ends is no success for NNI: it ends with 128 + the signal's number. Where NNI itself cancels
+    it (SIGINT), it ends by the signal, by which NNI tells what was cancelled from what failed.
+    """
     parsed = _parser(description).parse_args(arguments)
     if parsed.threads is not None:
         os.environ["OMP_NUM_THREADS"] = str(parsed.threads)
     try:
-        trial = _assemble(parsed)
-        with trial.folder.held():
-            work(trial)
-    except EmodartsError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - NNI keeps a trial's stderr
+        with ended_in_order():
+            trial = _assemble(parsed)
+            with trial.folder.held():
+                work(trial)
+    except KeyboardInterrupt:
+        end_by_signal(signal.SIGINT)
+    except SystemExit as left:
+        status = exit_status(left)
+        if status == 128 + signal.SIGINT:
+            end_by_signal(signal.SIGINT)
+        sys.exit(status)
+    except Exception as error:
+        message = message_for_person(error)
+        if message is None:
+            raise
+        print(f"error: {message}", file=sys.stderr)  # noqa: T201 - NNI keeps a trial's stderr
         sys.exit(2)
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from nni_emodarts.metrics.cells import FinishedCell
     from nni_emodarts.metrics.comparisons import Comparison
     from nni_emodarts.metrics.summaries import BenchmarkSummary
-    from nni_emodarts.nni_bridge.experiment import Trial
+    from nni_emodarts.nni_bridge.manager import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
 _SPEAKERS = 30  # lines of a table of speakers

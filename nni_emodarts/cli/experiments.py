@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,10 +21,14 @@ from nni_emodarts.cli.options import (
     seed_numbers,
     trial_arguments,
 )
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.metrics.notation import count_text
 
 if TYPE_CHECKING:
-    from nni_emodarts.nni_bridge.experiment import Outcome, Plan
+    from nni_emodarts.nni_bridge.experiment import Outcome
+    from nni_emodarts.nni_bridge.experiment_file import Plan
 
+_SHOWN = 5  # folds that are named
 _MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 
 
@@ -56,16 +61,29 @@ def experiment(
 
 def run(
     config: Annotated[Path, typer.Argument(help="The YAML file of an experiment.")],
-    port: Annotated[int | None, typer.Option(help="Port of the web UI; a free one where absent.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the web UI; a free one where absent.")
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Where the web UI listens: 127.0.0.1, this machine alone, or 0.0.0.0, every address, which lets "
+            "whoever reaches it run commands as you."
+        ),
+    ] = "127.0.0.1",
     keep: Annotated[bool, typer.Option("--keep", help="Leave the experiment up, for its web UI.")] = False,
 ) -> None:
     """Run an experiment through nnictl: wait for its trials, print the pooled table, and stop it."""
     from nni_emodarts.nni_bridge.experiment import run_experiment
 
+    exposed = _exposed(host)
     with console.progress_bars() as progress:
-        outcome = run_experiment(config, port, keep=keep, begun=_show_experiment, show=console.Trials(progress))
+        outcome = run_experiment(
+            config, port, host=host, keep=keep, show=console.Trials(progress),
+            begun=lambda name, port, trials: _show_experiment(name, port, trials, exposed),
+        )  # fmt: skip
     _show_outcome(outcome, keep)
-    if outcome.failed:
+    if not outcome.whole:
         raise typer.Exit(1)
 
 
@@ -73,13 +91,13 @@ def results(
     where: Annotated[list[str], typer.Argument(help="The id of an NNI experiment, or folders of runs.")],
 ) -> None:
     """Print the pooled table of finished trials: the result of an experiment."""
-    from nni_emodarts.nni_bridge.experiment import pool_trials, trial_folders
+    from nni_emodarts.nni_bridge.pooling import pool_trials, trial_folders
 
     console.show_pooled(pool_trials([folder for name in where for folder in trial_folders(name)]))
 
 
 def print_node_options() -> None:
-    """Print what protects NNI's manager: export NODE_OPTIONS="$(emodarts node-options)" before nnictl create."""
+    """Print what guards NNI's manager: export NODE_OPTIONS="$(emodarts node-options)" before nnictl create."""
     from nni_emodarts.nni_bridge.node_options import node_options
 
     typer.echo(node_options())
@@ -97,9 +115,31 @@ def _show_plan(plan: "Plan", file: object) -> None:
     console.show_line(f"wrote {file}; now: nnictl create --config {quoted}   or: emodarts run {quoted}")
 
 
-def _show_experiment(name: str, port: int, trials: int) -> None:
+def _exposed(host: str) -> bool:
+    """Whether NNI's manager is to listen at every address, which is warned of.
+
+    Raises:
+        ConfigError: it is to listen at one at which NNI itself does not look for it.
+    """
+    from nni_emodarts.nni_bridge.manager_environment import EVERY_ADDRESS, THIS_MACHINE
+
+    if host not in (THIS_MACHINE, EVERY_ADDRESS):
+        raise ConfigError(
+            f"host: {host!r} is not among {THIS_MACHINE} and {EVERY_ADDRESS}; NNI looks for its manager at localhost"
+        )
+    if host == EVERY_ADDRESS:
+        console.show_note(
+            f"WARNING: NNI asks for no login, and whoever reaches its port can run commands as you. --host {host} is "
+            f"for trials on other machines behind a firewall; to look on from elsewhere take ssh -L"
+        )
+    return host == EVERY_ADDRESS
+
+
+def _show_experiment(name: str, port: int, trials: int, exposed: bool) -> None:
     """Print that an experiment runs, and where it can be watched."""
     console.show_line(f"experiment {name} with {trials} trials; web UI: http://localhost:{port}")
+    if not exposed:
+        console.show_line(f"from elsewhere: ssh -L {port}:localhost:{port} {gethostname()}, then the same address")
 
 
 def _show_outcome(outcome: "Outcome", keep: bool) -> None:
@@ -112,4 +152,13 @@ def _show_outcome(outcome: "Outcome", keep: bool) -> None:
     else:
         console.show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
     for trial in outcome.failed:
-        console.show_error(f"trial {trial.parameters} failed; see trial.stderr and trial.log in {trial.folder}")
+        reason = "gave no figure" if trial.status == "SUCCEEDED" else trial.status.lower().replace("_", " ")
+        console.show_error(f"trial {trial.parameters} {reason}; see trial.stderr and trial.log in {trial.folder}")
+    if outcome.whole:
+        return
+    lacking = ", ".join(f"fold {fold} of seed {seed}" for fold, seed in outcome.absent[:_SHOWN])
+    more = f" and {len(outcome.absent) - _SHOWN} more" if len(outcome.absent) > _SHOWN else ""
+    console.show_error(
+        f"NOT COMPLETE: {len(outcome.folders)} of {count_text(outcome.expected, 'trial')} succeeded"
+        + (f"; {lacking}{more} is not in the figures" if lacking else "")
+    )

@@ -8,7 +8,8 @@ import typer
 
 from nni_emodarts.cli import console, corpora, experiments, searching, showing, using
 from nni_emodarts.cli.listing import ListingCommand
-from nni_emodarts.errors import EmodartsError, machine_fault
+from nni_emodarts.errors import message_for_person
+from nni_emodarts.runtime.processes import ended_in_order, exit_status
 
 app = typer.Typer(
     help="Search, retrain and measure networks that recognise emotions in speech (emoDARTS under NNI).",
@@ -49,18 +50,21 @@ app.add_typer(space_app, name="space")
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one message and exit code 2."""
+    """Run the command line; an error that the user can mend is one message and exit code 2.
+
+    A command that a signal ends leaves with 128 + its number: 130 after Ctrl+C, 143 after SIGTERM.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # no figure is lost for a sign that an encoding lacks
     try:
-        app()
-    except EmodartsError as error:
-        console.show_error(str(error))
-        raise SystemExit(2) from None
+        with ended_in_order():
+            app()
+    except SystemExit as left:
+        raise SystemExit(exit_status(left)) from None
     except Exception as error:
-        fault = machine_fault(error)
-        if fault is None:
+        message = message_for_person(error)
+        if message is None:
             raise
-        console.show_error(fault)
+        console.show_error(message)
         raise SystemExit(2) from None

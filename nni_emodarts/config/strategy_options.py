@@ -210,13 +210,14 @@ class EvolutionOptions(TrialOptions):
 class TpeOptions(TrialOptions):
     """Options of `tpe` (Bergstra et al. 2011)."""
 
-    startup: PositiveInt | None = None
-    """Candidates that are drawn uniformly before the estimator chooses; half of all where absent."""
+    startup: Annotated[int, Field(ge=2)] | None = None
+    """Candidates that are drawn uniformly before the estimator chooses, which compares good ones with others: two at
+    least, half of all where absent."""
 
     @property
     def random_start(self) -> int:
         """Candidates that are drawn uniformly."""
-        return self.startup or max(1, self.candidates // 2)
+        return self.startup or max(2, self.candidates // 2)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

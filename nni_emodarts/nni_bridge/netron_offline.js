@@ -1,22 +1,16 @@
 /*
- * Loaded into NNI's manager by `node --require`. A click on "Netron" in the web UI is passed on to https://netron.app.
- * NNI handles no error of that: without internet the exception ends the manager, and the experiment with it. Here the
- * click is answered by a page that says so. Nothing else of any program is touched.
+ * A click on "Netron" in the web UI is passed on to https://netron.app. NNI handles no error of that: without internet
+ * the exception ends the manager, and the experiment with it. Here the click is answered by a page that says so.
  */
 'use strict';
 
-const Module = require('module');
 const path = require('path');
 
-const SERVER = path.join('nni_node', 'rest_server');
+const { whenLoaded } = require('./loading.js');
+
 const TRIAL_FILE = /\/trial-file\/([A-Za-z0-9]+)\/model\.onnx$/;
 
-const load = Module._load;
-Module._load = function (request, parent, ...rest) {
-    const loaded = load.call(this, request, parent, ...rest);
-    const file = (parent && parent.filename) || '';
-    return request === 'http-proxy' && file.includes(SERVER) ? guarded(loaded) : loaded;
-};
+whenLoaded('http-proxy', path.join('nni_node', 'rest_server'), guarded);
 
 /** http-proxy, whose proxies answer errors instead of throwing them. */
 function guarded(httpProxy) {

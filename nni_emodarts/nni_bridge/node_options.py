@@ -1,8 +1,6 @@
-"""Options for Node.js, under which NNI's manager outlives a click on Netron without internet."""
+"""Options for Node.js, under which NNI's manager is guarded."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -11,7 +9,7 @@ _VARIABLE = "NODE_OPTIONS"
 
 def guard_script() -> Path:
     """The script that NNI's manager loads first."""
-    return Path(str(resources.files("nni_emodarts.nni_bridge") / "netron_offline.js"))
+    return Path(str(resources.files("nni_emodarts.nni_bridge") / "manager_guard.js"))
 
 
 def node_options(present: str | None = None) -> str:
@@ -25,17 +23,3 @@ def node_options(present: str | None = None) -> str:
     script = str(guard_script()).replace("\\", "\\\\").replace('"', '\\"')
     option = f'--require="{script}"'
     return present if option in present else f"{present} {option}".strip()
-
-
-@contextmanager
-def manager_protected() -> Iterator[None]:
-    """Set NODE_OPTIONS for a manager that this process starts meanwhile."""
-    before = os.environ.get(_VARIABLE)
-    os.environ[_VARIABLE] = node_options()
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[_VARIABLE]
-        else:
-            os.environ[_VARIABLE] = before

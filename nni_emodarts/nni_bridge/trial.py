@@ -11,12 +11,12 @@ from urllib.parse import urlparse
 
 import requests
 
+from nni_emodarts.nni_bridge.rest import ask
 from nni_emodarts.runtime.experiment_folder import experiments_list, served_logs
 from nni_emodarts.runtime.plain_data import JsonObject
 
 logger = logging.getLogger(__name__)
 
-_TIMEOUT = 10.0  # seconds
 _PAUSES = (0.5, 1.0, 2.0)  # seconds between attempts
 _TAG = "retiarii"
 """What NNI calls an experiment whose trials have a network to look at."""
@@ -136,9 +136,7 @@ def _parameters_noted_by_manager() -> JsonObject | None:
     url = f"{manager}/api/v1/nni/trial-jobs/{os.environ['NNI_TRIAL_JOB_ID']}"
     for pause in (*_PAUSES, None):
         try:
-            answer = requests.get(url, timeout=_TIMEOUT)
-            answer.raise_for_status()
-            noted = answer.json()["hyperParameters"][0]
+            noted = ask(url)["hyperParameters"][0]
             data = json.loads(noted) if isinstance(noted, str) else noted
         except (requests.RequestException, KeyError, IndexError, ValueError, TypeError) as error:
             reason = error

@@ -17,6 +17,7 @@ from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, 
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.nni_bridge.candidates import candidates_of
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.digests import read_predictions
@@ -241,10 +242,17 @@ def _is_named(argument: str) -> bool:
 def _locate(text: str) -> Path:
     path = Path(text)
     if not path.exists():
-        path = find_experiment(text) or path
+        experiment = find_experiment(text)
+        path = path if experiment is None else _search_of(experiment) or experiment
     if not path.exists():
         raise RunFolderError(f"run {text}: no such folder; name a run folder, a benchmark's JSON or an experiment's id")
     return path
+
+
+def _search_of(experiment: Path) -> Path | None:
+    """The folder of the search whose candidates an experiment trained."""
+    candidates = candidates_of(experiment)
+    return None if candidates is None or not candidates.is_dir() else candidates.parent
 
 
 def _read_folder(name: str, path: Path) -> Run:

@@ -1,8 +1,13 @@
 """Where NNI keeps an experiment, and where its trials' folders lie in it."""
 
 import json
+import re
+import tempfile
 from pathlib import Path
 
+from nni_emodarts.errors import ExperimentError
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LISTED = ".experiment"
 """NNI's own list of experiments, as `nnictl experiment list` shows them."""
 _TRIALS = "trials"
@@ -20,14 +25,34 @@ def experiments_list() -> Path:
     return experiments_home() / _LISTED
 
 
+def refuse_unwritable_home() -> None:
+    """Refuse a home in which NNI cannot keep its experiments, which it would tell by a traceback.
+
+    Raises:
+        ExperimentError: it cannot be written to.
+    """
+    try:
+        folder = experiments_home()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except (OSError, RuntimeError) as error:  # RuntimeError: nobody knows where the home is
+        reason = getattr(error, "strerror", None) or error
+        raise ExperimentError(
+            f"NNI keeps its experiments in ~/nni-experiments, which cannot be written to here ({reason}); set HOME to "
+            f"a folder that can"
+        ) from None
+
+
 def find_experiment(name: str) -> Path | None:
     """The folder of an experiment's id; None where NNI has none of this name."""
-    if not name.isalnum():
+    if not _ID.fullmatch(name):
         return None
-    for home in (experiments_home(), _listed_home(name)):
-        if home is not None and (home / name).is_dir():
-            return home / name
-    return None
+    try:
+        homes = (_listed_home(name), experiments_home())
+    except RuntimeError:  # nobody knows where the home is
+        return None
+    return next((home / name for home in homes if home is not None and (home / name).is_dir()), None)
 
 
 def _listed_home(name: str) -> Path | None:

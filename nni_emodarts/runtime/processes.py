@@ -3,11 +3,18 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from nni_emodarts.runtime.environment_variables import environment_with
+
+_PATIENCE = 2.0  # seconds that a worker has to end by itself
 
 
 @contextmanager
@@ -17,7 +24,8 @@ def start_pool(
     """Processes that are spawned rather than forked, since torch's threads do not survive a fork.
 
     They import nothing from the current folder, which may be anybody's: a `pickle.py` in it would run. Where what is
-    done with them fails or is left, tasks that have not begun are dropped.
+    done with them fails, tasks that have not begun are dropped; where it is left, by Ctrl+C or another signal that ends
+    this process, they end at once.
 
     Args:
         workers: how many.
@@ -25,33 +33,45 @@ def start_pool(
         arguments: of `begin`; sent once.
     """
     context = multiprocessing.get_context("spawn")
-    with _in_environment("PYTHONSAFEPATH", "1"):
+    with environment_with({"PYTHONSAFEPATH": "1"}):
         pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(begin, arguments))
         try:
             yield pool
-        finally:
+        except Exception:
             pool.shutdown(cancel_futures=True)
+            raise
+        except BaseException:
+            _end_workers(pool)
+            raise
+        pool.shutdown()
+
+
+def _end_workers(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool, whatever they do; after a second signal without patience."""
+    workers = list((pool._processes or {}).values())
+    for worker in workers:
+        worker.terminate()
+    try:
+        until = time.monotonic() + _PATIENCE
+        for worker in workers:
+            worker.join(max(0.0, until - time.monotonic()))
+    finally:
+        for worker in workers:
+            worker.kill()
+    pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def threads_of_others(count: int) -> Iterator[None]:
     """Processes started inside use so many threads; two that use all of them spin against each other."""
-    with _in_environment("OMP_NUM_THREADS", str(count)):
+    with environment_with({"OMP_NUM_THREADS": str(count)}):
         yield
 
 
-@contextmanager
-def _in_environment(name: str, value: str) -> Iterator[None]:
-    """A variable that processes started inside inherit."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+def process_name() -> str:
+    """This process as `PID:START`; its start, in ticks since the machine's, tells it from a later one of its number."""
+    fields = Path("/proc/self/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+    return f"{os.getpid()}:{fields[19]}"
 
 
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -75,7 +95,7 @@ def uninterrupted() -> Iterator[None]:
     def note(number: int, frame: Any) -> None:
         came.append(number)
         if len(came) > 1:
-            raise KeyboardInterrupt
+            _leave(number, frame)
 
     with _handling(note, [signal.SIGINT, *_ENDINGS]):
         yield
@@ -94,10 +114,33 @@ def _handling(handler: Callable[[int, Any], Any], numbers: Iterable[int]) -> Ite
 
 
 def _leave(number: int, frame: Any) -> None:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(128 + number)
 
 
+def exit_status(left: SystemExit) -> int | str | None:
+    """The status with which this process is to end: 128 + the signal's number, where one ended it.
+
+    Lightning's own exceptions carry none: a training that SIGTERM stops would end with 0, as if it were whole, and one
+    that Ctrl+C stops with 1.
+    """
+    if isinstance(left.__context__, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if type(left).__name__ == "SIGTERMException":  # Lightning's, which is not imported for its name
+        return 128 + signal.SIGTERM
+    return left.code
+
+
+def end_by_signal(number: int) -> None:
+    """End this process as the signal would, had nobody handled it, so that its parent hears of the signal."""
+    sys.stdout.flush()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
 def _begin(begin: Callable[..., object] | None, arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; this one's parent decides
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if begin is not None:
         begin(*arguments)

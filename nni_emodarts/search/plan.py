@@ -7,7 +7,7 @@ from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
-from nni_emodarts.nni_bridge.experiment import Plan, experiment_yaml
+from nni_emodarts.nni_bridge.experiment_file import Plan, experiment_yaml
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 

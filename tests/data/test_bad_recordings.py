@@ -13,8 +13,8 @@ from nni_emodarts.trials import arguments, pipeline
 
 from nni_emodarts.config import load_config
 from nni_emodarts.data.corpus import Corpus, load_corpus
-from nni_emodarts.errors import ProtocolError
-from nni_emodarts.nni_bridge.experiment import ExperimentError, pool_trials
+from nni_emodarts.errors import ExperimentError, ProtocolError
+from nni_emodarts.nni_bridge.pooling import pool_trials
 from nni_emodarts.runtime.run_folder import RunFolder
 
 Run = Callable[..., tuple[int, str]]

@@ -18,15 +18,11 @@ from sklearn.metrics import recall_score
 from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.metrics.scores import pooled_table
-from nni_emodarts.nni_bridge.experiment import (
-    Manager,
-    expected_trials,
-    experiment_yaml,
-    pool_trials,
-    started,
-    trial_folders,
-    wait,
-)
+from nni_emodarts.nni_bridge.each_point_once import EachPointOnce
+from nni_emodarts.nni_bridge.experiment import started, wait
+from nni_emodarts.nni_bridge.experiment_file import experiment_yaml, read_experiment
+from nni_emodarts.nni_bridge.manager import Manager
+from nni_emodarts.nni_bridge.pooling import pool_trials, trial_folders
 from nni_emodarts.runtime.ports import free_port
 
 
@@ -119,15 +115,15 @@ def test_the_command_shows_failing_trials(home: Path, tmp_path: Path) -> None:
 def test_an_experiment_whose_file_says_something_else(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "e.yml").write_text(text)
     with pytest.raises(ExperimentError, match=rf"e\.yml.*{says}"):
-        expected_trials(tmp_path / "e.yml")
+        read_experiment(tmp_path / "e.yml")
 
 
 def test_an_experiment_that_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "e.yml")
     with pytest.raises(ExperimentError, match=r"e\.yml is a pipe and no file"):
-        expected_trials(tmp_path / "e.yml")
+        read_experiment(tmp_path / "e.yml")
     with pytest.raises(ExperimentError, match="does not exist"):
-        expected_trials(tmp_path / "absent.yml")
+        read_experiment(tmp_path / "absent.yml")
 
 
 def test_what_cannot_be_pooled(tmp_path: Path) -> None:
@@ -209,4 +205,5 @@ def test_the_shipped_experiment_is_whole() -> None:
     folds, seeds = (data["searchSpace"][name]["_value"] for name in ("fold", "seed"))
     assert data["maxTrialNumber"] == len(folds) * len(seeds)
     assert (root / data["trialCodeDirectory"]).is_dir()
-    assert data["tuner"] == {"name": "GridSearch"}
+    assert data["tuner"]["className"] == f"{EachPointOnce.__module__}.{EachPointOnce.__name__}"
+    assert (root / data["tuner"]["codeDirectory"]).is_dir()

@@ -10,7 +10,9 @@ from browser import CHROMIUM, Page, browser
 
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
-from nni_emodarts.nni_bridge.experiment import Manager, experiment_yaml, started, wait
+from nni_emodarts.nni_bridge.experiment import started, wait
+from nni_emodarts.nni_bridge.experiment_file import experiment_yaml
+from nni_emodarts.nni_bridge.manager import Manager
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 

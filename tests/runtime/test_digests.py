@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.nni_bridge.experiment import pool_trials
+from nni_emodarts.nni_bridge.pooling import pool_trials
 from nni_emodarts.report.runs import read_runs
 from nni_emodarts.runtime.digests import OPEN_SEAL, digests_of, is_damaged, read_predictions, seal
 from nni_emodarts.runtime.run_folder import RunFolder

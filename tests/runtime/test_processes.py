@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.runtime.processes import ended_in_order, start_pool, uninterrupted
+from nni_emodarts.runtime.processes import ended_in_order, exit_status, process_name, start_pool, uninterrupted
 
 SCRIPT = """
 import signal, sys, time
@@ -41,6 +41,66 @@ def test_workers_leave_with_the_process_that_they_work_for(how: signal.Signals, 
     finally:
         if group_lives(parent.pid):
             os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_who_presses_ctrl_c_twice_does_not_wait_for_workers(tmp_path: Path) -> None:
+    """A terminal sends it to all processes of its group."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    words = ["bash", "-c", f"trap - INT; exec {sys.executable} {script} {tmp_path}"]
+    parent = subprocess.Popen(words, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: (tmp_path / "one").exists() and (tmp_path / "other").exists())
+        began = time.monotonic()
+        os.killpg(parent.pid, signal.SIGINT)
+        time.sleep(0.3)
+        os.killpg(parent.pid, signal.SIGINT)
+        said = parent.communicate()[1]
+        assert time.monotonic() - began < 5
+        assert parent.returncode in (-signal.SIGINT, 130)
+        assert "SpawnProcess" not in said, "workers say nothing"
+        wait_until(lambda: not group_lives(parent.pid), 5)
+    finally:
+        if group_lives(parent.pid):
+            os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_a_signal_ends_workers_at_once(tmp_path: Path) -> None:
+    def leave() -> None:
+        with start_pool(1) as pool:
+            pool.submit(os.getpid).result()
+            pool.submit(time.sleep, 300)
+            raise SystemExit(143)
+
+    began = time.monotonic()
+    with pytest.raises(SystemExit):
+        leave()
+    assert time.monotonic() - began < 10
+
+
+def test_the_status_of_what_a_signal_ended() -> None:
+    from pytorch_lightning.utilities.exceptions import SIGTERMException
+
+    assert exit_status(SystemExit(3)) == 3
+    assert exit_status(SystemExit()) is None
+    assert exit_status(SIGTERMException()) == 143
+
+    def leave_as_lightning_does() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            sys.exit(1)
+
+    with pytest.raises(SystemExit) as left:
+        leave_as_lightning_does()
+    assert exit_status(left.value) == 130
+
+
+def test_a_process_is_known_from_a_later_one_of_its_number() -> None:
+    number, start = process_name().split(":")
+    assert int(number) == os.getpid()
+    fields = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()
+    assert start == fields[19]
 
 
 def test_workers_begin_with_what_they_are_sent() -> None:
@@ -94,6 +154,18 @@ def test_who_insists_is_not_kept_waiting() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         work()
+
+
+def test_who_insists_by_sigterm_leaves_with_it() -> None:
+    def work() -> None:
+        with uninterrupted():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("went on")
+
+    with pytest.raises(SystemExit) as left:
+        work()
+    assert left.value.code == 143
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import requests
 import torch
 
-from nni_emodarts.errors import ExperimentError
+from nni_emodarts.errors import ExperimentError, message_for_person
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.nni_bridge.nas import (
@@ -50,8 +50,9 @@ class InlineTraining(ExecutionEngine):  # type: ignore[misc]
                 with _same_random_state():
                     val_uar = self._train(model.architecture)
             except Exception as error:
-                logger.exception("candidate %s failed", model.architecture.id)
-                self._errors[model] = f"{type(error).__name__}: {error}"
+                message = message_for_person(error)
+                logger.error("candidate %s failed", model.architecture.id, exc_info=message is None)  # noqa: TRY400
+                self._errors[model] = message or f"{type(error).__name__}: {error}"
                 self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
             else:
                 self.dispatch_model_event(FinalMetricEvent(model, val_uar))

@@ -11,10 +11,12 @@ from typing import Any
 import requests
 
 from nni_emodarts.errors import ExperimentError
-from nni_emodarts.nni_bridge.experiment import Manager, stop
+from nni_emodarts.nni_bridge.candidates import CANDIDATES_OPTION
+from nni_emodarts.nni_bridge.experiment import stop
+from nni_emodarts.nni_bridge.manager import Manager
+from nni_emodarts.nni_bridge.manager_environment import manager_started_here
 from nni_emodarts.nni_bridge.nas import ExperimentConfig as NniConfig
 from nni_emodarts.nni_bridge.nas import NasExperiment, NasExperimentConfig, Strategy
-from nni_emodarts.nni_bridge.node_options import manager_protected
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.experiment_folder import local_trials
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -24,6 +26,8 @@ from nni_emodarts.search.multi_trial.ledger import Ledger
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
 OpenLedger = Callable[[Any], Ledger]
+
+_STARTS = 3  # of the manager
 
 
 @dataclass(init=False)
@@ -72,6 +76,17 @@ class CandidateExperiment(NasExperiment):  # type: ignore[misc]
         space: ChoiceSpace = self.model_space
         return space
 
+    def _start_nni_manager(self, *given: Any, **more: Any) -> None:
+        """Several attempts: NNI gives its manager 3 s to answer, ends it then, and a busy machine needs longer."""
+        for attempt in range(1, _STARTS + 1):
+            try:
+                super()._start_nni_manager(*given, **more)
+            except requests.ConnectionError:
+                if attempt == _STARTS:
+                    raise
+            else:
+                return
+
     def save_checkpoint(self) -> None:
         """Nothing: NNI would pickle the strategy, and the search's folder holds all that a resumed search needs."""
 
@@ -87,12 +102,14 @@ def trial_command(config: Path, candidates: Path, fold: int, seed: int, concurre
         concurrency: trials at once; the processor's threads are divided among them.
     """
     threads = threads_each(concurrency)
-    words = ["--config", config, "--candidates", candidates, "--fold", fold, "--seed", seed, "--threads", threads]
+    words = ["--config", config, CANDIDATES_OPTION, candidates, "--fold", fold, "--seed", seed, "--threads", threads]
     return shlex.join([sys.executable, "-m", "nni_emodarts.trials.candidate", *map(str, words)])
 
 
 def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -> None:
     """Run an experiment on a free port until its strategy has ended and its trials too; always stop it.
+
+    However this process ends, the manager and its trials end with it.
 
     Args:
         experiment: the experiment.
@@ -103,14 +120,14 @@ def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -
     """
     port = free_port()
     on_start(experiment.id, port)
-    try:
-        with manager_protected():
+    with manager_started_here():
+        try:
             experiment.start(port)
-        experiment._wait_completion()
-    except (requests.RequestException, RuntimeError, OSError) as error:
-        raise ExperimentError(f"NNI's experiment {experiment.id} on port {port} broke off: {error}") from error
-    finally:
-        experiment.stop()
+            experiment._wait_completion()
+        except (requests.RequestException, RuntimeError, OSError) as error:
+            raise ExperimentError(f"NNI's experiment {experiment.id} on port {port} broke off: {error}") from error
+        finally:
+            experiment.stop()
 
 
 def stop_leftovers(experiments: Sequence[tuple[str, int]]) -> None:

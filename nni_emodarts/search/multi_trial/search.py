@@ -15,6 +15,7 @@ from nni_emodarts.models.flat_space import count_architectures, flat_sample
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
+from nni_emodarts.runtime.experiment_folder import refuse_unwritable_home
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -71,6 +72,8 @@ def search_by_trials(
     check_searchable(options, config.space)
     pick_device(config.device)  # a device that is not there is refused before any trial fails for it
     accepts = accepts or _within(config, task.corpus.num_classes)
+    if not nni_trial.in_trial():
+        refuse_unwritable_home()
     with folder.held():
         return _search(task, folder, progress, report, accepts)
 

@@ -21,7 +21,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
-from nni_emodarts.nni_bridge.experiment import Manager
+from nni_emodarts.nni_bridge.manager import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.multi_trial import evaluation, search_by_trials
 from nni_emodarts.search.multi_trial.folder import SearchFolder
