@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config import ExperimentConfig, front_end_streams, load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.nni_bridge import trial as nni_trial
@@ -72,6 +72,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")
     parser.add_argument("--strategy", help=f"how to search: {', '.join(STRATEGIES)}")
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
+    parser.add_argument("--front-end", metavar="MODEL", help="hear with a pretrained encoder")
     parser.add_argument(
         "--architecture", type=architecture_file, help="architecture.json to retrain, or the folder of its search"
     )
@@ -90,6 +91,7 @@ def _assemble(arguments: argparse.Namespace) -> TrialTask:
         "data.protocol": arguments.protocol,
         "search.strategy": arguments.strategy,
         "data.bad_audio": arguments.bad_audio,
+        "features.streams": None if arguments.front_end is None else front_end_streams(arguments.front_end),
     }
     file = arguments.config
     if file is None and arguments.preset is None and arguments.architecture is not None:

@@ -4,7 +4,9 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from reprlib import Repr
-from typing import Any
+from typing import Any, get_args
+
+from pydantic import Tag
 
 from nni_emodarts.config.sections import NO_NUMBER, Section
 
@@ -53,7 +55,8 @@ def describe_fault(fault: Any, root: type[Section]) -> str:
         root: the section that was validated.
     """
     location = [str(part)[:_LONG] for part in fault["loc"] if part != "[key]"]
-    name = ".".join(location)
+    tags = {place + 1 for place, part in enumerate(fault["loc"]) if isinstance(part, int)}  # kinds of a list's sections
+    name = ".".join(part for place, part in enumerate(location) if place not in tags)
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1], root))}"
     message = fault["msg"].removeprefix("Value error, ")
@@ -94,9 +97,20 @@ def _plain(number: str) -> str:
 
 def _keys_at(location: Sequence[str], root: type[Section]) -> list[str]:
     section: Any = root
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         field = section.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+        found = {} if field is None else _sections(field.annotation)
+        section = found.get("") or found.get(next(parts, "") and next(parts, ""))
+        if section is None:
             return []
-        section = field.annotation
     return list(section.model_fields)
+
+
+def _sections(annotation: Any, tag: str = "") -> dict[str, type[Section]]:
+    """The sections that a field may hold: by tag those of a list, else one without."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return {tag: annotation}
+    parts = get_args(annotation)
+    tag = next((part.tag for part in parts if isinstance(part, Tag)), tag)
+    return {name: section for part in parts for name, section in _sections(part, tag).items()}

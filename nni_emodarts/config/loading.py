@@ -14,6 +14,7 @@ from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest
 from nni_emodarts.config.schema import ExperimentConfig
 from nni_emodarts.config.sections import CAME_LATER, Section
 from nni_emodarts.config.strategies import STRATEGIES, options_for
+from nni_emodarts.config.streams import PretrainedStream, located_model
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
@@ -64,7 +65,16 @@ def located(config: ExperimentConfig) -> ExperimentConfig:
     data = config.data
     manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
     cache = data.cache and str(Path(data.cache).absolute())
-    return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})
+    changed: dict[str, Any] = {"data": data.model_copy(update={"manifest": manifest, "cache": cache})}
+    if config.features.pretrained:
+        streams = tuple(
+            stream.model_copy(update={"model": located_model(stream.model)})
+            if isinstance(stream, PretrainedStream)
+            else stream
+            for stream in config.features.streams
+        )
+        changed["features"] = config.features.model_copy(update={"streams": streams})
+    return config.model_copy(update=changed)
 
 
 def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentConfig:

@@ -11,8 +11,8 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.config.strategy_options import StrategyOptions
+from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
 
-Contour = Literal["pitch", "energy"]
 _SHOWN = 10
 """Faults of options that a message lists before it only counts."""
 
@@ -21,8 +21,6 @@ MOST_CLASSES = 1000
 """Classes that a network may tell apart."""
 MOST_CHANNELS = 8192
 """Of the last cell's nodes, and of a sequence."""
-MOST_SAMPLES = 2**15
-"""Samples of a window: two seconds at 16 kHz."""
 Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
@@ -55,58 +53,28 @@ class DataConfig(Section):
         return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
-class FeatureConfig(Section):
-    """What a network hears. Times are in ms, frequencies in Hz."""
+class FeatureConfig(SpectralSettings):
+    """What a network hears: `streams`, or the one stream that the single settings mean. Times are in ms."""
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
-    sampling_rate: Annotated[int, Field(ge=1000, le=1_000_000)] = 16000
-    window_ms: PositiveFloat = 32.0
-    hop_ms: Annotated[float, Field(gt=0, le=60_000)] = 10.0
-    mel_bands: Annotated[int, Field(ge=1, le=1024)] = 64
-    coefficients: PositiveInt | None = None
-    """Number of MFCCs (`kind: mfcc` only); as many as mel bands where absent."""
-    f_min: Annotated[float, Field(ge=0)] = 50.0
-    f_max: PositiveFloat | None = None
-    """Upper edge of the mel bands; half the sampling rate where absent."""
-    contours: Annotated[tuple[Contour, ...], Field(max_length=8)] = ()
-    """Contours added as further channels."""
-    deltas: Annotated[int, Field(ge=0, le=2), CAME_LATER] = 0
-    """Slopes of the bins added as further channels: 1, or 2 with the slopes of the slopes."""
+    streams: Annotated[tuple[AnyStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
+    """What is heard instead of the maps that the other settings mean."""
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.coefficients is not None and self.kind != "mfcc":
-            raise ValueError(
-                f"coefficients: {self.coefficients} has no meaning for {self.kind}; remove it or set kind: mfcc"
-            )
-        if self.coefficients is not None and self.coefficients > self.mel_bands:
-            raise ValueError(
-                f"coefficients: {self.coefficients} is more than the {self.mel_bands} mel_bands they are computed from"
-            )
-        if self.f_max is not None and not self.f_min < self.f_max <= self.sampling_rate / 2:
-            raise ValueError(
-                f"f_max: {self.f_max} must lie above f_min ({self.f_min}) and at most at half the sampling rate "
-                f"({self.sampling_rate / 2})"
-            )
-        samples = self.window_ms * self.sampling_rate / 1000
-        if samples > MOST_SAMPLES:
-            raise ValueError(
-                f"window_ms: {self.window_ms} ms at {self.sampling_rate} Hz are {samples:,.0f} samples, more than "
-                f"{MOST_SAMPLES:,}; make it shorter"
-            )
-        if len(set(self.contours)) < len(self.contours):
-            raise ValueError(f"contours: {', '.join(self.contours)} names one twice")
+    def _check_streams(self) -> Self:
+        names = [stream.name for stream in self.streams]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"streams: two are called {twice[0]}; give each a name of its own")
         return self
 
     @property
-    def frequency_bins(self) -> int:
-        """Height F of a map."""
-        return self.mel_bands if self.kind == "log_mel" else self.coefficients or self.mel_bands
+    def heard(self) -> tuple[SpectralStream | PretrainedStream, ...]:
+        """The streams, one at least: of the single settings it is called as their kind."""
+        return self.streams or (SpectralStream(name=self.kind, **self.spectral()),)
 
     @property
-    def input_shape(self) -> tuple[int, int]:
-        """(C, F): channels and frequency bins of a map."""
-        return 1 + self.deltas + len(self.contours), self.frequency_bins
+    def pretrained(self) -> tuple[PretrainedStream, ...]:
+        """Those streams that are of a pretrained encoder."""
+        return tuple(stream for stream in self.streams if isinstance(stream, PretrainedStream))
 
 
 class SpaceConfig(Section):
@@ -313,7 +281,7 @@ class ExperimentConfig(Section):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.features.kind == "mfcc":
+        if any(stream.kind == "mfcc" for stream in self.features.heard):
             voice = self.retrain.perturbation
             for name, value, does in (
                 ("pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
@@ -324,6 +292,11 @@ class ExperimentConfig(Section):
                         f"retrain.perturbation.{name}: {value} {does}; set it to 0, or features.kind to log_mel"
                     )
         return self
+
+    @property
+    def track(self) -> Literal["scratch", "pretrained"]:
+        """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
+        return "pretrained" if self.features.pretrained else "scratch"
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

@@ -120,7 +120,7 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
-    extractor = FeatureExtractor(**features.model_dump())
+    extractor = FeatureExtractor(**features.spectral())
     store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
     if reasons and data.bad_audio == "refuse":
         raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
