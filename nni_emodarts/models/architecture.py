@@ -78,6 +78,11 @@ def is_edge(label: str) -> bool:
     return _EDGE.fullmatch(label) is not None
 
 
+def is_layer(label: str) -> bool:
+    """Whether a label is that of a choice outside the cells."""
+    return label == POOLING or chooses_what_is_heard(label)
+
+
 def chooses_what_is_heard(label: str) -> bool:
     """Whether a label is that of a level or of streams."""
     return label == STREAM or label.startswith(level_label(""))

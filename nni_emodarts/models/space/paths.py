@@ -1,6 +1,7 @@
 """The path of a stream, from its maps to a sequence that SeqNN cells hear."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -69,8 +70,8 @@ class HearsStream(nn.Module):
         stem = self.stem(heard, lengths)
         lengths = strided(lengths, self.stem_stride)
         before, last, lengths_before = stem, stem, lengths
-        for cell in self.cnn_cells:
-            lengths_out = strided(lengths, int(cell.stride))
+        for cell in cast(Iterable[CnnCell], self.cnn_cells):
+            lengths_out = strided(lengths, cell.stride)
             out = dropout(cell(before, last, lengths_before, lengths, lengths_out))
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
         return self.bridge(last, lengths), lengths
