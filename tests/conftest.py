@@ -104,3 +104,14 @@ def refused(emodarts: Callable[..., tuple[int, str]], monkeypatch: pytest.Monkey
             assert word in said
 
     return run
+
+
+@pytest.fixture(scope="session")
+def real_encoder() -> Path:
+    """Whisper base's encoder, where it lies beside this checkout; never part of it."""
+    folder = Path(__file__).parents[2] / "shared" / "models" / "whisper-base-encoder"
+    if not folder.is_dir():
+        folder = Path(__file__).parents[3] / "shared" / "models" / "whisper-base-encoder"
+    if not folder.is_dir():
+        pytest.skip("Whisper base's encoder is not beside this checkout (../shared/models)")
+    return folder
