@@ -55,15 +55,12 @@ class DataConfig(Section):
 
 
 class HeardStream(Section):
-    """A stream as a space knows it.
-
-    Attributes:
-        levels: of a pretrained stream, those that are chosen from; none where they are not known yet.
-    """
+    """A stream as a space knows it."""
 
     name: Name
     kind: Literal["log_mel", "mfcc", "pretrained"]
     levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
 
     @property
     def is_pretrained(self) -> bool:
@@ -347,6 +344,12 @@ class ExperimentConfig(Section):
     def track(self) -> Literal["scratch", "pretrained"]:
         """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
         return "pretrained" if self.features.pretrained else "scratch"
+
+    def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
+        """The configuration with these streams in place of its own."""
+        features = self.features.model_copy(update={"streams": streams})
+        space = self.space.model_copy(update={"hears": features.hears})
+        return self.model_copy(update={"features": features, "space": space})
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""
