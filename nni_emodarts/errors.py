@@ -48,6 +48,10 @@ class BadRecordings(AudioError):  # noqa: N818 - what it is about
         return "\n".join([head, *(f"  {reason}" for reason in unique[: self.SHOWN]), *more])
 
 
+class FrontEndError(EmodartsError):
+    """A pretrained encoder that cannot be had, read or heard with."""
+
+
 class ProtocolError(EmodartsError):
     """A protocol or fold that the manifest cannot give."""
 

@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config import ExperimentConfig, front_end_streams, load_config
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.errors import ConfigError, message_for_person
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -89,6 +90,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")
     parser.add_argument("--strategy", help=f"how to search: {', '.join(STRATEGIES)}")
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
+    parser.add_argument("--front-end", metavar="MODEL", help="hear with a pretrained encoder")
     parser.add_argument(
         "--architecture", type=architecture_file, help="architecture.json to retrain, or the folder of its search"
     )
@@ -107,11 +109,12 @@ def _assemble(arguments: argparse.Namespace) -> TrialTask:
         "data.protocol": arguments.protocol,
         "search.strategy": arguments.strategy,
         "data.bad_audio": arguments.bad_audio,
+        "features.streams": None if arguments.front_end is None else front_end_streams(arguments.front_end),
     }
     file = arguments.config
     if file is None and arguments.preset is None and arguments.architecture is not None:
         file = config_beside(arguments.architecture)
-    config = load_config(arguments.preset, file, arguments.set, options)
+    config = pinned(load_config(arguments.preset, file, arguments.set, options))
     parameters = nni_trial.parameters()
     nni_trial.offer_visualization()
     return TrialTask(

@@ -61,7 +61,7 @@ def reference(preset: str, network: str) -> TorchNetwork:
     """A network, untrained, with the features of a preset."""
     torch.manual_seed(0)
     config = load_config(preset)
-    extractor = FeatureExtractor(**config.features.model_dump())
+    extractor = FeatureExtractor(**config.features.spectral())
     rows = extractor.feature_rows
     return TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), _model(config, network))
 

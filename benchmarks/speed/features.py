@@ -38,7 +38,7 @@ def make_corpus(folder: Path) -> Path:
 def make_part_step(manifest: str, preset: str, part: str) -> Step:
     """Reading alone, or reading and extracting, of all recordings, one after the other."""
     rows = read_manifest(manifest)
-    extractor = FeatureExtractor(**load_config(preset).features.model_dump())
+    extractor = FeatureExtractor(**load_config(preset).features.spectral())
 
     def step() -> dict[str, Any]:
         seconds = 0.0

@@ -11,6 +11,7 @@ from nni_emodarts.cli import console
 from nni_emodarts.cli.options import (
     BadAudio,
     Config,
+    FrontEnd,
     Manifest,
     Preset,
     Protocol,
@@ -41,18 +42,19 @@ def experiment(
     protocol: Protocol = None,
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
-    chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio)
+    chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.plan import write_experiment
 
     with console.progress_bars() as progress:
         plan = write_experiment(
-            out, chosen, trial_arguments(preset, config, settings, strategy, bad_audio),
+            out, chosen, trial_arguments(preset, config, settings, strategy, bad_audio, front_end),
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), concurrency=concurrency, overwrite=overwrite,
             progress=progress, note=console.show_note,
         )  # fmt: skip

@@ -21,6 +21,15 @@ Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the pre
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")
 ]
+FrontEnd = Annotated[
+    str | None,
+    typer.Option(
+        "--front-end",
+        metavar="MODEL",
+        help="Hear with a pretrained encoder: torchaudio:BUNDLE, a name at Hugging Face, or a folder; emodarts "
+        "front-ends lists them.",
+    ),
+]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
 Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[
@@ -43,22 +52,32 @@ def load(
     protocol: str | None,
     strategy: str | None = None,
     bad_audio: str | None = None,
+    front_end: str | None = None,
 ) -> "ExperimentConfig":
     """The configuration that these options give."""
-    from nni_emodarts.config import load_config
+    from nni_emodarts.config import front_end_streams, load_config
 
     options = {
         "data.manifest": manifest, "data.protocol": protocol, "search.strategy": strategy, "data.bad_audio": bad_audio,
+        "features.streams": None if front_end is None else front_end_streams(front_end),
     }  # fmt: skip
     return load_config(preset, file, settings or (), options)
 
 
 def trial_arguments(
-    preset: str | None, file: Path | None, settings: list[str] | None, strategy: str | None, bad_audio: str | None
+    preset: str | None,
+    file: Path | None,
+    settings: list[str] | None,
+    strategy: str | None,
+    bad_audio: str | None,
+    front_end: str | None,
 ) -> list[str]:
     """These options as arguments of a trial, which starts in a folder of its own."""
+    from nni_emodarts.config import located_model
+
     named = {
         "--preset": preset, "--config": file and str(file.resolve()), "--strategy": strategy, "--bad-audio": bad_audio,
+        "--front-end": front_end and located_model(front_end),
     }  # fmt: skip
     given = [word for name, value in named.items() if value for word in (name, value)]
     return given + [word for setting in settings or () for word in ("--set", setting)]

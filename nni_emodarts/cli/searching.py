@@ -10,6 +10,7 @@ from nni_emodarts.cli.options import (
     Architecture,
     BadAudio,
     Config,
+    FrontEnd,
     Manifest,
     Out,
     Overwrite,
@@ -39,13 +40,14 @@ def search(
     protocol: Protocol = None,
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
-    chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio)
+    chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.start import run_search
 
     with console.progress_bars() as progress:
@@ -65,6 +67,7 @@ def retrain(
     settings: Settings = None,
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
     folds: Annotated[
         str | None,
         typer.Option(
@@ -91,7 +94,7 @@ def retrain(
     arch = Arch.load(file)
     chosen = load(
         preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
-        bad_audio=bad_audio,
+        bad_audio=bad_audio, front_end=front_end,
     )  # fmt: skip
     from nni_emodarts.training.retrain import run_retrain
 
@@ -146,6 +149,7 @@ def benchmark(
     settings: Settings = None,
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
@@ -155,7 +159,7 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
-    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
+    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.run import run_benchmark
 
     with console.progress_bars() as progress:
@@ -208,6 +212,7 @@ def export_space(
     preset: Preset = None,
     config: Config = None,
     settings: Settings = None,
+    front_end: FrontEnd = None,
     format: Annotated[str, typer.Option(help="nni: a flat search space for NNI's tuners.")] = "nni",  # noqa: A002
     out: Annotated[Path | None, typer.Option(help="The JSON file to write; printed where absent.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
@@ -220,7 +225,8 @@ def export_space(
 
     if format != "nni":
         raise ConfigError(f"format: {format!r} is unknown; known: nni")
-    text = json.dumps(nni_search_space(load(preset, config, settings, None, None).space), indent=2) + "\n"
+    chosen = load(preset, config, settings, None, None, front_end=front_end)
+    text = json.dumps(nni_search_space(chosen.space), indent=2) + "\n"
     if out is None:
         typer.echo(text, nl=False)
         return

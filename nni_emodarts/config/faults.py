@@ -4,8 +4,9 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from reprlib import Repr
-from typing import TypeVar
+from typing import Any, TypeVar, get_args
 
+from pydantic import Tag
 from pydantic_core import ErrorDetails
 
 from nni_emodarts.config.sections import NO_NUMBER, Section
@@ -56,7 +57,8 @@ def describe_fault(fault: ErrorDetails, root: type[Section]) -> str:
         root: the section that was validated.
     """
     location = [str(part)[:_LONG] for part in fault["loc"] if part != "[key]"]
-    name = ".".join(location)
+    tags = {place + 1 for place, part in enumerate(fault["loc"]) if isinstance(part, int)}  # kinds of a list's sections
+    name = ".".join(part for place, part in enumerate(location) if place not in tags)
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown key{nearest(location[-1], _keys_at(location[:-1], root))}"
     message = fault["msg"].removeprefix("Value error, ")
@@ -96,10 +98,23 @@ def _plain(number: str) -> str:
 
 
 def _keys_at(location: Sequence[str], root: type[Section]) -> list[str]:
-    section = root
-    for part in location:
-        field = section.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+    section, parts = root, list(location)
+    while parts:
+        field = section.model_fields.get(parts.pop(0))
+        found = {} if field is None else _sections(field.annotation)
+        if "" not in found and len(parts) >= 2:  # of a list: the place in it, then the kind of what stands there
+            found = {"": found[parts[1]]} if parts[1] in found else {}
+            parts = parts[2:]
+        if "" not in found:
             return []
-        section = field.annotation
+        section = found[""]
     return list(section.model_fields)
+
+
+def _sections(annotation: Any, tag: str = "") -> dict[str, type[Section]]:
+    """The sections that a field may hold: by tag those of a list, else one without."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return {tag: annotation}
+    parts = get_args(annotation)
+    tag = next((part.tag for part in parts if isinstance(part, Tag)), tag)
+    return {name: section for part in parts for name, section in _sections(part, tag).items()}

@@ -14,12 +14,13 @@ from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest
 from nni_emodarts.config.schema import ExperimentConfig
 from nni_emodarts.config.sections import CAME_LATER, Section
 from nni_emodarts.config.strategies import STRATEGIES, options_for
+from nni_emodarts.config.streams import PretrainedStream, located_model
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
-PRESETS = ("paper", "compact", "tiny")
+PRESETS = ("paper", "compact", "tiny", "pretrained")
 SYNTHETIC = "synthetic"
 """The manifest that stands for the embedded corpus."""
 
@@ -33,7 +34,8 @@ def load_config(
     """Assemble and validate a configuration; its paths are relative to the current folder, and become absolute.
 
     Args:
-        preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
+        preset: name of a preset (`paper`, `compact`, `tiny`, `pretrained`). Where absent, the one that `file` names,
+            else `pretrained` where a pretrained encoder is heard, else `compact`.
         file: a YAML file of the same sections, laid over the preset. Of one that says all, as a run's config.yml does,
             the preset adds nothing, whatever it has come to hold since.
         settings: `section.key=value` texts, laid over both; values are read as YAML.
@@ -51,10 +53,18 @@ def load_config(
             read_preset(preset)  # one that does not exist is refused, though it would add nothing
         below: JsonObject = {}
     else:
-        named = "compact" if named is None else named
+        named = _default_preset(layers) if named is None else named
         below = _fit_strategy(read_preset(named), reduce(_merge, layers, {}))
     data = reduce(_merge, layers, below)
     return located(validate({**data, "preset": data["preset"] if named is None else named}))
+
+
+def _default_preset(layers: Sequence[JsonMapping]) -> str:
+    """The preset where none is named: of a pretrained encoder its own."""
+    streams = [layer["features"].get("streams") for layer in layers if isinstance(layer.get("features"), Mapping)]
+    given = next((each for each in reversed(streams) if isinstance(each, list | tuple)), ())
+    hears = any(isinstance(stream, Mapping) and stream.get("kind") == "pretrained" for stream in given)
+    return "pretrained" if hears else "compact"
 
 
 def located(config: ExperimentConfig) -> ExperimentConfig:
@@ -65,7 +75,16 @@ def located(config: ExperimentConfig) -> ExperimentConfig:
     data = config.data
     manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
     cache = data.cache and str(Path(data.cache).absolute())
-    return config.model_copy(update={"data": data.model_copy(update={"manifest": manifest, "cache": cache})})
+    changed: JsonObject = {"data": data.model_copy(update={"manifest": manifest, "cache": cache})}
+    if config.features.pretrained:
+        streams = tuple(
+            stream.model_copy(update={"model": located_model(stream.model)})
+            if isinstance(stream, PretrainedStream)
+            else stream
+            for stream in config.features.streams
+        )
+        changed["features"] = config.features.model_copy(update={"streams": streams})
+    return config.model_copy(update=changed)
 
 
 def lay_over(config: ExperimentConfig, settings: Sequence[str]) -> ExperimentConfig:
@@ -110,9 +129,13 @@ def read_preset(name: str) -> JsonObject:
 
 
 def load_preset(name: str) -> JsonObject:
-    """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`."""
+    """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`.
+
+    Of a pretrained stream, `input_shape` is missing too: how many features it has, its model says.
+    """
     config = load_config(name)
-    return {**config.space.identity(), "input_shape": config.features.input_shape}
+    shape = {} if config.features.pretrained else {"input_shape": config.features.input_shape}
+    return {**config.space.identity(), **shape}
 
 
 def read_sections(path: Path) -> JsonObject:

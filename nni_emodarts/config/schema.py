@@ -1,7 +1,7 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
 import os
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -11,8 +11,8 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.config.strategy_options import StrategyOptions
+from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
 
-Contour = Literal["pitch", "energy"]
 _SHOWN = 10
 """Faults of options that a message lists before it only counts."""
 
@@ -21,13 +21,12 @@ MOST_CLASSES = 1000
 """Classes that a network may tell apart."""
 MOST_CHANNELS = 8192
 """Of the last cell's nodes, and of a sequence."""
-MOST_SAMPLES = 2**15
-"""Samples of a window: two seconds at 16 kHz."""
 Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Name = Annotated[str, Field(max_length=100)]
 PathText = Annotated[str, Field(max_length=4096)]
+Pooling = Literal["mean", "attention", "statistics", "maximum"]
 Masks = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -55,58 +54,52 @@ class DataConfig(Section):
         return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
-class FeatureConfig(Section):
-    """What a network hears. Times are in ms, frequencies in Hz."""
+class HeardStream(Section):
+    """A stream as a space knows it."""
 
-    kind: Literal["log_mel", "mfcc"] = "log_mel"
-    sampling_rate: Annotated[int, Field(ge=1000, le=1_000_000)] = 16000
-    window_ms: PositiveFloat = 32.0
-    hop_ms: Annotated[float, Field(gt=0, le=60_000)] = 10.0
-    mel_bands: Annotated[int, Field(ge=1, le=1024)] = 64
-    coefficients: PositiveInt | None = None
-    """Number of MFCCs (`kind: mfcc` only); as many as mel bands where absent."""
-    f_min: Annotated[float, Field(ge=0)] = 50.0
-    f_max: PositiveFloat | None = None
-    """Upper edge of the mel bands; half the sampling rate where absent."""
-    contours: Annotated[tuple[Contour, ...], Field(max_length=8)] = ()
-    """Contours added as further channels."""
-    deltas: Annotated[int, Field(ge=0, le=2), CAME_LATER] = 0
-    """Slopes of the bins added as further channels: 1, or 2 with the slopes of the slopes."""
+    name: Name
+    kind: Literal["log_mel", "mfcc", "pretrained"]
+    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
+        return self.kind == "pretrained"
+
+
+class FeatureConfig(SpectralSettings):
+    """What a network hears: `streams`, or the one stream that the single settings mean. Times are in ms."""
+
+    streams: Annotated[tuple[AnyStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
+    """What is heard instead of the maps that the other settings mean."""
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.coefficients is not None and self.kind != "mfcc":
-            raise ValueError(
-                f"coefficients: {self.coefficients} has no meaning for {self.kind}; remove it or set kind: mfcc"
-            )
-        if self.coefficients is not None and self.coefficients > self.mel_bands:
-            raise ValueError(
-                f"coefficients: {self.coefficients} is more than the {self.mel_bands} mel_bands they are computed from"
-            )
-        if self.f_max is not None and not self.f_min < self.f_max <= self.sampling_rate / 2:
-            raise ValueError(
-                f"f_max: {self.f_max} must lie above f_min ({self.f_min}) and at most at half the sampling rate "
-                f"({self.sampling_rate / 2})"
-            )
-        samples = self.window_ms * self.sampling_rate / 1000
-        if samples > MOST_SAMPLES:
-            raise ValueError(
-                f"window_ms: {self.window_ms} ms at {self.sampling_rate} Hz are {samples:,.0f} samples, more than "
-                f"{MOST_SAMPLES:,}; make it shorter"
-            )
-        if len(set(self.contours)) < len(self.contours):
-            raise ValueError(f"contours: {', '.join(self.contours)} names one twice")
+    def _check_streams(self) -> Self:
+        names = [stream.name for stream in self.streams]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"streams: two are called {twice[0]}; give each a name of its own")
         return self
 
     @property
-    def frequency_bins(self) -> int:
-        """Height F of a map."""
-        return self.mel_bands if self.kind == "log_mel" else self.coefficients or self.mel_bands
+    def heard(self) -> tuple[SpectralStream | PretrainedStream, ...]:
+        """The streams, one at least: of the single settings it is called as their kind."""
+        return self.streams or (SpectralStream(name=self.kind, **self.spectral()),)
 
     @property
-    def input_shape(self) -> tuple[int, int]:
-        """(C, F): channels and frequency bins of a map."""
-        return 1 + self.deltas + len(self.contours), self.frequency_bins
+    def pretrained(self) -> tuple[PretrainedStream, ...]:
+        """Those streams that are of a pretrained encoder."""
+        return tuple(stream for stream in self.streams if isinstance(stream, PretrainedStream))
+
+    @property
+    def hears(self) -> tuple[HeardStream, ...]:
+        """The streams as a space knows them; none of a single spectral one, which leaves nothing to choose."""
+        if not self.pretrained and len(self.heard) == 1:
+            return ()
+        levels = {stream.name: stream.levels or () for stream in self.pretrained}
+        return tuple(
+            HeardStream(name=stream.name, kind=stream.kind, levels=levels.get(stream.name, ())) for stream in self.heard
+        )
 
 
 class SpaceConfig(Section):
@@ -121,7 +114,7 @@ class SpaceConfig(Section):
     """Positions of the cells that halve time and frequency; at 1/3 and 2/3 of the depth where absent."""
     stem_multiplier: Annotated[int, Field(ge=1, le=64)] = 3
     stem_stride: Literal[1, 2] = 1
-    """2 halves time and frequency before the first cell."""
+    """2 halves time and frequency before the first cell; a pretrained stream is as coarse as its `hop_ms` says."""
     seqnn_cells: Cells = 4
     seqnn_nodes: Nodes = 4
     seqnn_width: Channels = 128
@@ -131,17 +124,22 @@ class SpaceConfig(Section):
     seqnn_scope: Scope = "all"
     seqnn_primitives: Annotated[tuple[Name, ...], Field(max_length=64)] | None = None
     """A choice of one's own among the scope's operations; all of the scope where absent."""
-    pooling: Literal["mean", "attention", "statistics"] = "attention"
+    pooling: Pooling = "attention"
+    poolings: Annotated[tuple[Pooling, ...], Field(max_length=16), CAME_LATER] = ()
+    """Poolings to choose from, in place of `pooling`."""
     dropout: Fraction = 0.3
+    hears: Annotated[tuple[HeardStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
+    """What is heard, where that is more than one stream of spectral maps. It follows from `features.streams`."""
 
     N_CHOSEN: ClassVar[int] = 2
     """Inputs that each node sums."""
 
-    @field_validator("cnn_primitives", "seqnn_primitives")
+    @field_validator("cnn_primitives", "seqnn_primitives", "poolings")
     @classmethod
     def _order(cls, names: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         """In the paper's order, so that the order of a file makes no other space."""
-        known = CNN_PRIMITIVES if info.field_name == "cnn_primitives" else SEQNN_PRIMITIVES
+        orders = {"cnn_primitives": CNN_PRIMITIVES, "seqnn_primitives": SEQNN_PRIMITIVES, "poolings": get_args(Pooling)}
+        known = orders[str(info.field_name)]
         places = {name: place for place, name in enumerate(known)}
         return names and tuple(sorted(names, key=lambda name: places.get(name, len(places))))
 
@@ -153,6 +151,8 @@ class SpaceConfig(Section):
             raise ValueError(
                 f"seqnn_primitives: {', '.join(others)} not in scope {self.seqnn_scope} ({', '.join(scope)})"
             )
+        if len(set(self.poolings)) < len(self.poolings):
+            raise ValueError(f"poolings: one is named twice in {', '.join(self.poolings)}")
         for key, names in (("cnn_primitives", self.cnn_primitives), ("seqnn_primitives", self.sequence_operations)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: an operation is named twice in {', '.join(names)}")
@@ -187,6 +187,8 @@ class SpaceConfig(Section):
         del data["seqnn_scope"]
         data["seqnn_primitives"] = list(self.sequence_operations)
         data["reduction_cells"] = list(self.reductions)
+        if self.poolings:
+            del data["pooling"]
         return data
 
 
@@ -312,18 +314,42 @@ class ExperimentConfig(Section):
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
     @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.features.kind == "mfcc":
-            voice = self.retrain.perturbation
-            for name, value, does in (
-                ("pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
-                ("level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
-            ):
-                if value:
-                    raise ValueError(
-                        f"retrain.perturbation.{name}: {value} {does}; set it to 0, or features.kind to log_mel"
-                    )
+    def _hear(self) -> Self:
+        """The space hears what the features give."""
+        hears = self.features.hears
+        if self.space.hears != hears:
+            object.__setattr__(self, "space", self.space.model_copy(update={"hears": hears}))
         return self
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        voice = self.retrain.perturbation
+        for kind, name, value, does in (
+            ("mfcc", "pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
+            ("mfcc", "level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
+            ("pretrained", "pitch", voice.pitch, "shifts along the frequency axis, which a pretrained stream lacks"),
+            (
+                "pretrained",
+                "level",
+                voice.level,
+                "moves bins of a spectrum; a pretrained stream has none",
+            ),
+        ):
+            if value and any(stream.kind == kind for stream in self.features.heard):
+                remedy = ", or features.kind to log_mel" if kind == "mfcc" else ""
+                raise ValueError(f"retrain.perturbation.{name}: {value} {does}; set it to 0{remedy}")
+        return self
+
+    @property
+    def track(self) -> Literal["scratch", "pretrained"]:
+        """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
+        return "pretrained" if self.features.pretrained else "scratch"
+
+    def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
+        """The configuration with these streams in place of its own."""
+        features = self.features.model_copy(update={"streams": streams})
+        space = self.space.model_copy(update={"hears": features.hears})
+        return self.model_copy(update={"features": features, "space": space})
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

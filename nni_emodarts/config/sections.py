@@ -54,4 +54,6 @@ class Section(BaseModel):
                 data[name] = value.meaning()
             elif CAME_LATER in field.metadata and value == field.default:
                 del data[name]
+            elif isinstance(value, tuple) and all(isinstance(each, Section) for each in value) and value:
+                data[name] = [each.meaning() for each in value]
         return data

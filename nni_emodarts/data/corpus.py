@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig
+from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig, SpectralStream
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
-from nni_emodarts.data.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
+from nni_emodarts.data.features import FeatureStore, Normalizer, fill_store
+from nni_emodarts.data.front_ends import stream_shape
+from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
@@ -30,10 +32,12 @@ class Corpus:
         manifest: the utterances that can be used.
         store: their features.
         protocol: how they are divided.
-        input_shape: (C, F) of their maps.
+        input_shape: (C, F) of their maps; (L, D), levels and features, of those of a pretrained stream.
         skipped: file, start and end where the manifest has any, and reason of each utterance that was left out.
         coarsening: how their resolution is lowered, where it is.
         deltas: orders of deltas that are channels of their maps.
+        pretrained: whether their maps are of a pretrained stream.
+        level: place of the one level of such a stream that is read; all are where absent.
     """
 
     manifest: Manifest
@@ -43,6 +47,8 @@ class Corpus:
     skipped: pd.DataFrame
     coarsening: Coarsening | None = None
     deltas: int = 0
+    pretrained: bool = False
+    level: int | None = None
 
     @property
     def recordings(self) -> str:
@@ -67,7 +73,18 @@ class Corpus:
     @property
     def collate(self) -> Collate:
         """How utterances become a batch of its maps."""
-        return Collate(self.frequency_bins, self.deltas)
+        return Collate(self.frequency_bins, self.deltas, self.levels_read)
+
+    @property
+    def levels_read(self) -> int:
+        """Levels of a pretrained stream that its maps hold; 0 of a spectral one."""
+        return (self.input_shape[0] if self.level is None else 1) if self.pretrained else 0
+
+    @property
+    def _part(self) -> slice:
+        """Feature rows that are read."""
+        features = self.input_shape[1]
+        return slice(None) if self.level is None else slice(self.level * features, (self.level + 1) * features)
 
     def fold(self, index: int) -> Fold:
         """A fold of the corpus's protocol."""
@@ -79,13 +96,16 @@ class Corpus:
 
     def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: Augment | None = None) -> Utterances:
         """Rows as a data set."""
-        return Utterances(self.store, rows, self.manifest.labels, normalizer, augment, self.coarsening)
+        labels = self.manifest.labels
+        return Utterances(self.store, rows, labels, normalizer, augment, self.coarsening, self._part)
 
     def coarser(self, factor: int) -> "Corpus":
-        """The same corpus at 1 / factor of its frames and bins."""
+        """The same corpus at 1 / factor of its frames and bins; features of a pretrained stream are no bins."""
         channels, bins = self.input_shape
         if factor == 1:
             return self
+        if self.pretrained:
+            return replace(self, coarsening=Coarsening(0, factor))
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 
@@ -120,7 +140,10 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
-    extractor = FeatureExtractor(**features.model_dump())
+    stream, *others = features.heard
+    if others:
+        raise ConfigError(f"features.streams: {len(others) + 1} are named, and one can be heard; name one")
+    extractor = stream_extractor(stream, config.device)
     store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
     if reasons and data.bad_audio == "refuse":
         raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
@@ -130,7 +153,10 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, store = manifest.pick(good), store.pick(good)
-    return Corpus(manifest, store, data.protocol, features.input_shape, skipped, deltas=features.deltas)
+    shape = stream_shape(stream)
+    if isinstance(stream, SpectralStream):
+        return Corpus(manifest, store, data.protocol, shape, skipped, deltas=stream.deltas)
+    return Corpus(manifest, store, data.protocol, shape, skipped, pretrained=True)
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:

@@ -70,7 +70,7 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     Raises:
         RunFolderError: files that do not belong together, or are damaged.
     """
-    extractor = FeatureExtractor(**network.config.features.model_dump())
+    extractor = FeatureExtractor(**network.config.features.spectral())
     normalizer = _read_normalizer(network, extractor.feature_rows)
     model = _build(network)
     _read_weights(model, network)

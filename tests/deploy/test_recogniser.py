@@ -266,7 +266,7 @@ def test_a_network_computes_in_float32_and_leaves_settings_as_they_were(monkeypa
             settings.append((cudnn.allow_tf32, cudnn.deterministic))
             return torch.zeros(len(maps), 2)
 
-    extractor = FeatureExtractor(**load_config("tiny").features.model_dump())
+    extractor = FeatureExtractor(**load_config("tiny").features.spectral())
     rows = extractor.feature_rows
     network = TorchNetwork(extractor, Normalizer(np.zeros(rows), np.ones(rows)), Watching())
     assert network([np.ones(16000, np.float32)]).tolist() == [[0.5, 0.5]]

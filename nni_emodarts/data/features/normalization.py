@@ -52,6 +52,10 @@ class Normalizer:
         std = np.sqrt(squares / count)
         return cls(mean, np.where(std <= CONSTANT * np.maximum(1, np.abs(mean)), 1.0, std))
 
+    def part(self, rows: slice) -> "Normalizer":
+        """The normaliser of some of the rows."""
+        return Normalizer(self.mean[rows], self.std[rows])
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Map (R, T) -> normalised map (R, T), float32."""
         return np.asarray((features - self.mean[:, np.newaxis]) / self.std[:, np.newaxis], np.float32)
