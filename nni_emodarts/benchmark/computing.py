@@ -6,8 +6,10 @@ from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.digests import read_predictions
@@ -49,6 +51,7 @@ def compute_cell(
         "settings": settings_digest(task.config, method, task.corpus.manifest.digest),
         "recordings": task.corpus.recordings,
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
+        **Track.of(figures).to_dict(),
         "speakers": speaker_confusions(predictions, figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
         "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
@@ -57,6 +60,7 @@ def compute_cell(
     }
     if not isinstance(design, SvmDesign):
         data["answers"] = pack_answers(predictions, figures["classes"])
+    data |= enrolment_entries(predictions, figures)
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
     if "val_uar" in cost:

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.registry import Entry, Registry
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.svm import SVMS
 
@@ -95,6 +97,10 @@ class Method:
     def hand_designed(self) -> bool:
         """Whether it is a hand-designed network."""
         return self.entry.kind == "network"
+
+    def track(self, config: ExperimentConfig) -> Track:
+        """What its figures may be compared with; a support vector machine has features of its own."""
+        return Track() if self.svm else Track.of(config.tracks)
 
     @property
     def svm(self) -> bool:

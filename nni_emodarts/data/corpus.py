@@ -13,7 +13,7 @@ from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
-from nni_emodarts.data.features import FeatureExtractor, FeatureStore, Normalizer, fill_store
+from nni_emodarts.data.features import FeatureExtractor, FeatureStore, Normalizers, fill_store
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
@@ -77,9 +77,9 @@ class Corpus:
         """Sorted known speakers of rows."""
         return sorted(set(self.manifest.table["speaker"].iloc[rows]) - {""})
 
-    def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: Augment | None = None) -> Utterances:
+    def utterances(self, rows: np.ndarray, normalizers: Normalizers, augment: Augment | None = None) -> Utterances:
         """Rows as a data set."""
-        return Utterances(self.store, rows, self.manifest.labels, normalizer, augment, self.coarsening)
+        return Utterances(self.store, rows, self.manifest.labels, normalizers, augment, self.coarsening)
 
     def coarser(self, factor: int) -> "Corpus":
         """The same corpus at 1 / factor of its frames and bins."""
