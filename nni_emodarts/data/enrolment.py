@@ -119,7 +119,7 @@ class Enrolled:
     def for_row(self, row: int) -> Normalizer:
         """The normaliser of the row's speaker without the row."""
         chosen = self.choose(row)
-        return self.statistics.adapted(self.store.moments(chosen) if len(chosen) else None)
+        return self.statistics.adapted(self.store.moments(chosen).pooled if len(chosen) else None)
 
 
 class RandomSubsets:

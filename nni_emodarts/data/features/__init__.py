@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nni_emodarts.data.features.contours import CONTOURS
     from nni_emodarts.data.features.extraction import FeatureExtractor
     from nni_emodarts.data.features.functionals import Functionals
-    from nni_emodarts.data.features.moments import Moments
+    from nni_emodarts.data.features.moments import Moments, Pooled
     from nni_emodarts.data.features.normalization import Normalizer, Normalizers
     from nni_emodarts.data.features.store import FeatureStore
 
@@ -25,6 +25,7 @@ _HOMES = {
     "Moments": "moments",
     "Normalizer": "normalization",
     "Normalizers": "normalization",
+    "Pooled": "moments",
     "SpeakerNormalizer": "adaptation",
     "build_store": "building",
     "fill_store": "building",
@@ -38,6 +39,7 @@ __all__ = [
     "Moments",
     "Normalizer",
     "Normalizers",
+    "Pooled",
     "SpeakerNormalizer",
     "build_store",
     "fill_store",

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from nni_emodarts.data.features.moments import Moments
+from nni_emodarts.data.features.moments import Moments, Pooled
 from nni_emodarts.data.features.normalization import Normalizer, deviation_of
 from nni_emodarts.runtime.plain_data import JsonMapping
 
@@ -38,22 +38,23 @@ class SpeakerNormalizer:
             moments: of n recordings.
             speakers: (n,) who speaks in each.
         """
-        general = Normalizer.of(moments)
-        scatters = [moments.pick(np.flatnonzero(speakers == speaker)).scatter for speaker in np.unique(speakers)]
-        within = deviation_of(np.sum(scatters, axis=0), float(moments.frames.sum()), general.mean)
+        everybody = moments.pooled
+        general = Normalizer.of(everybody)
+        scatters = [moments.pick(np.flatnonzero(speakers == speaker)).pooled.scatter for speaker in np.unique(speakers)]
+        within = deviation_of(np.sum(scatters, axis=0), everybody.frames, general.mean)
         return cls(general, within)
 
-    def adapted(self, heard: Moments | None) -> Normalizer:
+    def adapted(self, heard: Pooled | None) -> Normalizer:
         """The normaliser of a voice: each feature less its mean over the recordings, over their deviation.
 
         Args:
             heard: recordings of the voice. Of fewer than `OWN_DEVIATION` only the mean is taken; of none, nothing.
         """
-        if heard is None or not len(heard):
+        if heard is None:
             return self.general
-        own = Normalizer.of(heard)
-        mean = (len(heard) * own.mean + PRIOR * self.general.mean) / (len(heard) + PRIOR)
-        return Normalizer(mean, own.std if len(heard) >= OWN_DEVIATION else self.within)
+        own, count = Normalizer.of(heard), heard.recordings
+        mean = (count * own.mean + PRIOR * self.general.mean) / (count + PRIOR)
+        return Normalizer(mean, own.std if count >= OWN_DEVIATION else self.within)
 
     def to_dict(self) -> dict[str, list[float]]:
         """Plain data that `from_dict` reads back exactly."""

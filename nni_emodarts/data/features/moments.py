@@ -56,12 +56,34 @@ class Moments:
         return Moments(self.frames[recordings], self.means[recordings], self.squares[recordings])
 
     @property
-    def mean(self) -> np.ndarray:
-        """(R,) mean over all frames of all recordings."""
-        return np.asarray(self.frames @ self.means.astype(np.float64) / self.frames.sum())
+    def pooled(self) -> "Pooled":
+        """Statistics over all frames of all recordings."""
+        frames = float(self.frames.sum())
+        mean = np.asarray(self.frames @ self.means.astype(np.float64) / frames)
+        between = self.frames @ np.square(self.means - mean)
+        scatter = np.asarray(self.squares.sum(axis=0, dtype=np.float64) + between)
+        return Pooled(len(self), frames, mean, scatter)
 
-    @property
-    def scatter(self) -> np.ndarray:
-        """(R,) sum of squared deviations of all frames from `mean`."""
-        between = self.frames @ np.square(self.means - self.mean)
-        return np.asarray(self.squares.sum(axis=0, dtype=np.float64) + between)
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Statistics over all frames of some recordings.
+
+    Attributes:
+        recordings: how many.
+        frames: of all of them.
+        mean: (R,) of each feature row.
+        scatter: (R,) sum of squared deviations from `mean`.
+    """
+
+    recordings: int
+    frames: float
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    def joined(self, other: "Pooled") -> "Pooled":
+        """Of these recordings and other ones (Chan et al. 1979)."""
+        frames, step = self.frames + other.frames, other.mean - self.mean
+        mean = self.mean + step * (other.frames / frames)
+        scatter = self.scatter + other.scatter + np.square(step) * (self.frames * other.frames / frames)
+        return Pooled(self.recordings + other.recordings, frames, mean, scatter)

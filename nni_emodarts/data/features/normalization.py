@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from nni_emodarts.data.features.moments import Maps, Moments
+from nni_emodarts.data.features.moments import Maps, Pooled
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 CONSTANT = 1e-7
@@ -47,10 +47,9 @@ class Normalizer:
         return cls(mean, deviation_of(squares, count, mean))
 
     @classmethod
-    def of(cls, moments: Moments) -> Self:
-        """Statistics over all frames of recordings, from those of each."""
-        mean = moments.mean
-        return cls(mean, deviation_of(moments.scatter, float(moments.frames.sum()), mean))
+    def of(cls, pooled: Pooled) -> Self:
+        """Of what recordings are known by."""
+        return cls(pooled.mean, deviation_of(pooled.scatter, pooled.frames, pooled.mean))
 
     def for_row(self, row: int) -> Self:
         """What normalises a row of the manifest: the same for all."""

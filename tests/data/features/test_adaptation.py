@@ -23,14 +23,17 @@ def test_moments_of_several_recordings_are_those_of_all_their_frames() -> None:
     joined = Moments.join(map(Moments.of, maps))
     frames = np.concatenate(maps, axis=1).astype(np.float64)
     assert len(joined) == 7
-    np.testing.assert_allclose(joined.mean, frames.mean(1), rtol=1e-6)
-    np.testing.assert_allclose(joined.scatter, frames.var(1) * frames.shape[1], rtol=1e-5)
-    normalizer = Normalizer.of(joined)
+    np.testing.assert_allclose(joined.pooled.mean, frames.mean(1), rtol=1e-6)
+    np.testing.assert_allclose(joined.pooled.scatter, frames.var(1) * frames.shape[1], rtol=1e-5)
+    normalizer = Normalizer.of(joined.pooled)
     fitted = Normalizer.fit(maps, range(7))
     np.testing.assert_allclose(normalizer.mean, fitted.mean, rtol=1e-6)
     np.testing.assert_allclose(normalizer.std, fitted.std, rtol=1e-5)
     picked = joined.pick(np.array([2, 5]))
-    np.testing.assert_array_equal(picked.mean, Moments.join(Moments.of(maps[row]) for row in (2, 5)).mean)
+    one, other = (Moments.of(maps[row]).pooled for row in (2, 5))
+    np.testing.assert_allclose(one.joined(other).mean, picked.pooled.mean, rtol=1e-12)
+    np.testing.assert_allclose(one.joined(other).scatter, picked.pooled.scatter, rtol=1e-12)
+    assert one.joined(other).recordings == 2 == picked.pooled.recordings
     with pytest.raises(ValueError, match="at least one recording"):
         Moments.join([])
 
@@ -50,7 +53,7 @@ def test_deviations_within_speakers_know_nothing_of_how_far_speakers_are_apart()
 def test_a_voice_is_normalised_by_its_mean_and_by_its_deviation_once_there_is_enough(count: int) -> None:
     general, maps = statistics(), recordings(count, 3, shift=-30.0)
     frames = np.concatenate(maps, axis=1).astype(np.float64)
-    adapted = general.adapted(Moments.join(map(Moments.of, maps)))
+    adapted = general.adapted(Moments.join(map(Moments.of, maps)).pooled)
     mean = (count * frames.mean(1) + PRIOR * general.general.mean) / (count + PRIOR)
     np.testing.assert_allclose(adapted.mean, mean, rtol=1e-6)
     expected = frames.std(1) if count >= OWN_DEVIATION else general.within
