@@ -75,6 +75,10 @@ class UnfitSpeakers(EmodartsError):  # noqa: N818 - what it is about
         return "\n".join([head, *lines, *more])
 
 
+class FrontEndError(EmodartsError):
+    """A pretrained encoder that cannot be had, read or heard with."""
+
+
 class ProtocolError(EmodartsError):
     """A protocol or fold that the manifest cannot give."""
 

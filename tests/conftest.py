@@ -104,3 +104,14 @@ def refused(emodarts: Callable[..., tuple[int, str]], monkeypatch: pytest.Monkey
             assert word in said
 
     return run
+
+
+@pytest.fixture(scope="session")
+def real_encoder() -> Path:
+    """Whisper base's encoder, where it lies beside the corpora or this checkout; never part of it."""
+    data = os.environ.get("EMODARTS_DATA")
+    places = [Path(data).parent] if data else [parent / "shared" for parent in Path(__file__).resolve().parents[2:4]]
+    folders = [place / "models" / "whisper-base-encoder" for place in places]
+    if not any(folder.is_dir() for folder in folders):
+        pytest.skip(f"Whisper base's encoder is not at {folders[0]}; tests with tiny encoders run")
+    return next(folder for folder in folders if folder.is_dir())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from nni_emodarts.config import ExperimentConfig, front_end_streams, load_config
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.errors import ConfigError, EmodartsError
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -96,7 +97,7 @@ def _assemble(arguments: argparse.Namespace) -> TrialTask:
     file = arguments.config
     if file is None and arguments.preset is None and arguments.architecture is not None:
         file = config_beside(arguments.architecture)
-    config = load_config(arguments.preset, file, arguments.set, options)
+    config = pinned(load_config(arguments.preset, file, arguments.set, options))
     parameters = nni_trial.parameters()
     nni_trial.offer_visualization()
     return TrialTask(

@@ -20,6 +20,7 @@ from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
@@ -83,6 +84,7 @@ def run_benchmark(
     Raises:
         EmodartsError: as for `load_corpus` and `compare`.
     """
+    config = pinned(config)
     manifest = load_manifest(config.data)
     for each in manifest.notes:
         note(each)

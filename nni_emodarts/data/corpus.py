@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig
+from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig, SpectralStream
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
-from nni_emodarts.data.features import FeatureExtractor, FeatureStore, Normalizers, fill_store
+from nni_emodarts.data.features import FeatureStore, Normalizers, fill_store
+from nni_emodarts.data.front_ends import stream_shape
+from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
@@ -120,7 +122,10 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
-    extractor = FeatureExtractor(**features.spectral())
+    stream, *others = features.heard
+    if others:
+        raise ConfigError(f"features.streams: {len(others) + 1} are named, and one can be heard; name one")
+    extractor = stream_extractor(stream, config.device)
     store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
     if reasons and data.bad_audio == "refuse":
         raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
@@ -130,7 +135,8 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, store = manifest.pick(good), store.pick(good)
-    return Corpus(manifest, store, data.protocol, features.input_shape, skipped, deltas=features.deltas)
+    deltas = stream.deltas if isinstance(stream, SpectralStream) else 0
+    return Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, deltas=deltas)
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:

@@ -19,6 +19,7 @@ _PACKAGES = (
     "pandas",
     "scikit-learn",
     "opensmile",
+    "transformers",
 )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.plain_data import JsonMapping
@@ -65,6 +66,7 @@ def run_search(
     Raises:
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
+    config = pinned(config)
     folder, manifest = RunFolder(out), load_manifest(config.data)
     for each in manifest.notes:
         note(each)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,17 @@ import torch
 from nni_emodarts.data.containers.kinds import absence
 from nni_emodarts.data.containers.track import layout_of
 from nni_emodarts.data.features.audio import read_audio
-from nni_emodarts.data.features.extractor import Extractor
-from nni_emodarts.data.features.store import DIGEST_BYTES, FeatureStore, Shelf, digest_file, digest_text
+from nni_emodarts.data.features.extractor import Extractor, LargeExtractor
+from nni_emodarts.data.features.room import check_room, needed_bytes, read_seconds
+from nni_emodarts.data.features.store import (
+    DIGEST_BYTES,
+    FLOAT16,
+    FLOAT32,
+    FeatureStore,
+    Shelf,
+    digest_file,
+    digest_text,
+)
 from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.processes import start_pool
@@ -67,6 +76,8 @@ class Work:
 
     def __call__(self, chunk: Sequence[Recording]) -> Outcome:
         """Store the maps that are still missing; another process may have stored some meanwhile."""
+        if isinstance(self.extractor, LargeExtractor):
+            return len(chunk), self._together(self.extractor, chunk)
         faults = []
         for recording in chunk:
             if self.shelf.frames(recording.key) is not None:
@@ -83,7 +94,27 @@ class Work:
         Raises:
             AudioError: the recording cannot be used.
         """
-        features = self.extractor(_read(recording, self.extractor.sampling_rate))
+        self._keep(recording, self.extractor(_read(recording, self.extractor.sampling_rate)))
+
+    def _together(self, extractor: LargeExtractor, recordings: Sequence[Recording]) -> list[Fault]:
+        """Store the maps of recordings that are computed together; returns those that cannot be used."""
+        missing = {each.key: each for each in recordings if self.shelf.frames(each.key) is None}
+        reasons: dict[str, str] = {}
+        read: list[tuple[Recording, np.ndarray]] = []
+        for recording in missing.values():
+            try:
+                read.append((recording, _read(recording, extractor.sampling_rate)))
+            except AudioError as error:
+                reasons[recording.key] = str(error)
+        maps = extractor.many([waveform for _, waveform in read])
+        for (recording, _), features in zip(read, maps, strict=True):
+            try:
+                self._keep(recording, features)
+            except AudioError as error:
+                reasons[recording.key] = str(error)
+        return [(each.row, reasons[each.key]) for each in recordings if each.key in reasons]
+
+    def _keep(self, recording: Recording, features: np.ndarray) -> None:
         if not np.isfinite(features).all():
             raise AudioError(f"{recording.file}: its features are no numbers; listen to it, and leave it out")
         self.shelf.write(recording.key, features)
@@ -138,14 +169,28 @@ def fill_store(
     digests, states, mended, unreadable = _digests(table["file"], cores, progress)
     spans = table[list(TIMES)].to_numpy()
     keys = np.fromiter(map(_key, digests, spans, mended), DIGEST, len(digests))
-    shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows)
+    kind = FLOAT16 if isinstance(extractor, LargeExtractor) else FLOAT32
+    shelf = Shelf.of(Path(root).expanduser(), extractor.settings, extractor.feature_rows, kind)
     lengths = _lengths(shelf, keys)
     missing = _Missing(np.flatnonzero((lengths == 0) & (digests != b"")), keys, table["file"], states, spans)
     work = Work(extractor, shelf)
     _report_damaged(shelf, keys[missing.rows])
-    faults = _extract(missing, work, cores if workers is None else workers, progress)
+    workers = cores if workers is None else workers
+    if isinstance(extractor, LargeExtractor) and len(missing):
+        missing, needed = _by_length(missing, extractor, cores)
+        check_room(extractor, needed, Path(root).expanduser())
+        workers, progress = extractor.most_workers(workers), partial(progress, GB=needed / 1e9)
+    faults = _extract(missing, work, workers, progress)
     lengths = _lengths(shelf, keys) if len(missing) else lengths
     return FeatureStore(shelf, keys, digests, lengths, partial(_mend, missing, work)), {**unreadable, **faults}
+
+
+def _by_length(missing: "_Missing", extractor: LargeExtractor, threads: int) -> tuple["_Missing", int]:
+    """What is to be computed, the longest first so that what memory does not hold is known at once, and its bytes."""
+    recordings = [missing.recording(row) for row in missing.rows.tolist()]
+    seconds = read_seconds([(each.file, each.start, each.end) for each in recordings], threads)
+    order = np.argsort(-seconds, kind="stable")
+    return replace(missing, rows=missing.rows[order]), needed_bytes(extractor, seconds)
 
 
 def _report_damaged(shelf: Shelf, keys: np.ndarray) -> None:

@@ -32,6 +32,7 @@ from nni_emodarts.runtime.plain_data import JsonMapping
 Mend = Callable[[int], None]
 """Computes the map of a row again."""
 
+FLOAT32, FLOAT16 = "<f4", "<f2"
 DIGEST_BYTES = 16
 HEADER_BYTES = 128
 READ_AT_ONCE = 2**18
@@ -95,7 +96,7 @@ class FeatureStore:
         return len(self._keys)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        """Map (R, T) of a row, float32, read-only, its pages loaded when touched.
+        """Map (R, T) of a row, float32 or float16, read-only, its pages loaded when touched.
 
         Raises:
             AudioError: it is damaged and cannot be computed again.
@@ -120,15 +121,17 @@ class Shelf:
     Args:
         folder: their folder.
         feature_rows: rows R of each map.
+        kind: of its numbers, in NumPy's letters: float32, or float16 of large maps.
     """
 
     folder: Path
     feature_rows: int
+    kind: str = FLOAT32
 
     @classmethod
-    def of(cls, root: Path, settings: JsonMapping, feature_rows: int) -> "Shelf":
+    def of(cls, root: Path, settings: JsonMapping, feature_rows: int, kind: str = FLOAT32) -> "Shelf":
         """The shelf of an extractor's settings; nothing is written."""
-        return cls(Path(root) / digest_text(json.dumps(settings, sort_keys=True))[:16], feature_rows)
+        return cls(Path(root) / digest_text(json.dumps(settings, sort_keys=True))[:16], feature_rows, kind)
 
     def path(self, key: str) -> Path:
         """File of a key's map."""
@@ -143,14 +146,15 @@ class Shelf:
                     sealed = os.pread(stream.fileno(), DIGEST_BYTES, max(size - SEAL_BYTES, 0)) == bytes.fromhex(key)
             except FileNotFoundError:
                 return None
-        frames, rest = divmod(size - HEADER_BYTES - sealed * SEAL_BYTES, 4 * self.feature_rows)
-        return frames if frames > 0 and not rest and header == _header(self.feature_rows, frames) else None
+        frame_bytes = np.dtype(self.kind).itemsize * self.feature_rows
+        frames, rest = divmod(size - HEADER_BYTES - sealed * SEAL_BYTES, frame_bytes)
+        return frames if frames > 0 and not rest and header == _header(self.kind, self.feature_rows, frames) else None
 
     def map(self, key: str, frames: int) -> np.ndarray | None:
         """A stored map (R, T), read-only, its pages loaded when touched; None where there is none of so many frames."""
         shape = self.feature_rows, frames  # known, so that no header has to be parsed
         try:
-            return np.memmap(self.path(key), "<f4", "r", HEADER_BYTES, shape)
+            return np.memmap(self.path(key), self.kind, "r", HEADER_BYTES, shape)
         except (FileNotFoundError, ValueError):  # of a file that is shorter
             return None
 
@@ -162,12 +166,12 @@ class Shelf:
 
     def write(self, key: str, features: np.ndarray) -> None:
         """Store a map (R, T)."""
-        features = np.ascontiguousarray(features, "<f4")
+        features = np.ascontiguousarray(features, self.kind)
         if len(features) != self.feature_rows:
             raise ValueError(f"a map of {len(features)} rows does not belong on a shelf of {self.feature_rows}")
 
         def fill(stream: BinaryIO) -> None:
-            stream.write(_header(*features.shape))
+            stream.write(_header(self.kind, *features.shape))
             stream.write(features.data)
             stream.write(_seal(key, features))
 
@@ -214,10 +218,10 @@ def _seal(key: str, features: np.ndarray) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _header(feature_rows: int, frames: int) -> bytes:
+def _header(kind: str, feature_rows: int, frames: int) -> bytes:
     """The header of a map's file, as NumPy writes it."""
     buffer = io.BytesIO()
-    npy.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (feature_rows, frames)})
+    npy.write_array_header_1_0(buffer, {"descr": kind, "fortran_order": False, "shape": (feature_rows, frames)})
     return buffer.getvalue()
 
 

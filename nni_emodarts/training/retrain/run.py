@@ -10,6 +10,7 @@ from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.unfit import checked_folds
@@ -91,7 +92,7 @@ def run_retrain(
     Raises:
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
-    config = settle_space(config, architecture, explicit=same_space)
+    config = settle_space(pinned(config), architecture, explicit=same_space)
     manifest = load_manifest(config.data)
     for each in manifest.notes:
         note(each)

@@ -1,0 +1,1 @@
+"""Encoders: waveforms -> hidden states, one module a kind."""

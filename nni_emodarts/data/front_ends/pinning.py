@@ -1,0 +1,24 @@
+"""A configuration whose front ends are those of this moment: what a run notes, and goes on with."""
+
+from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream
+from nni_emodarts.data.front_ends.facts import front_end_facts
+
+
+def pinned(config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration with all that its pretrained streams left open: revision, digest, levels and padding.
+
+    Raises:
+        FrontEndError: the weights cannot be had, or lack what a stream asks for.
+    """
+    if not config.features.pretrained:
+        return config
+    streams = tuple(_pinned(stream) for stream in config.features.streams)
+    return config.model_copy(update={"features": config.features.model_copy(update={"streams": streams})})
+
+
+def _pinned(stream: SpectralStream | PretrainedStream) -> SpectralStream | PretrainedStream:
+    if isinstance(stream, SpectralStream):
+        return stream
+    facts = front_end_facts(stream)
+    settled = {"revision": facts.revision, "digest": facts.digest, "levels": facts.levels, "padding": facts.padding}
+    return stream.model_copy(update=settled)
