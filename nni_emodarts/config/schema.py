@@ -1,7 +1,7 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
 import os
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -26,6 +26,7 @@ Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Name = Annotated[str, Field(max_length=100)]
 PathText = Annotated[str, Field(max_length=4096)]
+Pooling = Literal["mean", "attention", "statistics", "maximum"]
 Masks = Annotated[int, Field(ge=0, le=1000)]
 
 
@@ -51,6 +52,23 @@ class DataConfig(Section):
     @classmethod
     def _expand(cls, path: str | None) -> str | None:
         return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
+
+
+class HeardStream(Section):
+    """A stream as a space knows it.
+
+    Attributes:
+        levels: of a pretrained stream, those that are chosen from; none where they are not known yet.
+    """
+
+    name: Name
+    kind: Literal["log_mel", "mfcc", "pretrained"]
+    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
+        return self.kind == "pretrained"
 
 
 class FeatureConfig(SpectralSettings):
@@ -83,6 +101,16 @@ class FeatureConfig(SpectralSettings):
         """Those streams that are of a pretrained encoder."""
         return tuple(stream for stream in self.streams if isinstance(stream, PretrainedStream))
 
+    @property
+    def hears(self) -> tuple[HeardStream, ...]:
+        """The streams as a space knows them; none of a single spectral one, which leaves nothing to choose."""
+        if not self.pretrained and len(self.heard) == 1:
+            return ()
+        levels = {stream.name: stream.levels or () for stream in self.pretrained}
+        return tuple(
+            HeardStream(name=stream.name, kind=stream.kind, levels=levels.get(stream.name, ())) for stream in self.heard
+        )
+
 
 class SpaceConfig(Section):
     """The joint space: CNN cells, then SeqNN cells. It says nothing of classes or corpus."""
@@ -96,7 +124,7 @@ class SpaceConfig(Section):
     """Positions of the cells that halve time and frequency; at 1/3 and 2/3 of the depth where absent."""
     stem_multiplier: Annotated[int, Field(ge=1, le=64)] = 3
     stem_stride: Literal[1, 2] = 1
-    """2 halves time and frequency before the first cell."""
+    """2 halves time and frequency before the first cell; a pretrained stream is as coarse as its `hop_ms` says."""
     seqnn_cells: Cells = 4
     seqnn_nodes: Nodes = 4
     seqnn_width: Channels = 128
@@ -106,17 +134,22 @@ class SpaceConfig(Section):
     seqnn_scope: Scope = "all"
     seqnn_primitives: Annotated[tuple[Name, ...], Field(max_length=64)] | None = None
     """A choice of one's own among the scope's operations; all of the scope where absent."""
-    pooling: Literal["mean", "attention", "statistics"] = "attention"
+    pooling: Pooling = "attention"
+    poolings: Annotated[tuple[Pooling, ...], Field(max_length=16), CAME_LATER] = ()
+    """Poolings to choose from, in place of `pooling`."""
     dropout: Fraction = 0.3
+    hears: Annotated[tuple[HeardStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
+    """What is heard, where that is more than one stream of spectral maps. It follows from `features.streams`."""
 
     N_CHOSEN: ClassVar[int] = 2
     """Inputs that each node sums."""
 
-    @field_validator("cnn_primitives", "seqnn_primitives")
+    @field_validator("cnn_primitives", "seqnn_primitives", "poolings")
     @classmethod
     def _order(cls, names: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         """In the paper's order, so that the order of a file makes no other space."""
-        known = CNN_PRIMITIVES if info.field_name == "cnn_primitives" else SEQNN_PRIMITIVES
+        orders = {"cnn_primitives": CNN_PRIMITIVES, "seqnn_primitives": SEQNN_PRIMITIVES, "poolings": get_args(Pooling)}
+        known = orders[str(info.field_name)]
         places = {name: place for place, name in enumerate(known)}
         return names and tuple(sorted(names, key=lambda name: places.get(name, len(places))))
 
@@ -128,6 +161,8 @@ class SpaceConfig(Section):
             raise ValueError(
                 f"seqnn_primitives: {', '.join(others)} not in scope {self.seqnn_scope} ({', '.join(scope)})"
             )
+        if len(set(self.poolings)) < len(self.poolings):
+            raise ValueError(f"poolings: one is named twice in {', '.join(self.poolings)}")
         for key, names in (("cnn_primitives", self.cnn_primitives), ("seqnn_primitives", self.sequence_operations)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: an operation is named twice in {', '.join(names)}")
@@ -162,6 +197,8 @@ class SpaceConfig(Section):
         del data["seqnn_scope"]
         data["seqnn_primitives"] = list(self.sequence_operations)
         data["reduction_cells"] = list(self.reductions)
+        if self.poolings:
+            del data["pooling"]
         return data
 
 
@@ -287,17 +324,30 @@ class ExperimentConfig(Section):
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
     @model_validator(mode="after")
+    def _hear(self) -> Self:
+        """The space hears what the features give."""
+        hears = self.features.hears
+        if self.space.hears != hears:
+            object.__setattr__(self, "space", self.space.model_copy(update={"hears": hears}))
+        return self
+
+    @model_validator(mode="after")
     def _check(self) -> Self:
-        if any(stream.kind == "mfcc" for stream in self.features.heard):
-            voice = self.retrain.perturbation
-            for name, value, does in (
-                ("pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
-                ("level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
-            ):
-                if value:
-                    raise ValueError(
-                        f"retrain.perturbation.{name}: {value} {does}; set it to 0, or features.kind to log_mel"
-                    )
+        voice = self.retrain.perturbation
+        for kind, name, value, does in (
+            ("mfcc", "pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
+            ("mfcc", "level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
+            ("pretrained", "pitch", voice.pitch, "shifts along the frequency axis, which a pretrained stream lacks"),
+            (
+                "pretrained",
+                "level",
+                voice.level,
+                "moves bins of a spectrum; a pretrained stream has none",
+            ),
+        ):
+            if value and any(stream.kind == kind for stream in self.features.heard):
+                remedy = ", or features.kind to log_mel" if kind == "mfcc" else ""
+                raise ValueError(f"retrain.perturbation.{name}: {value} {does}; set it to 0{remedy}")
         return self
 
     @property

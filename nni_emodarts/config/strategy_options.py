@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from nni_emodarts.config.sections import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 
 CostMetric = Literal["parameters", "flops", "latency"]
 
@@ -52,6 +52,8 @@ class GradientOptions(StrategyOptions):
     """What every strategy that moves alphas by gradient takes."""
 
     alpha_learning_rate: PositiveFloat = 3e-4
+    level_learning_rate: Annotated[PositiveFloat | None, CAME_LATER] = None
+    """Of the alphas that choose what is heard, levels and streams; `alpha_learning_rate` where absent."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     """Epochs that train the weights alone before alphas move."""
     cost: CostPenalty = CostPenalty()

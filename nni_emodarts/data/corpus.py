@@ -32,10 +32,12 @@ class Corpus:
         manifest: the utterances that can be used.
         store: their features.
         protocol: how they are divided.
-        input_shape: (C, F) of their maps.
+        input_shape: (C, F) of their maps; (L, D), levels and features, of those of a pretrained stream.
         skipped: file, start and end where the manifest has any, and reason of each utterance that was left out.
         coarsening: how their resolution is lowered, where it is.
         deltas: orders of deltas that are channels of their maps.
+        pretrained: whether their maps are of a pretrained stream.
+        level: place of the one level of such a stream that is read; all are where absent.
     """
 
     manifest: Manifest
@@ -45,6 +47,8 @@ class Corpus:
     skipped: pd.DataFrame
     coarsening: Coarsening | None = None
     deltas: int = 0
+    pretrained: bool = False
+    level: int | None = None
 
     @property
     def recordings(self) -> str:
@@ -69,7 +73,18 @@ class Corpus:
     @property
     def collate(self) -> Collate:
         """How utterances become a batch of its maps."""
-        return Collate(self.frequency_bins, self.deltas)
+        return Collate(self.frequency_bins, self.deltas, self.levels_read)
+
+    @property
+    def levels_read(self) -> int:
+        """Levels of a pretrained stream that its maps hold; 0 of a spectral one."""
+        return (self.input_shape[0] if self.level is None else 1) if self.pretrained else 0
+
+    @property
+    def _part(self) -> slice:
+        """Feature rows that are read."""
+        features = self.input_shape[1]
+        return slice(None) if self.level is None else slice(self.level * features, (self.level + 1) * features)
 
     def fold(self, index: int) -> Fold:
         """A fold of the corpus's protocol."""
@@ -81,13 +96,16 @@ class Corpus:
 
     def utterances(self, rows: np.ndarray, normalizers: Normalizers, augment: Augment | None = None) -> Utterances:
         """Rows as a data set."""
-        return Utterances(self.store, rows, self.manifest.labels, normalizers, augment, self.coarsening)
+        labels = self.manifest.labels
+        return Utterances(self.store, rows, labels, normalizers, augment, self.coarsening, self._part)
 
     def coarser(self, factor: int) -> "Corpus":
-        """The same corpus at 1 / factor of its frames and bins."""
+        """The same corpus at 1 / factor of its frames and bins; features of a pretrained stream are no bins."""
         channels, bins = self.input_shape
         if factor == 1:
             return self
+        if self.pretrained:
+            return replace(self, coarsening=Coarsening(0, factor))
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 

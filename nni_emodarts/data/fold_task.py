@@ -1,6 +1,6 @@
 """What a search, a retraining and a cell of a benchmark work on: one fold of a corpus, with one seed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -69,6 +69,17 @@ class FoldTask:
     def coarser(self) -> "FoldTask":
         """The same task at the resolution of a search."""
         return replace(self, corpus=self.corpus.coarser(self.config.search.coarseness))
+
+    def hearing(self, levels: Mapping[str, int]) -> "FoldTask":
+        """The same task, of whose pretrained stream the one level alone is read that a network hears.
+
+        Args:
+            levels: the level of each pretrained stream, as an architecture has it.
+        """
+        stream = self.config.space.hears[0] if len(self.config.space.hears) == 1 else None
+        if stream is None or stream.name not in levels:
+            return self
+        return replace(self, corpus=replace(self.corpus, level=stream.levels.index(levels[stream.name])))
 
     def without_validation(self) -> "FoldTask":
         """The same task with its validation part among the rows to learn from."""

@@ -2,12 +2,16 @@
 
 Labels are public: they are the keys of an exported architecture, of a tuner's search space and of the web UI's
 columns. `normal_2_0` names the operation on the edge from state 0 to node 2 of the normal cell, `normal_2` the states
-that node 2 sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's inputs, nodes count from 2.
+that node 2 sums; likewise `reduce_*` and `seqnn_*`. States 0 and 1 are a cell's inputs, nodes count from 2. Outside the
+cells, `level_NAME` is the level of a pretrained stream, `stream` what is heard of several streams, such as `NAME` or
+`NAME+NAME`, and `pooling` how a sequence becomes a vector.
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, cast
@@ -24,6 +28,12 @@ FORMAT = "nni_emodarts/architecture/1"
 _MOST_ITEMS = 10_000
 """Keys and values of the JSON form but for its origin, which may list a corpus's recordings."""
 _SHOWN = 5
+
+STREAM = "stream"
+"""Label of what is heard of several streams."""
+POOLING = "pooling"
+"""Label of how a sequence becomes a vector."""
+_EDGE = re.compile(r"(normal|reduce|seqnn)_\d+_\d+")
 
 CellKind = Literal["normal", "reduce", "seqnn"]
 Choice = str | tuple[int, ...]
@@ -61,6 +71,55 @@ def read_edge(label: str) -> Edge:
     """The edge that a label of `edge_label` names."""
     kind, node, predecessor = label.split("_")
     return Edge(cast(CellKind, kind), int(node), int(predecessor))
+
+
+def is_edge(label: str) -> bool:
+    """Whether a label is an edge's, and not that of a node or of a choice outside the cells."""
+    return _EDGE.fullmatch(label) is not None
+
+
+def is_layer(label: str) -> bool:
+    """Whether a label is that of a choice outside the cells."""
+    return label == POOLING or chooses_what_is_heard(label)
+
+
+def chooses_what_is_heard(label: str) -> bool:
+    """Whether a label is that of a level or of streams."""
+    return label == STREAM or label.startswith(level_label(""))
+
+
+def level_label(stream: str) -> str:
+    """Label of the level of a pretrained stream."""
+    return f"level_{stream}"
+
+
+def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
+    """Choices outside the cells, in the order of computation: label -> candidates.
+
+    Raises:
+        ArchitectureError: the levels of a stream are not known.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for stream in space.hears:
+        if stream.is_pretrained:
+            if not stream.levels:
+                raise ArchitectureError(
+                    f"the levels of stream {stream.name} are not known; name them in features.streams, such as "
+                    f"levels: [0, 1, 2], or name a model that can be looked into"
+                )
+            found[level_label(stream.name)] = tuple(map(str, stream.levels))
+    if len(space.hears) > 1:
+        names = [stream.name for stream in space.hears]
+        found[STREAM] = (*names, *map("+".join, itertools.combinations(names, 2)))
+    if space.poolings:
+        found[POOLING] = space.poolings
+    return found
+
+
+def heard_streams(space: SpaceConfig, choices: Mapping[str, object]) -> tuple[str, ...]:
+    """Names of the streams that a network of these choices hears; none of a space of one spectral stream."""
+    chosen = choices.get(STREAM)
+    return tuple(chosen.split("+")) if isinstance(chosen, str) else tuple(stream.name for stream in space.hears)
 
 
 def cell_kinds(space: SpaceConfig) -> tuple[CellKind, ...]:
@@ -115,9 +174,11 @@ class Architecture:
 
     Attributes:
         space: the joint space.
-        choices: label -> operation, or the chosen states in ascending order. Edges that no node takes are left out.
+        choices: label -> operation or other candidate, or the chosen states in ascending order. Edges that no node
+            takes, and levels of streams that are not heard, are left out.
         num_classes: number of classes K that it was searched for.
-        input_shape: (C, F) of the maps that it was searched for.
+        input_shape: of the maps that it was searched for: (C, F), or (L, D), levels and features, of a pretrained
+            stream.
         origin: strategy, seed, hash of the manifest, speakers that the search saw, and the like.
     """
 
@@ -152,6 +213,17 @@ class Architecture:
         """Hash of the space and the choices: equal networks have equal ids, on whatever corpus."""
         meaning = {"space": self.space.identity(), "choices": self._plain_choices()}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def levels(self) -> dict[str, int]:
+        """The level of each pretrained stream that its network hears, by the stream's name."""
+        heard = heard_streams(self.space, self.choices)
+        return {name: int(str(self.choices[label])) for name in heard if (label := level_label(name)) in self.choices}
+
+    @property
+    def pooling(self) -> str:
+        """How a sequence becomes a vector."""
+        return str(self.choices.get(POOLING, self.space.pooling))
 
     def widened(self, factor: float) -> "Architecture":
         """The same choices with so many times the channels and the width of the sequence; itself where that is 1."""
@@ -256,7 +328,13 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, object]) -> dict[str, Choice
     """Choices in the space's order, chosen edges only; every fault in one error."""
     faults: list[str] = []
     tidy: dict[str, Choice] = {}
-    known: set[str] = set()
+    layers = layer_choices(space)
+    heard = heard_streams(space, choices)
+    unheard = {level_label(stream.name) for stream in space.hears if stream.name not in heard}
+    for label, options in layers.items():
+        if label not in unheard:
+            _take(choices, label, options, tidy, faults)
+    known = set(layers)
     for kind, node in nodes(space):
         label = node_label(kind, node)
         known |= {label, *(edge_label(kind, node, state) for state in range(node))}
@@ -267,12 +345,7 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, object]) -> dict[str, Choice
         tidy[label] = chosen
         operations = derivable(space, kind)
         for state in chosen:
-            edge = edge_label(kind, node, state)
-            operation = choices.get(edge)
-            if isinstance(operation, str) and operation in operations:
-                tidy[edge] = operation
-            else:
-                faults.append(_missing_or_wrong(choices, edge, f"one of {', '.join(operations)}"))
+            _take(choices, edge_label(kind, node, state), operations, tidy, faults)
     unknown = [label for label in choices if label not in known]
     faults += [f"{label[:80]}: no choice of this space{nearest(label, known)}" for label in unknown[:_SHOWN]]
     count = len(faults) + len(unknown[_SHOWN:])
@@ -280,6 +353,17 @@ def _tidy(space: SpaceConfig, choices: Mapping[str, object]) -> dict[str, Choice
         more = f" (and {count - _SHOWN} more faults)" if count > _SHOWN else ""
         raise ArchitectureError(f"the choices do not fit the space: {'; '.join(faults[:_SHOWN])}{more}")
     return tidy
+
+
+def _take(
+    choices: Mapping[str, object], label: str, options: Sequence[str], tidy: dict[str, Choice], faults: list[str]
+) -> None:
+    """Keep the choice of a label among its options, or note what is wrong with it."""
+    chosen = choices.get(label)
+    if isinstance(chosen, str) and chosen in options:
+        tidy[label] = chosen
+    else:
+        faults.append(_missing_or_wrong(choices, label, f"one of {', '.join(options)}"))
 
 
 def _read_inputs(value: object, node: int, count: int) -> tuple[int, ...] | None:

@@ -2,21 +2,33 @@
 
 It is what a tuner of NNI takes as its search space, and what the multi-trial strategies draw from. A node's two inputs
 are one choice, written as `0+2`, and `none` is left out, since no derived network holds it. So every combination is a
-network; those that differ only in edges that no node takes are the same network.
+network; those that differ only in edges that no node takes, or in levels of streams that are not heard, are the same.
 """
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nni_emodarts.config import SpaceConfig
-from nni_emodarts.models.architecture import Architecture, CellKind, derivable, edge_label, node_label, nodes
+from nni_emodarts.models.architecture import (
+    POOLING,
+    STREAM,
+    Architecture,
+    CellKind,
+    derivable,
+    edge_label,
+    heard_streams,
+    layer_choices,
+    level_label,
+    node_label,
+    nodes,
+)
 from nni_emodarts.runtime.plain_data import JsonObject
 
 
 def flat_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
-    """Label -> its choices, node by node: first the node's inputs, then the operation of each edge to it."""
-    table: dict[str, tuple[str, ...]] = {}
+    """Label -> its choices: those outside the cells, then node by node its inputs, and the operation of each edge."""
+    table = layer_choices(space)
     for kind, node in nodes(space):
         table[node_label(kind, node)] = _pairs(space, node)
         for state in range(node):
@@ -53,7 +65,7 @@ def architecture_at(space: SpaceConfig, index: int) -> dict[str, str]:
     return sample
 
 
-class _Block:
+class _Block(Sequence[Mapping[str, str]]):
     """The choices of one node: its inputs and the operations of the edges from them."""
 
     def __init__(self, space: SpaceConfig, kind: CellKind, node: int) -> None:
@@ -66,7 +78,7 @@ class _Block:
     def __len__(self) -> int:
         return len(self._pairs) * self._each
 
-    def __getitem__(self, position: int) -> Mapping[str, str]:
+    def __getitem__(self, position: int) -> Mapping[str, str]:  # type: ignore[override]
         number, rest = divmod(position, self._each)
         pair = self._pairs[number]
         chosen = {self._label: _pair(pair)}
@@ -76,8 +88,21 @@ class _Block:
         return chosen
 
 
-def _blocks(space: SpaceConfig) -> list[_Block]:
-    return [_Block(space, kind, node) for kind, node in nodes(space)]
+def _heard(space: SpaceConfig) -> list[dict[str, str]]:
+    """What a network may hear: the streams, and the level of each of them that is of a pretrained encoder."""
+    layers = layer_choices(space)
+    found: list[dict[str, str]] = []
+    for streams in [{STREAM: option} for option in layers[STREAM]] if STREAM in layers else [{}]:
+        labels = [label for name in heard_streams(space, streams) if (label := level_label(name)) in layers]
+        levels = itertools.product(*(layers[label] for label in labels))
+        found += [{**streams, **dict(zip(labels, chosen, strict=True))} for chosen in levels]
+    return found
+
+
+def _blocks(space: SpaceConfig) -> list[Sequence[Mapping[str, str]]]:
+    """What is chosen by itself, in a fixed order."""
+    poolings = [{POOLING: name} for name in space.poolings] or [{}]
+    return [_heard(space), *(_Block(space, kind, node) for kind, node in nodes(space)), poolings]
 
 
 def _pairs(space: SpaceConfig, node: int) -> tuple[str, ...]:

@@ -6,12 +6,19 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.models.architecture import CellKind, cell_kinds
-from nni_emodarts.report.drawings.alphas import Alphas, arrow, chosen_edges, kinds
+from nni_emodarts.models.architecture import cell_kinds
+from nni_emodarts.report.drawings.alphas import Alphas, Panel, kinds, panels
 from nni_emodarts.report.drawings.cells import describe_cell, draw_cell
 from nni_emodarts.report.drawings.drawing import Subject
-from nni_emodarts.report.drawings.families import CELL_NAMES, readable, sentence
-from nni_emodarts.report.drawings.film import COLORS, draw_alphas, draw_candidates, draw_search, ratio_bound
+from nni_emodarts.report.drawings.families import CELL_NAMES, readable
+from nni_emodarts.report.drawings.film import (
+    COLORS,
+    draw_alphas,
+    draw_candidates,
+    draw_layers,
+    draw_search,
+    ratio_bound,
+)
 from nni_emodarts.report.drawings.network import describe_network, draw_network
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import Search
@@ -72,7 +79,7 @@ def describe_search(search: Search, identity: str) -> JsonObject:
         found["film"] = {
             "epochs": alphas.epochs,
             "val_uar": {} if history is None else _by_epoch(history),
-            "cells": [_film_cell(alphas, kind, search.subject) for kind in shown],
+            "cells": [_film_panel(panel) for panel in panels(alphas, architecture)],
         }
         found["maps"] = [
             {
@@ -83,6 +90,15 @@ def describe_search(search: Search, identity: str) -> JsonObject:
             }
             for kind in shown
         ]
+        if alphas.layers:
+            found["maps"].append(
+                {
+                    "figure": draw_layers(alphas, architecture),
+                    "alt": "Heat maps of the choices outside the cells: probability of each candidate, by epoch. The "
+                    "film above holds the same figures as text.",
+                    "caption": "",
+                }
+            )
     return found
 
 
@@ -96,21 +112,19 @@ def _by_epoch(history: Any) -> dict[str, float]:
     return {str(int(row["epoch"])): round(float(row["val_uar"]), 4) for _, row in history.iterrows()}
 
 
-def _film_cell(alphas: Alphas, kind: CellKind, subject: Subject | None) -> JsonObject:
-    """One kind of cell: a row for each edge, a column for each operation, a value for each epoch."""
-    tracks = alphas.edges(kind)
-    chosen = {} if subject is None else chosen_edges(subject.architecture, kind)
+def _film_panel(panel: Panel) -> JsonObject:
+    """A kind of cell, or a choice outside: a row for each edge, a column for each operation, a value for each epoch."""
     return {
-        "name": sentence(CELL_NAMES[kind]),
-        "operations": [readable(name) for name in tracks[0].choices],
-        "bound": round(ratio_bound(tracks), 4),
+        "name": panel.title,
+        "operations": [readable(name) for name in panel.tracks[0].choices],
+        "bound": round(ratio_bound(panel.tracks), 4),
         "rows": [
             {
-                "edge": arrow(track.label),
-                "taken": track.label in chosen,
-                "chosen": track.choices.index(chosen[track.label]) if chosen.get(track.label) in track.choices else -1,
+                "edge": row,
+                "taken": track.label in panel.chosen,
+                "chosen": track.choices.index(held) if (held := panel.chosen.get(track.label)) in track.choices else -1,
                 "values": np.round(np.nan_to_num(track.values), 4).tolist(),
             }
-            for track in tracks
+            for row, track in zip(panel.rows, panel.tracks, strict=True)
         ],
     }

@@ -116,6 +116,8 @@ class SpecAugment:
     """Masks stretches of time and frequency with the training mean (Park et al. 2019).
 
     Widths are shares of the utterance, so that short clips keep most of their frames. Contours are masked in time only.
+    Of a pretrained stream, features are masked in place of frequencies, those of all
+    levels alike (Baevski et al. 2020).
     """
 
     def __init__(
@@ -125,9 +127,20 @@ class SpecAugment:
         time_share: float = 0.1,
         frequency_masks: int = 2,
         frequency_share: float = 0.15,
+        levels: int = 0,
     ) -> None:
-        """Set the number of masks and their largest width, as a share of T and F."""
+        """Set the number of masks and their largest width, as a share of T and F.
+
+        Args:
+            frequency_bins: bins F; features D of a level of a pretrained stream.
+            time_masks: stretches of time.
+            time_share: their largest width.
+            frequency_masks: stretches of bins.
+            frequency_share: their largest width.
+            levels: of a pretrained stream, which has no further rows; 0 of a spectral one.
+        """
         self._bins = frequency_bins
+        self._levels = levels
         self._time = time_masks, time_share
         self._frequency = frequency_masks, frequency_share
 
@@ -138,8 +151,9 @@ class SpecAugment:
         for _ in range(count):
             masked[:, _stretch(features.shape[1], share)] = 0
         count, share = self._frequency
+        maps = masked.unflatten(0, (self._levels, -1)) if self._levels else masked[: self._bins][None]
         for _ in range(count):
-            masked[: self._bins][_stretch(self._bins, share)] = 0
+            maps[:, _stretch(self._bins, share)] = 0
         return masked
 
 

@@ -10,10 +10,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
-from nni_emodarts.data.batches.maps import to_maps
+from nni_emodarts.data.batches.maps import to_levels, to_maps
 from nni_emodarts.data.features import FeatureStore, Normalizers
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
+
+
+EVERY_ROW = slice(None)
 
 
 class Item(NamedTuple):
@@ -25,7 +28,9 @@ class Item(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Padded utterances: maps (N, C, F, T), zero behind each length; lengths (N,), labels (N,), rows (N,)."""
+    """Padded utterances: maps (N, C, F, T), or (N, L, D, T) of a pretrained stream, zero behind each length; lengths
+    (N,), labels (N,), rows (N,).
+    """
 
     maps: Tensor
     lengths: Tensor
@@ -44,6 +49,7 @@ class Utterances(Dataset[Item]):
         normalizers: Normalizers,
         augment: Augment | None = None,
         coarsening: Coarsening | None = None,
+        part: slice = EVERY_ROW,
     ) -> None:
         """Choose utterances.
 
@@ -54,6 +60,7 @@ class Utterances(Dataset[Item]):
             normalizers: of each row.
             augment: changes the features (R, T) of an utterance each time it is read.
             coarsening: lowers their resolution afterwards.
+            part: feature rows that are read.
         """
         self.rows = np.asarray(rows)
         lengths = store.lengths[self.rows]
@@ -61,6 +68,7 @@ class Utterances(Dataset[Item]):
         self._store = store
         self._labels = labels
         self._normalizers = normalizers
+        self._part = part
         self._augment = augment
         self._coarsening = coarsening
 
@@ -69,7 +77,8 @@ class Utterances(Dataset[Item]):
 
     def __getitem__(self, position: int) -> Item:
         row = int(self.rows[position])
-        features = torch.from_numpy(self._normalizers.for_row(row)(self._store[row]))
+        normalizer = self._normalizers.for_row(row).part(self._part)
+        features = torch.from_numpy(normalizer(self._store[row][self._part]))
         if self._augment is not None:
             features = self._augment(features)
         if self._coarsening is not None:
@@ -132,16 +141,26 @@ class LengthBatches(Sampler[list[int]]):
 
 
 class Collate:
-    """Items -> batch. Channels of a map are its bins, their deltas, and the contours, as `to_maps` makes them."""
+    """Items -> batch. Channels of a map are its bins, their deltas, and the contours, as `to_maps` makes them.
 
-    def __init__(self, frequency_bins: int, deltas: int = 0) -> None:
-        """Set the number of rows that are bins, and the orders of their deltas."""
+    Of a pretrained stream they are its levels.
+    """
+
+    def __init__(self, frequency_bins: int, deltas: int = 0, levels: int = 0) -> None:
+        """Set what rows are.
+
+        Args:
+            frequency_bins: number of rows that are bins.
+            deltas: orders of their deltas.
+            levels: L of a pretrained stream, whose rows have neither; 0 of a spectral one.
+        """
         self._bins = frequency_bins
         self._deltas = deltas
+        self._levels = levels
 
     def __call__(self, items: Sequence[Item]) -> Batch:
         """N items -> maps (N, C, F, T) with T the longest length."""
-        maps = [to_maps(item.features[None], self._bins, self._deltas)[0] for item in items]
+        maps = [self._maps(item.features[None])[0] for item in items]
         lengths = torch.tensor([each.shape[-1] for each in maps])
         padded = torch.zeros(len(maps), *maps[0].shape[:-1], int(lengths.max()))
         for number, each in enumerate(maps):
@@ -152,6 +171,9 @@ class Collate:
             torch.tensor([item.label for item in items]),
             torch.tensor([item.row for item in items]),
         )
+
+    def _maps(self, rows: Tensor) -> Tensor:
+        return to_levels(rows, self._levels) if self._levels else to_maps(rows, self._bins, self._deltas)
 
 
 def training_loader(

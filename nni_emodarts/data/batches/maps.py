@@ -24,6 +24,12 @@ def to_maps(rows: Tensor, frequency_bins: int, deltas: int = 0) -> Tensor:
     return torch.cat([maps, contours.expand(-1, -1, frequency_bins, -1)], 1) if contours.shape[1] else maps
 
 
+def to_levels(rows: Tensor, levels: int) -> Tensor:
+    """Feature rows (N, L D, T) of a pretrained stream, level after level -> its maps (N, L, D, T)."""
+    maps: Tensor = rows.unflatten(1, (levels, -1))
+    return maps
+
+
 def _slopes(rows: Tensor) -> Tensor:
     """Change per frame of each row (N, R, T), by least squares over the frames around; the ends are repeated.
 

@@ -55,6 +55,10 @@ class Normalizer:
         """What normalises a row of the manifest: the same for all."""
         return self
 
+    def part(self, rows: slice) -> "Normalizer":
+        """The normaliser of some of the rows."""
+        return Normalizer(self.mean[rows], self.std[rows])
+
     def __call__(self, features: np.ndarray) -> np.ndarray:
         """Map (R, T) -> normalised map (R, T), float32."""
         return np.asarray((features - self.mean[:, np.newaxis]) / self.std[:, np.newaxis], np.float32)

@@ -41,6 +41,11 @@ class Baseline:
     id: str
     dropout: float = 0.0
 
+    @property
+    def levels(self) -> dict[str, int]:
+        """None: it hears all that there is."""
+        return {}
+
 
 def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> "nn.Module":
     """The network of a name, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).

@@ -42,5 +42,5 @@ def network_blocks(
     for block in lay_out(architecture.space, shape, classes, frames):
         parts = block.chosen(architecture.choices)
         parameters, flops = sum(part.parameters for part in parts), sum(part.flops for part in parts)
-        found.append(Block(block.kind, block.fixed[-1].out, parameters, flops))
+        found.append(Block(block.kind, block.last(architecture.choices).out, parameters, flops))
     return found

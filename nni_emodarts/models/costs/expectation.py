@@ -32,6 +32,10 @@ class ExpectedCost(nn.Module):
         super().__init__()
         self.fixed = costs.fixed
         self._nodes = dict(costs.nodes)
+        self._layers = tuple(costs.layers)
+        for label, table in costs.layers.items():
+            priced = torch.tensor(list(table.values()), dtype=torch.float64)
+            self.register_buffer(f"{label}_costs", priced, persistent=False)
         for edge, table in costs.edges.items():
             order = list(table if names is None else names[edge])
             priced = torch.tensor([table[name] for name in order], dtype=torch.float64)
@@ -43,7 +47,8 @@ class ExpectedCost(nn.Module):
         """Probabilities -> the expected cost, a scalar.
 
         Args:
-            operation_probabilities: edge label -> probability of each operation (O,), `none` included.
+            operation_probabilities: edge label -> probability of each operation (O,), `none` included; likewise of
+                choices outside the cells.
             input_weights: node label -> chance that each edge is taken (node,), in [0, 1], two in sum; see
                 `taken_probabilities`.
 
@@ -58,6 +63,9 @@ class ExpectedCost(nn.Module):
             )
             for node, edges in self._nodes.items()
         ]
+        for label in self._layers:
+            probabilities = operation_probabilities[label]
+            terms.append(torch.dot(probabilities, self.get_buffer(f"{label}_costs").to(probabilities)))
         return self.fixed + torch.stack(terms).sum()
 
     def _edge_cost(self, edge: str, probabilities: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from nni_emodarts.config import SpaceConfig
-from nni_emodarts.models.architecture import CellKind, Choice, cell_nodes, edge_label
+from nni_emodarts.models.architecture import POOLING, CellKind, Choice, cell_nodes, edge_label
 from nni_emodarts.models.costs.part import Part
 from nni_emodarts.models.costs.parts import (
     AlignmentPart,
@@ -16,10 +16,12 @@ from nni_emodarts.models.costs.parts import (
     MapOperation,
     Maps,
     PoolingPart,
+    ProjectionPart,
     SeqnnJoin,
     SequenceOperation,
     StemPart,
 )
+from nni_emodarts.models.places import cnn_places
 
 BlockKind = Literal["stem", "bridge", "pooling", "classifier"] | CellKind
 
@@ -31,17 +33,22 @@ class BlockParts:
     Attributes:
         kind: what the block is.
         fixed: parts that every network of the space has there; the last one leaves the block's result.
-        edges: of a cell, edge label -> (operation other than `none`) -> its part.
+        choices: label -> (candidate other than `none`) -> its part. Of a block without fixed parts the one that is
+            chosen leaves the result.
     """
 
     kind: BlockKind
     fixed: tuple[Part, ...]
-    edges: Mapping[str, Callable[[str], Part]] = field(default_factory=dict)
+    choices: Mapping[str, Callable[[str], Part]] = field(default_factory=dict)
 
     def chosen(self, choices: Mapping[str, Choice]) -> list[Part]:
         """The parts that a network of these choices has; edges that no node takes are left out."""
-        operations = (part(name) for label, part in self.edges.items() if isinstance(name := choices.get(label), str))
-        return [*self.fixed, *operations]
+        candidates = (part(name) for label, part in self.choices.items() if isinstance(name := choices.get(label), str))
+        return [*self.fixed, *candidates]
+
+    def last(self, choices: Mapping[str, Choice]) -> Part:
+        """The part that leaves the block's result."""
+        return self.fixed[-1] if self.fixed else self.chosen(choices)[-1]
 
 
 def lay_out(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int, frames: int) -> list[BlockParts]:
@@ -49,45 +56,62 @@ def lay_out(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int, 
 
     Args:
         space: the joint space.
-        input_shape: (C, F), channels and frequency bins of the maps.
+        input_shape: (C, F), channels and frequency bins of the maps; (L, D) of a pretrained stream.
         num_classes: number of classes K.
         frames: length T of the maps.
     """
-    stem = StemPart(Maps(*input_shape, frames), space.cnn_channels * space.stem_multiplier, space.stem_stride)
-    cnn_cells = list(_cnn_cells(space, Maps(*stem.out)))
+    time_only = bool(space.hears) and space.hears[0].is_pretrained
+    channels = space.cnn_channels * space.stem_multiplier
+    stem: Part
+    if time_only:
+        stem = ProjectionPart(Maps(input_shape[1], 1, frames), channels)
+    else:
+        stem = StemPart(Maps(*input_shape, frames), channels, space.stem_stride)
+    cnn_cells = list(_cnn_cells(space, Maps(*stem.out), time_only))
     bridge = BridgePart(Maps(*cnn_cells[-1].fixed[-1].out), space.seqnn_width)
-    frames, width = bridge.out
-    pooling = PoolingPart(frames, width, space.pooling)
     return [
         BlockParts("stem", (stem,)),
         *cnn_cells,
         BlockParts("bridge", (bridge,)),
-        *[_seqnn_cell(space, frames)] * space.seqnn_cells,
-        BlockParts("pooling", (pooling,)),
-        BlockParts("classifier", (ClassifierPart(pooling.out[0], num_classes),)),
+        *[_seqnn_cell(space, bridge.out[0])] * space.seqnn_cells,
+        *_head(space, bridge.out[0], num_classes),
     ]
 
 
-def _cnn_cells(space: SpaceConfig, maps: Maps) -> Iterator[BlockParts]:
+def _head(space: SpaceConfig, frames: int, num_classes: int) -> list[BlockParts]:
+    """Pooling and classifier."""
+
+    def pool(name: str) -> Part:
+        return PoolingPart(frames, space.seqnn_width, name)
+
+    def classify(name: str) -> Part:
+        return ClassifierPart(pool(name).out[0], num_classes)
+
+    if space.poolings:
+        return [BlockParts("pooling", (), {POOLING: pool}), BlockParts("classifier", (), {POOLING: classify})]
+    fixed = space.pooling
+    return [BlockParts("pooling", (pool(fixed),)), BlockParts("classifier", (classify(fixed),))]
+
+
+def _cnn_cells(space: SpaceConfig, maps: Maps, time_only: bool) -> Iterator[BlockParts]:
     """The CNN cells behind a stem that leaves such maps."""
     before = last = maps
-    channels, halves = space.cnn_channels, False
-    for position in range(space.cnn_cells):
-        kind: CellKind = "reduce" if position in space.reductions else "normal"
-        stride = 2 if kind == "reduce" else 1
-        channels *= stride
-        inputs = last._replace(channels=channels)
+    for place in cnn_places(space):
+        kind: CellKind = "reduce" if place.reduction else "normal"
+        stride = 2 if place.reduction else 1
+        inputs = last._replace(channels=place.channels)
         nodes = inputs.strided(stride)
         join = CnnJoin(nodes, space.cnn_nodes)
+        first = AlignmentPart(before, place.channels, place.after_reduction, time_only)
         yield BlockParts(
             kind,
-            (AlignmentPart(before, channels, halves), AlignmentPart(last, channels, halves=False), join),
+            (first, AlignmentPart(last, place.channels, False, time_only), join),
             {
-                label: partial(MapOperation, inputs, stride) if state < 2 else partial(MapOperation, nodes, 1)
+                label: partial(MapOperation, *((inputs, stride) if state < 2 else (nodes, 1)), time_only)
                 for label, state in _edges(space, kind)
             },
         )
-        before, last, halves = last, Maps(*join.out), kind == "reduce"
+        before, last = last, Maps(*join.out)
 
 
 def _seqnn_cell(space: SpaceConfig, frames: int) -> BlockParts:

@@ -2,7 +2,7 @@
 
 import math
 
-from nni_emodarts.config import FeatureConfig, SpaceConfig
+from nni_emodarts.config import FeatureConfig, PretrainedStream, SpaceConfig
 from nni_emodarts.config.strategy_options import CostLimit, CostMetric
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
@@ -16,9 +16,15 @@ _UNITS: dict[CostMetric, str] = {
 
 
 def frames_per_second(features: FeatureConfig) -> int:
-    """Frames T of one second of audio: one at each hop, the first centred on the first sample."""
-    hop = max(1, round(features.hop_ms * features.sampling_rate / 1000))
-    return 1 + features.sampling_rate // hop
+    """Frames T of one second of audio: one at each hop, the first centred on the first sample.
+
+    Those of a pretrained stream stand for their hop; of several streams the first counts.
+    """
+    stream = features.heard[0]
+    if isinstance(stream, PretrainedStream):
+        return math.ceil(1000 / stream.hop_ms)
+    hop = max(1, round(stream.hop_ms * stream.sampling_rate / 1000))
+    return 1 + stream.sampling_rate // hop
 
 
 def within(architecture: Architecture, limit: CostLimit, features: FeatureConfig) -> bool:
@@ -32,19 +38,22 @@ def within(architecture: Architecture, limit: CostLimit, features: FeatureConfig
     return architecture_cost(architecture, limit.metric, frames_per_second(features)) <= limit.limit
 
 
-def check_limit(limit: CostLimit, space: SpaceConfig, features: FeatureConfig, num_classes: int) -> None:
+def check_limit(
+    limit: CostLimit, space: SpaceConfig, features: FeatureConfig, num_classes: int, input_shape: tuple[int, int]
+) -> None:
     """Whether any network of a space can keep a limit.
 
     Args:
         limit: the bound.
         space: the joint space.
-        features: shape and rate of the maps.
+        features: they say how many frames a second has.
         num_classes: number of classes K.
+        input_shape: of the maps.
 
     Raises:
         ConfigError: even the cheapest network exceeds it.
     """
-    costs = operation_costs(space, features.input_shape, num_classes, limit.metric, frames_per_second(features))
+    costs = operation_costs(space, input_shape, num_classes, limit.metric, frames_per_second(features))
     if limit.limit < costs.cheapest:
         unit = _UNITS[limit.metric]
         least = math.ceil(costs.cheapest * 1000) / 1000

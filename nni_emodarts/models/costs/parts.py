@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from nni_emodarts.models.costs.part import Part
 from nni_emodarts.models.nn.bridge import Bridge
-from nni_emodarts.models.nn.convolution import ReluConvNorm, Stem
-from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
-from nni_emodarts.models.nn.skip import FactorizedReduce
+from nni_emodarts.models.nn.convolution import Stem
+from nni_emodarts.models.nn.levels import Projection
+from nni_emodarts.models.nn.primitives import alignment, cnn_operation, sequence_operation
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 
 
@@ -54,16 +54,27 @@ class StemPart(_MapPart):
 
 
 @dataclass(frozen=True)
+class ProjectionPart(_MapPart):
+    """Features of a pretrained stream's level -> maps of a single bin."""
+
+    channels: int
+
+    def build(self) -> nn.Module:
+        """See `Part`."""
+        return Projection(self.maps.channels, self.channels, affine=True)
+
+
+@dataclass(frozen=True)
 class AlignmentPart(_MapPart):
     """What brings an input of a cell to its channels, and halves the first one behind a reduction."""
 
     channels: int
     halves: bool
+    time_only: bool = False
 
     def build(self) -> nn.Module:
         """See `Part`."""
-        layer = FactorizedReduce if self.halves else ReluConvNorm
-        return layer(self.maps.channels, self.channels, affine=True)
+        return alignment(self.maps.channels, self.channels, True, self.halves, self.time_only)
 
 
 @dataclass(frozen=True)
@@ -71,11 +82,12 @@ class MapOperation(_MapPart):
     """An operation on an edge of a CNN cell, other than `none`."""
 
     stride: int
+    time_only: bool
     name: str
 
     def build(self) -> nn.Module:
         """See `Part`."""
-        return cnn_operation(self.name, self.maps.channels, self.stride, affine=True)
+        return cnn_operation(self.name, self.maps.channels, self.stride, affine=True, time_only=self.time_only)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nni_emodarts.config import NONE, SpaceConfig
 from nni_emodarts.config.strategy_options import CostMetric
-from nni_emodarts.models.architecture import Architecture, candidates, edge_label, node_label, nodes
+from nni_emodarts.models.architecture import Architecture, candidates, edge_label, layer_choices, node_label, nodes
 from nni_emodarts.models.costs.latency import latency
 from nni_emodarts.models.costs.layout import lay_out
 from nni_emodarts.models.costs.part import Part
@@ -29,16 +29,19 @@ class Costs:
             operations; `none`, where the space has it, costs 0.
         nodes: node label -> the labels of its edges, by predecessor.
         fixed: cost of what every network has: stem, alignments, sums, normalisation, bridge, pooling, classifier.
+        layers: label of a choice outside the cells -> candidate -> its cost.
     """
 
     edges: Mapping[str, Mapping[str, float]]
     nodes: Mapping[str, tuple[str, ...]]
     fixed: float
+    layers: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def mean(self) -> float:
         """Mean cost of the space's networks, drawn uniformly: a penalty divided by it has no unit."""
-        return self.fixed + sum(
+        layers = sum(sum(costs.values()) / len(costs) for costs in self.layers.values())
+        return (self.fixed + layers) + sum(
             SpaceConfig.N_CHOSEN / len(edges) * sum(self._mean_of(edge) for edge in edges)
             for edges in self.nodes.values()
         )
@@ -46,7 +49,7 @@ class Costs:
     @property
     def cheapest(self) -> float:
         """The least cost that any network of the space has."""
-        return self.fixed + sum(
+        return (self.fixed + sum(min(costs.values()) for costs in self.layers.values())) + sum(
             sum(sorted(min(self.derivable(edge).values()) for edge in edges)[: SpaceConfig.N_CHOSEN])
             for edges in self.nodes.values()
         )
@@ -80,12 +83,19 @@ def operation_costs(
         labels = tuple(edge_label(kind, node, state) for state in range(node))
         owners[node_label(kind, node)] = labels
         for label in labels:
-            places = [block.edges[label] for block in blocks if label in block.edges]
+            places = [block.choices[label] for block in blocks if label in block.choices]
             edges[label] = {
                 name: 0.0 if name == NONE else _total((place(name) for place in places), metric)
                 for name in candidates(space, kind)
             }
-    return Costs(edges, owners, _total((part for block in blocks for part in block.fixed), metric))
+    layers = {
+        label: {
+            name: _total((block.choices[label](name) for block in blocks if label in block.choices), metric)
+            for name in options
+        }
+        for label, options in layer_choices(space).items()
+    }
+    return Costs(edges, owners, _total((part for block in blocks for part in block.fixed), metric), layers)
 
 
 def architecture_cost(

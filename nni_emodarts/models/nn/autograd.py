@@ -33,7 +33,7 @@ class NormalizationContext(Context):
 
 
 class SliceContext(Context):
-    """Of a slice: where it begins, and the shape of what it is taken of."""
+    """Of a slice: which bins and frames it takes, and the shape of what it is taken of."""
 
-    first: int
+    slices: tuple[slice, slice]
     shape: Size

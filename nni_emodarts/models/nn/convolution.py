@@ -8,6 +8,9 @@ from nni_emodarts.models.nn.depthwise import depthwise
 from nni_emodarts.models.nn.masking import strided
 from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
+Kernel = tuple[int, int]
+"""Bins and frames of a kernel, both odd."""
+
 
 class ReluConvNorm(nn.Module):
     """ReLU, pointwise convolution, normalisation: brings a cell's input to its number of channels."""
@@ -24,14 +27,18 @@ class ReluConvNorm(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """ReLU, depthwise and pointwise convolution, normalisation; dilated on request (DARTS: `dil_conv`)."""
+    """ReLU, depthwise and pointwise convolution, normalisation; dilated on request (DARTS: `dil_conv`).
 
-    def __init__(self, channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> None:
+    A kernel has as many bins as frames; one bin makes it a convolution over time alone.
+    """
+
+    def __init__(self, channels: int, kernel: Kernel, stride: int, dilation: int, affine: bool) -> None:
         super().__init__()
         self.stride = stride
         self.dilation = dilation
+        bins, frames = (dilation * (size // 2) for size in kernel)
         self.depthwise = nn.Conv2d(
-            channels, channels, kernel, stride, dilation * (kernel // 2), dilation, groups=channels, bias=False
+            channels, channels, kernel, stride, (bins, frames), dilation, groups=channels, bias=False
         )
         self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = MaskedBatchNorm2d(channels, affine)
@@ -53,7 +60,7 @@ class DepthwiseConv(nn.Module):
 class SeparableConv(nn.Module):
     """Two depthwise separable convolutions; the first carries the stride (DARTS: `sep_conv`)."""
 
-    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+    def __init__(self, channels: int, kernel: Kernel, stride: int, affine: bool) -> None:
         super().__init__()
         self.first = DepthwiseConv(channels, kernel, stride, 1, affine)
         self.second = DepthwiseConv(channels, kernel, 1, 1, affine)

@@ -1,5 +1,7 @@
 """Masked batch normalisation out of torch's own kernels: three times as fast on a CPU as its formula written out."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -9,6 +11,14 @@ from nni_emodarts.models.nn.masking import frame_mask
 
 Normalized = tuple[Tensor, Tensor, Tensor]
 """Normalised maps (N, C, F, T), mean (C,) and biased variance (C,) of the batch."""
+
+
+class _Moments(NamedTuple):
+    """Mean and biased variance (C,) that maps are normalised by, and what is added to the variance."""
+
+    mean: Tensor
+    var: Tensor
+    eps: float
 
 
 def normalize_real_frames(
@@ -53,7 +63,7 @@ class _MaskedNormalization(torch.autograd.Function):
             maps = maps.clone()
             _pixels(maps).index_fill_(0, padded, 0.0)
         mean, var = _statistics(maps, len(padded))
-        out = _scale(maps, weight, bias, mean, var, eps)
+        out = _scale(maps, _Moments(mean, var, eps), weight, bias)
         _pixels(out).index_fill_(0, padded, 0.0)
         ctx.save_for_backward(maps, padded, weight, mean, var)
         ctx.eps = eps
@@ -70,12 +80,13 @@ class _MaskedNormalization(torch.autograd.Function):
         grad = grad.contiguous(memory_format=torch.channels_last)
         rate = torch.rsqrt(var + ctx.eps)
         scale = rate if weight is None else rate * weight
-        of_weight, of_bias = _parameter_gradients(grad, maps, padded, mean, var, ctx.eps)
+        of_weight, of_bias = _parameter_gradients(grad, maps, padded, _Moments(mean, var, ctx.eps))
         count = maps.shape[0] * maps.shape[2] * maps.shape[3] - len(padded)
         slope = -scale * rate * of_weight / count
         # scale * grad + slope * (maps - mean) - scale * of_bias / count, each term a single pass over memory
-        found = _scale(maps, slope, -scale * of_bias / count, mean, torch.ones_like(var), 0.0)
-        found += _backward(grad, maps, scale, mean, torch.ones_like(var), 0.0, [True, False, False])[0]
+        shifted = _Moments(mean, torch.ones_like(var), 0.0)
+        found = _scale(maps, shifted, slope, -scale * of_bias / count)
+        found += _backward(grad, maps, scale, shifted, [True, False, False])[0]
         _pixels(found).index_fill_(0, padded, 0.0)
         if weight is None:
             return found, None, None, None, None
@@ -94,24 +105,25 @@ def _statistics(maps: Tensor, padded: int) -> tuple[Tensor, Tensor]:
     return real.to(mean.dtype), (squares - real.square()).clamp_(min=0).to(var.dtype)
 
 
-def _scale(maps: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+def _scale(maps: Tensor, moments: _Moments, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    mean, var, eps = moments
     out: Tensor = torch.native_batch_norm(maps, weight, bias, mean, var, False, 0.0, eps)[0]
     return out
 
 
-def _parameter_gradients(
-    grad: Tensor, maps: Tensor, padded: Tensor, mean: Tensor, var: Tensor, eps: float
-) -> tuple[Tensor, Tensor]:
+def _parameter_gradients(grad: Tensor, maps: Tensor, padded: Tensor, moments: _Moments) -> tuple[Tensor, Tensor]:
     """Gradients of weight and bias (C,): sums over the real pixels of maps that are zero in the padding."""
-    _, of_weight, of_bias = _backward(grad, maps, torch.ones_like(mean), mean, var, eps, [False, True, True])
+    mean, var, eps = moments
+    _, of_weight, of_bias = _backward(grad, maps, torch.ones_like(mean), moments, [False, True, True])
     outside = _pixels(grad).index_select(0, padded).sum(0)
     return of_weight + outside * mean * torch.rsqrt(var + eps), of_bias - outside
 
 
 def _backward(
-    grad: Tensor, maps: Tensor, weight: Tensor, mean: Tensor, var: Tensor, eps: float, wanted: list[bool]
+    grad: Tensor, maps: Tensor, weight: Tensor, moments: _Moments, wanted: list[bool]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """torch's gradients of maps, weight and bias under given statistics; of them those that are wanted."""
+    mean, var, eps = moments
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
         grad, maps, weight, mean, var, None, None, False, eps, wanted
     )

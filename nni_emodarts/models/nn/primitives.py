@@ -1,38 +1,55 @@
 """Names of operations -> operations."""
 
 import re
-from collections.abc import Callable
 from typing import cast
 
 from torch import nn
 
-from nni_emodarts.models.nn.convolution import DepthwiseConv, SeparableConv
+from nni_emodarts.models.nn.convolution import DepthwiseConv, ReluConvNorm, SeparableConv
 from nni_emodarts.models.nn.pooling import AvgPool, MaxPool
 from nni_emodarts.models.nn.recurrence import RecurrentAttention, RecurrentKind, StackedRecurrence
 from nni_emodarts.models.nn.skip import FactorizedReduce, Skip, Zero
 
+_POOLS = {"max_pool_3x3": MaxPool, "avg_pool_3x3": AvgPool}
+CONVOLUTION = re.compile(r"(?P<kind>sep|dil)_conv_(?P<size>[35])x(?P=size)")
 RECURRENT = re.compile(r"(?P<kind>lstm|rnn)(?P<attention>_att)?_(?P<layers>\d+)")
 
 
-def _skip(channels: int, stride: int, affine: bool) -> nn.Module:
-    return Skip() if stride == 1 else FactorizedReduce(channels, channels, affine)
+def _convolution(name: str, channels: int, stride: int, affine: bool, time_only: bool) -> nn.Module:
+    match = CONVOLUTION.fullmatch(name)
+    if match is None:
+        raise KeyError(name)
+    size = int(match["size"])
+    kernel = (1 if time_only else size, size)
+    if match["kind"] == "sep":
+        return SeparableConv(channels, kernel, stride, affine)
+    return DepthwiseConv(channels, kernel, stride, 2, affine)
 
 
-_CNN: dict[str, Callable[[int, int, bool], nn.Module]] = {
-    "max_pool_3x3": MaxPool,
-    "avg_pool_3x3": AvgPool,
-    "skip_connect": _skip,
-    "sep_conv_3x3": lambda channels, stride, affine: SeparableConv(channels, 3, stride, affine),
-    "sep_conv_5x5": lambda channels, stride, affine: SeparableConv(channels, 5, stride, affine),
-    "dil_conv_3x3": lambda channels, stride, affine: DepthwiseConv(channels, 3, stride, 2, affine),
-    "dil_conv_5x5": lambda channels, stride, affine: DepthwiseConv(channels, 5, stride, 2, affine),
-    "none": lambda channels, stride, affine: Zero(stride),
-}
+def cnn_operation(name: str, channels: int, stride: int, affine: bool, time_only: bool = False) -> nn.Module:
+    """An operation (maps (N, C, F, T), lengths (N,)) -> (N, C, ceil(F / stride), ceil(T / stride)).
+
+    Args:
+        name: the primitive.
+        channels: C.
+        stride: 1 or 2.
+        affine: whether normalisation scales and shifts.
+        time_only: whether it works over time alone, for maps of a single bin. Pooling does so there in any case.
+    """
+    if name == "none":
+        return Zero(stride)
+    if name == "skip_connect":
+        return Skip() if stride == 1 else FactorizedReduce(channels, channels, affine, time_only)
+    if name in _POOLS:
+        return _POOLS[name](channels, stride, affine)
+    return _convolution(name, channels, stride, affine, time_only)
 
 
-def cnn_operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
-    """An operation (maps (N, C, F, T), lengths (N,)) -> (N, C, ceil(F / stride), ceil(T / stride))."""
-    return _CNN[name](channels, stride, affine)
+def alignment(in_channels: int, channels: int, affine: bool, halves: bool, time_only: bool) -> nn.Module:
+    """What brings an input of a cell to its channels, and halves the first one behind a reduction."""
+    if halves:
+        return FactorizedReduce(in_channels, channels, affine, time_only)
+    return ReluConvNorm(in_channels, channels, affine)
 
 
 def sequence_operation(name: str, width: int, normalized: bool = False) -> nn.Module:

@@ -20,14 +20,17 @@ class Skip(nn.Module):
 class FactorizedReduce(nn.Module):
     """Halves time and frequency with two pointwise convolutions, shifted by one, side by side (DARTS).
 
+    Over time alone, bins stay: of a single bin, the shifted one is beyond the edge, where all is zero.
+
     Every second frame and bin is taken before the convolution, not by its stride: the backward pass of a strided
     pointwise convolution writes past its memory on a CPU (torch 2.11, channels last, fewer than 8 channels).
     """
 
     stride = 2
 
-    def __init__(self, in_channels: int, out_channels: int, affine: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, affine: bool, time_only: bool = False) -> None:
         super().__init__()
+        self.time_only = time_only
         self.even = nn.Conv2d(in_channels, out_channels - out_channels // 2, 1, bias=False)
         # One output channel leaves nothing for the shifted half.
         self.odd = nn.Conv2d(in_channels, out_channels // 2, 1, bias=False) if out_channels > 1 else None
@@ -40,10 +43,9 @@ class FactorizedReduce(nn.Module):
         out: Tensor = self.norm(torch.cat(parts, 1), strided(lengths, self.stride))
         return out
 
-    @staticmethod
-    def halves(maps: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(self, maps: Tensor) -> tuple[Tensor, Tensor]:
         """Every second frame and bin, and the same shifted by one: (N, C, ceil(F / 2), ceil(T / 2)) each."""
-        return every_second(maps), every_second(maps, first=1)
+        return every_second(maps, 0, self.time_only), every_second(maps, 1, self.time_only)
 
     def projection(self) -> Tensor:
         """Both convolutions as one matrix (C', 2 C) that acts on both halves side by side."""

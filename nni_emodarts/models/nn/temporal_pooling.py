@@ -54,8 +54,36 @@ class StatisticsPooling(AttentionPooling):
         return torch.cat([mean, (variance + 1e-6).sqrt()], 1)
 
 
-POOLINGS: dict[str, type[MeanPooling] | type[AttentionPooling]] = {
+class MaximumPooling(nn.Module):
+    """Maximum over time of each feature."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.out_width = width
+
+    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        """sequence (N, T, D), lengths (N,) -> (N, D)."""
+        real = frame_mask(lengths, sequence.shape[1])[:, :, None]
+        return sequence.masked_fill(~real, float("-inf")).amax(1)
+
+
+class PooledClassifier(nn.Module):
+    """Sequence -> logits by one pooling: a candidate of the choice among poolings, whose vectors differ in width."""
+
+    def __init__(self, pooling: str, width: int, num_classes: int) -> None:
+        super().__init__()
+        self.pooling = POOLINGS[pooling](width)
+        self.classifier = nn.Linear(self.pooling.out_width, num_classes)
+
+    def forward(self, sequence: Tensor, lengths: Tensor) -> Tensor:
+        """sequence (N, T, D), lengths (N,) -> logits (N, K)."""
+        out: Tensor = self.classifier(self.pooling(sequence, lengths))
+        return out
+
+
+POOLINGS: dict[str, type[MeanPooling] | type[AttentionPooling] | type[MaximumPooling]] = {
     "mean": MeanPooling,
     "attention": AttentionPooling,
     "statistics": StatisticsPooling,
+    "maximum": MaximumPooling,
 }

@@ -15,8 +15,9 @@ from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import CellKind, edge_label, node_label
 from nni_emodarts.models.nn.convolution import ReluConvNorm
 from nni_emodarts.models.nn.drop_path import DropPath
-from nni_emodarts.models.nn.primitives import cnn_operation, sequence_operation
-from nni_emodarts.models.nn.skip import FactorizedReduce, Skip
+from nni_emodarts.models.nn.primitives import alignment, cnn_operation, sequence_operation
+from nni_emodarts.models.nn.skip import Skip
+from nni_emodarts.models.places import CnnPlace
 from nni_emodarts.nni_bridge.nas import Categorical, InputChoice, LayerChoice, current_model
 
 Make = Callable[..., nn.Module]
@@ -96,37 +97,25 @@ class CnnCell(nn.Module):
 
     compute_states: ComputeStates = staticmethod(plain_states)
 
-    def __init__(
-        self,
-        in_channels: tuple[int, int],
-        channels: int,
-        nodes: int,
-        names: Sequence[str],
-        reduction: bool,
-        after_reduction: bool,
-        affine: bool,
-    ) -> None:
+    def __init__(self, place: CnnPlace, nodes: int, names: Sequence[str], affine: bool, time_only: bool) -> None:
         """Build a cell.
 
         Args:
-            in_channels: channels of the outputs of the cell before the last, and of the last.
-            channels: channels of each node.
+            place: where it stands.
             nodes: number of nodes.
             names: operations that an edge may hold.
-            reduction: whether edges from the cell's inputs have stride 2.
-            after_reduction: whether the last cell was a reduction, so that the first input is twice as large.
             affine: whether normalisation scales; not in a supernet, where it would undo the alphas.
+            time_only: whether maps have a single bin, so that operations work over time alone.
         """
         super().__init__()
-        kind: CellKind = "reduce" if reduction else "normal"
-        before, last = in_channels
-        reduce = FactorizedReduce if after_reduction else ReluConvNorm
-        self.align_before = reduce(before, channels, affine)
-        self.align_last = ReluConvNorm(last, channels, affine)
-        self.stride = 2 if reduction else 1
+        kind: CellKind = "reduce" if place.reduction else "normal"
+        channels = place.channels
+        self.align_before = alignment(place.before, channels, affine, place.after_reduction, time_only)
+        self.align_last = ReluConvNorm(place.last, channels, affine)
+        self.stride = 2 if place.reduction else 1
 
         def make(name: str, predecessor: int, parts: int = 1) -> nn.Module:
-            return cnn_operation(name, channels // parts, self.stride if predecessor < 2 else 1, affine)
+            return cnn_operation(name, channels // parts, self.stride if predecessor < 2 else 1, affine, time_only)
 
         self.nodes = nn.ModuleList(Node(kind, 2 + node, names, make) for node in range(nodes))
         self.out_channels = channels * nodes

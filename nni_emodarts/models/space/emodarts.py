@@ -8,15 +8,22 @@ from torch import Tensor, nn
 
 from nni_emodarts.config import SpaceConfig, describe_fault
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.models.architecture import Architecture, Sample, derivable, edge_label, node_label, nodes
+from nni_emodarts.models.architecture import (
+    POOLING,
+    Architecture,
+    Sample,
+    derivable,
+    edge_label,
+    layer_choices,
+    node_label,
+    nodes,
+)
 from nni_emodarts.models.costs.table import architecture_cost, operation_costs
-from nni_emodarts.models.nn.bridge import Bridge
-from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
-from nni_emodarts.models.nn.masking import strided, without_padding
-from nni_emodarts.models.nn.temporal_pooling import POOLINGS
-from nni_emodarts.models.space.cells import CnnCell, SeqnnCell
+from nni_emodarts.models.nn.temporal_pooling import POOLINGS, PooledClassifier
+from nni_emodarts.models.space.cells import SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.models.space.paths import HearsStream, layer_choice
 from nni_emodarts.nni_bridge.nas import DARTS, Hook, Memo, ModelSpace, Strategy, current_model, model_context
 
 LARGEST_NETWORK = 200_000_000
@@ -25,12 +32,14 @@ LARGEST_SPACE = 1_000_000_000
 """Parameters of all candidates of a space together."""
 
 
-class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
+class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
     """CNN cells, a bridge that keeps the time axis, SeqNN cells, masked temporal pooling, a classifier.
 
     Rajapakshe et al. 2024 (emoDARTS), with recurrence over time instead of over the batch. Per cell of n nodes the
     space holds prod_{i=2}^{n+1} (i over 2) * |O|^2 choices: in the paper's preset 180 * 7^8 for each of the two CNN
     cells and 180 * 13^8 for the SeqNN cell, about 2 * 10^29 networks.
+
+    A pretrained stream adds a choice of its level, several streams one of what is heard, and `poolings` one of them.
 
     Under NNI's `model_context` it builds one network of the space, without any unused parameter; `build_model` does so.
     """
@@ -40,7 +49,8 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
 
         Args:
             num_classes: number of classes K.
-            input_shape: (C, F), channels and frequency bins of the maps.
+            input_shape: (C, F), channels and frequency bins of the maps; (L, D), levels and features, of those of a
+                pretrained stream.
             **options: the fields of `SpaceConfig`; the paper's values where absent.
 
         Raises:
@@ -57,50 +67,37 @@ class EmoDartsSpace(ModelSpace):  # type: ignore[misc]
         space = self.description
         if current_model() is None:
             _refuse_large_space(space, self.input_shape, num_classes)
-        frozen = current_model() is not None
-        channels, bins = self.input_shape
-        stem_channels = space.cnn_channels * space.stem_multiplier
-        self.stem = Stem(channels, stem_channels, space.stem_stride, affine=frozen)
-        self.cnn_cells = nn.ModuleList()
-        width, before, last, after_reduction = space.cnn_channels, stem_channels, stem_channels, False
-        bins = -(-bins // space.stem_stride)
-        for position in range(space.cnn_cells):
-            reduction = position in space.reductions
-            if reduction:
-                width, bins = 2 * width, -(-bins // 2)
-            cell = CnnCell(
-                (before, last), width, space.cnn_nodes, space.cnn_primitives, reduction, after_reduction, affine=frozen
-            )
-            self.cnn_cells.append(cell)
-            before, last, after_reduction = last, cell.out_channels, reduction
-        self.bridge = Bridge(last, bins, space.seqnn_width)
+        self.build_path(space, space.hears[0] if space.hears else None, self.input_shape)
         self.seqnn_cells = nn.ModuleList(
             SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations, space.seqnn_normalization)
             for _ in range(space.seqnn_cells)
         )
         self.dropout = Dropout(space.dropout)
-        self.pooling = POOLINGS[space.pooling](space.seqnn_width)
-        self.classifier = nn.Linear(self.pooling.out_width, num_classes)
+        self._build_head(space)
+
+    def _build_head(self, space: SpaceConfig) -> None:
+        """What stands behind the cells. Poolings that are chosen from each have a classifier of their own."""
+        width, classes = space.seqnn_width, self.num_classes
+        if space.poolings:
+            self.head = layer_choice(space.poolings, lambda name: PooledClassifier(name, width, classes), POOLING)
+        else:
+            self.pooling = POOLINGS[space.pooling](width)
+            self.classifier = nn.Linear(self.pooling.out_width, classes)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say."""
-        features, lengths = self._convolve(maps, lengths)
-        sequence = self.bridge(features, lengths)
+        """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say.
+
+        A space of a pretrained stream takes maps (N, L, D, T), a network of it also (N, 1, D, T) of its level alone.
+        """
+        sequence, lengths = self.hear(maps, lengths, self.dropout)
         before, last = sequence, sequence
         for cell in self.seqnn_cells:
             before, last = last, self.dropout(cell(before, last, lengths))
-        out: Tensor = self.classifier(self.pooling(last, lengths))
-        return out
-
-    def _convolve(self, maps: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        stem = self.stem(without_padding(maps, lengths), lengths)
-        lengths = strided(lengths, self.description.stem_stride)
-        before, last, lengths_before = stem, stem, lengths
-        for position, cell in enumerate(self.cnn_cells):
-            lengths_out = strided(lengths, 2 if position in self.description.reductions else 1)
-            out = self.dropout(cell(before, last, lengths_before, lengths, lengths_out))
-            before, last, lengths_before, lengths = last, out, lengths, lengths_out
-        return last, lengths
+        if self.description.poolings:
+            logits: Tensor = self.head(last, lengths)
+        else:
+            logits = self.classifier(self.pooling(last, lengths))
+        return logits
 
     def freeze(self, sample: Mapping[str, object]) -> "EmoDartsSpace":
         """The network that a sample stands for, newly initialised.
@@ -148,7 +145,8 @@ def build_model(
 
 def _refuse_large_space(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int) -> None:
     costs = operation_costs(space, input_shape, num_classes, "parameters", 1)
-    candidates = costs.fixed + sum(sum(edge.values()) for edge in costs.edges.values())
+    choices = (*costs.edges.values(), *costs.layers.values())
+    candidates = costs.fixed + sum(sum(options.values()) for options in choices)
     _refuse_large(candidates, LARGEST_SPACE, "the candidates of this space")
 
 
@@ -170,7 +168,9 @@ def random_architecture(
 
 def _draw(space: SpaceConfig, generator: np.random.RandomState) -> Sample:
     """A choice for every label, also of edges that no node takes."""
-    choices: Sample = {}
+    choices: Sample = {
+        label: options[generator.randint(len(options))] for label, options in layer_choices(space).items()
+    }
     for kind, node in nodes(space):
         choices[node_label(kind, node)] = sorted(generator.permutation(node)[: space.N_CHOSEN].tolist())
         operations = derivable(space, kind)

@@ -22,6 +22,8 @@ SKIP = "skip_connect"
 class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
     """An edge of the supernet: the softmax(alpha)-weighted sum of its operations (DARTS, eq. 2).
 
+    Likewise a choice outside the cells: of levels their normalised features are summed, of poolings their logits.
+
     Attributes:
         skip_dropout: share of a skip connection's values that is dropped in training (P-DARTS, Chen et al. 2019).
         kept: operations that take part, (O,) of zero and one; all of them where None (DARTS-PT, Wang et al. 2021).
@@ -69,9 +71,15 @@ class PartialOperation(MixedOperation):
 
     @classmethod
     def mutate(cls, module: LayerChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> nn.Module | None:
-        """NNI's hook: a plain choice becomes its mixed version, made anew at the narrower width."""
+        """NNI's hook: a plain choice becomes its mixed version, made anew at the narrower width.
+
+        A choice outside the cells has no channels that could pass it by.
+        """
         if type(module) is not LayerChoice:
             return None
+        if not hasattr(module, "narrow"):
+            whole: nn.Module = MixedOperation.mutate(module, name, memo, mutate_kwargs)
+            return whole
         return cls(module.narrow(cls.parts), memo[module.label], mutate_kwargs["softmax"], module.label)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
@@ -92,7 +100,7 @@ def partial_operation(parts: int) -> type[PartialOperation]:
 
 def shared_depth(module: LayerChoice, name: str, memo: Memo, mutate_kwargs: Memo) -> None:
     """NNI's hook, in front of those that mutate: stacked candidates of a choice share their layers."""
-    if type(module) is not LayerChoice:
+    if type(module) is not LayerChoice or not hasattr(module, "narrow"):
         return
     share_depth(module.children())
     narrow = module.narrow

@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.models.architecture import Architecture, CellKind, cell_kinds, read_edge
+from nni_emodarts.models.architecture import Architecture, CellKind, cell_kinds, is_edge, is_layer, read_edge
+from nni_emodarts.report.drawings.families import CELL_NAMES, layer_name, sentence
 from nni_emodarts.runtime.run_folder import ALPHAS, REMEDY, RunFolder
 
 Probabilities = Mapping[str, Mapping[str, float]]
@@ -74,6 +75,11 @@ class Alphas:
         """Tracks of the choices of inputs, node by node."""
         return [track for label, track in self.tracks.items() if label.startswith(f"{kind}_") and label.count("_") == 1]
 
+    @cached_property
+    def layers(self) -> list[Track]:
+        """Tracks of the choices outside the cells."""
+        return [track for label, track in self.tracks.items() if is_layer(label)]
+
     @property
     def last(self) -> Probabilities:
         """Probabilities in the end."""
@@ -109,8 +115,42 @@ def chosen_edges(architecture: Architecture, kind: CellKind) -> dict[str, str]:
     return {
         label: choice
         for label, choice in architecture.choices.items()
-        if isinstance(choice, str) and read_edge(label).kind == kind
+        if isinstance(choice, str) and is_edge(label) and read_edge(label).kind == kind
     }
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Tracks that are shown together, since their choices are the same.
+
+    Attributes:
+        title: what they are of.
+        tracks: the tracks, one at least.
+        rows: the name of each.
+        chosen: label -> what a network holds, of those that it has.
+    """
+
+    title: str
+    tracks: tuple[Track, ...]
+    rows: tuple[str, ...]
+    chosen: Mapping[str, str]
+
+
+def panels(alphas: Alphas, architecture: Architecture | None = None) -> list[Panel]:
+    """All that a search chose from: the edges of each kind of cell, then each choice outside the cells."""
+    found = []
+    for kind in kinds(alphas, architecture):
+        tracks = tuple(alphas.edges(kind))
+        chosen = {} if architecture is None else chosen_edges(architecture, kind)
+        rows = tuple(arrow(track.label) for track in tracks)
+        found.append(Panel(sentence(CELL_NAMES[kind]), tracks, rows, chosen))
+    return [*found, *(_layer_panel(track, architecture) for track in alphas.layers)]
+
+
+def _layer_panel(track: Track, architecture: Architecture | None) -> Panel:
+    chosen = None if architecture is None else architecture.choices.get(track.label)
+    held = {track.label: chosen} if isinstance(chosen, str) else {}
+    return Panel(sentence(layer_name(track.label)), (track,), ("",), held)
 
 
 def arrow(label: str) -> str:

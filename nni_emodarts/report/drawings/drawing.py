@@ -15,7 +15,7 @@ from nni_emodarts.models.costs import frames_per_second
 from nni_emodarts.report.drawings.alphas import Alphas, kinds, strengths
 from nni_emodarts.report.drawings.canvas import png, svg
 from nni_emodarts.report.drawings.cells import draw_cell
-from nni_emodarts.report.drawings.film import animate, draw_alphas, draw_candidates, draw_search
+from nni_emodarts.report.drawings.film import animate, draw_alphas, draw_candidates, draw_layers, draw_search
 from nni_emodarts.report.drawings.network import draw_network
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.runtime.layout import search_places
@@ -140,6 +140,8 @@ def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
     if alphas is not None:
         for kind in kinds(alphas, architecture):
             yield f"alphas_{kind}", draw_alphas(alphas, kind, architecture)
+        if alphas.layers:
+            yield "alphas_layers", draw_layers(alphas, architecture)
     if candidates is not None:
         yield "search", draw_candidates(candidates)
     elif history is not None and not history.empty:

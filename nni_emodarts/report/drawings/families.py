@@ -51,6 +51,11 @@ _PATTERNS = {
 CELL_NAMES = {"normal": "normal cell", "reduce": "reduction cell", "seqnn": "SeqNN cell"}
 
 
+def layer_name(label: str) -> str:
+    """A choice outside the cells in words."""
+    return {"stream": "what is heard", "pooling": "pooling"}.get(label, f"level of {label.removeprefix('level_')}")
+
+
 def family(operation: str) -> Family:
     """The family of an operation."""
     return next((found for pattern, found in _PATTERNS.items() if re.fullmatch(pattern, operation)), OTHER)

@@ -14,9 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from nni_emodarts.models.architecture import Architecture, CellKind, read_edge
-from nni_emodarts.report.drawings.alphas import Alphas, Track, arrow, chosen_edges, kinds
+from nni_emodarts.report.drawings.alphas import Alphas, Panel, Track, chosen_edges, panels
 from nni_emodarts.report.drawings.canvas import new_figure, style
-from nni_emodarts.report.drawings.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, readable, sentence
+from nni_emodarts.report.drawings.families import CELL_NAMES, CLASS_COLORS, INK, QUIET, layer_name, readable, sentence
 
 COLORS = "PuOr_r"
 """Purple below, white at, orange above the even chance: which colour-blind readers distinguish, too."""
@@ -63,6 +63,35 @@ def draw_alphas(alphas: Alphas, kind: CellKind, architecture: Architecture | Non
             if node == nodes[-1]:
                 axes.set_xlabel("epoch")
         bar = figure.add_axes(((width + 0.12) / (width + 0.75), 0.45 / height, 0.12 / (width + 0.75), 1 - 1.3 / height))
+        _draw_scale(figure, image, bar, bound)
+    return figure
+
+
+def draw_layers(alphas: Alphas, architecture: Architecture | None = None) -> Figure:
+    """Probability of every candidate of the choices outside the cells, epoch by epoch.
+
+    Args:
+        alphas: a search's alphas, with such choices.
+        architecture: what the search chose; a frame marks it.
+    """
+    tracks = alphas.layers
+    choices = {} if architecture is None else architecture.choices
+    width = 0.6 + 2.9 * len(tracks) + 0.75
+    height = 1.5 + 0.2 * max(len(track.choices) for track in tracks)
+    with style():
+        figure = new_figure(width, height)
+        figure.text(0.02, 1 - 0.3 / height, "Probability of each candidate", fontsize=13, fontweight="bold",
+                    va="center")  # fmt: skip
+        grid = figure.add_gridspec(1, len(tracks), left=1.0 / width, right=1 - 0.85 / width, top=1 - 0.95 / height,
+                                   bottom=0.5 / height, wspace=0.6)  # fmt: skip
+        bound = ratio_bound(tracks)
+        for column, track in enumerate(tracks):
+            axes = figure.add_subplot(grid[column])
+            chosen = choices.get(track.label)
+            image = _heat(axes, track, alphas.epochs, bound, str(chosen) if chosen else None, names=True)
+            axes.set_title(sentence(layer_name(track.label)), pad=4)
+            axes.set_xlabel("epoch")
+        bar = figure.add_axes((1 - 0.6 / width, 0.5 / height, 0.12 / width, 1 - 1.45 / height))
         _draw_scale(figure, image, bar, bound)
     return figure
 
@@ -157,7 +186,7 @@ def animate(alphas: Alphas, history: pd.DataFrame, architecture: Architecture | 
         architecture: what the search chose; only its kinds of cells are shown where given.
     """
     with style():
-        figure, show = _stage(alphas, history, kinds(alphas, architecture))
+        figure, show = _stage(alphas, history, panels(alphas, architecture))
         frames = []
         for position in range(len(alphas.epochs)):
             show(position)
@@ -176,9 +205,9 @@ def _frame(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[:, :, :3].copy()).quantize(256)
 
 
-def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> tuple[Figure, Any]:
+def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[Panel]) -> tuple[Figure, Any]:
     """A figure, and what shows the epoch at a position on it."""
-    rows = [len(alphas.edges(kind)) for kind in shown]
+    rows = [len(panel.tracks) for panel in shown]
     height = 2.9 + sum(0.8 + 0.26 * count for count in rows)
     figure = new_figure(9.0, height)
     grid = figure.add_gridspec(
@@ -186,7 +215,7 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> 
         top=1 - 0.85 / height, bottom=0.5 / height, hspace=0.55,
     )  # fmt: skip
     title = figure.text(0.02, 1 - 0.28 / height, "", fontsize=13, fontweight="bold", va="center")
-    parts = [_matrix(figure.add_subplot(grid[row]), alphas, kind) for row, kind in enumerate(shown)]
+    parts = [_matrix(figure.add_subplot(grid[row]), panel) for row, panel in enumerate(shown)]
     axes = figure.add_subplot(grid[len(shown)])
     axes.set(xlim=(alphas.epochs[0] - 0.3, alphas.epochs[-1] + 0.3), ylim=(0, 1), xlabel="epoch",
              title="validation UAR of the supernet")  # fmt: skip
@@ -194,7 +223,7 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> 
 
     def show(position: int) -> None:
         epoch = alphas.epochs[position]
-        title.set_text(f"Search, epoch {epoch}: probability of each operation on each edge")
+        title.set_text(f"Search, epoch {epoch}: probability of each candidate")
         for image, stars, values in parts:
             image.set_data(values[:, :, position])
             stars.set_offsets(np.column_stack([values[:, :, position].argmax(1), np.arange(len(values))]))
@@ -204,17 +233,17 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[CellKind]) -> 
     return figure, show
 
 
-def _matrix(axes: Axes, alphas: Alphas, kind: CellKind) -> tuple[Any, Any, Any]:
-    """One kind of cell: edges by row, operations by column; a dot stands on the strongest."""
-    tracks = alphas.edges(kind)
+def _matrix(axes: Axes, panel: Panel) -> tuple[Any, Any, Any]:
+    """Edges of a kind of cell, or a choice, by row, operations by column; a dot stands on the strongest."""
+    tracks = panel.tracks
     values = np.stack([ratios(track) for track in tracks])
     bound = ratio_bound(tracks)
     image = axes.imshow(values[:, :, 0], aspect="auto", cmap=COLORS, vmin=-bound, vmax=bound)
     names = [readable(name).replace(" + attention", "\n+ att.") for name in tracks[0].choices]
     axes.set_xticks(range(len(names)), names, fontsize=7)
-    axes.set_yticks(range(len(tracks)), [arrow(track.label) for track in tracks], fontsize=7)
+    axes.set_yticks(range(len(tracks)), panel.rows, fontsize=7)
     axes.tick_params(length=0)
-    axes.set_title(sentence(CELL_NAMES[kind]))
+    axes.set_title(panel.title)
     for spine in axes.spines.values():
         spine.set_visible(False)
     dots = axes.scatter([0], [0], s=18, color=INK, edgecolor="white", linewidth=0.8, zorder=3)

@@ -42,7 +42,8 @@ def draw_network(architecture: Architecture, frames: int, length: str) -> Figure
     with style():
         figure, axes = blank_axes(_WIDTH, _TOP + _ROW * (len(blocks) + 0.75))
         _draw_head(axes, architecture, blocks, length)
-        _draw_shape(axes, -1, f"maps  {_shape((*architecture.input_shape, frames))}")
+        kind = "levels" if architecture.levels else "maps"
+        _draw_shape(axes, -1, f"{kind}  {_shape((*architecture.input_shape, frames))}")
         for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
             _draw_block(axes, row, block, name)
             _draw_shape(axes, row, _tensor(block))
@@ -79,7 +80,9 @@ def _name(architecture: Architecture, blocks: Sequence[Block]) -> list[str]:
             cells += 1
             name = f"{cells}  {name}"
         elif block.kind == "pooling":
-            name = f"{sentence(architecture.space.pooling)} pooling"
+            name = f"{sentence(architecture.pooling)} pooling"
+        elif block.kind == "stem" and architecture.levels:
+            name = "Level " + ", ".join(f"{level} of {stream}" for stream, level in architecture.levels.items())
         names.append(name)
     return names
 
@@ -105,10 +108,15 @@ def _draw_head(axes: Axes, architecture: Architecture, blocks: Sequence[Block], 
     """Title, totals and the columns' names."""
     total = f"{sum(block.parameters for block in blocks):,} parameters,  {big(sum(b.flops for b in blocks))}FLOPs"
     axes.text(0.3, 0.34, f"Network {architecture.id}", fontsize=14, fontweight="bold", va="center")
-    axes.text(0.3, 0.66, f"{total} for {length};  maps are channels × bins × frames, sequences frames × width",
+    shapes = f"{_axes(architecture)}maps are channels × bins × frames, sequences frames × width"
+    axes.text(0.3, 0.66, f"{total} for {length};  {shapes}",
               fontsize=8.5, color=QUIET, va="center")  # fmt: skip
     for column, (name, _) in enumerate(_BARS):
         axes.text(_BAR_X + column * _BAR_STEP, _TOP - 0.1, name, fontsize=9.5, fontweight="bold", va="center")
+
+
+def _axes(architecture: Architecture) -> str:
+    return "levels × features × frames;  " if architecture.levels else ""
 
 
 def _draw_block(axes: Axes, row: int, block: Block, name: str) -> None:

@@ -55,7 +55,8 @@ def _train(
             report(row["val_uar"])
 
     try:
-        trained = train(task.under(_shortened(task.config, epochs)), architecture, on_epoch=on_epoch)
+        heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels)
+        trained = train(heard, architecture, on_epoch=on_epoch)
     except Exception:
         folder.write_json(FAILURE, watch.read())
         raise

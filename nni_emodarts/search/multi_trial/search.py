@@ -7,6 +7,7 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategy_options import GridOptions, TrialOptions
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError
 from nni_emodarts.models.architecture import Architecture
@@ -70,7 +71,7 @@ def search_by_trials(
     options = cast(TrialOptions, config.search.strategy_options())
     check_searchable(options, config.space)
     pick_device(config.device)  # a device that is not there is refused before any trial fails for it
-    accepts = accepts or _within(config, task.corpus.num_classes)
+    accepts = accepts or _within(config, task.corpus)
     with folder.held():
         return _search(task, folder, progress, report, accepts)
 
@@ -91,7 +92,7 @@ def _search(
     return search.finish(watch)
 
 
-def _within(config: ExperimentConfig, num_classes: int) -> Accepts:
+def _within(config: ExperimentConfig, corpus: Corpus) -> Accepts:
     """What `max_cost` of the options allows: architecture -> whether it may be trained.
 
     Raises:
@@ -100,7 +101,7 @@ def _within(config: ExperimentConfig, num_classes: int) -> Accepts:
     limit = cast(TrialOptions, config.search.strategy_options()).max_cost
     if limit is None:
         return lambda architecture: True
-    check_limit(limit, config.space, config.features, num_classes)
+    check_limit(limit, config.space, config.features, corpus.num_classes, corpus.input_shape)
     return lambda architecture: within(architecture, limit, config.features)
 
 

@@ -4,7 +4,7 @@ import math
 
 from nni_emodarts.config import SearchConfig, SpaceConfig
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.models.architecture import derivable, nodes
+from nni_emodarts.models.architecture import derivable, layer_choices, nodes
 
 
 def check_space(search: SearchConfig, space: SpaceConfig) -> None:
@@ -30,4 +30,5 @@ def check_space(search: SearchConfig, space: SpaceConfig) -> None:
 
 
 def _has_freedom(space: SpaceConfig) -> bool:
-    return any(node > space.N_CHOSEN or len(derivable(space, kind)) > 1 for kind, node in nodes(space))
+    outside = any(len(options) > 1 for options in layer_choices(space).values())
+    return outside or any(node > space.N_CHOSEN or len(derivable(space, kind)) > 1 for kind, node in nodes(space))

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from nni_emodarts.config.strategy_options import DartsOptions, GradientOptions, GumbelOptions, MixtureOptions
 from nni_emodarts.data.batches.batches import Batch
-from nni_emodarts.models.architecture import Sample
+from nni_emodarts.models.architecture import Sample, chooses_what_is_heard, is_edge
 from nni_emodarts.models.costs import taken_probabilities
 from nni_emodarts.models.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
 from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax, Hook
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.one_shot.contract import AlphaRow, Batches, Evaluate, OneShotSearch
 from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
 from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
@@ -54,6 +55,22 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
             warmup_epochs=options.warmup_epochs,
         )
         self._terms = terms
+        self._level_rate = options.level_learning_rate
+
+    def configure_architecture_optimizers(self) -> optim.Optimizer:
+        """NNI's Adam, under which alphas that choose what is heard may have a rate of their own."""
+        return torch.optim.Adam(self.alpha_groups(), self.arc_learning_rate, betas=(0.5, 0.999), weight_decay=1e-3)
+
+    def alpha_groups(self) -> list[JsonObject]:
+        """The alphas as groups for an optimiser, by their learning rate."""
+        alphas = self.arch_parameters()
+        if self._level_rate is None:
+            return [{"params": alphas}]
+        choices = self.by_label(MixedOperation).items()
+        own = {found[0]._arch_alpha for label, found in choices if chooses_what_is_heard(label)}
+        groups: list[JsonObject] = [{"params": [alpha for alpha in alphas if alpha not in own]}]
+        heard = [alpha for alpha in alphas if alpha in own]
+        return [*groups, {"params": heard, "lr": self._level_rate}] if heard else groups
 
     def training_step(self, batch: Batches, batch_idx: int) -> Tensor:
         """One step of the alphas, after the warm-up, then one of the weights."""
@@ -88,10 +105,11 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
 
     def edge_alphas(self) -> dict[str, Tensor]:
         """Alphas (O,) of each edge's operations, by label."""
-        return {label: found[0]._arch_alpha for label, found in self.by_label(MixedOperation).items()}
+        choices = self.by_label(MixedOperation).items()
+        return {label: found[0]._arch_alpha for label, found in choices if is_edge(label)}
 
-    def edge_probabilities(self) -> dict[str, Tensor]:
-        """Softmax (O,) over each edge's operations, by label."""
+    def operation_probabilities(self) -> dict[str, Tensor]:
+        """Softmax (O,) over the operations of each edge, and over the candidates outside the cells, by label."""
         return {label: torch.softmax(found[0]._arch_alpha, 0) for label, found in self.by_label(MixedOperation).items()}
 
     def taken_probabilities(self) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ class ProxylessSearch(DartsSearch):
         NNI's has both, which would move alphas that no path has touched, by far more than their decay: Adam scales a
         gradient by its own past.
         """
-        return torch.optim.Adam(self.arch_parameters(), self.arc_learning_rate, betas=(0.0, 0.999))
+        return torch.optim.Adam(self.alpha_groups(), self.arc_learning_rate, betas=(0.0, 0.999))
 
     def validate(self, evaluate: Evaluate) -> float:
         """The figure of the strongest path, which is no draw."""

@@ -13,8 +13,8 @@ class Supernet(Protocol):
     def edge_alphas(self) -> Mapping[str, Tensor]:
         """Alphas (O,) of each edge's operations, by label."""
 
-    def edge_probabilities(self) -> Mapping[str, Tensor]:
-        """Softmax (O,) over each edge's operations, by label."""
+    def operation_probabilities(self) -> Mapping[str, Tensor]:
+        """Softmax (O,) over the operations of each edge, and over the candidates outside the cells, by label."""
 
     def taken_probabilities(self) -> Mapping[str, Tensor]:
         """Chance (I,) that a node takes each input, by label."""
@@ -63,7 +63,7 @@ class CostTerm:
 
     def __call__(self, supernet: Supernet) -> Tensor:
         """The penalty."""
-        expected: Tensor = self._expected(supernet.edge_probabilities(), supernet.taken_probabilities())
+        expected: Tensor = self._expected(supernet.operation_probabilities(), supernet.taken_probabilities())
         return self._weight * expected / self._mean
 
 

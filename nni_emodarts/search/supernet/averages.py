@@ -8,8 +8,9 @@ from nni_emodarts.models.nn.masking import map_mask
 
 def average(maps: Tensor, lengths: Tensor, stride: int) -> Tensor:
     """3 x 3 mean over real frames: maps (N, C, F, T) with zero padding, lengths (N,) -> (N, C, F', T')."""
-    channels = maps.shape[1]
-    total = F.conv2d(maps, maps.new_ones(channels, 1, 3, 3), None, stride, 1, 1, channels)
+    channels, rows = maps.shape[1], min(maps.shape[2], 3) | 1  # around a single bin there is nothing to be added
+    ones = maps.new_ones(channels, 1, rows, 3)
+    total = F.conv2d(maps, ones, None, stride, (rows // 2, 1), 1, channels)
     return total / _pixels(maps, lengths, stride)
 
 

@@ -99,7 +99,7 @@ class Source:
         self.lengths = lengths
         self.stride = stride
         self.extent = extent
-        self._pooled: dict[type, tuple[Tensor, tuple[Tensor, Tensor]]] = {}
+        self._shared: dict[type, tuple[Tensor, tuple[Tensor, Tensor]]] = {}
 
     def leave(self, edges: Sequence[MixedOperation], shares: Sequence[Tensor]) -> Iterator[Tensor]:
         """Results of edges, each times its share: (N, C, F', T') each."""
@@ -117,17 +117,17 @@ class Source:
 
     def pool(self, operation: MaxPool | AvgPool) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Pooled maps (N, C, F', T') before normalisation, and their moments."""
-        kind = type(operation)
-        if kind not in self._pooled:
+        if type(operation) not in self._shared:
             averages = isinstance(operation, AvgPool)
             pool = functools.partial(average, stride=self.stride) if averages else operation.pool
-            self._pooled[kind] = self._with_moments(pool(self.maps, self.lengths))
-        return self._pooled[kind]
+            self._shared[type(operation)] = self._with_moments(pool(self.maps, self.lengths))
+        return self._shared[type(operation)]
 
-    @functools.cached_property
-    def halves(self) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def halves(self, operation: FactorizedReduce) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Every second frame and bin, and the others, side by side: (N, 2 C, F', T'), and their moments."""
-        return self._with_moments(torch.cat(FactorizedReduce.halves(self.rectified), 1))
+        if FactorizedReduce not in self._shared:
+            self._shared[FactorizedReduce] = self._with_moments(torch.cat(operation.halves(self.rectified), 1))
+        return self._shared[FactorizedReduce]
 
     def _with_moments(self, maps: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         maps = self.extent.masked(maps.contiguous(memory_format=torch.channels_last))
@@ -163,7 +163,7 @@ class _Bundle:
             maps, statistics = self._source.pool(first)
             projection = self._identity(len(operations))
         elif isinstance(first, FactorizedReduce):
-            maps, statistics = self._source.halves
+            maps, statistics = self._source.halves(first)
             projection = torch.cat([operation.projection() for operation in operations])
         elif isinstance(first, (DepthwiseConv, SeparableConv)):
             maps, operations = self._convolve(operations)

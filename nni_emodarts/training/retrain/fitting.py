@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from nni_emodarts.config import RetrainConfig
+from nni_emodarts.config import RetrainConfig, SpectralStream
 from nni_emodarts.data.batches import Augment, Chain, Excerpt, Perturbation, SpecAugment
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
@@ -56,7 +56,10 @@ def train(
     recipe, corpus, rows = task.config.retrain, task.corpus, task.fold.train
     device = pick_device(task.config.device)
     pl.seed_everything(task.seed, verbose=False)
-    augment = make_augment(recipe, task.config.features.frequency_bins)
+    # Of a corpus at a lower resolution, utterances are changed before it is lowered.
+    heard = task.config.features.heard[0]
+    bins = heard.frequency_bins if isinstance(heard, SpectralStream) else corpus.frequency_bins
+    augment = make_augment(recipe, bins, corpus.levels_read)
     loader = task.training_batches(rows, recipe.batch_size, augment=augment, most=recipe.epoch_steps)
     training = make_task(
         recipe.optimizer,
@@ -79,12 +82,18 @@ def train(
     return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history)
 
 
-def make_augment(recipe: RetrainConfig, frequency_bins: int) -> Augment:
-    """What the recipe does to the features of a training utterance."""
+def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:
+    """What the recipe does to the features of a training utterance.
+
+    Args:
+        recipe: the recipe.
+        bins: frequency bins F of spectral maps, features D of a pretrained stream's.
+        levels: L of a pretrained stream; 0 of a spectral one.
+    """
     return Chain(
         Excerpt(recipe.excerpt),
-        Perturbation(frequency_bins, **recipe.perturbation.model_dump()),
-        SpecAugment(frequency_bins, **recipe.spec_augment.model_dump()),
+        Perturbation(max(levels, 1) * bins, **recipe.perturbation.model_dump()),
+        SpecAugment(bins, **recipe.spec_augment.model_dump(), levels=levels),
     )
 
 

@@ -65,6 +65,7 @@ def retrain_fold(
 
         progress(what, 0, epochs)
         network = widen(design, config.retrain)
+        task = task.hearing(design.levels)
         validated = validate or config.retrain.needs_validation
         trained = train(task if validated else task.without_validation(), network, on_epoch=on_epoch)
         val_uar = trained.val_uar if validated else None

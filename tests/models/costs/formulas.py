@@ -10,6 +10,7 @@ from nni_emodarts.models.costs.parts import (
     CnnJoin,
     MapOperation,
     PoolingPart,
+    ProjectionPart,
     SeqnnJoin,
     SequenceOperation,
     StemPart,
@@ -21,7 +22,7 @@ GATES = {"lstm": 4, "rnn": 1}
 def parameters(part: Part) -> int:
     """Convolutions have no bias; a normalisation scales and shifts each of its channels."""
     match part:
-        case StemPart() | AlignmentPart() | MapOperation():
+        case StemPart() | ProjectionPart() | AlignmentPart() | MapOperation():
             return convolution_weights(part) + 2 * normalized_channels(part)
         case BridgePart(maps, width):  # a linear map with a bias, and a normalisation
             return maps.channels * maps.bins * width + width + 2 * width
@@ -29,7 +30,7 @@ def parameters(part: Part) -> int:
             return sum(recurrent_parameters(part.name, part.width))
         case SeqnnJoin():
             return 2 * part.width
-        case PoolingPart(kind="mean") | CnnJoin():
+        case PoolingPart(kind="mean" | "maximum") | CnnJoin():
             return 0
         case PoolingPart():  # linear maps D -> D with a bias and D -> 1 without one
             return part.width * part.width + part.width + part.width
@@ -41,7 +42,7 @@ def parameters(part: Part) -> int:
 def flops(part: Part) -> int:
     """2 for each weight and each output position or frame that it meets."""
     match part:
-        case StemPart() | AlignmentPart() | MapOperation():
+        case StemPart() | ProjectionPart() | AlignmentPart() | MapOperation():
             _, bins, frames = strided_maps(part)
             return 2 * convolution_weights(part) * bins * frames
         case BridgePart(maps, width):
@@ -52,7 +53,7 @@ def flops(part: Part) -> int:
             if attention:  # of each frame score, weighted sum and map of the state; the context is mapped once
                 products += part.frames * (2 * part.width + 2 * part.width + 2 * part.width**2) + 2 * part.width**2
             return 2 * products
-        case PoolingPart(kind="mean") | CnnJoin() | SeqnnJoin():
+        case PoolingPart(kind="mean" | "maximum") | CnnJoin() | SeqnnJoin():
             return 0
         case PoolingPart():  # both maps of the score, and the weighted mean of values, of squares too
             return 2 * part.frames * (part.width**2 + part.width + out(part)[0])
@@ -64,7 +65,7 @@ def flops(part: Part) -> int:
 def out(part: Part) -> tuple[int, ...]:
     """Shape of what a part leaves."""
     match part:
-        case StemPart() | AlignmentPart() | MapOperation():
+        case StemPart() | ProjectionPart() | AlignmentPart() | MapOperation():
             return strided_maps(part)
         case CnnJoin(maps, nodes):
             return maps.channels * nodes, maps.bins, maps.frames
@@ -77,28 +78,35 @@ def out(part: Part) -> tuple[int, ...]:
     raise TypeError(part)
 
 
-def strided_maps(part: StemPart | AlignmentPart | MapOperation) -> tuple[int, int, int]:
+Convolution = StemPart | ProjectionPart | AlignmentPart | MapOperation
+
+
+def strided_maps(part: Convolution) -> tuple[int, int, int]:
     """Of C' channels: an operation keeps its channels, and each stride takes ceil(F / stride), ceil(T / stride)."""
     channels = part.maps.channels if isinstance(part, MapOperation) else part.channels
-    stride = 1 + part.halves if isinstance(part, AlignmentPart) else part.stride
+    stride = 1 + part.halves if isinstance(part, AlignmentPart) else getattr(part, "stride", 1)
     return channels, (part.maps.bins + stride - 1) // stride, (part.maps.frames + stride - 1) // stride
 
 
-def convolution_weights(part: StemPart | AlignmentPart | MapOperation) -> int:
-    """9 C C' of the stem, C C' of an alignment (whose halves share the C' channels), k k C + C C if separable."""
+def convolution_weights(part: Convolution) -> int:
+    """9 C C' of the stem, C C' of an alignment (whose halves share the C' channels), k k C + C C if separable.
+
+    Over time alone a kernel has k weights a channel.
+    """
     match part:
         case StemPart(maps, channels, _):
             return 9 * maps.channels * channels
-        case AlignmentPart(maps, channels, _):
+        case ProjectionPart(maps, channels) | AlignmentPart(maps, channels, _):
             return maps.channels * channels
     channels, repeats = part.maps.channels, separable_convolutions(part.name)
     if repeats:
         kernel = int(part.name[-1])
-        return repeats * (kernel * kernel * channels + channels * channels)
+        weights = kernel if part.time_only else kernel * kernel
+        return repeats * (weights * channels + channels * channels)
     return channels * channels if part.name == "skip_connect" and part.stride == 2 else 0
 
 
-def normalized_channels(part: StemPart | AlignmentPart | MapOperation) -> int:
+def normalized_channels(part: Convolution) -> int:
     """A skip connection without stride has no normalisation, and `sep_conv` has two."""
     if not isinstance(part, MapOperation):
         return part.channels

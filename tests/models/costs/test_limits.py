@@ -34,10 +34,10 @@ def test_a_limit_is_kept_or_not(metric: Any) -> None:
 def test_a_limit_below_the_cheapest_network_is_refused(metric: Any) -> None:
     features = FeatureConfig(mel_bands=16)
     costs = operation_costs(SMALL, features.input_shape, 3, metric, frames_per_second(features))
-    check_limit(CostLimit(metric=metric, limit=costs.cheapest), SMALL, features, 3)
+    check_limit(CostLimit(metric=metric, limit=costs.cheapest), SMALL, features, 3, features.input_shape)
     with pytest.raises(ConfigError, match=r"max_cost\.limit: .* below the cheapest .* Raise the limit to") as caught:
-        check_limit(CostLimit(metric=metric, limit=costs.cheapest / 2), SMALL, features, 3)
+        check_limit(CostLimit(metric=metric, limit=costs.cheapest / 2), SMALL, features, 3, features.input_shape)
     remedy = float(str(caught.value).split("Raise the limit to ")[1].split()[0])
-    check_limit(CostLimit(metric=metric, limit=remedy), SMALL, features, 3)
+    check_limit(CostLimit(metric=metric, limit=remedy), SMALL, features, 3, features.input_shape)
     if metric != "latency":
         assert remedy == costs.cheapest

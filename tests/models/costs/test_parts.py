@@ -22,6 +22,7 @@ from nni_emodarts.models.costs.parts import (
     MapOperation,
     Maps,
     PoolingPart,
+    ProjectionPart,
     SeqnnJoin,
     SequenceOperation,
     StemPart,
@@ -39,7 +40,16 @@ def map_parts(maps: Maps) -> Iterator[Part]:
         yield CnnJoin(maps, channels)
     for name, stride in itertools.product(CNN_PRIMITIVES, (1, 2)):
         if name != "none":
-            yield MapOperation(maps, stride, name)
+            yield MapOperation(maps, stride, False, name)
+
+
+def parts_over_time(maps: Maps) -> Iterator[Part]:
+    for channels in (1, 2, 7):
+        yield ProjectionPart(maps, channels)
+        yield from (AlignmentPart(maps, channels, halves, True) for halves in (False, True))
+    for name, stride in itertools.product(CNN_PRIMITIVES, (1, 2)):
+        if name != "none":
+            yield MapOperation(maps, stride, True, name)
 
 
 def sequence_parts(frames: int, width: int) -> Iterator[Part]:
@@ -52,6 +62,7 @@ def sequence_parts(frames: int, width: int) -> Iterator[Part]:
 
 
 PARTS = [
+    *(part for maps in (Maps(3, 1, 1), Maps(4, 1, 7)) for part in parts_over_time(maps)),
     *(part for maps in SIZES for part in map_parts(maps)),
     *(part for frames, width in ((1, 1), (5, 6), (31, 3)) for part in sequence_parts(frames, width)),
 ]

@@ -29,6 +29,28 @@ def test_a_depthwise_convolution_is_the_librarys(
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("frames", [1, 9, 12])
+def test_over_time_alone_it_is_the_librarys_in_one_dimension(
+    frames: int, kernel: int, stride: int, dilation: int
+) -> None:
+    maps = torch.randn(2, 3, 1, frames, dtype=torch.double).contiguous(memory_format=torch.channels_last)
+    maps.requires_grad_()
+    weight = torch.randn(3, 1, 1, kernel, dtype=torch.double, requires_grad=True)
+    expected = F.conv1d(maps[:, :, 0], weight[:, :, 0], None, stride, dilation * (kernel // 2), dilation, 3)
+    found = depthwise(maps, weight, stride, dilation)[:, :, 0]
+    gradient = torch.randn_like(expected)
+    torch.testing.assert_close(found, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(found, (maps, weight), gradient),
+        torch.autograd.grad(expected, (maps, weight), gradient),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
 @pytest.mark.parametrize("rows", [1, 6, 64])
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (2, 3), (8, 8), (20, 5)])
 def test_folded_products(rows: int, before: int, after: int) -> None:

@@ -48,6 +48,23 @@ def test_cnn_operation(name: str, stride: int) -> None:
         assert not together[number, ..., lengths[number] :].any(), "padding is not zero"
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("name", CNN_PRIMITIVES)
+def test_a_cnn_operation_over_time_alone_uses_all_its_weights(name: str, stride: int) -> None:
+    data = padded(4, 1)
+    operation = settle(cnn_operation(name, 4, stride, affine=True, time_only=True), data)
+    together = operation(data, LENGTHS)
+    lengths = strided(LENGTHS, stride)
+    assert together.shape == (5, 4, 1, -(-13 // stride))
+    for number, length in enumerate(LENGTHS):
+        alone = operation(data[number : number + 1, ..., :length], LENGTHS[number : number + 1])
+        torch.testing.assert_close(together[number, ..., : lengths[number]], alone[0])
+        assert not together[number, ..., lengths[number] :].any(), "padding is not zero"
+    for kernel in (each for each in operation.parameters() if each.dim() == 4):
+        (gradient,) = torch.autograd.grad(operation.train()(data, LENGTHS).square().sum(), kernel)
+        assert bool((gradient != 0).any(0).any(0).all()), "a weight that meets the border alone"
+
+
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("name", SEQNN_PRIMITIVES)
 def test_sequence_operation(name: str, normalized: bool) -> None:

@@ -1,0 +1,77 @@
+"""The path of a stream, from its maps to a sequence that SeqNN cells hear."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+from torch import Tensor, nn
+
+from nni_emodarts.config import HeardStream, SpaceConfig
+from nni_emodarts.models.architecture import level_label
+from nni_emodarts.models.nn.bridge import Bridge
+from nni_emodarts.models.nn.convolution import Stem
+from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.levels import Level, Projection
+from nni_emodarts.models.nn.masking import strided, without_padding
+from nni_emodarts.models.places import cnn_places
+from nni_emodarts.models.space.cells import CnnCell
+from nni_emodarts.nni_bridge.nas import Categorical, LayerChoice, current_model
+
+
+def layer_choice(names: Sequence[str], make: Callable[[str], nn.Module], label: str) -> nn.Module:
+    """A choice among layers; of a frozen network the chosen one, and no other is ever made."""
+    arch = current_model()
+    if arch is None:
+        choice: nn.Module = LayerChoice({name: make(name) for name in names}, label=label)
+        return choice
+    return make(Categorical(list(names), label=label).freeze(arch))
+
+
+class HearsStream(nn.Module):
+    """What has the layers of a stream's path: stem, CNN cells and bridge; a base class.
+
+    Spectral maps (N, C, F, T) go through a convolution and cells over time and frequency. A pretrained stream's maps
+    (N, L, D, T) have no frequency axis: one of their levels is mapped linearly to maps of a single bin, and cells work
+    over time alone.
+    """
+
+    stem_stride: int
+
+    def build_path(self, space: SpaceConfig, stream: HeardStream | None, shape: tuple[int, int]) -> None:
+        """Build the layers.
+
+        Args:
+            space: what the cells are like.
+            stream: what is heard; None of the one spectral stream of a space that leaves nothing to choose.
+            shape: (C, F) of spectral maps, (L, D) of a pretrained stream's.
+        """
+        frozen, channels = current_model() is not None, space.cnn_channels * space.stem_multiplier
+        pretrained = stream is not None and stream.is_pretrained
+        if stream is not None and pretrained:
+            places = {str(level): place for place, level in enumerate(stream.levels)}
+            self.level = layer_choice(list(places), lambda name: Level(places[name]), level_label(stream.name))
+            self.stem: nn.Module = Projection(shape[1], channels, affine=frozen)
+            bins = 1
+        else:
+            self.stem = Stem(shape[0], channels, space.stem_stride, affine=frozen)
+            bins = -(-shape[1] // space.stem_stride)
+        self.stem_stride = 1 if pretrained else space.stem_stride
+        self.cnn_cells = nn.ModuleList()
+        last = channels
+        for place in cnn_places(space):
+            cell = CnnCell(place, space.cnn_nodes, space.cnn_primitives, affine=frozen, time_only=pretrained)
+            self.cnn_cells.append(cell)
+            bins, last = -(-bins // cell.stride), cell.out_channels
+        self.bridge = Bridge(last, bins, space.seqnn_width)
+
+    def hear(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
+        """Maps of the stream, lengths (N,) in frames -> sequence (N, T', W), lengths (N,)."""
+        level = getattr(self, "level", None)
+        heard = without_padding(maps, lengths) if level is None else level(maps, lengths)
+        stem = self.stem(heard, lengths)
+        lengths = strided(lengths, self.stem_stride)
+        before, last, lengths_before = stem, stem, lengths
+        for cell in cast(Iterable[CnnCell], self.cnn_cells):
+            lengths_out = strided(lengths, cell.stride)
+            out = dropout(cell(before, last, lengths_before, lengths, lengths_out))
+            before, last, lengths_before, lengths = last, out, lengths, lengths_out
+        return self.bridge(last, lengths), lengths
