@@ -5,6 +5,7 @@ from functools import lru_cache
 import torch
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
@@ -13,7 +14,11 @@ from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per
 
 def cell_flops(config: ExperimentConfig, cell: FinishedCell) -> int | None:
     """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted."""
-    frames, shape, classes = frames_per_second(config.features), config.features.input_shape, len(cell.classes)
+    frames, shape, classes = (
+        frames_per_second(config.features),
+        stream_shape(config.features.heard[0]),
+        len(cell.classes),
+    )
     if cell.architecture is not None:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
         network = Architecture.from_dict(cell.architecture).widened(config.retrain.width)

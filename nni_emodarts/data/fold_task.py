@@ -124,6 +124,19 @@ class FoldTask:
         """Number of other recordings of its speaker that each of the rows is normalised by."""
         return np.array([len(enrolment.choose(self.voices, int(row), self.seed)) for row in rows], dtype=np.int64)
 
+    def drawing(self, stream: int = 0, epoch: Callable[[], int] | None = None) -> Normalizers:
+        """What normalises rows to learn from: by speaker, random other recordings, drawn anew each time.
+
+        Args:
+            stream: sets the draws apart from others of the same task.
+            epoch: tells the current epoch, which then decides the draws by itself.
+        """
+        return self._normalizers(lambda voices: RandomSubsets(voices, self.neutral, self.seed + stream, epoch))
+
+    def enrolling(self, enrolment: Enrolment) -> Normalizers:
+        """What normalises rows to answer: by speaker, an enrolment."""
+        return self._normalizers(lambda voices: lambda row: enrolment.choose(voices, row, self.seed))
+
     def _normalizers(self, make: Callable[[Voices], Choose]) -> Normalizers:
         """What normalises rows; where it is their speakers' others, by those that `make` gives the choice of."""
         statistics = self.normalizer
@@ -159,7 +172,7 @@ class FoldTask:
             most: batches of an epoch at most.
             epoch: tells the current epoch, which then decides the order by itself.
         """
-        normalizers = self._normalizers(lambda voices: RandomSubsets(voices, self.neutral, self.seed + stream, epoch))
+        normalizers = self.drawing(stream, epoch)
         utterances = self.corpus.utterances(rows, normalizers, augment)
         return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
 
@@ -171,8 +184,8 @@ class FoldTask:
             batch_size: utterances of a batch.
             enrolment: which other recordings of its speaker each row is normalised by, where it is.
         """
-        normalizers = self._normalizers(lambda voices: lambda row: enrolment.choose(voices, row, self.seed))
-        return evaluation_loader(self.corpus.utterances(rows, normalizers), self.corpus.collate, batch_size)
+        utterances = self.corpus.utterances(rows, self.enrolling(enrolment))
+        return evaluation_loader(utterances, self.corpus.collate, batch_size)
 
     def overlap(self, origin: JsonMapping) -> tuple[str, ...]:
         """The test speakers whom a search saw, as `find_overlap` gives them."""

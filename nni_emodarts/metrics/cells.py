@@ -47,6 +47,8 @@ class FinishedCell(Record):
         candidates: how many candidates it had.
         flops: of the network, for one second of audio; None of an SVM.
         budget_cpu_seconds: what random search might spend.
+        level: of a probe, the number of the level that was chosen.
+        strength: of a probe, C of its logistic regression.
         enrolment: enrolment -> a confusion matrix of each test speaker; of speaker-adapted networks, the headline's
             apart.
         enrolled: enrolment -> how many recordings it has.
@@ -72,6 +74,8 @@ class FinishedCell(Record):
     search_cpu_seconds: float
     environment: dict[str, Any]
     answers: Answers | None = None
+    level: int | None = None
+    strength: float | None = None
     enrolment: dict[str, Confusions] | None = None
     enrolled: dict[str, Enrolled] | None = None
     architecture: dict[str, Any] | None = None

@@ -77,6 +77,7 @@ class MethodSummary(Record):
         candidates: of one search, mean; where searches have candidates.
         budget_cpu_seconds: what random search was given to spend, of one seed, all folds.
         payer_cpu_seconds: what the searches that it is compared with had cost where they were computed, likewise.
+        levels: number of a level -> how often a probe chose it.
         enrolment: enrolment -> figure, of a speaker-adapted method.
         operations: operation -> how often it was chosen, where networks were searched or drawn.
     """
@@ -108,6 +109,7 @@ class MethodSummary(Record):
     candidates: int | float | None = None
     budget_cpu_seconds: float | None = None
     payer_cpu_seconds: float | None = None
+    levels: dict[str, int] | None = None
     enrolment: dict[str, EnrolmentSummary] | None = None
     operations: dict[str, int] | None = None
 
@@ -190,6 +192,9 @@ def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> dict[st
         costs = [cost for cell in cells if (cost := getattr(cell, key)) is not None]
         if len(costs) == len(cells):
             found[key] = _of_one_seed(costs, seeds)
+    levels = [cell.level for cell in cells if cell.level is not None]
+    if len(levels) == len(cells):
+        found["levels"] = {str(level): count for level, count in sorted(Counter(levels).items())}
     if all(cell.enrolment is not None for cell in cells):
         found["enrolment"] = _by_enrolment(cells)
     architectures = [cell.architecture for cell in cells if cell.architecture is not None]
