@@ -14,11 +14,8 @@ from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per
 
 def cell_flops(config: ExperimentConfig, cell: FinishedCell) -> int | None:
     """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted."""
-    frames, shape, classes = (
-        frames_per_second(config.features),
-        stream_shape(config.features.heard[0]),
-        len(cell.classes),
-    )
+    frames, classes = frames_per_second(config.features), len(cell.classes)
+    shape = stream_shape(config.features.heard[0])
     if cell.architecture is not None:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
         network = Architecture.from_dict(cell.architecture).widened(config.retrain.width)

@@ -19,7 +19,7 @@ from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
-PRESETS = ("paper", "compact", "tiny")
+PRESETS = ("paper", "compact", "tiny", "pretrained")
 SYNTHETIC = "synthetic"
 """The manifest that stands for the embedded corpus."""
 
@@ -33,7 +33,8 @@ def load_config(
     """Assemble and validate a configuration; its paths are relative to the current folder, and become absolute.
 
     Args:
-        preset: name of a preset (`paper`, `compact`, `tiny`). Where absent, the one that `file` names, else `compact`.
+        preset: name of a preset (`paper`, `compact`, `tiny`, `pretrained`). Where absent, the one that `file` names,
+            else `pretrained` where a pretrained encoder is heard, else `compact`.
         file: a YAML file of the same sections, laid over the preset. Of one that says all, as a run's config.yml does,
             the preset adds nothing, whatever it has come to hold since.
         settings: `section.key=value` texts, laid over both; values are read as YAML.
@@ -51,10 +52,18 @@ def load_config(
             read_preset(preset)  # one that does not exist is refused, though it would add nothing
         below: dict[str, Any] = {}
     else:
-        named = "compact" if named is None else named
+        named = _default_preset(layers) if named is None else named
         below = _fit_strategy(read_preset(named), reduce(_merge, layers, {}))
     data = reduce(_merge, layers, below)
     return located(validate({**data, "preset": data["preset"] if named is None else named}))
+
+
+def _default_preset(layers: Sequence[Mapping[str, Any]]) -> str:
+    """The preset where none is named: of a pretrained encoder its own."""
+    streams = [layer["features"].get("streams") for layer in layers if isinstance(layer.get("features"), Mapping)]
+    given = next((each for each in reversed(streams) if isinstance(each, list | tuple)), ())
+    hears = any(isinstance(stream, Mapping) and stream.get("kind") == "pretrained" for stream in given)
+    return "pretrained" if hears else "compact"
 
 
 def located(config: ExperimentConfig) -> ExperimentConfig:
@@ -119,9 +128,13 @@ def read_preset(name: str) -> dict[str, Any]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`."""
+    """Arguments of `EmoDartsSpace` that a preset stands for, all but `num_classes`.
+
+    Of a pretrained stream, `input_shape` is missing too: how many features it has, its model says.
+    """
     config = load_config(name)
-    return {**config.space.identity(), "input_shape": config.features.input_shape}
+    shape = {} if config.features.pretrained else {"input_shape": config.features.input_shape}
+    return {**config.space.identity(), **shape}
 
 
 def read_sections(path: Path) -> dict[str, Any]:

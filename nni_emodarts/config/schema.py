@@ -55,15 +55,12 @@ class DataConfig(Section):
 
 
 class HeardStream(Section):
-    """A stream as a space knows it.
-
-    Attributes:
-        levels: of a pretrained stream, those that are chosen from; none where they are not known yet.
-    """
+    """A stream as a space knows it."""
 
     name: Name
     kind: Literal["log_mel", "mfcc", "pretrained"]
     levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
 
     @property
     def is_pretrained(self) -> bool:
@@ -364,6 +361,12 @@ class ExperimentConfig(Section):
     def tracks(self) -> dict[str, Any]:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
         return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+
+    def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
+        """The configuration with these streams in place of its own."""
+        features = self.features.model_copy(update={"streams": streams})
+        space = self.space.model_copy(update={"hears": features.hears})
+        return self.model_copy(update={"features": features, "space": space})
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

@@ -153,8 +153,10 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, store = manifest.pick(good), store.pick(good)
-    deltas = stream.deltas if isinstance(stream, SpectralStream) else 0
-    return Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, deltas=deltas)
+    shape = stream_shape(stream)
+    if isinstance(stream, SpectralStream):
+        return Corpus(manifest, store, data.protocol, shape, skipped, deltas=stream.deltas)
+    return Corpus(manifest, store, data.protocol, shape, skipped, pretrained=True)
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:

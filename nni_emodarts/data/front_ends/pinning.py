@@ -13,7 +13,7 @@ def pinned(config: ExperimentConfig) -> ExperimentConfig:
     if not config.features.pretrained:
         return config
     streams = tuple(_pinned(stream) for stream in config.features.streams)
-    return config.model_copy(update={"features": config.features.model_copy(update={"streams": streams})})
+    return config.hearing(streams)
 
 
 def _pinned(stream: SpectralStream | PretrainedStream) -> SpectralStream | PretrainedStream:

@@ -2,7 +2,8 @@
 
 from torch import nn
 
-from nni_emodarts.config import ExperimentConfig, RetrainConfig
+from nni_emodarts.config import ExperimentConfig, RetrainConfig, SpaceConfig
+from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
@@ -22,6 +23,15 @@ def build_network(design: Design, num_classes: int, input_shape: tuple[int, int]
     return build(design, num_classes, input_shape)  # type: ignore[arg-type]  # each gets its own kind
 
 
+def _name(space: SpaceConfig) -> str:
+    """What a space hears, in words."""
+    streams = [
+        f"{stream.name} ({stream.kind}{f', levels {list(stream.levels)}' if stream.levels else ''})"
+        for stream in space.hears
+    ]
+    return " and ".join(streams) or "one spectral stream"
+
+
 def settle_space(config: ExperimentConfig, architecture: Architecture, explicit: bool) -> ExperimentConfig:
     """The configuration with the architecture's space in it.
 
@@ -39,10 +49,16 @@ def settle_space(config: ExperimentConfig, architecture: Architecture, explicit:
             f"{'preset ' + config.preset if config.preset else 'the configuration'}; name the preset or configuration "
             f"that it was searched with"
         )
-    if config.features.input_shape != tuple(architecture.input_shape):
+    if config.space.hears != architecture.space.hears:
         raise ArchitectureError(
-            f"architecture {architecture.id} takes maps of (channels, bins) {tuple(architecture.input_shape)}, but the "
-            f"features of the configuration give {config.features.input_shape}; name the preset or configuration that "
-            f"it was searched with"
+            f"architecture {architecture.id} hears {_name(architecture.space)}, but the features of the configuration "
+            f"give {_name(config.space)}; name the preset, configuration or front end that it was searched with"
+        )
+    (stream, *others), shape = config.features.heard, tuple(architecture.input_shape)
+    if not others and (given := stream_shape(stream)) != shape:
+        what = "(levels, features)" if config.space.hears else "(channels, bins)"
+        raise ArchitectureError(
+            f"architecture {architecture.id} takes maps of {what} {shape}, but the features of the configuration give "
+            f"{given}; name the preset or configuration that it was searched with"
         )
     return config.model_copy(update={"space": architecture.space})
