@@ -6,7 +6,7 @@ raised is a defect of the program.
 """
 
 import errno
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -46,6 +46,34 @@ class BadRecordings(AudioError):  # noqa: N818 - what it is about
         head = f"{len(self.reasons)} of {total} recordings cannot be used{'; ' if remedy else ''}{remedy}:"
         more = [f"  and {len(unique) - self.SHOWN} more"] if len(unique) > self.SHOWN else []
         return "\n".join([head, *(f"  {reason}" for reason in unique[: self.SHOWN]), *more])
+
+
+class UnfitSpeakers(EmodartsError):  # noqa: N818 - what it is about
+    """Training speakers whom speaker normalisation would rob of their emotion, all together.
+
+    Attributes:
+        rows: speaker, number of recordings and reason of each.
+    """
+
+    SHOWN = 20
+    """Speakers that the message lists before it only counts."""
+
+    def __init__(self, rows: Sequence[tuple[str, str, str]], number: int, count: int, bound: float) -> None:
+        super().__init__(rows, number, count, bound)
+        self.rows = tuple(rows)
+
+    def __str__(self) -> str:
+        _, number, count, bound = self.args
+        head = (
+            f"features.normalization: speaker is refused, since {number} of {count} training speakers show one emotion "
+            f"or have too few recordings, more than {bound:.0%}: their own mean would take away what is to be "
+            f"recognised; set it to corpus, or insist by --allow-unfit-speakers:"
+        )
+        table = [("speaker", "recordings", "why"), *self.rows[: self.SHOWN]]
+        widths = [max(len(row[column]) for row in table) for column in range(2)]
+        lines = [f"  {speaker:{widths[0]}}  {held:>{widths[1]}}  {why}" for speaker, held, why in table]
+        more = [f"  and {len(self.rows) - self.SHOWN} more"] if len(self.rows) > self.SHOWN else []
+        return "\n".join([head, *lines, *more])
 
 
 class FrontEndError(EmodartsError):

@@ -6,9 +6,11 @@ from hashlib import sha256
 
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
+from nni_emodarts.config.registry import Registry
 from nni_emodarts.config.strategies import options_for
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.baselines.svm import SVMS
+from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
+from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.training.retrain import settle_space
 
@@ -16,6 +18,13 @@ REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""
 RANDOM_SEARCH_REVISION = 3
 """Likewise of random search alone."""
+
+
+_FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
+    "svm": (SVMS, ("features",)),
+    "probe": (PROBES, ()),
+}
+"""Kind of what is fitted without the recipe -> its designs, and what more of the configuration does not matter."""
 
 
 @dataclass(frozen=True)
@@ -62,10 +71,12 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         del data["search"]
     if method.hand_designed:
         data["space"] = {"dropout": config.space.dropout}  # all that it has of the space
-    if method.svm:
-        for section in ("features", "space", "retrain", "revision"):
+    fitted = _FITTED.get(method.entry.kind)
+    if fitted is not None:
+        registry, beside = fitted
+        for section in ("space", "retrain", "revision", *beside):
             del data[section]
-        data["svm"] = SVMS[method.name].settings()
+        data[method.entry.kind] = registry[method.name].settings()
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -3,13 +3,43 @@
 from collections.abc import Sequence
 
 from nni_emodarts.benchmark.cells import Cell, settings_digest
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.config import ExperimentConfig, PretrainedStream
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.tracks import Track, one_track
 from nni_emodarts.runtime.cell_table import CellKey, Contents
 
 Held = Contents[FinishedCell]
 """What a table holds."""
+
+
+def refuse_two_tracks(config: ExperimentConfig, methods: Sequence[Method]) -> Track:
+    """The track of methods, whose figures stand in one table.
+
+    Raises:
+        ConfigError: they are of two.
+    """
+    try:
+        return one_track({method.name: method.track(config) for method in methods})
+    except ValueError as error:
+        raise ConfigError(f"methods {error}; give each track a benchmark of its own") from None
+
+
+def refuse_without_levels(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Probes, and heads on all levels, hear levels of one pretrained encoder.
+
+    Raises:
+        ConfigError: the features hold none.
+    """
+    if all(isinstance(stream, PretrainedStream) for stream in config.features.heard):
+        return
+    names = [method.name for method in methods if method.needs_levels]
+    if names:
+        raise ConfigError(
+            f"method {', '.join(names)} hears levels of a pretrained encoder, but features.streams holds none; name "
+            f"one by --front-end MODEL, or leave the method out"
+        )
 
 
 def refuse_without_budget_source(wanted: Sequence[Cell], held: Held) -> None:

@@ -3,19 +3,23 @@
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.benchmark.probe import measure_probe
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.intervals import speaker_confusions
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.baselines.probe import ProbeDesign
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, SEARCH, RunFolder
 from nni_emodarts.search.run import search_cost
-from nni_emodarts.training.retrain import retrain_fold
+from nni_emodarts.training.retrain import Design, retrain_fold
 
 _NO_COST: JsonObject = {"seconds": 0.0, "cpu_seconds": 0.0}
 
@@ -37,10 +41,7 @@ def compute_cell(
     else:
         design, cost = method.entry.load()(task, method), _NO_COST
     if not folder.has(METRICS):
-        if isinstance(design, SvmDesign):
-            measure_svm(task, design, folder, progress)
-        else:
-            retrain_fold(task, design, folder, progress=progress, validate=False)
+        _measure(task, design, folder, progress)
     figures, predictions = folder.read_json(METRICS), read_predictions(folder)
     data = {
         "method": method.name,
@@ -49,6 +50,8 @@ def compute_cell(
         "settings": settings_digest(task.config, method, task.corpus.manifest.digest),
         "recordings": task.corpus.recordings,
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
+        **{key: value for key, value in figures.items() if key in ("level", "strength")},
+        **Track.of(figures).to_dict(),
         "speakers": speaker_confusions(predictions, figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
         "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
@@ -57,6 +60,7 @@ def compute_cell(
     }
     if not isinstance(design, SvmDesign):
         data["answers"] = pack_answers(predictions, figures["classes"])
+    data |= enrolment_entries(predictions, figures)
     if isinstance(design, Architecture):
         data["architecture"] = design.to_dict()
     if "val_uar" in cost:
@@ -65,6 +69,16 @@ def compute_cell(
         data["candidates"] = cost["candidates"]
     finished = FinishedCell.from_data(data)
     return finished.model_copy(update={"flops": cell_flops(task.config, finished)})
+
+
+def _measure(task: FoldTask, design: SvmDesign | ProbeDesign | Design, folder: RunFolder, progress: Progress) -> None:
+    """Train or fit what a cell measures, and score it."""
+    if isinstance(design, SvmDesign):
+        measure_svm(task, design, folder, progress)
+    elif isinstance(design, ProbeDesign):
+        measure_probe(task, design, folder, progress)
+    else:
+        retrain_fold(task, design, folder, progress=progress, validate=False)
 
 
 def run_search(

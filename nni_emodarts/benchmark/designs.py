@@ -5,6 +5,7 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline
+from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.models.space.draws import draw_architectures
 
@@ -28,6 +29,11 @@ def hand_designed(task: FoldTask, method: Method) -> Baseline:
 def on_functionals(task: FoldTask, method: Method) -> SvmDesign:
     """The support vector machine of the method's name."""
     return SVMS[method.name]
+
+
+def on_levels(task: FoldTask, method: Method) -> ProbeDesign:
+    """The probe of the method's name."""
+    return PROBES[method.name]
 
 
 def sampled(task: FoldTask, method: Method) -> Architecture:

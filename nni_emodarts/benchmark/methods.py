@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.registry import Entry, Registry
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines.probe import PROBES
 from nni_emodarts.models.baselines.svm import SVMS
 
 RANDOM_SAMPLING = "random_sampling"
@@ -16,7 +19,9 @@ RANDOM_SEARCH = "random_search"
 BUDGET_SOURCE = "darts"
 """The method whose search on the same fold and seed sets the budget of random search."""
 
-Kind = Literal["search", "sample", "network", "svm"]
+Kind = Literal["search", "sample", "network", "svm", "probe"]
+HEARS_LEVELS = ("weighted_levels",)
+"""Hand-designed networks that hear all levels of a pretrained encoder, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class MethodEntry(Entry[Callable[..., Any]]):
     Attributes:
         kind: `search`, an architecture that is searched inside each fold; `sample`, an architecture that is not;
             `network`, a hand-designed one, which shares the space's dropout and nothing else of it; `svm`, a support
-            vector machine, which has features of its own and no recipe.
+            vector machine, which has features of its own and no recipe; `probe`, a classifier on a pretrained encoder's
+            levels, which has no recipe either.
         budget_source: the method whose search on the same fold and seed says what this one may spend, if any.
     """
 
@@ -46,6 +52,7 @@ def _of_other_registries() -> Iterator[MethodEntry]:
     yield from (MethodEntry(name, "nni_emodarts.search.run:search", "search") for name in STRATEGIES)
     yield from (MethodEntry(name, f"{_DESIGNS}:hand_designed", "network") for name in BASELINES)
     yield from (MethodEntry(name, f"{_DESIGNS}:on_functionals", "svm") for name in SVMS)
+    yield from (MethodEntry(name, f"{_DESIGNS}:on_levels", "probe") for name in PROBES)
 
 
 METHODS = Registry(
@@ -95,6 +102,20 @@ class Method:
     def hand_designed(self) -> bool:
         """Whether it is a hand-designed network."""
         return self.entry.kind == "network"
+
+    def track(self, config: ExperimentConfig) -> Track:
+        """What its figures may be compared with; a support vector machine has features of its own."""
+        return Track() if self.svm else Track.of(config.tracks)
+
+    @property
+    def probe(self) -> bool:
+        """Whether it is a probe."""
+        return self.entry.kind == "probe"
+
+    @property
+    def needs_levels(self) -> bool:
+        """Whether it hears levels of a pretrained encoder, and nothing else."""
+        return self.probe or (self.hand_designed and self.name in HEARS_LEVELS)
 
     @property
     def svm(self) -> bool:

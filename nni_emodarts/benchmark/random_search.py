@@ -78,6 +78,7 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
         "budget_cpu_seconds": budget,
         "seconds": round(seconds, 3),
         "cpu_seconds": round(spent, 3),
+        **config.tracks,
     }
     folder.write_json(METRICS, metrics)
     return best

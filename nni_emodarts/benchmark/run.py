@@ -9,7 +9,9 @@ from nni_emodarts.benchmark.checks import (
     refuse_other_cost,
     refuse_other_recordings,
     refuse_other_settings,
+    refuse_two_tracks,
     refuse_without_budget_source,
+    refuse_without_levels,
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
@@ -21,6 +23,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
@@ -86,10 +89,12 @@ def run_benchmark(
     manifest = load_manifest(config.data)
     for each in manifest.notes:
         note(each)
-    make_folds(manifest, config.data.protocol, folds)  # faults are reported before anything is computed
+    checked_folds(config, manifest, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
         RunFolder.check(folder, shared=True)
+    refuse_two_tracks(config, chosen)
+    refuse_without_levels(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     plan = Plan(config, chosen, wanted, list(seeds))
@@ -137,6 +142,8 @@ def compare(
         chosen = pick_reference(names, reference)
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
+    track = refuse_two_tracks(plan.config, plan.methods)
+    refuse_without_levels(plan.config, plan.methods)
     table = cell_table(out, name)
     summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())
@@ -144,6 +151,7 @@ def compare(
         name=name,
         preset=plan.config.preset,
         protocol=plan.config.data.protocol,
+        **track.to_dict(),
         methods=summaries,
         comparisons=[] if chosen is None else compare_with(chosen, cells),
     )

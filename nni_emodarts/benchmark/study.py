@@ -9,11 +9,13 @@ from statistics import mean, stdev
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
-from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.data.unfit import checked_folds
+from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.record import Record
+from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import same_speed
@@ -47,6 +49,7 @@ class Finished:
         seed: its seed.
         cpu_seconds: what it cost.
         environment: where it was computed.
+        track: what its figures may be compared with.
     """
 
     architecture: Architecture
@@ -54,6 +57,7 @@ class Finished:
     seed: int
     cpu_seconds: float
     environment: JsonMapping = field(default_factory=dict)
+    track: Track = field(default_factory=Track)
 
 
 class Trained(Record):
@@ -124,6 +128,8 @@ class Study(Record):
         rank: how many of the samples the searched network beats.
         equal_cost: whether the search was computed on the kind of machine that trains the samples, so that its CPU
             seconds are theirs.
+        track: of all of it, the search's as well.
+        speaker_adapted: likewise.
     """
 
     fold: int
@@ -133,6 +139,8 @@ class Study(Record):
     random_search: RandomSearch
     rank: Rank
     equal_cost: bool
+    track: str = SCRATCH
+    speaker_adapted: bool = False
 
 
 def read_search(folder: RunFolder) -> Finished:
@@ -148,7 +156,9 @@ def read_search(folder: RunFolder) -> Finished:
         raise RunFolderError(f"{folder.path} holds a run that is no search; name the --out folder of emodarts search")
     architecture = Architecture.load(folder.path / ARCHITECTURE)
     environment = folder.read_json(ENVIRONMENT) if folder.has(ENVIRONMENT) else {}
-    return Finished(architecture, metrics["fold"], metrics["seed"], search_cost(metrics), environment)
+    return Finished(
+        architecture, metrics["fold"], metrics["seed"], search_cost(metrics), environment, Track.of(metrics)
+    )
 
 
 def run_study(
@@ -179,8 +189,14 @@ def run_study(
     """
     searched = read_search(RunFolder(search))
     config = load_config(None, Path(search) / CONFIG, settings, {"data.manifest": manifest})
+    try:
+        one_track({f"the search in {search}": searched.track, "the study": Track.of(config.tracks)})
+    except ValueError as error:
+        raise ConfigError(f"{error}; study the search with its own features") from None
     RunFolder.check(out, resume, overwrite)
-    corpus = load_corpus(config, progress=progress)
+    manifest_read = load_manifest(config.data)
+    checked_folds(config, manifest_read, [searched.fold])
+    corpus = load_corpus(config, manifest_read, progress)
     return study(config, corpus, searched, samples, RunFolder.claim(out, resume, overwrite), progress=progress)
 
 
@@ -257,6 +273,7 @@ def _study(
         seed=searched.seed,
         **dict(judge(rows[0], rows[1:], searched.cpu_seconds)),
         equal_cost=same_speed(searched.environment, environment_of(pick_device(config.device))),
+        **config.tracks,
     )
     folder.write_json(STUDY, found.to_data())
     return found

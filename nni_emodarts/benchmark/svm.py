@@ -8,6 +8,7 @@ from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 from nni_emodarts.runtime.digests import digests_of
@@ -74,6 +75,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
             "architecture": design.id,
             "parameters": parameters,
             "classes": list(corpus.manifest.classes),
+            **Track().to_dict(),
             **score_predictions(table, corpus.manifest.classes),
         }
         folder.write_text(CONFIG, task.config.to_yaml())

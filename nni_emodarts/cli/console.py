@@ -120,7 +120,7 @@ def answer_bars() -> "AbstractContextManager[Shown]":
 
 def show_pooled(pooled: JsonMapping) -> None:
     """Print the pooled figures: the result of a run over folds and seeds."""
-    table = Table(title="Test predictions pooled over the folds", title_justify="left")
+    table = Table(title=f"Test predictions pooled over the folds{_of_track(pooled)}", title_justify="left")
     for column in ("", "UAR", "WA", "macro F1"):
         table.add_column(column, justify="left" if not column else "right")
     for seed, figures in pooled["seeds"].items():
@@ -140,6 +140,7 @@ def show_pooled(pooled: JsonMapping) -> None:
     show_line(f"UAR by fold    {folds}  (mean {figure_text(pooled['fold_mean_uar'])})")
     recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
     show_line(f"Recall         {recalls}")
+    _show_enrolment(pooled.get("enrolment", {}))
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
         there = ", ".join(f"seed {seed}: {count_text(count, 'fold')}" for seed, count in counts.items())
@@ -154,10 +155,27 @@ def show_pooled(pooled: JsonMapping) -> None:
         )
 
 
+def _of_track(figures: "JsonMapping") -> str:
+    """What a table's title says of its track; nothing where all was learnt from scratch."""
+    from nni_emodarts.metrics.tracks import Track
+
+    track = Track.of(figures)
+    return "" if track == Track() else f" ({track})"
+
+
+def _show_enrolment(by_enrolment: "JsonMapping") -> None:
+    """Print speaker-adapted figures by the number of other recordings of the speaker."""
+    for name, found in by_enrolment.items():
+        k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
+        show_line(f"speaker-adapted, enrolment {name} ({k}): UAR {figure_text(found['test_uar'])}")
+
+
 def show_comparison(summary: "BenchmarkSummary") -> None:
     """Print a benchmark: a row for each method."""
     seeds = max(len(method.seeds) for method in summary.methods)
-    table = Table(title=f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}")
+    track = _of_track(summary.to_data())
+    title = f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}{track}"
+    table = Table(title=title)
     for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for method in summary.methods:
@@ -171,13 +189,17 @@ def show_comparison(summary: "BenchmarkSummary") -> None:
             whole_text(method.cpu_seconds),
         )
     out.print(table)
+    for method in summary.methods:
+        for name, found in (method.enrolment or {}).items():
+            k = f"k = {found.least} to {found.most}, mean {found.mean:g}"
+            show_line(f"{method.name}, speaker-adapted, enrolment {name} ({k}): UAR {figure_text(found.uar_mean)}")
     if summary.comparisons:
-        _show_differences(summary.comparisons)
+        _show_differences(summary.comparisons, track)
 
 
-def _show_differences(comparisons: "Sequence[Comparison]") -> None:
+def _show_differences(comparisons: "Sequence[Comparison]", track: str) -> None:
     """Print each method against the reference."""
-    table = Table(title=f"UAR less that of {comparisons[0].reference}, p by swapping whole speakers")
+    table = Table(title=f"UAR less that of {comparisons[0].reference}, p by swapping whole speakers{track}")
     for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
         table.add_column(column, justify="left" if column == "method" else "right")
     for found in comparisons:
@@ -194,7 +216,8 @@ def _show_differences(comparisons: "Sequence[Comparison]") -> None:
 def show_study(found: "Study") -> None:
     """Print how a searched architecture stands among random ones."""
     searched, sampling, search = found.searched, found.random_sampling, found.random_search
-    table = Table(title=f"Fold {found.fold}, seed {found.seed}", title_justify="left")
+    title = f"Fold {found.fold}, seed {found.seed}{_of_track(found.to_data())}"
+    table = Table(title=title, title_justify="left")
     for column in ("", "validation UAR", "test UAR"):
         table.add_column(column, justify="left" if not column else "right")
     table.add_row("searched", figure_text(searched.val_uar), figure_text(searched.test_uar))

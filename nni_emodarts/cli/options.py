@@ -35,6 +35,13 @@ Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies};
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
 ]
+AllowUnfit = Annotated[
+    bool,
+    typer.Option(
+        "--allow-unfit-speakers",
+        help="Normalise by speaker (features.normalization) though many show one emotion or have few recordings.",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
@@ -62,6 +69,11 @@ def load(
         "features.streams": None if front_end is None else front_end_streams(front_end),
     }  # fmt: skip
     return load_config(preset, file, settings or (), options)
+
+
+def insisting(settings: list[str] | None, allow_unfit: bool) -> list[str]:
+    """Settings with what `--allow-unfit-speakers` means laid over them."""
+    return [*(settings or ()), *(["features.unfit_speakers=allow"] if allow_unfit else [])]
 
 
 def trial_arguments(

@@ -7,6 +7,7 @@ import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import (
+    AllowUnfit,
     Architecture,
     BadAudio,
     Config,
@@ -20,6 +21,7 @@ from nni_emodarts.cli.options import (
     Settings,
     Strategy,
     fold_numbers,
+    insisting,
     load,
     seed_numbers,
     words,
@@ -41,12 +43,14 @@ def search(
     strategy: Strategy = None,
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
+    allow_unfit: AllowUnfit = False,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
+    settings = insisting(settings, allow_unfit)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.start import run_search
 
@@ -68,6 +72,7 @@ def retrain(
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
+    allow_unfit: AllowUnfit = False,
     folds: Annotated[
         str | None,
         typer.Option(
@@ -92,6 +97,7 @@ def retrain(
 
     file = architecture_file(architecture)
     arch = Arch.load(file)
+    settings = insisting(settings, allow_unfit)
     chosen = load(
         preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
         bad_audio=bad_audio, front_end=front_end,
@@ -121,6 +127,7 @@ def study(
     out: Out,
     manifest: Manifest = None,
     settings: Settings = None,
+    allow_unfit: AllowUnfit = False,
     samples: Annotated[int, typer.Option(min=2, help="Random architectures to train at least.")] = 10,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -130,8 +137,8 @@ def study(
 
     with console.progress_bars() as progress:
         found = run_study(
-            search_folder, out, manifest=manifest, settings=settings or (), samples=samples, resume=resume,
-            overwrite=overwrite, progress=progress,
+            search_folder, out, manifest=manifest, settings=insisting(settings, allow_unfit), samples=samples,
+            resume=resume, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     console.show_study(found)
 
@@ -150,6 +157,7 @@ def benchmark(
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
+    allow_unfit: AllowUnfit = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
@@ -159,6 +167,7 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
+    settings = insisting(settings, allow_unfit)
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.run import run_benchmark
 

@@ -22,6 +22,14 @@ def predict(
     window: Annotated[float, typer.Option(help="Seconds of a window.")] = 3.0,
     overlap: Annotated[float, typer.Option(help="Share of a window that the next one repeats.")] = 0.5,
     batch_size: Annotated[int, typer.Option(min=1, help="Recordings at once; answers come batch by batch.")] = 1,
+    enrolment: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILES...",
+            help="Other recordings of the voice, unlabelled, for a speaker-adapted network: all words up to the next "
+            "option, so name them last.",
+        ),
+    ] = None,
 ) -> None:
     """Recognise the emotion of recordings; a bad one is named and the others are answered all the same."""
     from nni_emodarts.deploy.answers import answer_lines
@@ -30,7 +38,7 @@ def predict(
     with console.answer_bars() as progress:
         lines = answer_lines(
             model, files, format, fold=fold, seed=seed, over_time=over_time, window=window, overlap=overlap,
-            batch_size=batch_size, progress=progress,
+            batch_size=batch_size, enrolment=enrolment or (), progress=progress,
         )  # fmt: skip
         for line in lines:
             _show_answer(line)

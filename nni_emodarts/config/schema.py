@@ -73,6 +73,13 @@ class FeatureConfig(SpectralSettings):
 
     streams: Annotated[tuple[AnyStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
     """What is heard instead of the maps that the other settings mean."""
+    normalization: Annotated[Literal["corpus", "speaker"], CAME_LATER] = "corpus"
+    """Mean and deviation of each feature: of all training speakers, or of other recordings of the same speaker, which
+    is a track of its own."""
+    unfit_speakers: Annotated[Literal["refuse", "allow"], CAME_LATER] = "refuse"
+    """Where too many training speakers show one emotion, or have too few recordings, for `normalization: speaker`."""
+    neutral: Annotated[str | None, CAME_LATER] = None
+    """The emotion that enrolment by neutral speech is measured with; the one that is called so where absent."""
 
     @model_validator(mode="after")
     def _check_streams(self) -> Self:
@@ -344,6 +351,16 @@ class ExperimentConfig(Section):
     def track(self) -> Literal["scratch", "pretrained"]:
         """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
         return "pretrained" if self.features.pretrained else "scratch"
+
+    @property
+    def speaker_adapted(self) -> bool:
+        """Whether unlabelled recordings of a test speaker are used."""
+        return self.features.normalization == "speaker"
+
+    @property
+    def tracks(self) -> dict[str, Any]:
+        """What every file of its figures says of them, since figures of two tracks are never compared."""
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
 
     def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
         """The configuration with these streams in place of its own."""

@@ -13,7 +13,7 @@ from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig, Spectra
 from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
-from nni_emodarts.data.features import FeatureStore, Normalizer, fill_store
+from nni_emodarts.data.features import FeatureStore, Normalizers, fill_store
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
@@ -94,10 +94,10 @@ class Corpus:
         """Sorted known speakers of rows."""
         return sorted(set(self.manifest.table["speaker"].iloc[rows]) - {""})
 
-    def utterances(self, rows: np.ndarray, normalizer: Normalizer, augment: Augment | None = None) -> Utterances:
+    def utterances(self, rows: np.ndarray, normalizers: Normalizers, augment: Augment | None = None) -> Utterances:
         """Rows as a data set."""
         labels = self.manifest.labels
-        return Utterances(self.store, rows, labels, normalizer, augment, self.coarsening, self._part)
+        return Utterances(self.store, rows, labels, normalizers, augment, self.coarsening, self._part)
 
     def coarser(self, factor: int) -> "Corpus":
         """The same corpus at 1 / factor of its frames and bins; features of a pretrained stream are no bins."""

@@ -12,10 +12,21 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.batches import Augment, evaluation_loader, training_loader
 from nni_emodarts.data.batches.batches import Item
 from nni_emodarts.data.corpus import Corpus, note_corpus
-from nni_emodarts.data.features import Normalizer
+from nni_emodarts.data.enrolment import (
+    ALL,
+    Choose,
+    Enrolled,
+    Enrolment,
+    RandomSubsets,
+    Voices,
+    enrolments,
+    neutral_emotion,
+)
+from nni_emodarts.data.features import Normalizer, Normalizers, SpeakerNormalizer
 from nni_emodarts.data.halves import halves
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.data.protocols import Fold, Rows
+from nni_emodarts.data.unfit import refuse_unfit
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder
 
@@ -82,9 +93,56 @@ class FoldTask:
         return len(self.fold.validation) > 0
 
     @cached_property
-    def normalizer(self) -> Normalizer:
-        """Fitted on the training part alone."""
-        return Normalizer.fit(self.corpus.store, self.fold.train)
+    def normalizer(self) -> Normalizer | SpeakerNormalizer:
+        """Fitted on the training part alone.
+
+        Raises:
+            UnfitSpeakers: it is of speakers, and too many of them are unfit for it.
+        """
+        corpus, train = self.corpus, self.fold.train
+        if not self.config.speaker_adapted:
+            return Normalizer.fit(corpus.store, train)
+        refuse_unfit(self.config, corpus.manifest, [self.fold])
+        return SpeakerNormalizer.fit(corpus.store.moments(train), self.voices.numbers[train])
+
+    @cached_property
+    def voices(self) -> Voices:
+        """Who else speaks as the speaker of a row does."""
+        return Voices(self.corpus.manifest, self.corpus.store)
+
+    @property
+    def enrolments(self) -> tuple[Enrolment, ...]:
+        """What the test part is measured with besides all of a speaker's other recordings; nothing without them."""
+        return enrolments(self.neutral) if self.config.speaker_adapted else ()
+
+    @property
+    def neutral(self) -> str | None:
+        """The class that is neutral speech, where there is one."""
+        return neutral_emotion(self.corpus.manifest.classes, self.config.features.neutral)
+
+    def enrolled(self, rows: Rows, enrolment: Enrolment) -> Rows:
+        """Number of other recordings of its speaker that each of the rows is normalised by."""
+        return np.array([len(enrolment.choose(self.voices, int(row), self.seed)) for row in rows], dtype=np.int64)
+
+    def drawing(self, stream: int = 0, epoch: Callable[[], int] | None = None) -> Normalizers:
+        """What normalises rows to learn from: by speaker, random other recordings, drawn anew each time.
+
+        Args:
+            stream: sets the draws apart from others of the same task.
+            epoch: tells the current epoch, which then decides the draws by itself.
+        """
+        return self._normalizers(lambda voices: RandomSubsets(voices, self.neutral, self.seed + stream, epoch))
+
+    def enrolling(self, enrolment: Enrolment) -> Normalizers:
+        """What normalises rows to answer: by speaker, an enrolment."""
+        return self._normalizers(lambda voices: lambda row: enrolment.choose(voices, row, self.seed))
+
+    def _normalizers(self, make: Callable[[Voices], Choose]) -> Normalizers:
+        """What normalises rows; where it is their speakers' others, by those that `make` gives the choice of."""
+        statistics = self.normalizer
+        if isinstance(statistics, Normalizer):
+            return statistics
+        return Enrolled(statistics, self.corpus.store, make(self.voices))
 
     def halves(self) -> tuple[Rows, Rows]:
         """The training part divided for a search: one half fits weights, the other alphas."""
@@ -114,12 +172,20 @@ class FoldTask:
             most: batches of an epoch at most.
             epoch: tells the current epoch, which then decides the order by itself.
         """
-        utterances = self.corpus.utterances(rows, self.normalizer, augment)
+        normalizers = self.drawing(stream, epoch)
+        utterances = self.corpus.utterances(rows, normalizers, augment)
         return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
 
-    def evaluation_batches(self, rows: Rows, batch_size: int) -> DataLoader[Item]:
-        """Batches of rows, each row once."""
-        return evaluation_loader(self.corpus.utterances(rows, self.normalizer), self.corpus.collate, batch_size)
+    def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[Item]:
+        """Batches of rows, each row once.
+
+        Args:
+            rows: what to answer.
+            batch_size: utterances of a batch.
+            enrolment: which other recordings of its speaker each row is normalised by, where it is.
+        """
+        utterances = self.corpus.utterances(rows, self.enrolling(enrolment))
+        return evaluation_loader(utterances, self.corpus.collate, batch_size)
 
     def overlap(self, origin: JsonMapping) -> tuple[str, ...]:
         """The test speakers whom a search saw, as `find_overlap` gives them."""

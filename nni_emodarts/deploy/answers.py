@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nni_emodarts.deploy.enrolment import Enrolment
 from nni_emodarts.deploy.recogniser import OVERLAP, WINDOW, EmotionRecognizer, Failure, Moment, Prediction
 from nni_emodarts.deploy.windows import check_windows
 from nni_emodarts.errors import AudioError, ConfigError
@@ -151,6 +152,7 @@ def answer_lines(
     window: float = WINDOW,
     overlap: float = OVERLAP,
     batch_size: int = 1,
+    enrolment: Sequence[str] = (),
     progress: Progress = silent,
 ) -> Iterator[Line]:
     """Recognise files, and write the answers as text, as they are found.
@@ -165,18 +167,22 @@ def answer_lines(
         window: length of a window in seconds.
         overlap: share of a window that the next one repeats.
         batch_size: recordings that are recognised together.
+        enrolment: other recordings of the voice, for a speaker-adapted network.
         progress: as for `answers`.
 
     Raises:
-        ConfigError: an unknown form, or a value out of bounds.
+        ConfigError: an unknown form, a value out of bounds, or an enrolment for a network that is not speaker-adapted.
+        AudioError: a recording of the enrolment cannot be used.
         RunFolderError: there is no such network.
     """
     check_windows(window, overlap, None)
     make = make_writer(form)
     recognizer = EmotionRecognizer.load(model, fold, seed)
     writer = make(recognizer.labels, over_time)
+    voice = recognizer.enrol(enrolment) if enrolment else None
     yield Line(writer.head())
-    for answer in answers(recognizer, files, batch_size, (window, overlap) if over_time else None, progress):
+    windows = (window, overlap) if over_time else None
+    for answer in answers(recognizer, files, batch_size, windows, progress, enrolment=voice):
         if isinstance(answer, Failure):
             yield Line("", error=str(answer.error))
         else:
@@ -190,6 +196,8 @@ def answers(
     batch_size: int = 1,
     windows: tuple[float, float] | None = None,
     progress: Progress = silent,
+    *,
+    enrolment: Enrolment | None = None,
 ) -> Iterator[Prediction | Moment | Failure]:
     """The answers of each file, in their order; a bad file is a `Failure` and ends nothing.
 
@@ -199,15 +207,18 @@ def answers(
         batch_size: recordings that are recognised together.
         windows: seconds of a window and the share of it that the next one repeats; each file is one answer where None.
         progress: called after each file, or after each group of windows.
+        enrolment: other recordings of the voice of all files.
     """
     if windows is None:
-        for done, answer in enumerate(recognizer.predict_many(files, batch_size=batch_size), 1):
+        for done, answer in enumerate(recognizer.predict_many(files, batch_size=batch_size, enrolment=enrolment), 1):
             yield answer
             progress("recordings", done, len(files))
         return
     for file in files:
         try:
-            yield from recognizer.predict_over_time(file, window=windows[0], overlap=windows[1], progress=progress)
+            yield from recognizer.predict_over_time(
+                file, window=windows[0], overlap=windows[1], progress=progress, enrolment=enrolment
+            )
         except AudioError as error:
             yield Failure(file, error)
 

@@ -10,10 +10,20 @@ import numpy as np
 import onnx
 import torch
 
-from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
+from nni_emodarts.data.features import Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.deploy.onnx_network import (
+    INPUT,
+    LABELS,
+    OUTPUT,
+    SAMPLING_RATE,
+    SPEAKER_ADAPTED,
+    STATISTICS,
+    VOICE,
+    OnnxNetwork,
+)
 from nni_emodarts.deploy.sealing import sealed
 from nni_emodarts.deploy.torch_network import TorchNetwork
-from nni_emodarts.deploy.waveform import WaveformNetwork
+from nni_emodarts.deploy.waveform import AdaptedWaveformNetwork, WaveformNetwork
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
 
@@ -24,6 +34,7 @@ TOLERANCE = 1e-3
 CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 7.9, 12.0, 20.0)
 """Lengths on which a file is compared with PyTorch, none of them the traced one."""
 TRACED_SECONDS = 0.6
+_FURTHER_AXES = {**{name: {0: "M"} for name in VOICE}, **{name: {0: "N"} for name in STATISTICS}}
 
 
 def int8_name(out: Path) -> Path:
@@ -34,6 +45,9 @@ def int8_name(out: Path) -> Path:
 def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     """The network as an ONNX file: `waveform` (N, S) float32 -> `probabilities` (N, K), any N and S.
 
+    Of a network that is normalised by speaker it has further inputs, which may be left out: mean and deviation (N, R)
+    or (1, R) of the voice's features; and further outputs, the features' statistics, of which they are made.
+
     Args:
         reference: the network in PyTorch, on the CPU.
         labels: names of its classes (K).
@@ -41,27 +55,40 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     Raises:
         ConfigError: its features cannot be written as a graph.
     """
-    whole = WaveformNetwork(reference.extractor, reference.normalizer, reference.model).eval()
+    adapted = reference.statistics is not None
+    kind = AdaptedWaveformNetwork if adapted else WaveformNetwork
+    whole = kind(reference.extractor, reference.normalizer, reference.model).eval()
     rate = reference.extractor.sampling_rate
-    example = torch.randn(2, round(TRACED_SECONDS * rate))
+    example = (torch.randn(2, round(TRACED_SECONDS * rate)), *(_voice(reference.normalizer) if adapted else ()))
     buffer = BytesIO()
     with warnings.catch_warnings():
         # The tracing exporter calls itself deprecated; the newer one freezes the length of recurrent layers.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             whole,
-            (example,),
+            example,
             buffer,  # type: ignore[arg-type]  # it takes any binary file
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_axes={INPUT: {0: "N", 1: "S"}, OUTPUT: {0: "N"}},
+            input_names=[INPUT, *(VOICE if adapted else ())],
+            output_names=[OUTPUT, *(STATISTICS if adapted else ())],
+            dynamic_axes={INPUT: {0: "N", 1: "S"}, OUTPUT: {0: "N"}, **(_FURTHER_AXES if adapted else {})},
             opset_version=OPSET,
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
     metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
+    if reference.statistics is not None:
+        metadata[SPEAKER_ADAPTED] = json.dumps(reference.statistics.to_dict())
+        for name, values in zip(VOICE, _voice(reference.normalizer), strict=True):
+            # an input with a value of its own may be left out
+            model.graph.initializer.append(onnx.numpy_helper.from_array(values.numpy(), name))
     onnx.helper.set_model_props(model, metadata)
     return sealed(model)
+
+
+def _voice(normalizer: Normalizer) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation (1, R) of a normaliser, as a file takes them."""
+    mean, deviation = (torch.from_numpy(values).float()[None] for values in (normalizer.mean, normalizer.std))
+    return mean, deviation
 
 
 def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:
@@ -83,12 +110,25 @@ def check_export(model: bytes, reference: TorchNetwork, progress: Progress = sil
     for number, waveforms in enumerate(_sounds(exported.sampling_rate), 1):
         progress("comparing with PyTorch", number, len(CHECKED_SECONDS))
         worst = max(worst, float(np.abs(exported(waveforms) - reference(waveforms)).max()))
+        if reference.statistics is not None:
+            worst = max(worst, _difference_by_voice(exported, reference, reference.statistics, waveforms))
     if not worst <= TOLERANCE:
         raise RunFolderError(
             f"the exported file differs from PyTorch by {worst:g} in a probability, more than {TOLERANCE:g}; nothing "
             f"is written, please report it with the run's config.yml and architecture.json"
         )
     return worst
+
+
+def _difference_by_voice(
+    exported: OnnxNetwork, reference: TorchNetwork, statistics: SpeakerNormalizer, waveforms: list[np.ndarray]
+) -> float:
+    """The largest difference of a probability where both normalise by a voice, each by its own statistics of it."""
+    answers = []
+    for network in (exported, reference):
+        heard = Moments.join(network.follow(waveform, statistics.general)[1] for waveform in waveforms)
+        answers.append(network(waveforms, [statistics.adapted(heard.pooled)] * len(waveforms)))
+    return float(np.abs(answers[0] - answers[1]).max())
 
 
 def _sounds(rate: int) -> Iterator[list[np.ndarray]]:

@@ -15,6 +15,7 @@ from nni_emodarts.errors import EmodartsError
 from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.plain_data import JsonMapping
@@ -58,11 +59,19 @@ about a person: hiring, teaching, insurance, health, credit, policing, border co
 safety reasons."""
 
 
+_ENROLMENTS = {
+    "all": "all other recordings of the speaker, the headline",
+    "none": "no recording, so that the training speakers' statistics stand in",
+    "neutral": "neutral speech alone",
+}
+"""How a test utterance's speaker was known."""
+
 _FILES = {
     ARCHITECTURE: "the architecture, choice by choice, and where it comes from; `emodarts draw` draws it",
     CONFIG: "the whole configuration: data, features, space, search, training",
     WEIGHTS: "the weights",
-    NORMALIZATION: "mean and deviation of each feature, of the training speakers",
+    NORMALIZATION: "mean and deviation of each feature, of the training speakers; `within`, where there is any, the "
+    "deviation within speakers",
     METRICS: "its labels (`classes`, in the order of the outputs), training and figures",
     HISTORY: "the training, epoch by epoch",
     GRAPH: "the network without its features, for viewers; `emodarts export` writes the one to use",
@@ -139,6 +148,11 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         f"- Input: speech at {features.sampling_rate} Hz, heard as {features.frequency_bins} bins of {features.kind}"
         f"{channels}, every {features.hop_ms:g} ms"
     )
+    if network.config.speaker_adapted:
+        yield (
+            "- Normalisation: **speaker-adapted**: each feature less its mean over other, unlabelled recordings of the "
+            "same speaker (an enrolment), over their deviation; without any, by those of the training speakers"
+        )
     epochs = metrics.get("epochs", metrics.get("best_epoch", "unknown"))
     yield f"- Training: {epochs} epochs, seed {metrics.get('seed', 'unknown')}"
     if network.folder.has(ENVIRONMENT):
@@ -239,6 +253,9 @@ def _results(
         f"Protocol `{network.config.data.protocol}`, {count_text(folds, 'fold')}, {count_text(seeds, 'seed')}: "
         f"{count_text(utterances, 'test utterance')} of {count_text(speakers, 'speaker')}.\n"
     )
+    track = Track.of(figures)
+    if track != Track():
+        yield f"**All figures below are {track}: compare them with none of another track.**\n"
     interval = "no interval of so few speakers"
     if scored.interval is not None:
         interval = f"95 % interval over speakers {interval_text(scored.interval)}"
@@ -246,6 +263,10 @@ def _results(
     headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
     yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
+    for name, found in figures.get("enrolment", {}).items():
+        k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
+        known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
+        yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
     if figures.get("overlap"):
         yield (
             f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "

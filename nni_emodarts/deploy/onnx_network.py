@@ -7,11 +7,20 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from nni_emodarts.data.features.adaptation import SpeakerNormalizer
+from nni_emodarts.data.features.moments import Moments
+from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.digests import is_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
 
 INPUT, OUTPUT = "waveform", "probabilities"
+VOICE = ("speaker_mean", "speaker_deviation")
+"""Inputs that may be left out, of a network that is normalised by speaker: (N, R) or (1, R)."""
+STATISTICS = ("feature_means", "feature_squares", "frames")
+"""Outputs of such a network: means (N, R) of its features, sums of their squared deviations (N, R), frames (N,)."""
+SPEAKER_ADAPTED = "speaker_adapted"
+"""Key of what such a network knows of its training speakers, as JSON."""
 LABELS, SAMPLING_RATE = "labels", "sampling_rate"
 """Keys of the file's metadata: names of the classes as a JSON list, and Hz."""
 SAMPLING_RATES = (1_000, 192_000)
@@ -32,6 +41,7 @@ class OnnxNetwork:
     Attributes:
         labels: names of the classes (K).
         sampling_rate: of its waveforms, in Hz.
+        statistics: of its training speakers, where it is normalised by speaker.
 
     Args:
         model: the file, or its bytes.
@@ -57,6 +67,7 @@ class OnnxNetwork:
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"{name} cannot be loaded ({reason}); write it anew by emodarts export") from None
         self.labels, self.sampling_rate = self._describe(name)
+        self.statistics = self._read_statistics(name)
 
     def _describe(self, name: str) -> tuple[tuple[str, ...], int]:
         metadata: JsonObject = self._session.get_modelmeta().custom_metadata_map
@@ -77,15 +88,44 @@ class OnnxNetwork:
             raise RunFolderError(f"{fault}; export the run that it comes from")
         return tuple(map(str, labels)), rate
 
-    def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    def _read_statistics(self, name: str) -> SpeakerNormalizer | None:
+        stated = self._session.get_modelmeta().custom_metadata_map.get(SPEAKER_ADAPTED)
+        if stated is None:
+            return None
+        try:
+            return SpeakerNormalizer.from_dict(json.loads(stated))
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{name}: what it knows of its training speakers is broken ({error}); export the run that it comes from"
+            ) from None
+
+    def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
         """N waveforms (S,) at `sampling_rate` -> probabilities (N, K).
 
         The graph takes no lengths, so that padding would count as silence: only equally long waveforms share a run.
+
+        Args:
+            waveforms: what to recognise.
+            normalizers: what normalises each, of a network that is normalised by speaker.
         """
         if len({len(waveform) for waveform in waveforms}) > 1:
-            return np.concatenate([self([waveform]) for waveform in waveforms])
-        found = self._session.run([OUTPUT], {INPUT: np.stack(waveforms).astype(np.float32, copy=False)})
-        return np.asarray(found[0])
+            each = [None] * len(waveforms) if normalizers is None else [[one] for one in normalizers]
+            return np.concatenate([self([waveform], own) for waveform, own in zip(waveforms, each, strict=True)])
+        return np.asarray(self._run([OUTPUT], waveforms, normalizers)[0])
+
+    def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
+        """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
+        answers, means, squares, frames = self._run([OUTPUT, *STATISTICS], [waveform], [normalizer])
+        return np.asarray(answers[0]), Moments(np.asarray(frames, np.float64), means, squares)
+
+    def _run(
+        self, wanted: list[str], waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None
+    ) -> list[np.ndarray]:
+        given = {INPUT: np.stack(waveforms).astype(np.float32, copy=False)}
+        if normalizers is not None:
+            pairs = zip(*((each.mean, each.std) for each in normalizers), strict=True)
+            given |= {name: np.stack(values).astype(np.float32) for name, values in zip(VOICE, pairs, strict=True)}
+        return list(self._session.run(wanted, given))
 
 
 def _read(file: Path, name: str) -> bytes:

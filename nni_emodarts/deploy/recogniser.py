@@ -1,17 +1,27 @@
 """One call that labels a recording: `EmotionRecognizer`."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
+from nni_emodarts.deploy.enrolment import (
+    BY_AND_BY,
+    NOT_ADAPTED,
+    Enrolment,
+    RunningVoice,
+    adapted,
+    enrolled,
+    file_of,
+    statistics_of,
+)
 from nni_emodarts.deploy.given import Recording, name_of
 from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
-from nni_emodarts.deploy.windows import SILENCE_DB, Silence, check_windows, count_spans, cut, spans
-from nni_emodarts.errors import AudioError, EmodartsError, RunFolderError
+from nni_emodarts.deploy.windows import SILENCE_DB, Silence, Span, check_windows, count_spans, cut, spans
+from nni_emodarts.errors import AudioError, ConfigError, EmodartsError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
 
 WINDOW = 3.0
@@ -24,11 +34,15 @@ BATCH_SECONDS = 120.0
 
 
 class Network(Protocol):
-    """N waveforms (S,) at the network's sampling rate -> probabilities (N, K)."""
+    """N waveforms (S,) at the network's sampling rate -> probabilities (N, K); see also `AdaptedNetwork`."""
 
     def __call__(self, waveforms: Sequence[np.ndarray], /) -> np.ndarray:
         """Recognise."""
         ...
+
+
+Voice = Enrolment | Sequence[Recording]
+"""Recordings of one voice, or what `EmotionRecognizer.enrol` made of them."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +96,41 @@ class Failure:
     error: AudioError
 
 
+_Piece = tuple[Span, np.ndarray]
+"""A window's place, and its samples (S,)."""
+
+
+@dataclass(frozen=True)
+class _Utterance:
+    """A recording that is to be recognised.
+
+    Attributes:
+        name: what its answer calls it.
+        heard: its samples.
+        voice: other recordings of its voice, if any.
+    """
+
+    name: str
+    heard: Heard
+    voice: Enrolment | None
+
+
+def _own(voice: Enrolment | None, recording: Recording) -> Enrolment | None:
+    return None if voice is None else voice.without(recording)
+
+
+def _rate_of(recording: Recording, sampling_rate: int | None) -> int | None:
+    """The rate that is given with recordings, where a recording does not state its own."""
+    return None if file_of(recording) is not None else sampling_rate
+
+
 class EmotionRecognizer:
     """Recognises emotions in recordings of any sampling rate, channel count and format that libsndfile reads.
 
     Attributes:
         labels: names of the classes.
         sampling_rate: what the network hears, in Hz; recordings are resampled to it.
+        speaker_adapted: whether the network is normalised by speaker, so that it takes an enrolment.
 
     Args:
         network: waveforms -> probabilities.
@@ -99,6 +142,8 @@ class EmotionRecognizer:
         self._network = network
         self.labels = tuple(labels)
         self.sampling_rate = sampling_rate
+        self._statistics = statistics_of(network)
+        self.speaker_adapted = self._statistics is not None
 
     @classmethod
     def from_run(cls, path: str | Path, fold: int | None = None, seed: int | None = None, device: str = "cpu") -> Self:
@@ -144,7 +189,29 @@ class EmotionRecognizer:
             raise RunFolderError(f"exported model {path} is one network; leave fold and seed out")
         return cls.from_onnx(path)
 
-    def predict(self, recording: Recording, sampling_rate: int | None = None) -> Prediction:
+    def enrol(self, recordings: Sequence[Recording], sampling_rate: int | None = None) -> Enrolment:
+        """Listen to recordings of one voice, which need no label; what is found can be given for many recordings.
+
+        Args:
+            recordings: files or samples, as for `predict`.
+            sampling_rate: of samples, in Hz.
+
+        Raises:
+            ConfigError: there are none, or the network is not speaker-adapted.
+            AudioError: one of them cannot be used.
+        """
+        network: Any = self._network
+        if self._statistics is None:
+            raise ConfigError(NOT_ADAPTED)
+        heard = (
+            (file_of(each), hear(Source.of(each, _rate_of(each, sampling_rate)), self.sampling_rate).waveform)
+            for each in recordings
+        )
+        return enrolled(network, self._statistics, heard)
+
+    def predict(
+        self, recording: Recording, sampling_rate: int | None = None, *, enrolment: Voice | None = None
+    ) -> Prediction:
         """Recognise one recording as one utterance.
 
         Args:
@@ -152,15 +219,24 @@ class EmotionRecognizer:
                 (S, channels) or (channels, S) as an array or a tensor; channels are averaged. Whole numbers are scaled
                 by their type, floats are taken as -1 to 1.
             sampling_rate: of samples, in Hz; a file states its own.
+            enrolment: other recordings of the same voice, for a speaker-adapted network. The recording itself is no
+                part of them: a file that is named in both is left out.
 
         Raises:
             AudioError: it is none of these, no audio, empty, silent, shorter than 0.1 s or longer than ten minutes.
+            ConfigError: an enrolment for a network that is not speaker-adapted.
         """
         source = Source.of(recording, sampling_rate)
-        return self._answer([(source.name, hear(source, self.sampling_rate))])[0]
+        voice = self._enrolled(enrolment, sampling_rate)
+        return self._answer([_Utterance(source.name, hear(source, self.sampling_rate), _own(voice, recording))])[0]
 
     def predict_many(
-        self, recordings: Iterable[Recording], sampling_rate: int | None = None, batch_size: int = 1
+        self,
+        recordings: Iterable[Recording],
+        sampling_rate: int | None = None,
+        batch_size: int = 1,
+        *,
+        enrolment: Voice | None = None,
     ) -> Iterator[Prediction | Failure]:
         """Recognise recordings one after the other, in their order; a bad one is a `Failure` and ends nothing.
 
@@ -168,10 +244,15 @@ class EmotionRecognizer:
             recordings: files or samples, as for `predict`.
             sampling_rate: of samples, in Hz.
             batch_size: recordings that are recognised together. Answers do not depend on it.
+            enrolment: as for `predict`, one voice for all of them.
+
+        Raises:
+            ConfigError: an enrolment for a network that is not speaker-adapted.
         """
+        voice = self._enrolled(enrolment, sampling_rate)
         rest = iter(recordings)
         while batch := list(islice(rest, max(batch_size, 1))):
-            yield from self._answer_batch([self._try_to_hear(each, sampling_rate) for each in batch])
+            yield from self._answer_batch([self._try_to_hear(each, sampling_rate, voice) for each in batch])
 
     def predict_over_time(
         self,
@@ -181,8 +262,12 @@ class EmotionRecognizer:
         overlap: float = OVERLAP,
         silence_db: float | None = SILENCE_DB,
         progress: Progress = silent,
+        *,
+        enrolment: Voice | None = None,
     ) -> Iterator[Moment]:
         """Recognise a recording of any length window by window, as it is read.
+
+        A speaker-adapted network takes it for one voice, which it knows the better the longer it has heard it.
 
         Args:
             recording: a file or samples, as for `predict`.
@@ -193,6 +278,7 @@ class EmotionRecognizer:
             silence_db: a window is silent where less than a tenth of it comes within so many dB of the recording's
                 loud parts; it is not recognised. None recognises all.
             progress: called after each group of windows.
+            enrolment: as for `predict`; windows that have ended are added to it.
 
         Raises:
             AudioError: the recording cannot be used.
@@ -207,11 +293,15 @@ class EmotionRecognizer:
         windows = total, size, max(1, round((1 - overlap) * size))
         silence = Silence(survey, silence_db)
         notes = tuple(survey.notes(rate))
+        voice = _own(self._enrolled(enrolment, sampling_rate), recording)
+        if self.speaker_adapted and voice is None:
+            notes += (BY_AND_BY,)
+        recognise = self._follower(source.name, voice)
         pieces = zip(spans(*windows), cut(stream(source, rate), spans(*windows)), strict=True)
         done, count = 0, count_spans(*windows)
         while group := list(islice(pieces, WINDOWS_AT_ONCE)):
-            spoken = [waveform for (first, last), waveform in group if not silence(first / rate, last / rate)]
-            rows = iter(self._recognise(source.name, spoken) if spoken else ())
+            spoken = [piece for piece in group if not silence(piece[0][0] / rate, piece[0][1] / rate)]
+            rows = iter(recognise(spoken) if spoken else ())
             for (first, last), _ in group:
                 start, end = first / rate, last / rate
                 if silence(start, end):
@@ -222,31 +312,60 @@ class EmotionRecognizer:
             done += len(group)
             progress(f"windows of {source.name}", done, count)
 
-    def _try_to_hear(self, recording: Recording, sampling_rate: int | None) -> tuple[str, Heard | Failure]:
+    def _enrolled(self, voice: Voice | None, sampling_rate: int | None) -> Enrolment | None:
+        return voice if voice is None or isinstance(voice, Enrolment) else self.enrol(voice, sampling_rate)
+
+    def _follower(self, name: str, voice: Enrolment | None) -> Callable[[Sequence[_Piece]], np.ndarray]:
+        """What answers windows that come one after the other: pieces -> probabilities (N, K)."""
+        if self._statistics is None:
+            return lambda pieces: self._checked(name, self._network([waveform for _, waveform in pieces]))
+        network: Any = self._network
+        running = RunningVoice(self._statistics, voice)
+
+        def follow(span: Span, waveform: np.ndarray) -> np.ndarray:
+            row, heard = network.follow(waveform, running.before(span[0]))
+            running.add(span[1], heard)
+            return np.asarray(row)
+
+        return lambda pieces: self._checked(name, np.stack([follow(span, waveform) for span, waveform in pieces]))
+
+    def _try_to_hear(
+        self, recording: Recording, sampling_rate: int | None, voice: Enrolment | None
+    ) -> "_Utterance | Failure":
         name = name_of(recording)
         try:
-            return name, hear(Source.of(recording, sampling_rate), self.sampling_rate)
+            heard = hear(Source.of(recording, sampling_rate), self.sampling_rate)
         except AudioError as error:
-            return name, Failure(name, error)
+            return Failure(name, error)
+        return _Utterance(name, heard, _own(voice, recording))
 
-    def _answer_batch(self, batch: Sequence[tuple[str, Heard | Failure]]) -> Iterator[Prediction | Failure]:
-        heard = [(name, each) for name, each in batch if isinstance(each, Heard)]
-        longest = max((len(each.waveform) for _, each in heard), default=0)
+    def _answer_batch(self, batch: Sequence["_Utterance | Failure"]) -> Iterator[Prediction | Failure]:
+        heard = [each for each in batch if isinstance(each, _Utterance)]
+        longest = max((len(each.heard.waveform) for each in heard), default=0)
         together = len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
         found = iter(self._answer(heard) if together and heard else ())
-        for name, each in batch:
+        for each in batch:
             if isinstance(each, Failure):
                 yield each
             else:
-                yield next(found) if together else self._answer([(name, each)])[0]
+                yield next(found) if together else self._answer([each])[0]
 
-    def _answer(self, heard: Sequence[tuple[str, Heard]]) -> list[Prediction]:
-        rows = self._recognise(heard[0][0], [each.waveform for _, each in heard])
-        return [Prediction(name, *self._name(row), each.notes) for (name, each), row in zip(heard, rows, strict=True)]
+    def _answer(self, utterances: Sequence["_Utterance"]) -> list[Prediction]:
+        waveforms = [each.heard.waveform for each in utterances]
+        notes = [each.heard.notes for each in utterances]
+        if self._statistics is None:
+            rows = self._network(waveforms)
+        else:
+            network: Any = self._network
+            normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
+            notes = [own + added for own, added in zip(notes, more, strict=True)]
+            rows = network(waveforms, normalizers)
+        rows = self._checked(utterances[0].name, rows)
+        names = (each.name for each in utterances)
+        return [Prediction(name, *self._name(row), own) for name, row, own in zip(names, rows, notes, strict=True)]
 
-    def _recognise(self, name: str, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+    def _checked(self, name: str, rows: np.ndarray) -> np.ndarray:
         """Probabilities (N, K); never one that is no number."""
-        rows = self._network(waveforms)
         if not np.isfinite(rows).all():
             raise EmodartsError(f"{name}: the network's answer is no number; its weights are broken, so retrain it")
         return rows

@@ -14,7 +14,7 @@ from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
 from nni_emodarts.deploy.loss import Loss, Shipped, measure_loss
 from nni_emodarts.deploy.model_card import model_card
-from nni_emodarts.deploy.onnx_network import OnnxNetwork
+from nni_emodarts.deploy.onnx_network import STATISTICS, VOICE, OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import AudioError, ManifestError, RunFolderError
@@ -134,6 +134,14 @@ def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss]) -> str:
         f"\n## The file\n\n`{out.name}` takes `waveform` (N, S), float32 from -1 to 1 at {rate} Hz, any N and S, and "
         f"gives `probabilities` (N, {classes}) in the order of its metadata `labels`.\n"
     )
+    if network.config.speaker_adapted:
+        inputs, outputs = (", ".join(f"`{name}`" for name in names) for names in (VOICE, STATISTICS))
+        text += (
+            f"\nThe network is speaker-adapted. {inputs}, (N, R) or (1, R), say how the voice's features are "
+            f"normalised; where they are left out, by those of the training speakers. {outputs} are what they are made "
+            f"of, for recordings of the voice; `EmotionRecognizer.predict(..., enrolment=[...])` and `emodarts predict "
+            f"--enrolment` do so.\n"
+        )
     if losses:
         text += "\n" + "".join(f"- {name}: {loss}\n" for name, loss in losses.items())
     if any(loss.uar is not None for loss in losses.values()):

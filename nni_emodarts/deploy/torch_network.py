@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from nni_emodarts.data.batches.batches import Collate, Item
-from nni_emodarts.data.features import FeatureExtractor, Normalizer
+from nni_emodarts.data.features import FeatureExtractor, Moments, Normalizer, SpeakerNormalizer
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -25,24 +25,44 @@ class TorchNetwork:
 
     Args:
         extractor: waveform -> map.
-        normalizer: of the network's training speakers.
+        normalizer: of the network's training speakers; where it is normalised by speaker, what a voice's is made of.
         model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
         device: where the network computes, such as `cpu` or `cuda`.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module, device: str = "cpu"
+        self,
+        extractor: FeatureExtractor,
+        normalizer: Normalizer | SpeakerNormalizer,
+        model: nn.Module,
+        device: str = "cpu",
     ) -> None:
         self.extractor = extractor
-        self.normalizer = normalizer
+        self.statistics = normalizer if isinstance(normalizer, SpeakerNormalizer) else None
+        self.normalizer = normalizer.general if isinstance(normalizer, SpeakerNormalizer) else normalizer
         self.model = model.to(device).eval()
         self._device = torch.device(device)
         self._collate = Collate(extractor.frequency_bins, extractor.deltas)
 
+    def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
+        """N waveforms (S,) at the network's sampling rate -> probabilities (N, K).
+
+        Args:
+            waveforms: what to recognise.
+            normalizers: what normalises each, of a network that is normalised by speaker.
+        """
+        own = normalizers or [self.normalizer] * len(waveforms)
+        return self._answer([each(self.extractor(waveform)) for each, waveform in zip(own, waveforms, strict=True)])
+
+    def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
+        """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
+        features = self.extractor(waveform)
+        return self._answer([normalizer(features)])[0], Moments.of(features)
+
     @torch.inference_mode()
-    def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """N waveforms (S,) at the network's sampling rate -> probabilities (N, K)."""
-        maps = [torch.from_numpy(self.normalizer(self.extractor(waveform))) for waveform in waveforms]
+    def _answer(self, features: Sequence[np.ndarray]) -> np.ndarray:
+        """N normalised maps (R, T) -> probabilities (N, K)."""
+        maps = [torch.from_numpy(each) for each in features]
         batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
         with _float32():
             logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
@@ -87,17 +107,19 @@ def _build(network: NetworkFolder) -> nn.Module:
     return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
 
 
-def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer:
+def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer | SpeakerNormalizer:
     data = network.folder.read_json(NORMALIZATION)
+    kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
-        normalizer = Normalizer.from_dict(data)
+        normalizer: Normalizer | SpeakerNormalizer = kind.from_dict(data)
     except (KeyError, TypeError, ValueError) as error:
         raise RunFolderError(
             f"network {network.folder.path}: {NORMALIZATION} is broken ({error}); retrain it"
         ) from None
-    if len(normalizer.mean) != rows:
+    held = len(normalizer.general.mean if isinstance(normalizer, SpeakerNormalizer) else normalizer.mean)
+    if held != rows:
         raise RunFolderError(
-            f"network {network.folder.path}: {NORMALIZATION} has {len(normalizer.mean)} rows, but the features of its "
+            f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
     return normalizer

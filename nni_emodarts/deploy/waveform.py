@@ -109,15 +109,35 @@ class WaveformNetwork(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
-        rows = self.features(waveform)
-        # Every frame is real. Counted rather than read off the shape, so that no traced length is frozen.
-        lengths = torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)
-        return torch.softmax(self.network(to_maps(rows, self.bins, self.deltas), lengths), 1)
+        return self.answer((self.features(waveform) - self.mean) * self.scale)
+
+    def answer(self, rows: Tensor) -> Tensor:
+        """Normalised feature rows (N, R, T) -> probabilities (N, K)."""
+        return torch.softmax(self.network(to_maps(rows, self.bins, self.deltas), frames_of(rows)), 1)
 
     def features(self, waveform: Tensor) -> Tensor:
-        """waveform (N, S) -> normalised feature rows (N, R, T)."""
+        """waveform (N, S) -> feature rows (N, R, T), not normalised yet."""
         bands = self.spectrum(waveform).clamp(min=FLOOR).log()
         if self.dct is not None:
             bands = torch.matmul(self.dct, bands)
-        rows = torch.cat([bands, *(contour(waveform) for contour in self.contours)], 1)
-        return (rows - self.mean) * self.scale
+        return torch.cat([bands, *(contour(waveform) for contour in self.contours)], 1)
+
+
+class AdaptedWaveformNetwork(WaveformNetwork):
+    """The same of a network that is normalised by speaker: mean and deviation are given, and statistics come back."""
+
+    def forward(self, waveform: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
+        """waveform (N, S), mean and deviation (N, R) or (1, R) -> probabilities (N, K) and statistics of the features.
+
+        Those are means (N, R), sums of squared deviations (N, R) and numbers of frames (N,), before normalisation.
+        """
+        rows = self.features(waveform)
+        means = rows.mean(2, keepdim=True)
+        answers = self.answer((rows - mean[:, :, None]) / deviation[:, :, None])
+        return answers, means[:, :, 0], (rows - means).square().sum(2), frames_of(rows)
+
+
+def frames_of(rows: Tensor) -> Tensor:
+    """Feature rows (N, R, T) -> T of each (N,), every frame being real."""
+    # Counted rather than read off the shape, so that no traced length is frozen.
+    return torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)

@@ -3,11 +3,20 @@
 from typing import Any
 
 from nni_emodarts.metrics.record import Record
+from nni_emodarts.metrics.tracks import SCRATCH
 
 Confusions = dict[str, list[list[int]]]
 """Speaker -> confusion matrix (K, K), rows true, columns predicted."""
 Answers = dict[str, list[list[int | float]]]
 """Speaker -> for each utterance the number of its true class, then the probability of each class."""
+
+
+class Enrolled(Record):
+    """Least, mean and largest number of recordings that a test utterance was normalised by."""
+
+    least: int
+    mean: float
+    most: int
 
 
 class FinishedCell(Record):
@@ -25,6 +34,8 @@ class FinishedCell(Record):
         best_epoch: the epoch that is scored; None of an SVM.
         parameters: of the network.
         classes: names of the classes.
+        track: `scratch` or `pretrained`.
+        speaker_adapted: whether unlabelled recordings of the test speakers were used.
         speakers: a confusion matrix of each test speaker.
         seconds: that the search and the training lasted.
         cpu_seconds: processor seconds of both.
@@ -36,6 +47,11 @@ class FinishedCell(Record):
         candidates: how many candidates it had.
         flops: of the network, for one second of audio; None of an SVM.
         budget_cpu_seconds: what random search might spend.
+        level: of a probe, the number of the level that was chosen.
+        strength: of a probe, C of its logistic regression.
+        enrolment: enrolment -> a confusion matrix of each test speaker; of speaker-adapted networks, the headline's
+            apart.
+        enrolled: enrolment -> how many recordings it has.
         payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
     """
 
@@ -50,12 +66,18 @@ class FinishedCell(Record):
     best_epoch: int | None = None
     parameters: int
     classes: list[str]
+    track: str = SCRATCH
+    speaker_adapted: bool = False
     speakers: Confusions
     seconds: float
     cpu_seconds: float
     search_cpu_seconds: float
     environment: dict[str, Any]
     answers: Answers | None = None
+    level: int | None = None
+    strength: float | None = None
+    enrolment: dict[str, Confusions] | None = None
+    enrolled: dict[str, Enrolled] | None = None
     architecture: dict[str, Any] | None = None
     search_val_uar: float | None = None
     candidates: int | None = None

@@ -9,6 +9,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, stack_speakers
 from nni_emodarts.metrics.paired import bootstrap_difference, compare_systems, holm, swap_test
 from nni_emodarts.metrics.record import Record
+from nni_emodarts.metrics.tracks import Track, one_track
 
 Cells = Sequence[FinishedCell]
 """The finished cells of a method: all folds and seeds."""
@@ -71,11 +72,15 @@ def compare_with(reference: str, cells: Mapping[str, Cells], deterministic: Coll
     The seeds are those that both have, or those of the one that is not deterministic; all of both where they share
     none.
 
+    Raises:
+        ValueError: they are of two tracks.
+
     Args:
         reference: name of a method.
         cells: name -> cells of each method, the reference among them.
         deterministic: methods that every seed gives the same, so that one of theirs stands against all of another's.
     """
+    one_track({name: Track.of(own[0].to_data()) for name, own in cells.items() if own})
     rows = []
     for name in (each for each in cells if each != reference):
         theirs, ours = cells[name], cells[reference]

@@ -13,6 +13,7 @@ from nni_emodarts.metrics.comparisons import Comparison, stacked, stacked_folds
 from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
 from nni_emodarts.metrics.record import Record
+from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
 
 
 class Ensemble(Record):
@@ -29,11 +30,29 @@ class Ensemble(Record):
     wa: float
 
 
+class EnrolmentSummary(Record):
+    """A speaker-adapted method's figure by one enrolment.
+
+    Attributes:
+        least: smallest number of recordings that a test utterance was normalised by.
+        mean: their mean.
+        most: the largest number.
+        uar_mean: UAR pooled over the folds, mean over the seeds.
+    """
+
+    least: int
+    mean: float
+    most: int
+    uar_mean: float
+
+
 class MethodSummary(Record):
     """A method's figures: pooled over the folds per seed, then over the seeds.
 
     Attributes:
         name: of the method.
+        track: `scratch` or `pretrained`.
+        speaker_adapted: whether unlabelled recordings of the test speakers were used.
         uar_mean: UAR, mean over the seeds.
         uar_std: its deviation over the seeds; None for one.
         uar_by_seed: seed -> UAR.
@@ -58,10 +77,14 @@ class MethodSummary(Record):
         candidates: of one search, mean; where searches have candidates.
         budget_cpu_seconds: what random search was given to spend, of one seed, all folds.
         payer_cpu_seconds: what the searches that it is compared with had cost where they were computed, likewise.
+        levels: number of a level -> how often a probe chose it.
+        enrolment: enrolment -> figure, of a speaker-adapted method.
         operations: operation -> how often it was chosen, where networks were searched or drawn.
     """
 
     name: str
+    track: str = SCRATCH
+    speaker_adapted: bool = False
     uar_mean: float
     uar_std: float | None
     uar_by_seed: dict[str, float] = Field(default_factory=dict)
@@ -86,6 +109,8 @@ class MethodSummary(Record):
     candidates: int | float | None = None
     budget_cpu_seconds: float | None = None
     payer_cpu_seconds: float | None = None
+    levels: dict[str, int] | None = None
+    enrolment: dict[str, EnrolmentSummary] | None = None
     operations: dict[str, int] | None = None
 
 
@@ -96,6 +121,8 @@ class BenchmarkSummary(Record):
         name: of the benchmark.
         preset: of its configuration.
         protocol: how speakers are divided.
+        track: of all of it.
+        speaker_adapted: likewise.
         methods: a summary of each.
         comparisons: each against the reference; none where there is nothing to compare.
     """
@@ -103,6 +130,8 @@ class BenchmarkSummary(Record):
     name: str
     preset: str | None
     protocol: str
+    track: str = SCRATCH
+    speaker_adapted: bool = False
     methods: list[MethodSummary]
     comparisons: list[Comparison]
 
@@ -123,6 +152,7 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
     confusion = pooled.sum(0)
     return MethodSummary(
         name=name,
+        **one_track({str(cell.fold): Track.of(cell.to_data()) for cell in cells}).to_dict(),
         uar_mean=mean(uars),
         uar_std=stdev(uars) if len(uars) > 1 else None,
         uar_by_seed={str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
@@ -162,11 +192,38 @@ def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> dict[st
         costs = [cost for cell in cells if (cost := getattr(cell, key)) is not None]
         if len(costs) == len(cells):
             found[key] = _of_one_seed(costs, seeds)
+    levels = [cell.level for cell in cells if cell.level is not None]
+    if len(levels) == len(cells):
+        found["levels"] = {str(level): count for level, count in sorted(Counter(levels).items())}
+    if all(cell.enrolment is not None for cell in cells):
+        found["enrolment"] = _by_enrolment(cells)
     architectures = [cell.architecture for cell in cells if cell.architecture is not None]
     if len(architectures) == len(cells):
         choices = [choice for made in architectures for choice in made["choices"].values()]
         found["operations"] = dict(sorted(Counter(choice for choice in choices if isinstance(choice, str)).items()))
     return found
+
+
+def _by_enrolment(cells: Sequence[FinishedCell]) -> dict[str, EnrolmentSummary]:
+    """Enrolment -> its figure; of those that every cell has, the headline's first."""
+    names = [name for name in cells[0].enrolled or {} if all(name in (cell.enrolled or {}) for cell in cells)]
+    found = {}
+    for name in names:
+        counts = [cell.enrolled[name] for cell in cells if cell.enrolled is not None]
+        scored = [_enrolled_by(cell, name) for cell in cells]
+        found[name] = EnrolmentSummary(
+            least=min(count.least for count in counts),
+            mean=round(mean(count.mean for count in counts), 1),
+            most=max(count.most for count in counts),
+            uar_mean=float(uar_of_confusion(stacked(scored).sum(1)).mean()),
+        )
+    return found
+
+
+def _enrolled_by(cell: FinishedCell, name: str) -> FinishedCell:
+    """The cell with the confusions of one enrolment in place of the headline's."""
+    speakers = (cell.enrolment or {}).get(name)
+    return cell if speakers is None else cell.model_copy(update={"speakers": speakers})
 
 
 def _of_one_seed(costs: Sequence[float], seeds: Sequence[int]) -> float:

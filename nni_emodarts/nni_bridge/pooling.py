@@ -39,11 +39,13 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
     """Pool the test predictions of trials, one a fold and seed.
 
     Raises:
-        ExperimentError: no trial has test predictions, two have the same fold and seed, or they skipped different
-            recordings.
+        ExperimentError: no trial has test predictions, two have the same fold and seed, they skipped different
+            recordings, or are of two tracks.
         RunFolderError: they are of several corpora or protocols.
     """
+    from nni_emodarts.metrics.enrolment import enrolment_figures
     from nni_emodarts.metrics.scores import pool, pooled_table
+    from nni_emodarts.metrics.tracks import tracks_of
 
     scored = _scored(folders)
     if not scored:
@@ -55,7 +57,8 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
     _refuse_different_skips(scored)
     refuse_different_corpora("these trials", scored)
     try:
-        pooled = pooled_table(pool(map(read_predictions, scored)), figures[0]["classes"])
+        table, classes = pool(map(read_predictions, scored)), figures[0]["classes"]
+        pooled = {**pooled_table(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

@@ -16,7 +16,9 @@ from matplotlib.figure import Figure
 
 import nni_emodarts
 from nni_emodarts.metrics.notation import figure_text, interval_text, share_text, signed_text, whole_text
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.report.drawings.canvas import svg
+from nni_emodarts.report.enrolments import enrolment_rows
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
@@ -72,6 +74,7 @@ def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST, progre
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=compare_runs(runs),
+        track="" if not runs or runs[0].track == Track() else str(runs[0].track),
         runs=[_describe(run, number, making) for number, run in enumerate(runs, 1)],
         palette=palette(),
     )  # fmt: skip
@@ -120,6 +123,8 @@ def _describe(run: Run, number: int, making: _Making) -> JsonObject:
         "path": str(run.path),
         "method": run.method,
         "kind": run.kind,
+        "track": str(run.track),
+        "enrolment": enrolment_rows(run),
         "overlap": run.overlap,
         "results": describe_results(run),
         "subjects": [

@@ -16,6 +16,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import MethodSummary
+from nni_emodarts.metrics.tracks import Track, one_track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_bridge.candidates import candidates_of
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
@@ -178,6 +179,18 @@ class Run:
         return found
 
     @property
+    def track(self) -> Track:
+        """What its figures may be compared with.
+
+        Raises:
+            RunFolderError: its parts are of two tracks.
+        """
+        try:
+            return one_track({part.name: Track.of(part.metrics) for part in self.parts if part.metrics})
+        except ValueError as error:
+            raise RunFolderError(f"run {self.path}: {error}; name the folder of each by itself") from None
+
+    @property
     def kind(self) -> str:
         """What was done."""
         if not self.networks:
@@ -204,12 +217,16 @@ def read_runs(names: Sequence[str]) -> list[Run]:
             as in `NAME=PATH`.
 
     Raises:
-        RunFolderError: an argument stands for no finished run, or two runs have one name.
+        RunFolderError: an argument stands for no finished run, two runs have one name, or are of two tracks.
     """
     runs = [run for name in names for run in _read(name)]
     twice = [run.name for run in runs if [each.name for each in runs].count(run.name) > 1]
     if twice:
         raise RunFolderError(f"two runs are called {twice[0]!r}; give them names: first=PATH second=PATH")
+    try:
+        one_track({run.name: run.track for run in runs})
+    except ValueError as error:
+        raise RunFolderError(f"runs {error}; make a report of each track") from None
     return runs
 
 

@@ -7,6 +7,7 @@ from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.nni_bridge.experiment_file import Plan, experiment_yaml
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -48,7 +49,7 @@ def write_experiment(
     manifest, skipped = load_manifest(data), 0
     for each in manifest.notes:
         note(each)
-    wanted = make_folds(manifest, data.protocol, folds)
+    wanted = checked_folds(config, manifest, folds)
     if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
         corpus = load_corpus(config, manifest, progress)
         wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)

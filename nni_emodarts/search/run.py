@@ -87,6 +87,7 @@ def _search(
     folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
     metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
+    metrics |= config.tracks
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}
     folder.write_json(METRICS, {**metrics, **found.figures, **spent})
     (folder.path / CHECKPOINT).unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import pinned
-from nni_emodarts.data.protocols import make_fold
+from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.progress import Progress, silent
@@ -70,7 +70,7 @@ def run_search(
     folder, manifest = RunFolder(out), load_manifest(config.data)
     for each in manifest.notes:
         note(each)
-    make_fold(manifest, config.data.protocol, fold)  # faults are reported before recordings are read
+    checked_folds(config, manifest, [fold])  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     if resume and not overwrite:
         refuse_other_settings(folder, config)

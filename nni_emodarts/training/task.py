@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data.batches import Batch
 from nni_emodarts.errors import DivergenceError
+from nni_emodarts.models.nn.level_sum import RATE, level_scores
 from nni_emodarts.nni_bridge.nas import LightningModule
 from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.loss import EmotionLoss
@@ -96,7 +97,12 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """The optimiser and its schedule, stepped after every batch."""
         peak, final = self._rates
         warmup, total = self._steps
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        scores = level_scores(self)
+        own = {id(parameter) for parameter in scores}
+        learnt = [each for each in self.parameters() if each.requires_grad and id(each) not in own]
+        parameters: Any = learnt
+        if scores:
+            parameters = [{"params": learnt}, {"params": scores, "lr": RATE * peak, "weight_decay": 0.0}]
         optimizer: optim.Optimizer
         if self._optimizer == "sgd":
             optimizer = optim.SGD(

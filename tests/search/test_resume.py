@@ -45,6 +45,19 @@ def configured(manifest: Path, strategy: str, fast: list[str]) -> ExperimentConf
     return load_config("tiny", settings=settings, options=options)
 
 
+@pytest.mark.parametrize("strategy", ["darts", "random_one_shot"])
+def test_a_speaker_adapted_search_that_is_cut_off_draws_what_it_would_have_drawn(
+    strategy: str,
+    small_manifest: Path,
+    small_corpus: Corpus,
+    fast_words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = [*fast_words[1::2], "features.normalization=speaker"]
+    ends_alike(strategy, configured(small_manifest, strategy, settings), small_corpus, tmp_path, monkeypatch)
+
+
 def needs_extra(strategy: str) -> Any:
     """The strategy, skipped where the extra that it needs is not installed."""
     missing = not STRATEGIES[strategy].installed
@@ -60,7 +73,13 @@ def test_a_search_that_is_cut_off_ends_as_one_that_is_not(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    config = configured(small_manifest, strategy, fast_words[1::2])
+    ends_alike(strategy, configured(small_manifest, strategy, fast_words[1::2]), small_corpus, tmp_path, monkeypatch)
+
+
+def ends_alike(
+    strategy: str, config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that is cut off three times writes what one does that is not."""
     fold = small_corpus.fold(1)
     search(FoldTask(config, small_corpus, fold, 3), RunFolder.claim(tmp_path / "whole"))
     step = EmotionTask.training_step

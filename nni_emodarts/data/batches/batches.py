@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.maps import to_levels, to_maps
-from nni_emodarts.data.features import FeatureStore, Normalizer
+from nni_emodarts.data.features import FeatureStore, Normalizers
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
 
@@ -46,7 +46,7 @@ class Utterances(Dataset[Item]):
         store: FeatureStore,
         rows: Sequence[int] | np.ndarray,
         labels: np.ndarray,
-        normalizer: Normalizer,
+        normalizers: Normalizers,
         augment: Augment | None = None,
         coarsening: Coarsening | None = None,
         part: slice = EVERY_ROW,
@@ -57,7 +57,7 @@ class Utterances(Dataset[Item]):
             store: features of the whole manifest.
             rows: the manifest's rows that belong here.
             labels: classes of the whole manifest (n,).
-            normalizer: fitted on training speakers.
+            normalizers: of each row.
             augment: changes the features (R, T) of an utterance each time it is read.
             coarsening: lowers their resolution afterwards.
             part: feature rows that are read.
@@ -67,7 +67,7 @@ class Utterances(Dataset[Item]):
         self.lengths = lengths if coarsening is None else coarsening.lengths(lengths)
         self._store = store
         self._labels = labels
-        self._normalizer = normalizer.part(part)
+        self._normalizers = normalizers
         self._part = part
         self._augment = augment
         self._coarsening = coarsening
@@ -77,7 +77,8 @@ class Utterances(Dataset[Item]):
 
     def __getitem__(self, position: int) -> Item:
         row = int(self.rows[position])
-        features = torch.from_numpy(self._normalizer(self._store[row][self._part]))
+        normalizer = self._normalizers.for_row(row).part(self._part)
+        features = torch.from_numpy(normalizer(self._store[row][self._part]))
         if self._augment is not None:
             features = self._augment(features)
         if self._coarsening is not None:

@@ -7,12 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nni_emodarts.data.features.adaptation import SpeakerNormalizer
     from nni_emodarts.data.features.audio import read_audio
     from nni_emodarts.data.features.building import build_store, fill_store
     from nni_emodarts.data.features.contours import CONTOURS
     from nni_emodarts.data.features.extraction import FeatureExtractor
     from nni_emodarts.data.features.functionals import Functionals
-    from nni_emodarts.data.features.normalization import Normalizer
+    from nni_emodarts.data.features.moments import Moments, Pooled
+    from nni_emodarts.data.features.normalization import Normalizer, Normalizers
     from nni_emodarts.data.features.store import FeatureStore
 
 _HOMES = {
@@ -20,7 +22,11 @@ _HOMES = {
     "FeatureExtractor": "extraction",
     "FeatureStore": "store",
     "Functionals": "functionals",
+    "Moments": "moments",
     "Normalizer": "normalization",
+    "Normalizers": "normalization",
+    "Pooled": "moments",
+    "SpeakerNormalizer": "adaptation",
     "build_store": "building",
     "fill_store": "building",
     "read_audio": "audio",
@@ -30,7 +36,11 @@ __all__ = [
     "FeatureExtractor",
     "FeatureStore",
     "Functionals",
+    "Moments",
     "Normalizer",
+    "Normalizers",
+    "Pooled",
+    "SpeakerNormalizer",
     "build_store",
     "fill_store",
     "read_audio",

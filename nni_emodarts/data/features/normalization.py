@@ -6,16 +6,11 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from nni_emodarts.data.features.moments import Maps, Pooled
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 CONSTANT = 1e-7
 """A deviation below this share of the mean's size is rounding in float32: the row is constant."""
-
-
-class Maps(Protocol):
-    """Maps (R, T) by row number: a `FeatureStore`, or a list."""
-
-    def __getitem__(self, row: int, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +44,16 @@ class Normalizer:
             count, mean, squares = _merge(count, mean, squares, np.asarray(store[row], np.float64))
         if count == 0:
             raise ValueError("a normaliser needs at least one utterance; 0 were given")
-        std = np.sqrt(squares / count)
-        return cls(mean, np.where(std <= CONSTANT * np.maximum(1, np.abs(mean)), 1.0, std))
+        return cls(mean, deviation_of(squares, count, mean))
+
+    @classmethod
+    def of(cls, pooled: Pooled) -> Self:
+        """Of what recordings are known by."""
+        return cls(pooled.mean, deviation_of(pooled.scatter, pooled.frames, pooled.mean))
+
+    def for_row(self, row: int) -> Self:
+        """What normalises a row of the manifest: the same for all."""
+        return self
 
     def part(self, rows: slice) -> "Normalizer":
         """The normaliser of some of the rows."""
@@ -68,6 +71,20 @@ class Normalizer:
     def from_dict(cls, data: JsonMapping) -> Self:
         """The normaliser that `to_dict` wrote."""
         return cls(np.asarray(data["mean"], np.float64), np.asarray(data["std"], np.float64))
+
+
+def deviation_of(scatter: np.ndarray, frames: float, mean: np.ndarray) -> np.ndarray:
+    """(R,) deviation of sums (R,) of squared deviations from a mean (R,); 1 where it is no more than rounding."""
+    std = np.sqrt(scatter / frames)
+    return np.where(std <= CONSTANT * np.maximum(1, np.abs(mean)), 1.0, std)
+
+
+class Normalizers(Protocol):
+    """What normalises each row of a manifest."""
+
+    def for_row(self, row: int, /) -> Normalizer:
+        """What normalises a row."""
+        ...
 
 
 def _merge(

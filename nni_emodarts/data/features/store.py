@@ -15,7 +15,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
+from nni_emodarts.data.features.moments import Moments
 from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.cache import usable
 from nni_emodarts.runtime.plain_data import JsonMapping
@@ -67,6 +68,7 @@ class FeatureStore:
         self._mend = mend
         self._numbers = np.arange(len(keys)) if numbers is None else numbers
         self._checked = np.zeros(len(keys), bool)
+        self._moments: dict[int, Moments] = {}
         # as bytes: 100,000 rows take 6 MB, as text three times that, in each process that loads data
         self._keys = keys
         self._digests = digests
@@ -81,6 +83,14 @@ class FeatureStore:
         return FeatureStore(
             self.shelf, self._keys[rows], self._digests[rows], self.lengths[rows], self._mend, self._numbers[rows]
         )
+
+    def moments(self, rows: Iterable[int]) -> Moments:
+        """Statistics of rows, in their order. Each row's map is read for them once; no other row's is."""
+        wanted = [int(row) for row in rows]
+        for row in wanted:
+            if row not in self._moments:
+                self._moments[row] = Moments.of(self[row])
+        return Moments.join(self._moments[row] for row in wanted)
 
     def __len__(self) -> int:
         return len(self._keys)

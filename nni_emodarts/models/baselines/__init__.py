@@ -21,11 +21,12 @@ BASELINES: Registry[Entry[Callable[..., "nn.Module"]]] = Registry(
     Entry("lstm", f"{__name__}.recurrent:lstm"),
     Entry("cnn_lstm", f"{__name__}.cnn_lstm:CnnLstm"),
     Entry("cnn_lstm_attention", f"{__name__}.cnn_lstm_attention:CnnLstmAttention"),
+    Entry("weighted_levels", f"{__name__}.weighted_levels:WeightedLevels"),
 )
 """Hand-designed networks: the five kinds that Rajapakshe et al. 2024 compare emoDARTS with.
 
 Each takes `num_classes`, `input_shape` and `dropout`. All of them end in the same pooling; they differ in what stands
-before it.
+before it. `weighted_levels`, the head that the field puts on a pretrained encoder, takes the maps (N, L, D, T) of one.
 """
 
 

@@ -69,6 +69,7 @@ def _train(
         "architecture": architecture.id,
         "choices": architecture.sample(),
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        **task.config.tracks,
     }
     folder.write_csv(HISTORY, pd.DataFrame(trained.history))
     metrics |= watch.read()

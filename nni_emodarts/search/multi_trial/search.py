@@ -179,6 +179,7 @@ class _Search:
             "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
             "given_up": self._ledger is not None and self._ledger.given_up,
             **self._folder.cost(entries),
+            **self._config.tracks,
         }
         run_folder.write_json(METRICS, {**metrics, **watch.read()})
         return architecture

@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.tracks import TRACK_KEYS
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
@@ -52,6 +53,7 @@ def train_final(
         "classes": list(task.corpus.manifest.classes),
         "speakers": task.corpus.speakers(task.fold.train),
         "estimate": _estimate(folder),
+        **task.config.tracks,
     }
     final.write_json(METRICS, {**metrics, **digests_of(final, MODEL_FILES), **watch.read()})
     return final.path
@@ -64,5 +66,6 @@ def renew_estimate(folder: RunFolder) -> None:
 
 
 def _estimate(folder: RunFolder) -> JsonObject:
-    """A run's pooled test figures."""
-    return {key: value for key, value in folder.read_json(METRICS).items() if key.startswith("test_")}
+    """A run's pooled test figures, and of which track they are."""
+    own = folder.read_json(METRICS)
+    return {key: value for key, value in own.items() if key.startswith("test_") or key in TRACK_KEYS}

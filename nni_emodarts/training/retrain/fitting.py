@@ -9,7 +9,7 @@ from torch import nn
 
 from nni_emodarts.config import RetrainConfig, SpectralStream
 from nni_emodarts.data.batches import Augment, Chain, Excerpt, Perturbation, SpecAugment
-from nni_emodarts.data.features import Normalizer
+from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.training.retrain.designs import Design, build_network
@@ -30,7 +30,7 @@ class Trained:
     """
 
     model: nn.Module
-    normalizer: Normalizer
+    normalizer: Normalizer | SpeakerNormalizer
     best_epoch: int
     history: list[dict[str, float]]
 

@@ -79,6 +79,7 @@ def retrain_fold(
             "architecture": design.id,
             "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
             "classes": list(classes),
+            **config.tracks,
         }
         if config.retrain.refit and validated:
             trained = _refit(task, network, trained, progress)

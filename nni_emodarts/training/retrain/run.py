@@ -13,9 +13,12 @@ from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.enrolment import enrolment_figures
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
+from nni_emodarts.metrics.tracks import tracks_of
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of, read_predictions
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
@@ -93,7 +96,7 @@ def run_retrain(
     manifest = load_manifest(config.data)
     for each in manifest.notes:
         note(each)
-    make_folds(manifest, config.data.protocol, folds)  # faults are reported before recordings are read
+    checked_folds(config, manifest, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress)
     if changed_since(architecture.origin, searched_on or {}, corpus):
@@ -222,6 +225,7 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     pooled: JsonObject = pooled_table(table, figures[0]["classes"])
     pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
     pooled["parameters"] = figures[0]["parameters"]
+    pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
     for key in ("seconds", "cpu_seconds"):
         pooled[key] = sum(each[key] for each in figures)
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

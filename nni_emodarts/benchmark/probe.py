@@ -1,0 +1,146 @@
+"""A linear probe measured fold by fold, as `retrain` measures a network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from nni_emodarts.config import PretrainedStream
+from nni_emodarts.data.enrolment import ALL, Enrolment
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.front_ends import front_end_facts
+from nni_emodarts.data.protocols import Rows
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
+from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
+from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
+from nni_emodarts.runtime.digests import digests_of
+from nni_emodarts.runtime.environment import Stopwatch, describe_environment
+from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.training.retrain import describe_rows, score_predictions
+
+NO_LEVELS = (
+    "the features hold no level of a pretrained encoder; name one by --front-end MODEL, or leave this method out"
+)
+
+
+def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
+    """Choose level and strength inside the training speakers, fit a probe on them, and read the test part once.
+
+    Training speakers are those of the train and of the validation part; `val_uar` is that of their inner folds.
+
+    Args:
+        task: the fold; the seed draws the recordings that utterances are normalised by, where they are, and nothing
+            else.
+        design: which probe.
+        folder: where the run's files go.
+        progress: called as levels are read.
+
+    Returns:
+        What the folder's metrics.json holds.
+
+    Raises:
+        ConfigError: the features hold no pretrained stream.
+    """
+    numbers = _level_numbers(task)
+    with folder.held():
+        task.note_corpus(folder)
+        watch = Stopwatch()
+        fold, classes = task.fold, list(task.corpus.manifest.classes)
+        learnt, test = np.union1d(fold.train, fold.validation), np.sort(fold.test)
+        places = [len(numbers) - 1] if design.last_level else list(range(len(numbers)))
+        progress("levels", 0, len(places))
+        levels = _read_levels(task.without_validation(), learnt, places)
+        progress("levels", len(places), len(places))
+        labels = task.labels(learnt)
+        chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
+        everything = np.arange(len(learnt))
+        probe = fit_probe(levels[chosen.level], everything, labels, chosen.strength)
+        table = _answers(task.without_validation(), probe, test, places[chosen.level])
+        metrics = {
+            "val_uar": chosen.uar,
+            "best_epoch": None,
+            "fold": fold.index,
+            "seed": task.seed,
+            "architecture": design.id,
+            "parameters": count_parameters(probe),
+            "classes": classes,
+            "level": numbers[places[chosen.level]],
+            "strength": chosen.strength,
+            **task.config.tracks,
+            **score_predictions(table, classes),
+        }
+        folder.write_text(CONFIG, task.config.to_yaml())
+        folder.write_csv(PREDICTIONS, table)
+        folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
+        return metrics
+
+
+def _level_numbers(task: FoldTask) -> Sequence[int]:
+    """Numbers of the levels that the features hold, as the model's own documents have them."""
+    stream = task.config.features.heard[0]
+    if not isinstance(stream, PretrainedStream):
+        raise ConfigError(NO_LEVELS)
+    return stream.levels or front_end_facts(stream).levels
+
+
+def _read_levels(task: FoldTask, rows: Rows, places: Sequence[int]) -> list[Heard]:
+    """Features of rows by each level."""
+    draws = np.stack([_features(task, rows, draw) for draw in range(DRAWS)]) if task.config.speaker_adapted else None
+    judged = _features(task, rows, ALL)
+    found = []
+    for place in places:
+        columns = _columns(task, place)
+        own = judged[:, columns]
+        found.append(Heard(own[np.newaxis] if draws is None else draws[:, :, columns], own))
+    return found
+
+
+def _columns(task: FoldTask, place: int) -> np.ndarray:
+    """Columns of `_features` that are of a level: its means, then its deviations."""
+    levels, features = task.corpus.input_shape
+    means = np.arange(place * features, (place + 1) * features)
+    return np.concatenate([means, means + levels * features])
+
+
+def _features(task: FoldTask, rows: Rows, by: Enrolment | int) -> np.ndarray:
+    """Means and deviations (n, 2 R) over time of the normalised features of rows, from the statistics of each.
+
+    Args:
+        task: the fold; its training speakers are those of its train part.
+        rows: what is read.
+        by: the enrolment; or the number of a draw, where rows are learnt from.
+    """
+    moments = task.corpus.store.moments(rows)
+    means, deviations = moments.means, np.sqrt(moments.squares / moments.frames[:, np.newaxis])
+    if task.config.speaker_adapted:
+        normalizers = task.drawing(by) if isinstance(by, int) else task.enrolling(by)
+        for number, row in enumerate(rows):
+            normalizer = normalizers.for_row(int(row))
+            means[number] = (means[number] - normalizer.mean) / normalizer.std
+            deviations[number] = deviations[number] / normalizer.std
+    return np.concatenate([means, deviations], axis=1).astype(np.float32)
+
+
+def _answers(task: FoldTask, probe: Pipeline, rows: Rows, place: int) -> pd.DataFrame:
+    """The table of predictions of test rows; with what is answered by each enrolment, where there is any."""
+    columns, classes = _columns(task, place), np.array(task.corpus.manifest.classes)
+
+    def probabilities(enrolment: Enrolment) -> np.ndarray:
+        found = np.zeros((len(rows), len(classes)))
+        found[:, probe.classes_] = probe.predict_proba(_features(task, rows, enrolment)[:, columns].astype(np.float64))
+        return found
+
+    headline = probabilities(ALL)
+    table = describe_rows(task, rows).assign(predicted=classes[headline.argmax(1)])
+    more = {f"p_{name}": headline[:, number] for number, name in enumerate(classes)}
+    if task.enrolments:
+        more[f"{COUNTED}{ALL.name}"] = task.enrolled(rows, ALL)
+    for enrolment in task.enrolments:
+        more[f"{COUNTED}{enrolment.name}"] = task.enrolled(rows, enrolment)
+        more[f"{PREDICTED}{enrolment.name}"] = classes[probabilities(enrolment).argmax(1)]
+    return pd.concat([table, pd.DataFrame(more)], axis=1)

@@ -1,0 +1,89 @@
+"""Statistics of recordings, worked out once each and put together for any set of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+
+
+class Maps(Protocol):
+    """Maps (R, T) by row number: a `FeatureStore`, or a list."""
+
+    def __getitem__(self, row: int, /) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Frames, means and squared deviations of n recordings.
+
+    Attributes:
+        frames: (n,) number of frames.
+        means: (n, R) mean of each feature row over the recording's frames.
+        squares: (n, R) sum of its squared deviations from that mean.
+    """
+
+    frames: np.ndarray
+    means: np.ndarray
+    squares: np.ndarray
+
+    @classmethod
+    def of(cls, features: np.ndarray) -> Self:
+        """Those of one recording's map (R, T)."""
+        values = np.asarray(features, np.float64)
+        mean = values.mean(axis=1)
+        squares = np.square(values - mean[:, np.newaxis]).sum(axis=1)
+        return cls(
+            np.array([values.shape[1]], np.float64),
+            np.asarray(mean, np.float32)[None],
+            np.asarray(squares, np.float32)[None],
+        )
+
+    @classmethod
+    def join(cls, parts: Iterable["Moments"]) -> Self:
+        """All recordings of some parts, in their order."""
+        parts = list(parts)
+        if not parts:
+            raise ValueError("statistics need at least one recording; 0 were given")
+        frames, means, squares = zip(*((part.frames, part.means, part.squares) for part in parts), strict=True)
+        return cls(np.concatenate(frames), np.concatenate(means), np.concatenate(squares))
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def pick(self, recordings: np.ndarray) -> "Moments":
+        """Those of some of the recordings."""
+        return Moments(self.frames[recordings], self.means[recordings], self.squares[recordings])
+
+    @property
+    def pooled(self) -> "Pooled":
+        """Statistics over all frames of all recordings."""
+        frames = float(self.frames.sum())
+        mean = np.asarray(self.frames @ self.means.astype(np.float64) / frames)
+        between = self.frames @ np.square(self.means - mean)
+        scatter = np.asarray(self.squares.sum(axis=0, dtype=np.float64) + between)
+        return Pooled(len(self), frames, mean, scatter)
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Statistics over all frames of some recordings.
+
+    Attributes:
+        recordings: how many.
+        frames: of all of them.
+        mean: (R,) of each feature row.
+        scatter: (R,) sum of squared deviations from `mean`.
+    """
+
+    recordings: int
+    frames: float
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    def joined(self, other: "Pooled") -> "Pooled":
+        """Of these recordings and other ones (Chan et al. 1979)."""
+        frames, step = self.frames + other.frames, other.mean - self.mean
+        mean = self.mean + step * (other.frames / frames)
+        scatter = self.scatter + other.scatter + np.square(step) * (self.frames * other.frames / frames)
+        return Pooled(self.recordings + other.recordings, frames, mean, scatter)
