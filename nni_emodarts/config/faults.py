@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from reprlib import Repr
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from pydantic import Tag
 from pydantic_core import ErrorDetails
@@ -111,7 +111,7 @@ def _keys_at(location: Sequence[str], root: type[Section]) -> list[str]:
     return list(section.model_fields)
 
 
-def _sections(annotation: Any, tag: str = "") -> dict[str, type[Section]]:
+def _sections(annotation: object, tag: str = "") -> dict[str, type[Section]]:
     """The sections that a field may hold: by tag those of a list, else one without."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return {tag: annotation}

@@ -1,12 +1,12 @@
 """Whether a run that goes on has the settings that it began with: by what they mean, not by how they are written."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from nni_emodarts.config.faults import shorten
 from nni_emodarts.config.loading import read_sections, validate
 from nni_emodarts.config.schema import ExperimentConfig
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import CONFIG, RunFolder
 
 _SHOWN = 3
@@ -44,7 +44,7 @@ def refuse_other_settings(folder: RunFolder, config: ExperimentConfig) -> None:
         )
 
 
-def meaning(config: ExperimentConfig) -> dict[str, Any]:
+def meaning(config: ExperimentConfig) -> JsonObject:
     """All that decides what a run computes, with the strategy's defaults filled in."""
     data = config.meaning()
     for key in ("device", "preset"):
@@ -56,7 +56,7 @@ def meaning(config: ExperimentConfig) -> dict[str, Any]:
     return data
 
 
-def _differences(held: Mapping[str, Any], asked: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def _differences(held: JsonMapping, asked: JsonMapping, above: str = "") -> Iterator[str]:
     """The settings that differ, by name and with both values."""
     for key in dict.fromkeys([*held, *asked]):
         one, other = held.get(key), asked.get(key)

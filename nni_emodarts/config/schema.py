@@ -1,7 +1,7 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
 import os
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -12,6 +12,7 @@ from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat,
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
+from nni_emodarts.runtime.plain_data import JsonObject
 
 _SHOWN = 10
 """Faults of options that a message lists before it only counts."""
@@ -188,7 +189,7 @@ class SpaceConfig(Section):
             return tuple(sorted(set(self.reduction_cells)))
         return tuple(sorted({self.cnn_cells // 3, 2 * self.cnn_cells // 3}))
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> JsonObject:
         """What the space means, with every default resolved: equal spaces have equal identities."""
         data = self.meaning()
         del data["seqnn_scope"]
@@ -217,7 +218,7 @@ class SearchConfig(Section):
     """The search phase."""
 
     strategy: Name = "darts"
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: JsonObject = Field(default_factory=dict)
     """Options of the strategy."""
     epochs: PositiveInt = 50
     epoch_steps: PositiveInt | None = None
@@ -358,7 +359,7 @@ class ExperimentConfig(Section):
         return self.features.normalization == "speaker"
 
     @property
-    def tracks(self) -> dict[str, Any]:
+    def tracks(self) -> JsonObject:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
         return {"track": self.track, "speaker_adapted": self.speaker_adapted}
 

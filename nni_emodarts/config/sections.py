@@ -1,9 +1,11 @@
 """What the sections of a configuration are made of."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
+
+from nni_emodarts.runtime.plain_data import JsonObject
 
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -17,12 +19,12 @@ NO_NUMBER = "number_expected"
 """Type of the fault of a truth value where a number is asked for."""
 
 
-def _kinds(annotation: Any) -> set[Any]:
+def _kinds(annotation: object) -> set[object]:
     """The types that an annotation is made of."""
     return {annotation}.union(*(_kinds(part) for part in get_args(annotation)))
 
 
-def _takes_numbers(annotation: Any) -> bool:
+def _takes_numbers(annotation: object) -> bool:
     """Whether a field is of numbers alone, or of a list of them."""
     kinds = _kinds(annotation)
     return bool(kinds & {int, float}) and not kinds & {bool, str}
@@ -35,14 +37,14 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_truth(cls, value: Any, info: ValidationInfo) -> Any:
+    def _refuse_truth(cls, value: object, info: ValidationInfo) -> object:
         """True is no number, though Python takes it for 1; false may stand for 0, as what is switched off."""
         given = value if isinstance(value, list | tuple) else [value]
         if any(each is True for each in given) and _takes_numbers(cls.model_fields[str(info.field_name)].annotation):
             raise PydanticCustomError(NO_NUMBER, "Input should be a number")
         return value
 
-    def meaning(self) -> dict[str, Any]:
+    def meaning(self) -> JsonObject:
         """The section as plain data, an option that came later only where it is on.
 
         So the same settings mean the same before and after such an option came.

@@ -1,6 +1,6 @@
 """The search strategies: what each is, which options it takes, what it needs, and where its code is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Literal
@@ -23,6 +23,7 @@ from nni_emodarts.config.strategy_options import (
     TpeOptions,
 )
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 Family = Literal["one-shot", "multi-trial"]
 
@@ -207,7 +208,7 @@ def find_strategy(name: str, family: Family) -> Strategy:
     return STRATEGIES[name]
 
 
-def options_for(strategy: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def options_for(strategy: str, options: JsonMapping) -> JsonObject:
     """Of some options those that a strategy takes."""
     known = STRATEGIES[strategy].options.model_fields
     return {key: value for key, value in options.items() if key in known}

@@ -2,11 +2,12 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from nni_emodarts.config.sections import CAME_LATER, PositiveFloat, PositiveInt, Section
+from nni_emodarts.runtime.plain_data import JsonObject
 
 Contour = Literal["pitch", "energy"]
 MOST_SAMPLES = 2**15
@@ -72,7 +73,7 @@ class SpectralSettings(Section):
         """(C, F): channels and frequency bins of a map."""
         return 1 + self.deltas + len(self.contours), self.frequency_bins
 
-    def spectral(self) -> dict[str, Any]:
+    def spectral(self) -> JsonObject:
         """The settings of the maps alone: the arguments of a `FeatureExtractor`."""
         return {name: getattr(self, name) for name in SpectralSettings.model_fields}
 
@@ -135,7 +136,7 @@ class PretrainedStream(Stream):
             )
         return self
 
-    def meaning(self) -> dict[str, Any]:
+    def meaning(self) -> JsonObject:
         """The stream as plain data; where the digest of its weights is known, wherever they come from."""
         data = super().meaning()
         if self.digest is not None:
@@ -143,7 +144,7 @@ class PretrainedStream(Stream):
         return data
 
 
-def _kind(data: Any) -> str | None:
+def _kind(data: object) -> str | None:
     """Which section the data of a stream, or a stream itself, is of."""
     kind = data.get("kind") if isinstance(data, dict) else getattr(data, "kind", None)
     return {"log_mel": "spectral", "mfcc": "spectral", "pretrained": "pretrained"}.get(str(kind))
@@ -175,6 +176,6 @@ def located_model(model: str) -> str:
     return str(path.absolute()) if is_path else model
 
 
-def front_end_streams(model: str) -> list[dict[str, Any]]:
+def front_end_streams(model: str) -> list[JsonObject]:
     """`features.streams` as `--front-end MODEL` means it: one stream of all levels of the model."""
     return [{"name": stream_name(model), "kind": "pretrained", "model": located_model(model)}]

@@ -1,9 +1,8 @@
 """The figures of a finished cell: one method on one fold with one seed."""
 
-from typing import Any
-
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH
+from nni_emodarts.runtime.plain_data import JsonObject
 
 Confusions = dict[str, list[list[int]]]
 """Speaker -> confusion matrix (K, K), rows true, columns predicted."""
@@ -72,13 +71,13 @@ class FinishedCell(Record):
     seconds: float
     cpu_seconds: float
     search_cpu_seconds: float
-    environment: dict[str, Any]
+    environment: JsonObject
     answers: Answers | None = None
     level: int | None = None
     strength: float | None = None
     enrolment: dict[str, Confusions] | None = None
     enrolled: dict[str, Enrolled] | None = None
-    architecture: dict[str, Any] | None = None
+    architecture: JsonObject | None = None
     search_val_uar: float | None = None
     candidates: int | None = None
     flops: int | None = None

@@ -4,14 +4,14 @@ A table of predictions holds, besides those by all other recordings of a speaker
 further enrolment, and a column `k_NAME` with the number of recordings that each utterance was normalised by.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.metrics.scores import summary, uar
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 HEADLINE = "all"
 PREDICTED, COUNTED = "predicted_", "k_"
@@ -27,7 +27,7 @@ def answers_by(table: pd.DataFrame, name: str) -> pd.DataFrame:
     return table if name == HEADLINE else table.assign(predicted=table[f"{PREDICTED}{name}"])
 
 
-def enrolment_figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, Any]:
+def enrolment_figures(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
     """Entry `enrolment` of metrics.json, empty where a table knows no enrolment.
 
     Args:
@@ -42,7 +42,7 @@ def enrolment_figures(table: pd.DataFrame, classes: Sequence[str]) -> dict[str, 
     return {"enrolment": found} if found else {}
 
 
-def enrolment_entries(table: pd.DataFrame, figures: Mapping[str, Any]) -> dict[str, Any]:
+def enrolment_entries(table: pd.DataFrame, figures: JsonMapping) -> JsonObject:
     """What a cell of a benchmark holds of enrolments: nothing where a table knows none.
 
     Args:
@@ -58,7 +58,7 @@ def enrolment_entries(table: pd.DataFrame, figures: Mapping[str, Any]) -> dict[s
     }
 
 
-def _figures(table: pd.DataFrame, name: str, classes: Sequence[str]) -> dict[str, Any]:
+def _figures(table: pd.DataFrame, name: str, classes: Sequence[str]) -> JsonObject:
     counts, index = table[f"{COUNTED}{name}"].to_numpy(np.int64), pd.Index(classes)
     uars = [
         uar(index.get_indexer(pd.Index(rows["emotion"])), index.get_indexer(pd.Index(rows["predicted"])), len(index))

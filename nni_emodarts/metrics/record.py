@@ -1,8 +1,10 @@
 """Figures that are kept as JSON: typed where they are used, the same keys and values where they lie."""
 
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 class Record(BaseModel):
@@ -28,6 +30,6 @@ class Record(BaseModel):
             where = ".".join(map(str, first["loc"]))
             raise ValueError(f"{where}: {first['msg']}" if where else first["msg"]) from None
 
-    def to_data(self) -> dict[str, Any]:
+    def to_data(self) -> JsonObject:
         """As plain data for JSON, without the fields that were not given."""
         return self.model_dump(mode="json", exclude_unset=True)

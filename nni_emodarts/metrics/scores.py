@@ -3,8 +3,7 @@
 UAR, the unweighted average recall, is the mean of the recalls of the classes that occur; WA is plain accuracy.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -136,7 +135,7 @@ def _uar_of(rows: pd.DataFrame, classes: Sequence[str]) -> float:
     return uar(rows["true"], rows["predicted"], len(classes))
 
 
-def _mean(seeds: dict[int, JsonObject], key: str) -> float:
+def _mean(seeds: Mapping[object, JsonObject], key: str) -> float:
     return summary(figures[key] for figures in seeds.values())[0]
 
 
@@ -144,7 +143,7 @@ def _by_class(values: npt.NDArray[np.float64], classes: Sequence[str]) -> dict[s
     return {name: None if np.isnan(value) else float(value) for name, value in zip(classes, values, strict=True)}
 
 
-def _plain(key: Any) -> Any:
+def _plain(key: object) -> object:
     """A key that JSON takes."""
     return key.item() if isinstance(key, np.generic) else key
 

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 from statistics import mean, stdev, variance
-from typing import Any
 
 from pydantic import Field
 
@@ -14,6 +13,7 @@ from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 class Ensemble(Record):
@@ -180,9 +180,9 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
     )
 
 
-def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> dict[str, Any]:
+def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> JsonObject:
     """What only some methods have."""
-    found: dict[str, Any] = {}
+    found: JsonObject = {}
     if len(seeds) > 1 and all(cell.answers is not None for cell in cells):
         found["ensemble"] = _ask_together(cells)
     candidates = [cell.candidates for cell in cells if cell.candidates is not None]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
 TRACK_KEYS = ("track", "speaker_adapted")
@@ -22,7 +23,7 @@ class Track:
     speaker_adapted: bool = False
 
     @classmethod
-    def of(cls, figures: Mapping[str, Any]) -> "Track":
+    def of(cls, figures: JsonMapping) -> "Track":
         """The track that figures state; those of earlier versions, which state none, are from scratch."""
         return cls(str(figures.get("track", SCRATCH)), bool(figures.get("speaker_adapted", False)))
 
@@ -30,12 +31,12 @@ class Track:
         """In words, such as `pretrained, speaker-adapted`."""
         return f"{self.track}, speaker-adapted" if self.speaker_adapted else self.track
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> JsonObject:
         """The entries of a file that holds such figures."""
         return {"track": self.track, "speaker_adapted": self.speaker_adapted}
 
 
-def tracks_of(figures: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def tracks_of(figures: Iterable[JsonMapping]) -> JsonObject:
     """The track of several files' figures together.
 
     Raises:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -177,7 +176,7 @@ def _wav(data: bytes) -> str:
     return f"data:audio/wav;base64,{base64.b64encode(data).decode()}"
 
 
-def _json(data: Any) -> Markup:
+def _json(data: object) -> Markup:
     """Data inside a script element: text that would end it is escaped."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704

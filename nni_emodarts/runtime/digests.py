@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, REMEDY, RunFolder
@@ -67,7 +67,7 @@ def read_predictions(folder: RunFolder) -> "pd.DataFrame":
     return table
 
 
-def _confusion(table: "pd.DataFrame", classes: list[Any]) -> list[list[int]]:
+def _confusion(table: "pd.DataFrame", classes: list[str]) -> list[list[int]]:
     """Utterances by true class (row) and predicted one; nothing where there is any other class."""
     import pandas as pd
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
@@ -330,7 +330,7 @@ def corpus_beside(path: str | Path) -> JsonObject:
     return {}
 
 
-def _finite(data: Any) -> Any:
+def _finite(data: object) -> object:
     if isinstance(data, Mapping):
         return {str(key): _finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):

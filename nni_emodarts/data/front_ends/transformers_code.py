@@ -7,12 +7,13 @@ import torch
 
 from nni_emodarts.data.front_ends.sources import CONFIG_FILE, Source
 from nni_emodarts.errors import FrontEndError
+from nni_emodarts.runtime.plain_data import JsonObject
 
 _IGNORED = ("auto_map", "torch_dtype", "dtype", "architectures", "transformers_version", "quantization_config")
 """Entries of a config.json that say nothing of an encoder's numbers, or would have others' code run."""
 
 
-def settings(source: Source) -> dict[str, Any]:
+def settings(source: Source) -> JsonObject:
     """The entries of a model's config.json that its encoder is made by."""
     return {name: value for name, value in source.config.items() if name not in _IGNORED and name[:1] != "_"}
 
