@@ -236,7 +236,7 @@ def test_a_table_that_lacks_a_fold_says_so(home: Path, tmp_path: Path) -> None:
     assert done.returncode == 1, done.stdout + done.stderr
     assert "UAR by fold    0: 0.500" in done.stdout
     said = " ".join(done.stderr.split())
-    assert "trial {'fold': 1, 'seed': 1} gave no figure; see trial.stderr" in said
+    assert "trial {'fold': 1, 'seed': 1} gave no figure: see trial.stderr" in said
     assert "NOT COMPLETE: 1 of 2 trials succeeded; fold 1 of seed 1 is not in the figures" in said
     (name,) = (path.name for path in (tmp_path / "own").iterdir() if not path.is_symlink())
     assert len(trial_folders(name)) == 1, "its id says where it is"

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -294,7 +295,11 @@ def test_a_search_whose_manager_dies_says_so_in_one_sentence(small_manifest: Pat
 
 
 def _started_by(process: psutil.Process, words: str) -> list[psutil.Process]:
-    return [each for each in process.children(recursive=True) if words in " ".join(each.cmdline())]
+    found = []
+    for each in process.children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            found += [each] if words in " ".join(each.cmdline()) else []
+    return found
 
 
 @pytest.mark.slow
