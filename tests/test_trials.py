@@ -1,6 +1,9 @@
 """The trial scripts outside NNI, and the room that talks to it."""
 
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +15,7 @@ from typing import Any
 
 import pytest
 from nni_emodarts.trials import arguments, pipeline, retrain, search
+from process_groups import wait_until
 
 from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig
@@ -181,6 +185,43 @@ def test_nni_s_hyperband_is_mended() -> None:
     assert mended.is_created_in_previous_exp(None) is False
     with pytest.raises(TypeError):
         broken.is_created_in_previous_exp("0_0_1_xyz")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_a_trial_that_a_signal_ends_is_no_success(
+    sent: signal.Signals, status: int, small_manifest: Path, tmp_path: Path
+) -> None:
+    """NNI cancels a trial by SIGINT, and takes one that ends by a signal for cancelled."""
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "loso", "--set", "search.epochs=5000"]
+    command = [sys.executable, "-m", "nni_emodarts.trials.search", *words, "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        wait_until(lambda: (tmp_path / "out" / "history.csv").exists(), 90)
+        process.send_signal(sent)
+        said = process.communicate(timeout=30)[1]
+    finally:
+        process.kill()
+    assert process.returncode == status, said
+    assert "Traceback" not in said
+
+
+def test_a_machine_at_its_limits_is_one_message(
+    small_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(trial: arguments.TrialTask) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(trial.folder.path / "weights"))
+
+    words = ["--manifest", str(small_manifest), "--preset", "tiny", "--out", str(tmp_path / "out")]
+    with pytest.raises(SystemExit) as left:
+        arguments.run("", full, words)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.startswith(
+        f"error: {tmp_path}/out/weights: No space left on device; free some space"
+    )
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from nni_emodarts.nni_bridge.experiment_file import Plan
 
 _SHOWN = 5  # folds that are named
+_REASONS = {
+    "SUCCEEDED": "gave no figure",
+    "EARLY_STOPPED": "was stopped early",
+    "USER_CANCELED": "was cancelled or killed (used-up memory is a reason)",
+}
+"""What became of a trial without a result, by NNI's word."""
 _MANY_TRIALS = 100  # of an experiment, above which a note says how many there are
 
 
@@ -158,8 +164,8 @@ def _show_outcome(outcome: "Outcome", keep: bool) -> None:
     else:
         console.show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
     for trial in outcome.failed:
-        reason = "gave no figure" if trial.status == "SUCCEEDED" else trial.status.lower().replace("_", " ")
-        console.show_error(f"trial {trial.parameters} {reason}; see trial.stderr and trial.log in {trial.folder}")
+        reason = _REASONS.get(trial.status, "failed")
+        console.show_error(f"trial {trial.parameters} {reason}: see trial.stderr and trial.log in {trial.folder}")
     if outcome.whole:
         return
     lacking = ", ".join(f"fold {fold} of seed {seed}" for fold, seed in outcome.absent[:_SHOWN])

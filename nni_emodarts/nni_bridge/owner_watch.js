@@ -13,31 +13,30 @@ const LITTLE_PATIENCE = 5000; // ms, where nobody waits for it any more
 const [OWNER, START] = (process.env.EMODARTS_OWNER || '').split(':');
 delete process.env.EMODARTS_OWNER; // trials have another
 
-/** State, process group and start of a process; null where there is none. */
+/** State, process group and start of a process. */
 function look(pid) {
-    try {
-        const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
-        const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-        return { state: fields[0], group: Number(fields[2]), start: fields[19] };
-    } catch (error) {
-        return null;
-    }
+    const text = fs.readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return { state: fields[0], group: Number(fields[2]), start: fields[19] };
 }
 
 function ownerLives() {
-    const owner = look(OWNER);
-    return owner !== null && owner.start === START && !'ZX'.includes(owner.state);
+    try {
+        const owner = look(OWNER);
+        return owner.start === START && !'ZX'.includes(owner.state);
+    } catch (error) {
+        return !['ENOENT', 'ESRCH'].includes(error.code); // what cannot be read for another reason may live
+    }
 }
 
 function endGroup() {
     for (const pid of fs.readdirSync('/proc').filter(name => /^\d+$/.test(name) && Number(name) !== process.pid)) {
-        const found = look(pid);
-        if (found !== null && found.group === process.pid) {
-            try {
+        try {
+            if (look(pid).group === process.pid) {
                 process.kill(Number(pid), 'SIGKILL');
-            } catch (error) {
-                // it has ended by itself
             }
+        } catch (error) {
+            // it has ended by itself
         }
     }
 }

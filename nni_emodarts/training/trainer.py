@@ -70,11 +70,15 @@ def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback]
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Lightning and NNI without their remarks: advertisements, missing GPUs, loaders that a search has no use for."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning", "nni")]
+    """Lightning and NNI without their remarks: advertisements, missing GPUs, loaders that a search has no use for.
+
+    What NNI calls errors it raises, too, after the tracebacks of its attempts.
+    """
+    wanted = {"pytorch_lightning": logging.ERROR, "lightning": logging.ERROR, "nni": logging.CRITICAL}
+    loggers = [logging.getLogger(name) for name in wanted]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
-        logger.setLevel(logging.ERROR)
+        logger.setLevel(wanted[logger.name])
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated")

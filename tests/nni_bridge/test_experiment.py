@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +20,7 @@ from sklearn.metrics import recall_score
 from nni_emodarts.cli.console import show_pooled
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.metrics.scores import pooled_table
+from nni_emodarts.nni_bridge import nnictl
 from nni_emodarts.nni_bridge.each_point_once import EachPointOnce
 from nni_emodarts.nni_bridge.experiment import started, wait
 from nni_emodarts.nni_bridge.experiment_file import experiment_yaml, read_experiment
@@ -165,13 +168,115 @@ def test_an_experiment_that_nni_refuses(tmp_path: Path) -> None:
         pytest.fail("started")
 
 
-def test_a_port_that_is_taken_is_nobody_elses_experiment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["", "127.0.0.2", "::1"])
+def test_a_port_that_is_taken_is_nobody_elses_experiment(address: str, tmp_path: Path) -> None:
     file = tmp_path / "some.yml"
     file.write_text("maxTrialNumber: 1\n")
-    with socket.create_server(("", 0)) as other:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    if family == socket.AF_INET6 and not _has_ipv6():
+        pytest.skip("no IPv6 here")
+    with socket.create_server((address, 0), family=family) as other:
         port = other.getsockname()[1]
         with pytest.raises(ExperimentError, match=rf"port {port} cannot be used .* name another"), started(file, port):
             pytest.fail("started")
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ValueError: LocalConfig: no directory\n", "LocalConfig: no directory"),
+        ("  File x\nFileNotFoundError: [Errno 2] No such file or directory: '/x'\n", "No such file or directory: '/x'"),
+        ("\x1b[31mERROR: Create experiment failed\x1b[0m\n", "Create experiment failed"),
+        ("listen EADDRINUSE\nrequests.exceptions.ConnectionError: refused\n", "somebody else took its port"),
+        ("requests.exceptions.ConnectionError: refused\n", "its manager did not answer"),
+        ("", "nnictl does not say why"),
+    ],
+)
+def test_the_end_of_a_traceback_is_one_sentence(said: str, told: str) -> None:
+    message = str(
+        nnictl._refusal("NNI does not start", "", f"Traceback (most recent call last):\n{said}" if said else "")
+    )
+    assert message.startswith(f"NNI does not start: {told}")
+    assert "\n" not in message
+
+
+_FIGURES = """
+import json, os, sys
+from pathlib import Path
+import nni
+point = nni.get_next_parameter()
+out = Path(os.environ["NNI_OUTPUT_DIR"])
+if point["fold"] == 0:
+    (out / "metrics.json").write_text(json.dumps({**point, "classes": ["a", "b"]}))
+    (out / "predictions.csv").write_text("fold,seed,file,speaker,emotion,predicted\\n0,1,x,s,a,a\\n0,1,y,s,b,a\\n")
+    nni.report_final_result(0.5)
+"""
+
+
+@pytest.mark.slow
+def test_a_table_that_lacks_a_fold_says_so(home: Path, tmp_path: Path) -> None:
+    """The trial of fold 1 is a success for NNI, without a figure."""
+    (tmp_path / "trial.py").write_text(_FIGURES)
+    data = yaml.safe_load(experiment_yaml("test", [], [0, 1], [1], concurrency=2))
+    data |= {
+        "trialCommand": f"{sys.executable} {tmp_path}/trial.py",
+        "experimentWorkingDirectory": str(tmp_path / "own"),
+    }
+    (tmp_path / "e.yml").write_text(yaml.safe_dump(data))
+    command = [sys.executable, "-m", "nni_emodarts", "run", str(tmp_path / "e.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "UAR by fold    0: 0.500" in done.stdout
+    said = " ".join(done.stderr.split())
+    assert "trial {'fold': 1, 'seed': 1} gave no figure: see trial.stderr" in said
+    assert "NOT COMPLETE: 1 of 2 trials succeeded; fold 1 of seed 1 is not in the figures" in said
+    (name,) = (path.name for path in (tmp_path / "own").iterdir() if not path.is_symlink())
+    assert len(trial_folders(name)) == 1, "its id says where it is"
+
+
+def test_points_that_an_experiment_asks_for(tmp_path: Path) -> None:
+    def asked(space: str) -> tuple[tuple[int, int], ...]:
+        (tmp_path / "e.yml").write_text(f"maxTrialNumber: 2\nsearchSpace: {space}\n")
+        return read_experiment(tmp_path / "e.yml").points
+
+    choice = "{_type: choice, _value: [%s]}"
+    assert asked(f"{{fold: {choice % '0, 1'}, seed: {choice % '1'}}}") == ((0, 1), (1, 1))
+    for other in (
+        "{}",
+        "x",
+        f"{{fold: {choice % '0, 1'}}}",
+        f"{{fold: {choice % '0'}, seed: 1}}",
+        "{fold: 1, seed: 1}",
+    ):
+        assert asked(other) == ()
+
+
+def test_an_experiment_that_trained_candidates(home: Path, tmp_path: Path) -> None:
+    """NNI lists it; its figures are in the search's folder."""
+    experiment = home / "nni-experiments" / "some-id_1"
+    (experiment / "db").mkdir(parents=True)
+    with closing(sqlite3.connect(experiment / "db" / "nni.sqlite")) as database:
+        database.execute("CREATE TABLE ExperimentProfile (params TEXT, id TEXT, revision INTEGER)")
+        for revision, command in enumerate(("true", f"python -m x --candidates '{tmp_path}/my search/candidates'")):
+            params = json.dumps({"trialCommand": command})
+            database.execute("INSERT INTO ExperimentProfile VALUES (?, 'some-id_1', ?)", (params, revision))
+        database.commit()
+    with pytest.raises(ExperimentError, match=r"no test figures; the search is in .*my search$"):
+        trial_folders("some-id_1")
+    (experiment / "db" / "nni.sqlite").unlink()
+    with pytest.raises(ExperimentError, match=r"some-id_1 in .* has no finished trial yet"):
+        trial_folders("some-id_1")
+    for name in ("../some-id_1", "absent", "a" * 99):
+        with pytest.raises(ExperimentError, match="name an NNI experiment's id"):
+            trial_folders(name)
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from nni_emodarts.search.multi_trial.space import ChoiceSpace
 logger = logging.getLogger(__name__)
 
 _TAIL = 15  # lines of a failed trial's log
+_PATIENCE = 2.0  # seconds for the last words of NNI's manager
 
 
 class InlineTraining(ExecutionEngine):  # type: ignore[misc]
@@ -121,14 +122,20 @@ class TrialTraining(TrainingServiceExecutionEngine):  # type: ignore[misc]
         """
         try:
             status = self.nodejs_binding.get_status()
-        except requests.RequestException as error:
-            status = str(error)
+        except requests.RequestException:
+            status = "it does not answer"
         if status in ("INITIALIZED", "RUNNING", "TUNER_NO_MORE_TRIAL", "NO_MORE_TRIAL", "DONE"):
             return True
         raise ExperimentError(
             f"NNI's experiment {self.nodejs_binding.id} was stopped or is gone ({status}); the candidates that have "
             f"finished are kept: go on with --resume"
         )
+
+    def shutdown(self) -> None:
+        """Close the connection. NNI's own waits for the last command of a manager that may be gone."""
+        self._stopped = True
+        self._channel_listen_stop_event.set()
+        self._channel_listen_thread.join(_PATIENCE)
 
     def _trial_end_callback(self, command: Any) -> None:
         model = self._find_reference_model(command.parameter_ids[0])

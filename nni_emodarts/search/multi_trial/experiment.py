@@ -1,8 +1,11 @@
 """The NNI experiment of a search whose candidates are trials."""
 
+import os
 import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -87,6 +90,14 @@ class CandidateExperiment(NasExperiment):  # type: ignore[misc]
             else:
                 return
 
+    def _stop_nni_manager(self) -> None:
+        """Stop it, and what it started, should it be gone by then: both are one group of processes."""
+        process = self._proc
+        super()._stop_nni_manager()
+        if process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
     def save_checkpoint(self) -> None:
         """Nothing: NNI would pickle the strategy, and the search's folder holds all that a resumed search needs."""
 
@@ -124,7 +135,11 @@ def run(experiment: CandidateExperiment, on_start: Callable[[str, int], None]) -
         try:
             experiment.start(port)
             experiment._wait_completion()
-        except (requests.RequestException, RuntimeError, OSError) as error:
+        except requests.RequestException:
+            raise ExperimentError(
+                f"NNI's manager of experiment {experiment.id} on port {port} does not answer; go on with --resume"
+            ) from None
+        except (RuntimeError, OSError) as error:
             raise ExperimentError(f"NNI's experiment {experiment.id} on port {port} broke off: {error}") from error
         finally:
             experiment.stop()

@@ -143,18 +143,19 @@ class _Search:
             self._open(InlineTraining(self._train_inline), concurrency=1)
             return
         concurrency = min(self._options.concurrency, left)
-        experiment = CandidateExperiment(
-            f"{self._config.search.strategy}, fold {self._task.fold.index}, seed {self._task.seed}",
-            self._space(),
-            self._strategy(),
-            lambda engine: self._open(engine, concurrency),
-            trial_command=trial_command(
-                self._folder.trial_config, self._folder.candidates, self._task.fold.index, self._task.seed, concurrency
-            ),
-            trial_concurrency=concurrency,
-            max_trial_number=left,
+        command = trial_command(
+            self._folder.trial_config, self._folder.candidates, self._task.fold.index, self._task.seed, concurrency
         )
         with quiet():
+            experiment = CandidateExperiment(
+                f"{self._config.search.strategy}, fold {self._task.fold.index}, seed {self._task.seed}",
+                self._space(),
+                self._strategy(),
+                lambda engine: self._open(engine, concurrency),
+                trial_command=command,
+                trial_concurrency=concurrency,
+                max_trial_number=left,
+            )
             run(experiment, self._on_experiment)
 
     def finish(self, watch: Stopwatch) -> Architecture:

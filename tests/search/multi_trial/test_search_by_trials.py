@@ -1,5 +1,6 @@
 """Searches whose candidates are trained one by one: in this process, and as real trials of a real experiment."""
 
+import errno
 import json
 import os
 import signal
@@ -7,16 +8,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import requests
+from process_groups import wait_until
 
 from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config.strategy_options import TpeOptions
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.fold_task import FoldTask
@@ -227,9 +232,25 @@ def test_candidates_are_real_trials(small_manifest: Path, home: Path, tmp_path: 
         Manager(port).status()
 
 
+def _answers(manager: Manager) -> bool:
+    try:
+        return bool(manager.status())
+    except requests.RequestException:
+        return False
+
+
 @pytest.mark.slow
-def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Path) -> None:
-    """SIGKILL to the whole group when one candidate has finished; NNI's manager lives in a group of its own."""
+def test_a_killed_search_goes_on(
+    small_manifest: Path, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL to the whole group when one candidate has finished; NNI's manager, in a group of its own, ends by itself.
+
+    A proxy of the environment, which knows nothing of this machine, does not matter.
+    """
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
     out = tmp_path / "out"
     words = command(small_manifest, out, "--strategy", "random", "--set", "search.options.candidates=2",
                     "--set", "search.options.concurrency=1")  # fmt: skip
@@ -243,17 +264,42 @@ def test_a_killed_search_goes_on(small_manifest: Path, home: Path, tmp_path: Pat
     began.wait()
     state = json.loads((out / "candidates" / "search.json").read_text())
     left = Manager(state["experiments"][0][1])
-    assert left.status(), "it does not notice"
+    wait_until(lambda: not _answers(left), 15)
     times = {file: file.stat().st_mtime_ns for file in finished}
     done = subprocess.run([*words, "--resume"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for file, written in times.items():
         assert file.stat().st_mtime_ns == written, "a finished candidate is not trained again"
     assert len(pd.read_csv(out / "candidates.csv")) == 2
-    with pytest.raises(requests.RequestException):
-        left.status()
     second = json.loads((out / "candidates" / "search.json").read_text())["experiments"][1][0]
     assert len(read_database(home, second)[0]) == 2 - len(finished) == 1
+
+
+@pytest.mark.slow
+def test_a_search_whose_manager_dies_says_so_in_one_sentence(small_manifest: Path, home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = command(small_manifest, out, "--strategy", "random", "--set", "search.options.epochs=5000")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    searching = psutil.Process(process.pid)
+    try:
+        wait_until(lambda: _started_by(searching, "trials.candidate"), 120)
+        (manager,), trials = _started_by(searching, "main.js"), _started_by(searching, "trials.candidate")
+        manager.kill()
+        said = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+    assert process.returncode == 2, said
+    assert "Traceback" not in said
+    assert "was stopped or is gone (it does not answer); the candidates that have finished are kept" in said
+    wait_until(lambda: not any(trial.is_running() for trial in trials), 5)
+
+
+def _started_by(process: psutil.Process, words: str) -> list[psutil.Process]:
+    found = []
+    for each in process.children(recursive=True):
+        with suppress(psutil.Error):  # it has ended
+            found += [each] if words in " ".join(each.cmdline()) else []
+    return found
 
 
 @pytest.mark.slow
@@ -271,6 +317,43 @@ def test_failing_trials_show_their_log(
     (_, port) = json.loads((folder.path / "candidates" / "search.json").read_text())["experiments"][0]
     with pytest.raises(requests.RequestException):
         Manager(port).status()
+
+
+@pytest.mark.usefixtures("inside_a_trial")
+def test_tpe_of_few_candidates(fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path) -> None:
+    """It compares good candidates with others, and so begins with two."""
+    folder = RunFolder.claim(tmp_path / "out")
+    search(FoldTask.of(configured(fast_config, "tpe"), small_corpus, 0, 1), folder)
+    assert folder.read_json("metrics.json")["candidates"] == 3
+    assert TpeOptions(candidates=2).random_start == TpeOptions(candidates=3).random_start == 2
+    with pytest.raises(ValueError, match=r"startup\n.*greater than or equal to 2"):
+        TpeOptions(candidates=3, startup=1)
+
+
+@pytest.mark.usefixtures("inside_a_trial")
+def test_a_machine_at_its_limits_is_one_message(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def full(*given: Any, **more: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out")
+
+    monkeypatch.setattr(evaluation, "train", full)
+    folder = RunFolder.claim(tmp_path / "all")
+    with pytest.raises(ExperimentError, match=r"all 2 candidates failed(.|\n)*out: No space left on device; free some"):
+        search(FoldTask.of(configured(fast_config, candidates=2), small_corpus, 0, 1), folder)
+    assert "Traceback" not in caplog.text
+
+
+def test_a_home_that_nni_cannot_write_to(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    folder = RunFolder.claim(tmp_path / "out")
+    with pytest.raises(ExperimentError, match=r"cannot be written to here \(Not a directory\); set HOME"):
+        search(FoldTask.of(configured(fast_config), small_corpus, 0, 1), folder)
+    assert not list(folder.path.iterdir())
 
 
 @pytest.mark.parametrize(
