@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from nni_emodarts.cli import console, corpora, experiments, searching, showing, using
+from nni_emodarts.cli import console, corpora, experiments, hearing, searching, showing, using
 from nni_emodarts.cli.listing import ListingCommand
 from nni_emodarts.errors import EmodartsError, machine_fault
 
@@ -36,6 +36,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "tensorboard": showing.tensorboard,
     "view": showing.view,
     "strategies": searching.strategies,
+    "front-ends": hearing.front_ends,
     "corpora": corpora.corpora,
     "prepare": corpora.prepare,
     "describe": corpora.describe,
