@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
 TRACK_KEYS = ("track", "speaker_adapted")
@@ -33,6 +36,17 @@ class Track:
     def to_dict(self) -> dict[str, Any]:
         """The entries of a file that holds such figures."""
         return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+
+
+def marked(table: "pd.DataFrame", figures: Mapping[str, Any]) -> "pd.DataFrame":
+    """A table of figures with a column `track`, where they are of another one than from scratch.
+
+    Args:
+        table: the figures.
+        figures: what states their track.
+    """
+    track = Track.of(figures)
+    return table if track == Track() else table.assign(track=str(track))
 
 
 def tracks_of(figures: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
