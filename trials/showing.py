@@ -2,6 +2,7 @@
 
 import logging
 
+from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.nni_bridge import trial as nni_trial
@@ -11,9 +12,11 @@ from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, RunFolder
 logger = logging.getLogger(__name__)
 
 
-def test_columns(metrics: JsonMapping) -> dict[str, float]:
-    """The test figures that become columns of the web UI."""
-    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics}
+def test_columns(metrics: JsonMapping) -> dict[str, float | str]:
+    """The test figures that become columns of the web UI, and their track, where it is another than from scratch."""
+    track = Track.of(metrics)
+    of_track = {} if track == Track() else {"track": str(track)}
+    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics} | of_track
 
 
 def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str, str]:

@@ -13,6 +13,7 @@ from nni_emodarts.data.front_ends import front_end_facts
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
 from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
 from nni_emodarts.runtime.digests import digests_of
@@ -59,7 +60,7 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
         everything = np.arange(len(learnt))
         probe = fit_probe(levels[chosen.level], everything, labels, chosen.strength)
-        table = _answers(task.without_validation(), probe, test, places[chosen.level])
+        table = marked(_answers(task.without_validation(), probe, test, places[chosen.level]), task.config.tracks)
         metrics = {
             "val_uar": chosen.uar,
             "best_epoch": None,

@@ -15,7 +15,7 @@ from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.record import Record
-from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
+from nni_emodarts.metrics.tracks import SCRATCH, Track, marked, one_track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import same_speed
@@ -267,7 +267,7 @@ def _study(
         if len(rows) > samples and spent >= budget:
             break
     table = [{"name": _name(number), **row.to_data()} for number, row in enumerate(rows)]
-    folder.write_csv(NETWORKS, pd.DataFrame(table))
+    folder.write_csv(NETWORKS, marked(pd.DataFrame(table), config.tracks))
     found = Study(
         fold=searched.fold,
         seed=searched.seed,

@@ -98,7 +98,7 @@ class Cells:
         show_line(
             f"{figures.method} fold {figures.fold} seed {figures.seed}: validation UAR "
             f"{figure_text(figures.val_uar)}, test UAR {figure_text(figures.test_uar)}, {figures.cpu_seconds:.0f} CPU "
-            f"seconds",
+            f"seconds{of_track(figures.to_data())}",
             to=err,
         )
         self._bars("cells", number, count)
@@ -120,7 +120,7 @@ def answer_bars() -> "AbstractContextManager[Shown]":
 
 def show_pooled(pooled: JsonMapping) -> None:
     """Print the pooled figures: the result of a run over folds and seeds."""
-    table = Table(title=f"Test predictions pooled over the folds{_of_track(pooled)}", title_justify="left")
+    table = Table(title=f"Test predictions pooled over the folds{of_track(pooled)}", title_justify="left")
     for column in ("", "UAR", "WA", "macro F1"):
         table.add_column(column, justify="left" if not column else "right")
     for seed, figures in pooled["seeds"].items():
@@ -155,7 +155,7 @@ def show_pooled(pooled: JsonMapping) -> None:
         )
 
 
-def _of_track(figures: "JsonMapping") -> str:
+def of_track(figures: "JsonMapping") -> str:
     """What a table's title says of its track; nothing where all was learnt from scratch."""
     from nni_emodarts.metrics.tracks import Track
 
@@ -173,7 +173,7 @@ def _show_enrolment(by_enrolment: "JsonMapping") -> None:
 def show_comparison(summary: "BenchmarkSummary") -> None:
     """Print a benchmark: a row for each method."""
     seeds = max(len(method.seeds) for method in summary.methods)
-    track = _of_track(summary.to_data())
+    track = of_track(summary.to_data())
     title = f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}{track}"
     table = Table(title=title)
     for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
@@ -216,7 +216,7 @@ def _show_differences(comparisons: "Sequence[Comparison]", track: str) -> None:
 def show_study(found: "Study") -> None:
     """Print how a searched architecture stands among random ones."""
     searched, sampling, search = found.searched, found.random_sampling, found.random_search
-    title = f"Fold {found.fold}, seed {found.seed}{_of_track(found.to_data())}"
+    title = f"Fold {found.fold}, seed {found.seed}{of_track(found.to_data())}"
     table = Table(title=title, title_justify="left")
     for column in ("", "validation UAR", "test UAR"):
         table.add_column(column, justify="left" if not column else "right")

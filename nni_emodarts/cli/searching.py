@@ -254,5 +254,5 @@ def _show_search(found: "Searched", where: object) -> None:
     if metrics.get("given_up"):
         console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
     measured = "best candidate" if "candidates" in metrics else "supernet"
-    figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}"
+    figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}{console.of_track(metrics)}"
     console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
 TRACK_KEYS = ("track", "speaker_adapted")
@@ -34,6 +38,17 @@ class Track:
     def to_dict(self) -> JsonObject:
         """The entries of a file that holds such figures."""
         return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+
+
+def marked(table: "pd.DataFrame", figures: JsonMapping) -> "pd.DataFrame":
+    """A table of figures with a column `track`, where they are of another one than from scratch.
+
+    Args:
+        table: the figures.
+        figures: what states their track.
+    """
+    track = Track.of(figures)
+    return table if track == Track() else table.assign(track=str(track))
 
 
 def tracks_of(figures: Iterable[JsonMapping]) -> JsonObject:

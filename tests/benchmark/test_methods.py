@@ -8,6 +8,7 @@ from nni_emodarts.benchmark import METHODS, Cell, Method
 from nni_emodarts.benchmark.methods import MethodEntry
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines.probe import PROBES
 from nni_emodarts.models.baselines.svm import SVMS
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
@@ -27,7 +28,8 @@ def test_strategies_networks_and_machines_are_methods() -> None:
     assert all(Method(name).strategy == name for name in STRATEGIES)
     assert {name for name in METHODS if Method(name).hand_designed} == set(BASELINES)
     assert {name for name in METHODS if Method(name).svm} == set(SVMS)
-    others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS}]
+    assert {name for name in METHODS if Method(name).probe} == set(PROBES)
+    others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS, *PROBES}]
     assert others == ["random_sampling", "random_search"]
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategy_options import TrialOptions
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -71,7 +72,7 @@ def _train(
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         **task.config.tracks,
     }
-    folder.write_csv(HISTORY, pd.DataFrame(trained.history))
+    folder.write_csv(HISTORY, marked(pd.DataFrame(trained.history), task.config.tracks))
     metrics |= watch.read()
     folder.write_json(METRICS, metrics)
     return metrics

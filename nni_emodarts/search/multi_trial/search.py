@@ -10,6 +10,7 @@ from nni_emodarts.config.strategy_options import GridOptions, TrialOptions
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, ExperimentError
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import check_limit, within
 from nni_emodarts.models.flat_space import count_architectures, flat_sample
@@ -164,8 +165,9 @@ class _Search:
         best = self._best(entries)
         table = self._folder.table(entries)
         run_folder = self._folder.run
-        run_folder.write_csv(CANDIDATES, table)
-        run_folder.write_csv(HISTORY, _history(table))
+        tracks = self._config.tracks
+        run_folder.write_csv(CANDIDATES, marked(table, tracks))
+        run_folder.write_csv(HISTORY, marked(_history(table), tracks))
         run_folder.write_json(ENVIRONMENT, environment_of(pick_device(self._config.device)))
         architecture = self._with_origin(best.architecture)
         run_folder.write_json(ARCHITECTURE, architecture.to_dict())
@@ -180,7 +182,7 @@ class _Search:
             "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
             "given_up": self._ledger is not None and self._ledger.given_up,
             **self._folder.cost(entries),
-            **self._config.tracks,
+            **tracks,
         }
         run_folder.write_json(METRICS, {**metrics, **watch.read()})
         return architecture

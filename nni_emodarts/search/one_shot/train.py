@@ -20,6 +20,7 @@ from nni_emodarts.data.batches.batches import Batch, Item
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
@@ -59,9 +60,10 @@ class Recorder(pl.Callback):
     """
 
     def __init__(
-        self, seed: int, evaluate: Callable[[OneShotModule], float], folder: RunFolder, on_epoch: OnEpoch
+        self, task: FoldTask, evaluate: Callable[[OneShotModule], float], folder: RunFolder, on_epoch: OnEpoch
     ) -> None:
-        self._seed = seed
+        self._seed = task.seed
+        self._tracks = task.config.tracks
         self._evaluate = evaluate
         self._folder = folder
         self._on_epoch = on_epoch
@@ -114,7 +116,7 @@ class Recorder(pl.Callback):
 
     def write(self) -> None:
         """Write what was recorded so far."""
-        self._folder.write_csv(HISTORY, pd.DataFrame(self.history))
+        self._folder.write_csv(HISTORY, marked(pd.DataFrame(self.history), self._tracks))
         if self.alphas:
             self._folder.write_csv(ALPHAS, pd.DataFrame(self.alphas))
 
@@ -138,7 +140,7 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     terms = _terms(task)
     task = task.coarser()
     evaluate = _evaluator(task, device)
-    recorder = Recorder(task.seed, evaluate, folder, on_epoch)
+    recorder = Recorder(task, evaluate, folder, on_epoch)
     with quiet():
         trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(task, lambda: trainer.current_epoch)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -57,7 +58,8 @@ def retrain_fold(
 
         def on_epoch(row: dict[str, float]) -> None:
             history.append(row)
-            folder.write_csv(HISTORY, pd.DataFrame(history))  # each time, so that it can be looked at while it runs
+            # each time, so that it can be looked at while it runs
+            folder.write_csv(HISTORY, marked(pd.DataFrame(history), config.tracks))
             figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
             progress(what, len(history), epochs, **figures)
             if report is not None and figures:
@@ -86,7 +88,7 @@ def retrain_fold(
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
-            table = predictions(task, trained, fold.test)
+            table = marked(predictions(task, trained, fold.test), config.tracks)
             folder.write_csv(PREDICTIONS, table)
             metrics |= score_predictions(table, classes)
         write_model(folder, task, design, trained)

@@ -4,6 +4,7 @@ import pandas as pd
 from safetensors.torch import save
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -35,7 +36,7 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     if isinstance(design, Architecture):
         folder.write_json(ARCHITECTURE, design.to_dict())
     folder.write_json(NORMALIZATION, trained.normalizer.to_dict())
-    folder.write_csv(HISTORY, pd.DataFrame(trained.history))
+    folder.write_csv(HISTORY, marked(pd.DataFrame(trained.history), task.config.tracks))
     folder.write_json(ENVIRONMENT, environment_of(next(trained.model.parameters()).device))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
