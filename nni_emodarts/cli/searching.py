@@ -190,6 +190,7 @@ def table(
     settings: Settings = None,
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
     draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
@@ -200,7 +201,7 @@ def table(
     workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
 ) -> None:
     """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
-    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio)
+    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.table.run import Draws, run_table
 
     draws = Draws(architectures, draw_seed, fold_numbers(folds), seed_numbers(seeds), inner)

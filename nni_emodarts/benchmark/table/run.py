@@ -17,6 +17,7 @@ from nni_emodarts.benchmark.table.training import Wanted, make_training, setting
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -101,6 +102,7 @@ def run_table(
         RunFolderError: the table is of other settings or recordings.
         ConfigError: a process died.
     """
+    config = pinned(config)
     corpus = load_corpus(config, progress=progress)
     held = read_trainings(file)
     for text in held.damaged:

@@ -100,7 +100,7 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
     fold = corpus.fold(wanted.fold)
     if wanted.inner is not None and wanted.splits is not None:
         fold = inner_fold(corpus.manifest, fold, wanted.splits, wanted.inner)
-    task = FoldTask(config, corpus, fold, wanted.seed)
+    task = FoldTask(config, corpus, fold, wanted.seed).hearing(wanted.architecture.levels)
     design = wanted.architecture.widened(config.retrain.width)
     known: dict[str, object] = {
         "architecture": wanted.architecture.id,
