@@ -7,13 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Moment, Prediction
+    from nni_emodarts.deploy.predictions import Failure, Moment, Prediction
+    from nni_emodarts.deploy.recogniser import EmotionRecognizer
 
 _HOMES = {
     "EmotionRecognizer": "recogniser",
-    "Failure": "recogniser",
-    "Moment": "recogniser",
-    "Prediction": "recogniser",
+    "Failure": "predictions",
+    "Moment": "predictions",
+    "Prediction": "predictions",
 }
 __all__ = ["EmotionRecognizer", "Failure", "Moment", "Prediction"]
 

@@ -1,7 +1,8 @@
 """One call that labels a recording: `EmotionRecognizer`."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -20,6 +21,7 @@ from nni_emodarts.deploy.enrolment import (
 )
 from nni_emodarts.deploy.given import Recording, name_of
 from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
+from nni_emodarts.deploy.predictions import Failure, Moment, Prediction
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, Span, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, ConfigError, EmodartsError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
@@ -43,57 +45,6 @@ class Network(Protocol):
 
 Voice = Enrolment | Sequence[Recording]
 """Recordings of one voice, or what `EmotionRecognizer.enrol` made of them."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a recording was recognised as.
-
-    Attributes:
-        file: the recording; `array`, `bytes` or `file` where it has no name.
-        emotion: the most probable class.
-        probabilities: of each class.
-        notes: what may mislead, such as clipping.
-    """
-
-    file: str
-    emotion: str
-    probabilities: dict[str, float]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What a window of a recording was recognised as.
-
-    Attributes:
-        file: the recording; `array`, `bytes` or `file` where it has no name.
-        start: where the window begins, in seconds.
-        end: where it ends, in seconds.
-        emotion: the most probable class; None where the window is silent.
-        probabilities: of each class; empty where the window is silent.
-        notes: of the whole recording, with its first window.
-    """
-
-    file: str
-    start: float
-    end: float
-    emotion: str | None
-    probabilities: dict[str, float] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A recording that could not be recognised.
-
-    Attributes:
-        file: the recording.
-        error: why, with the remedy.
-    """
-
-    file: str
-    error: AudioError
 
 
 _Piece = tuple[Span, np.ndarray]
@@ -146,7 +97,14 @@ class EmotionRecognizer:
         self.speaker_adapted = self._statistics is not None
 
     @classmethod
-    def from_run(cls, path: str | Path, fold: int | None = None, seed: int | None = None, device: str = "cpu") -> Self:
+    def from_run(
+        cls,
+        path: str | Path,
+        fold: int | None = None,
+        seed: int | None = None,
+        device: str = "cpu",
+        front_end: str | None = None,
+    ) -> Self:
         """The recogniser of a run folder. Nothing in the folder is executed: weights are safetensors, the rest is text.
 
         Args:
@@ -154,15 +112,18 @@ class EmotionRecognizer:
             fold: takes the network of this fold.
             seed: likewise of this seed.
             device: where the network computes, such as `cpu` or `cuda`.
+            front_end: where the weights of its pretrained encoder are, where they are not where the run had them: a
+                folder, say. Others than the run's are refused.
 
         Raises:
             RunFolderError: there is no such network, several fit, or files are missing or broken.
+            FrontEndError: the weights of its pretrained encoder cannot be had, or are others.
         """
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.torch_network import read_network
 
-        found = open_network(path, fold, seed)
-        return cls(read_network(found, device), found.labels, found.config.features.sampling_rate)
+        found = open_network(path, fold, seed).hearing_with(front_end)
+        return cls(read_network(found, device), found.labels, found.sampling_rate)
 
     @classmethod
     def from_onnx(cls, path: str | Path) -> Self:
@@ -177,14 +138,18 @@ class EmotionRecognizer:
         return cls(network, network.labels, network.sampling_rate)
 
     @classmethod
-    def load(cls, path: str | Path, fold: int | None = None, seed: int | None = None) -> Self:
+    def load(
+        cls, path: str | Path, fold: int | None = None, seed: int | None = None, front_end: str | None = None
+    ) -> Self:
         """`from_onnx` for a name that ends in .onnx, else `from_run`.
 
         Raises:
             RunFolderError: as for these.
         """
         if Path(path).suffix != ".onnx":
-            return cls.from_run(path, fold, seed)
+            return cls.from_run(path, fold, seed, front_end=front_end)
+        if front_end is not None:
+            raise RunFolderError(f"exported model {path} holds its encoder; leave front_end out")
         if fold is not None or seed is not None:
             raise RunFolderError(f"exported model {path} is one network; leave fold and seed out")
         return cls.from_onnx(path)
@@ -318,7 +283,7 @@ class EmotionRecognizer:
     def _follower(self, name: str, voice: Enrolment | None) -> Callable[[Sequence[_Piece]], np.ndarray]:
         """What answers windows that come one after the other: pieces -> probabilities (N, K)."""
         if self._statistics is None:
-            return lambda pieces: self._checked(name, self._network([waveform for _, waveform in pieces]))
+            return lambda pieces: self._plainly(name, [waveform for _, waveform in pieces])
         network: Any = self._network
         running = RunningVoice(self._statistics, voice)
 
@@ -328,6 +293,10 @@ class EmotionRecognizer:
             return np.asarray(row)
 
         return lambda pieces: self._checked(name, np.stack([follow(span, waveform) for span, waveform in pieces]))
+
+    def _plainly(self, name: str, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        with _named(name):
+            return self._checked(name, self._network(waveforms))
 
     def _try_to_hear(
         self, recording: Recording, sampling_rate: int | None, voice: Enrolment | None
@@ -342,24 +311,33 @@ class EmotionRecognizer:
     def _answer_batch(self, batch: Sequence["_Utterance | Failure"]) -> Iterator[Prediction | Failure]:
         heard = [each for each in batch if isinstance(each, _Utterance)]
         longest = max((len(each.heard.waveform) for each in heard), default=0)
-        together = len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
-        found = iter(self._answer(heard) if together and heard else ())
+        found: Iterator[Prediction] | None = None
+        if len(heard) > 1 and len(heard) * longest <= BATCH_SECONDS * self.sampling_rate:
+            with suppress(AudioError):  # one of them cannot be answered: each is tried by itself
+                found = iter(self._answer(heard))
         for each in batch:
             if isinstance(each, Failure):
                 yield each
             else:
-                yield next(found) if together else self._answer([each])[0]
+                yield self._try_to_answer(each) if found is None else next(found)
+
+    def _try_to_answer(self, utterance: "_Utterance") -> Prediction | Failure:
+        try:
+            return self._answer([utterance])[0]
+        except AudioError as error:
+            return Failure(utterance.name, error)
 
     def _answer(self, utterances: Sequence["_Utterance"]) -> list[Prediction]:
         waveforms = [each.heard.waveform for each in utterances]
         notes = [each.heard.notes for each in utterances]
-        if self._statistics is None:
-            rows = self._network(waveforms)
-        else:
-            network: Any = self._network
-            normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
-            notes = [own + added for own, added in zip(notes, more, strict=True)]
-            rows = network(waveforms, normalizers)
+        with _named(utterances[0].name):
+            if self._statistics is None:
+                rows = self._network(waveforms)
+            else:
+                network: Any = self._network
+                normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
+                notes = [own + added for own, added in zip(notes, more, strict=True)]
+                rows = network(waveforms, normalizers)
         rows = self._checked(utterances[0].name, rows)
         names = (each.name for each in utterances)
         return [Prediction(name, *self._name(row), own) for name, row, own in zip(names, rows, notes, strict=True)]
@@ -373,3 +351,12 @@ class EmotionRecognizer:
     def _name(self, row: np.ndarray) -> tuple[str, dict[str, float]]:
         probabilities = {label: float(value) for label, value in zip(self.labels, row, strict=True)}
         return max(probabilities, key=probabilities.__getitem__), probabilities
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """What cannot be recognised is named."""
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(f"{name}: {error}") from None

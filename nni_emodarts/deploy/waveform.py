@@ -15,6 +15,7 @@ from nni_emodarts.data.batches.maps import to_maps
 from nni_emodarts.data.features.contours import ENERGY_FLOOR
 from nni_emodarts.data.features.extraction import FLOOR, MEL, FeatureExtractor
 from nni_emodarts.data.features.normalization import Normalizer
+from nni_emodarts.deploy.whole import WholeNetwork
 from nni_emodarts.errors import ConfigError
 
 
@@ -75,8 +76,8 @@ class Energy(nn.Module):
         return power.sqrt().clamp(min=ENERGY_FLOOR).log()
 
 
-class WaveformNetwork(nn.Module):
-    """Feature extraction, normalisation, network and softmax.
+class WaveformNetwork(WholeNetwork):
+    """Spectral feature extraction, normalisation, network and softmax.
 
     Args:
         extractor: its settings are taken.
@@ -88,7 +89,7 @@ class WaveformNetwork(nn.Module):
     """
 
     def __init__(self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module) -> None:
-        super().__init__()
+        super().__init__(normalizer, model)
         unsupported = [name for name in extractor.contours if name != "energy"]
         if unsupported:
             raise ConfigError(
@@ -98,22 +99,13 @@ class WaveformNetwork(nn.Module):
         self.bins, self.deltas = extractor.frequency_bins, extractor.deltas
         self.spectrum = Spectrum(extractor)
         self.contours = nn.ModuleList(Energy(extractor.window, extractor.hop) for _ in extractor.contours)
-        self.network = model
         dct = create_dct(self.bins, extractor.mel_bands, "ortho").T.contiguous() if extractor.kind == "mfcc" else None
         self.register_buffer("dct", dct)
-        self.register_buffer("mean", torch.from_numpy(normalizer.mean).float()[:, None])
-        self.register_buffer("scale", torch.from_numpy(1 / normalizer.std).float()[:, None])
         self.dct: Tensor | None
-        self.mean: Tensor
-        self.scale: Tensor
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
-        return self.answer((self.features(waveform) - self.mean) * self.scale)
-
-    def answer(self, rows: Tensor) -> Tensor:
-        """Normalised feature rows (N, R, T) -> probabilities (N, K)."""
-        return torch.softmax(self.network(to_maps(rows, self.bins, self.deltas), frames_of(rows)), 1)
+    def maps(self, rows: Tensor) -> Tensor:
+        """Normalised feature rows (N, R, T) -> maps (N, C, F, T)."""
+        return to_maps(rows, self.bins, self.deltas)
 
     def features(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) -> feature rows (N, R, T), not normalised yet."""
@@ -121,23 +113,3 @@ class WaveformNetwork(nn.Module):
         if self.dct is not None:
             bands = torch.matmul(self.dct, bands)
         return torch.cat([bands, *(contour(waveform) for contour in self.contours)], 1)
-
-
-class AdaptedWaveformNetwork(WaveformNetwork):
-    """The same of a network that is normalised by speaker: mean and deviation are given, and statistics come back."""
-
-    def forward(self, waveform: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """waveform (N, S), mean and deviation (N, R) or (1, R) -> probabilities (N, K) and statistics of the features.
-
-        Those are means (N, R), sums of squared deviations (N, R) and numbers of frames (N,), before normalisation.
-        """
-        rows = self.features(waveform)
-        means = rows.mean(2, keepdim=True)
-        answers = self.answer((rows - mean[:, :, None]) / deviation[:, :, None])
-        return answers, means[:, :, 0], (rows - means).square().sum(2), frames_of(rows)
-
-
-def frames_of(rows: Tensor) -> Tensor:
-    """Feature rows (N, R, T) -> T of each (N,), every frame being real."""
-    # Counted rather than read off the shape, so that no traced length is frozen.
-    return torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)

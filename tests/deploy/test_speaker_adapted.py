@@ -15,7 +15,8 @@ from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.deploy.enrolment import BY_AND_BY, UNKNOWN_VOICE, RunningVoice
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.model_card import model_card
-from nni_emodarts.deploy.recogniser import EmotionRecognizer, Failure, Prediction
+from nni_emodarts.deploy.predictions import Failure, Prediction
+from nni_emodarts.deploy.recogniser import EmotionRecognizer
 from nni_emodarts.deploy.shipping import ship
 from nni_emodarts.errors import AudioError, ConfigError, RunFolderError
 from nni_emodarts.models.space import random_architecture

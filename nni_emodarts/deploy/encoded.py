@@ -1,0 +1,39 @@
+"""The whole way from waveform to probabilities through a pretrained encoder, as one module that can be exported."""
+
+from torch import Tensor, nn
+
+from nni_emodarts.data.features.normalization import Normalizer
+from nni_emodarts.data.front_ends.encoders.encoder import average_frames
+from nni_emodarts.data.front_ends.extraction import LARGEST, PretrainedExtractor
+from nni_emodarts.deploy.whole import WholeNetwork
+
+
+class EncodedNetwork(WholeNetwork):
+    """Encoder up to the last level that is needed, normalisation, network and softmax.
+
+    Args:
+        extractor: its encoder is taken.
+        normalizer: of the network's training speakers.
+        model: maps (N, L, D, T), lengths (N,) -> logits (N, K).
+    """
+
+    def __init__(self, extractor: PretrainedExtractor, normalizer: Normalizer, model: nn.Module) -> None:
+        super().__init__(normalizer, model)
+        front_end = extractor.front_end
+        self.encoder = front_end.encoder
+        self.padding = front_end.padding
+        self.averaged = extractor.facts.frames_averaged
+        self.shape = extractor.facts.input_shape
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) at 16 kHz -> levels, one after the other (N, L x D, T), not normalised yet."""
+        levels: Tensor = self.encoder(self.encoder.prepare(waveform, self.padding))
+        own = levels[:, :, : self.encoder.frames(waveform.shape[1])]
+        kept = average_frames(own, self.averaged).transpose(2, 3).flatten(1, 2)
+        stored: Tensor = kept.clamp(-LARGEST, LARGEST).half().float()  # what the network has learnt from
+        return stored
+
+    def maps(self, rows: Tensor) -> Tensor:
+        """Normalised levels (N, L x D, T) -> (N, L, D, T)."""
+        maps: Tensor = rows.unflatten(1, self.shape)
+        return maps

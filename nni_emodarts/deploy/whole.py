@@ -1,0 +1,69 @@
+"""From waveform to probabilities as one module that can be exported, whatever its features are."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from nni_emodarts.data.features.normalization import Normalizer
+
+
+class WholeNetwork(nn.Module):
+    """Feature rows, normalisation, network and softmax.
+
+    Args:
+        normalizer: of the network's training speakers.
+        model: maps, lengths (N,) -> logits (N, K).
+    """
+
+    def __init__(self, normalizer: Normalizer, model: nn.Module) -> None:
+        super().__init__()
+        self.network = model
+        self.register_buffer("mean", torch.from_numpy(normalizer.mean).float()[:, None])
+        self.register_buffer("scale", torch.from_numpy(1 / normalizer.std).float()[:, None])
+        self.mean: Tensor
+        self.scale: Tensor
+
+    @abstractmethod
+    def features(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) -> feature rows (N, R, T), not normalised yet."""
+
+    @abstractmethod
+    def maps(self, rows: Tensor) -> Tensor:
+        """Normalised feature rows (N, R, T) -> maps as the network takes them."""
+
+    def answer(self, rows: Tensor) -> Tensor:
+        """Normalised feature rows (N, R, T) -> probabilities (N, K)."""
+        return torch.softmax(self.network(self.maps(rows), frames_of(rows)), 1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
+        return self.answer((self.features(waveform) - self.mean) * self.scale)
+
+
+class AdaptedNetwork(nn.Module):
+    """A network that is normalised by speaker: mean and deviation are given, and statistics come back.
+
+    Args:
+        whole: the network with its features.
+    """
+
+    def __init__(self, whole: WholeNetwork) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, waveform: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, ...]:
+        """waveform (N, S), mean and deviation (N, R) or (1, R) -> probabilities (N, K) and statistics of the features.
+
+        Those are means (N, R), sums of squared deviations (N, R) and numbers of frames (N,), before normalisation.
+        """
+        rows = self.whole.features(waveform)
+        means = rows.mean(2, keepdim=True)
+        answers = self.whole.answer((rows - mean[:, :, None]) / deviation[:, :, None])
+        return answers, means[:, :, 0], (rows - means).square().sum(2), frames_of(rows)
+
+
+def frames_of(rows: Tensor) -> Tensor:
+    """Feature rows (N, R, T) -> T of each (N,), every frame being real."""
+    # Counted rather than read off the shape, so that no traced length is frozen.
+    return torch.ones_like(rows[:, 0], dtype=torch.int64).sum(1)
