@@ -30,10 +30,8 @@ class EncodedNetwork(WholeNetwork):
         levels: Tensor = self.encoder(self.encoder.prepare(waveform, self.padding))
         own = levels[:, :, : self.encoder.frames(waveform.shape[1])]
         kept = average_frames(own, self.averaged).transpose(2, 3).flatten(1, 2)
-        stored: Tensor = kept.clamp(-LARGEST, LARGEST).half().float()  # what the network has learnt from
-        return stored
+        return kept.clamp(-LARGEST, LARGEST).half().float()  # what the network has learnt from
 
     def maps(self, rows: Tensor) -> Tensor:
         """Normalised levels (N, L x D, T) -> (N, L, D, T)."""
-        maps: Tensor = rows.unflatten(1, self.shape)
-        return maps
+        return rows.reshape(rows.shape[0], *self.shape, -1)  # `unflatten` would freeze the number of frames
