@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -195,16 +196,19 @@ def test_a_trial_that_a_signal_ends_is_no_success(
     """NNI cancels a trial by SIGINT, and takes one that ends by a signal for cancelled."""
     words = ["--manifest", str(small_manifest), "--preset", "tiny", "--protocol", "loso", "--set", "search.epochs=5000"]
     command = [sys.executable, "-m", "nni_emodarts.trials.search", *words, "--out", str(tmp_path / "out")]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+        )
     try:
-        wait_until(lambda: (tmp_path / "out" / "history.csv").exists(), 90)
+        wait_until(lambda: "search: 0/5000" in (tmp_path / "log").read_text(), 90)
+        time.sleep(2)  # into the training
         process.send_signal(sent)
-        said = process.communicate(timeout=30)[1]
+        process.wait(30)
     finally:
         process.kill()
+        process.wait()
+    said = (tmp_path / "log").read_text()
     assert process.returncode == status, said
     assert "Traceback" not in said
 

@@ -1,6 +1,5 @@
 """The tuner of experiments over folds and seeds: every point of the grid once, also after nnictl stop and resume."""
 
-import logging
 import os
 from urllib.parse import urlparse
 
@@ -11,7 +10,7 @@ from nni.common.serializer import load
 from nni_emodarts.nni_bridge.rest import ask
 from nni_emodarts.runtime.plain_data import JsonObject
 
-logger = logging.getLogger(__name__)
+_TRIES = 5
 
 
 class EachPointOnce(GridSearchTuner):  # type: ignore[misc]
@@ -29,7 +28,7 @@ class EachPointOnce(GridSearchTuner):  # type: ignore[misc]
     def generate_parameters(self, *args: object, **kwargs: object) -> JsonObject:
         """A point that no trial of the experiment has; NNI calls this."""
         if not self._knows_all:
-            for trial in ask(f"{_manager()}/api/v1/nni/trial-jobs"):
+            for trial in ask(f"{_manager()}/api/v1/nni/trial-jobs", _TRIES):
                 noted = trial.get("hyperParameters") or []
                 self.history.update(nni.dump(load(text)["parameters"], sort_keys=True) for text in noted)
             self._knows_all = True

@@ -236,12 +236,22 @@ class RunFolder:
         """Put a file on the list of what the run wrote, which whoever does not use `write_bytes` does beforehand.
 
         The run that this one lies in lists its folder.
+
+        Raises:
+            RunFolderError: the folder was deleted meanwhile; a new one of its name would lack what stood in it.
         """
+        self._refuse_deleted()
         if self._within is not None:
             inside = self.path.relative_to(self._within.path).as_posix()
             if names_run(self._within.path.name, inside):
                 self._within.note(f"{inside}/")
         self._contents.note(name)
+
+    def _refuse_deleted(self) -> None:
+        if self._lock is not None and self._lock.is_lost:
+            raise RunFolderError(f"output folder {self.path} was deleted or moved meanwhile; run the command again")
+        if self._within is not None:
+            self._within._refuse_deleted()
 
     def read_text(self, name: str) -> str:
         """Read a text of the run.

@@ -24,10 +24,12 @@ class FolderLock:
 
     Args:
         handle: the open folder; None where its file system knows no locks.
+        folder: its path.
     """
 
-    def __init__(self, handle: int | None) -> None:
+    def __init__(self, handle: int | None, folder: Path) -> None:
         self._handle = handle
+        self._folder = folder
 
     @classmethod
     def take(cls, folder: Path, wait: bool = False) -> Self:
@@ -44,7 +46,7 @@ class FolderLock:
         if wait:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(handle, fcntl.LOCK_EX)
-            return cls(handle)
+            return cls(handle, folder)
         for tries_left in reversed(range(_TRIES)):
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,9 +57,19 @@ class FolderLock:
                 os.close(handle)
                 if error.errno in _HELD:
                     raise _refusal(folder) from None
-                return cls(None)
+                return cls(None, folder)
             break
-        return cls(handle)
+        return cls(handle, folder)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the folder was deleted or moved since; what is written by its path would be another's."""
+        if self._handle is None:
+            return False
+        try:
+            return not os.path.samestat(os.fstat(self._handle), self._folder.stat())
+        except OSError:
+            return True
 
     def release(self) -> None:
         """Give the lock back."""

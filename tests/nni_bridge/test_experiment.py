@@ -26,6 +26,7 @@ from nni_emodarts.nni_bridge.experiment import started, wait
 from nni_emodarts.nni_bridge.experiment_file import experiment_yaml, read_experiment
 from nni_emodarts.nni_bridge.manager import Manager
 from nni_emodarts.nni_bridge.pooling import pool_trials, trial_folders
+from nni_emodarts.nni_bridge.rest import ask
 from nni_emodarts.runtime.ports import free_port
 
 
@@ -38,12 +39,18 @@ def written(small_manifest: Path, home: Path, fast_words: list[str]) -> Path:
 
 
 @pytest.mark.slow
-def test_every_trial_reports_what_its_folder_holds(written: Path, home: Path) -> None:
+def test_every_trial_reports_what_its_folder_holds(written: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the environment names proxies that know nothing of this machine."""
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     counts: list[int] = []
     with started(written) as manager:
         trials = wait(manager, 3, lambda seen: counts.append(len(seen)))
-        jobs = requests.get(f"http://localhost:{manager.port}/api/v1/nni/trial-jobs", timeout=10).json()
-        metrics = requests.get(f"http://localhost:{manager.port}/api/v1/nni/metric-data", timeout=10).json()
+        jobs = ask(f"http://localhost:{manager.port}/api/v1/nni/trial-jobs")
+        metrics = ask(f"http://localhost:{manager.port}/api/v1/nni/metric-data")
         name = manager.profile()["id"]
     assert counts[-1] == 3
     assert [trial.status for trial in trials] == ["SUCCEEDED"] * 3, [

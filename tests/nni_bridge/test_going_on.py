@@ -83,7 +83,7 @@ def test_points_that_trials_have_are_handed_out_no_more(monkeypatch: pytest.Monk
     monkeypatch.delenv("NNI_MODE", raising=False)
     assert _handed_out(EachPointOnce()) == every
     asked: list[str] = []
-    monkeypatch.setattr(each_point_once, "ask", lambda address: asked.append(address) or _trials((0, 1), (2, 2)))
+    monkeypatch.setattr(each_point_once, "ask", lambda address, tries: asked.append(address) or _trials((0, 1), (2, 2)))
     monkeypatch.setenv("NNI_MODE", "resume")
     monkeypatch.setenv("NNI_TUNER_COMMAND_CHANNEL", "ws://localhost:8080/some/prefix/tuner")
     assert _handed_out(EachPointOnce()) == [point for point in every if point not in ((0, 1), (2, 2))]

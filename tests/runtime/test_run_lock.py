@@ -1,6 +1,7 @@
 """One writer a folder, whoever it is and however it ends; readers are never kept out."""
 
 import gc
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,3 +121,24 @@ def test_a_file_system_without_locks_is_no_hindrance(tmp_path: Path, monkeypatch
     first, second = FolderLock.take(tmp_path), FolderLock.take(tmp_path)
     first.release()
     second.release()
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_folder_that_is_deleted_or_moved_meanwhile(moved: bool, again: bool, tmp_path: Path) -> None:
+    """A new one of its name would lack what stood in it."""
+    folder = RunFolder.claim(tmp_path / "out")
+    with folder.held():
+        folder.write_text("config.yml", "{}")
+        inside = folder.child("search")
+        inside.write_text("config.yml", "{}")
+        if moved:
+            folder.path.rename(tmp_path / "elsewhere")
+        else:
+            shutil.rmtree(folder.path)
+        if again:
+            inside.path.mkdir(parents=True)
+        for each in (folder, inside):
+            with pytest.raises(RunFolderError, match="out was deleted or moved meanwhile; run the command again"):
+                each.write_text("metrics.json", "{}")
+    assert not list(tmp_path.rglob("out/**/metrics.json"))
