@@ -9,12 +9,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
-from nni_emodarts.deploy.onnx_network import INPUT, LABELS, OUTPUT, SAMPLING_RATE, OnnxNetwork
+from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
+from nni_emodarts.deploy.encoded import EncodedNetwork
+from nni_emodarts.deploy.onnx_network import FRONT_END, INPUT, LABELS, LONGEST, OUTPUT, SAMPLING_RATE, OnnxNetwork
 from nni_emodarts.deploy.sealing import sealed
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
 
 OPSET = 17
@@ -24,6 +27,8 @@ TOLERANCE = 1e-3
 CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 7.9, 12.0, 20.0)
 """Lengths on which a file is compared with PyTorch, none of them the traced one."""
 TRACED_SECONDS = 0.6
+_MOST_BYTES = 2**31 - 2**26
+"""Of an ONNX file, by its own format, with room for the network behind the encoder."""
 
 
 def int8_name(out: Path) -> Path:
@@ -41,7 +46,7 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     Raises:
         ConfigError: its features cannot be written as a graph.
     """
-    whole = WaveformNetwork(reference.extractor, reference.normalizer, reference.model).eval()
+    whole = _whole(reference).eval()
     rate = reference.extractor.sampling_rate
     example = torch.randn(2, round(TRACED_SECONDS * rate))
     buffer = BytesIO()
@@ -60,8 +65,29 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
         )
     model = onnx.load_from_string(buffer.getvalue())
     metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
+    if isinstance(reference.extractor, PretrainedExtractor):
+        metadata[FRONT_END] = json.dumps(reference.extractor.facts.provenance(), ensure_ascii=False)
+        metadata[LONGEST] = f"{reference.extractor.front_end.longest_seconds:g}"
     onnx.helper.set_model_props(model, metadata)
     return sealed(model)
+
+
+def _whole(reference: TorchNetwork) -> nn.Module:
+    """The network behind its features, or behind its encoder.
+
+    Raises:
+        ConfigError: it cannot be written as one file.
+    """
+    extractor = reference.extractor
+    if not isinstance(extractor, PretrainedExtractor):
+        return WaveformNetwork(extractor, reference.normalizer, reference.model)
+    weights = sum(each.numel() for each in extractor.front_end.encoder.parameters())
+    if 4 * weights > _MOST_BYTES:
+        raise ConfigError(
+            f"front end {extractor.facts.model}: {weights:,} weights up to level {extractor.facts.levels[-1]} are more "
+            f"than the 2 GB of an ONNX file; recognise with the run folder itself, or retrain on an earlier level"
+        )
+    return EncodedNetwork(extractor, reference.normalizer, reference.model)
 
 
 def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:

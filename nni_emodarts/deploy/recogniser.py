@@ -101,7 +101,14 @@ class EmotionRecognizer:
         self.sampling_rate = sampling_rate
 
     @classmethod
-    def from_run(cls, path: str | Path, fold: int | None = None, seed: int | None = None, device: str = "cpu") -> Self:
+    def from_run(
+        cls,
+        path: str | Path,
+        fold: int | None = None,
+        seed: int | None = None,
+        device: str = "cpu",
+        front_end: str | None = None,
+    ) -> Self:
         """The recogniser of a run folder. Nothing in the folder is executed: weights are safetensors, the rest is text.
 
         Args:
@@ -109,15 +116,18 @@ class EmotionRecognizer:
             fold: takes the network of this fold.
             seed: likewise of this seed.
             device: where the network computes, such as `cpu` or `cuda`.
+            front_end: where the weights of its pretrained encoder are, where they are not where the run had them: a
+                folder, say. Others than the run's are refused.
 
         Raises:
             RunFolderError: there is no such network, several fit, or files are missing or broken.
+            FrontEndError: the weights of its pretrained encoder cannot be had, or are others.
         """
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.torch_network import read_network
 
-        found = open_network(path, fold, seed)
-        return cls(read_network(found, device), found.labels, found.config.features.sampling_rate)
+        found = open_network(path, fold, seed).hearing_with(front_end)
+        return cls(read_network(found, device), found.labels, found.sampling_rate)
 
     @classmethod
     def from_onnx(cls, path: str | Path) -> Self:
@@ -132,14 +142,18 @@ class EmotionRecognizer:
         return cls(network, network.labels, network.sampling_rate)
 
     @classmethod
-    def load(cls, path: str | Path, fold: int | None = None, seed: int | None = None) -> Self:
+    def load(
+        cls, path: str | Path, fold: int | None = None, seed: int | None = None, front_end: str | None = None
+    ) -> Self:
         """`from_onnx` for a name that ends in .onnx, else `from_run`.
 
         Raises:
             RunFolderError: as for these.
         """
         if Path(path).suffix != ".onnx":
-            return cls.from_run(path, fold, seed)
+            return cls.from_run(path, fold, seed, front_end=front_end)
+        if front_end is not None:
+            raise RunFolderError(f"exported model {path} holds its encoder; leave front_end out")
         if fold is not None or seed is not None:
             raise RunFolderError(f"exported model {path} is one network; leave fold and seed out")
         return cls.from_onnx(path)
@@ -232,13 +246,21 @@ class EmotionRecognizer:
     def _answer_batch(self, batch: Sequence[tuple[str, Heard | Failure]]) -> Iterator[Prediction | Failure]:
         heard = [(name, each) for name, each in batch if isinstance(each, Heard)]
         longest = max((len(each.waveform) for _, each in heard), default=0)
-        together = len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
+        together = len(heard) > 1 and len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
         found = iter(self._answer(heard) if together and heard else ())
         for name, each in batch:
             if isinstance(each, Failure):
                 yield each
+            elif together:
+                yield next(found)
             else:
-                yield next(found) if together else self._answer([(name, each)])[0]
+                yield self._try_to_answer(name, each)
+
+    def _try_to_answer(self, name: str, heard: Heard) -> Prediction | Failure:
+        try:
+            return self._answer([(name, heard)])[0]
+        except AudioError as error:
+            return Failure(name, error)
 
     def _answer(self, heard: Sequence[tuple[str, Heard]]) -> list[Prediction]:
         rows = self._recognise(heard[0][0], [each.waveform for _, each in heard])
@@ -246,7 +268,10 @@ class EmotionRecognizer:
 
     def _recognise(self, name: str, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities (N, K); never one that is no number."""
-        rows = self._network(waveforms)
+        try:
+            rows = self._network(waveforms)
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
         if not np.isfinite(rows).all():
             raise EmodartsError(f"{name}: the network's answer is no number; its weights are broken, so retrain it")
         return rows

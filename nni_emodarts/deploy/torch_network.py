@@ -8,8 +8,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from nni_emodarts.config import PretrainedStream
 from nni_emodarts.data.batches.batches import Collate, Item
 from nni_emodarts.data.features import FeatureExtractor, Normalizer
+from nni_emodarts.data.front_ends import stream_shape
+from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
+from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -24,29 +28,46 @@ class TorchNetwork:
     """Feature extraction, normalisation and network.
 
     Args:
-        extractor: waveform -> map.
+        extractor: waveform -> feature rows, spectral ones or a pretrained encoder's levels.
         normalizer: of the network's training speakers.
         model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
         device: where the network computes, such as `cpu` or `cuda`.
     """
 
     def __init__(
-        self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module, device: str = "cpu"
+        self,
+        extractor: FeatureExtractor | PretrainedExtractor,
+        normalizer: Normalizer,
+        model: nn.Module,
+        device: str = "cpu",
     ) -> None:
         self.extractor = extractor
         self.normalizer = normalizer
         self.model = model.to(device).eval()
         self._device = torch.device(device)
-        self._collate = Collate(extractor.frequency_bins, extractor.deltas)
+        self._collate = _collate(extractor)
 
     @torch.inference_mode()
     def __call__(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """N waveforms (S,) at the network's sampling rate -> probabilities (N, K)."""
-        maps = [torch.from_numpy(self.normalizer(self.extractor(waveform))) for waveform in waveforms]
+        rows = (
+            self.extractor.many(waveforms)
+            if isinstance(self.extractor, PretrainedExtractor)
+            else map(self.extractor, waveforms)
+        )
+        maps = [torch.from_numpy(self.normalizer(each)) for each in rows]
         batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
         with _float32():
             logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
         return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+
+
+def _collate(extractor: FeatureExtractor | PretrainedExtractor) -> Collate:
+    """How feature rows become maps."""
+    if isinstance(extractor, PretrainedExtractor):
+        levels, features = extractor.facts.input_shape
+        return Collate(features, levels=levels)
+    return Collate(extractor.frequency_bins, extractor.deltas)
 
 
 @contextmanager
@@ -70,8 +91,8 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     Raises:
         RunFolderError: files that do not belong together, or are damaged.
     """
-    extractor = FeatureExtractor(**network.config.features.spectral())
-    normalizer = _read_normalizer(network, extractor.feature_rows)
+    extractor = stream_extractor(network.stream, "cpu" if device == "cpu" else "gpu")
+    normalizer = _read_normalizer(network, extractor)
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
@@ -80,14 +101,22 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
 
 def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
-    classes, shape = len(network.labels), network.config.features.input_shape
+    classes, shape = len(network.labels), stream_shape(network.config.features.heard[0])
     if network.folder.has(ARCHITECTURE):
         architecture = Architecture.load(network.folder.path / ARCHITECTURE)
         return build_model(architecture.widened(network.config.retrain.width), classes, shape)
     return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
 
 
-def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer:
+def _read_normalizer(network: NetworkFolder, extractor: FeatureExtractor | PretrainedExtractor) -> Normalizer:
+    """Of the rows that are heard; the file has those of all levels of a pretrained encoder."""
+    heard, rows, part = network.config.features.heard[0], extractor.feature_rows, slice(None)
+    if isinstance(heard, PretrainedStream) and isinstance(extractor, PretrainedExtractor):
+        every, facts = stream_shape(heard), extractor.facts
+        rows = every[0] * every[1]
+        if heard.levels is not None and len(facts.levels) == 1:
+            place = heard.levels.index(facts.levels[0])
+            part = slice(place * facts.features, (place + 1) * facts.features)
     data = network.folder.read_json(NORMALIZATION)
     try:
         normalizer = Normalizer.from_dict(data)
@@ -100,7 +129,7 @@ def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer:
             f"network {network.folder.path}: {NORMALIZATION} has {len(normalizer.mean)} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    return normalizer
+    return normalizer.part(part)
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:

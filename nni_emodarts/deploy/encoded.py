@@ -1,0 +1,46 @@
+"""The whole way from waveform to probabilities through a pretrained encoder, as one module that can be exported."""
+
+import torch
+from torch import Tensor, nn
+
+from nni_emodarts.data.features.normalization import Normalizer
+from nni_emodarts.data.front_ends.encoders.encoder import average_frames
+from nni_emodarts.data.front_ends.extraction import LARGEST, PretrainedExtractor
+
+
+class EncodedNetwork(nn.Module):
+    """Encoder up to the last level that is needed, normalisation, network and softmax.
+
+    Args:
+        extractor: its encoder is taken.
+        normalizer: of the network's training speakers.
+        model: maps (N, L, D, T), lengths (N,) -> logits (N, K).
+    """
+
+    def __init__(self, extractor: PretrainedExtractor, normalizer: Normalizer, model: nn.Module) -> None:
+        super().__init__()
+        front_end = extractor.front_end
+        self.encoder = front_end.encoder
+        self.padding = front_end.padding
+        self.averaged = extractor.facts.frames_averaged
+        self.shape = extractor.facts.input_shape
+        self.network = model
+        self.register_buffer("mean", torch.from_numpy(normalizer.mean).float().reshape(*self.shape, 1))
+        self.register_buffer("scale", torch.from_numpy(1 / normalizer.std).float().reshape(*self.shape, 1))
+        self.mean: Tensor
+        self.scale: Tensor
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) at 16 kHz -> probabilities (N, K)."""
+        maps = self.features(waveform)
+        # Every frame is real. Counted rather than read off the shape, so that no traced length is frozen.
+        lengths = torch.ones_like(maps[:, 0, 0], dtype=torch.int64).sum(1)
+        return torch.softmax(self.network(maps, lengths), 1)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) -> normalised levels (N, L, D, T)."""
+        levels = self.encoder(self.encoder.prepare(waveform, self.padding))
+        own = levels[:, :, : self.encoder.frames(waveform.shape[1])]
+        kept = average_frames(own, self.averaged).transpose(2, 3)
+        stored = kept.clamp(-LARGEST, LARGEST).half().float()  # what the network has learnt from
+        return (stored - self.mean) * self.scale
