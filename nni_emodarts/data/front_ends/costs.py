@@ -4,10 +4,12 @@ An encoder is convolutions in front and layers that are alike, each of 12 D^2 + 
 feed-forward of 4 D inside 8 D^2, and biases and normalisations. What a model has beyond its layers counts as its front.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nni_emodarts.config import PretrainedStream
-from nni_emodarts.data.front_ends.facts import FRAME, SAMPLING_RATE, FrontEndFacts, front_end_facts
+from nni_emodarts.data.front_ends.facts import FRAME, SAMPLING_RATE, FrontEndFacts, facts_of
+from nni_emodarts.data.front_ends.sources import find_source
 
 _FRONTS = {"whisper": ((80, 3, 160), (0, 3, 320))}
 """Convolutions of a front: channels that each hears (0: those of a level), width, samples between two frames."""
@@ -32,13 +34,25 @@ class EncoderCost:
     flops: int
 
 
-def encoder_cost(stream: PretrainedStream, level: int, seconds: float) -> EncoderCost:
-    """What the encoder of a stream costs up to a level, for an utterance of so many seconds and its padding.
+def encoder_costs(
+    streams: Sequence[PretrainedStream], levels: Mapping[str, int], seconds: float
+) -> tuple[EncoderCost, ...]:
+    """What the encoders cost that a network hears, each up to its level; nothing is fetched.
 
-    Raises:
-        FrontEndError: nothing is known of the model.
+    Args:
+        streams: the streams.
+        levels: level by stream, as an architecture has it.
+        seconds: length of the utterance, to which the stream's padding comes.
+
+    Returns:
+        Those of which the model is on this machine.
     """
-    return cost_of(front_end_facts(stream), level, seconds)
+    found = []
+    for stream in streams:
+        source = find_source(stream) if stream.name in levels else None
+        if source is not None:
+            found.append(cost_of(facts_of(stream, source), levels[stream.name], seconds))
+    return tuple(found)
 
 
 def cost_of(facts: FrontEndFacts, level: int, seconds: float) -> EncoderCost:
