@@ -56,6 +56,10 @@ class SpeakerNormalizer:
         mean = (count * own.mean + PRIOR * self.general.mean) / (count + PRIOR)
         return Normalizer(mean, own.std if count >= OWN_DEVIATION else self.within)
 
+    def part(self, rows: slice) -> "SpeakerNormalizer":
+        """The same of some of the feature rows."""
+        return SpeakerNormalizer(self.general.part(rows), self.within[rows])
+
     def to_dict(self) -> dict[str, list[float]]:
         """Plain data that `from_dict` reads back exactly."""
         return {**self.general.to_dict(), WITHIN: self.within.tolist()}
