@@ -1,4 +1,7 @@
-"""Which other recordings of its speaker an utterance is normalised by: never itself, and never by their labels."""
+"""Which other recordings of its speaker an utterance is normalised by: never itself.
+
+Their labels tell what is neutral speech, for training and for the figure of that enrolment, and nothing else.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
