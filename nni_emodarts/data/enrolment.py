@@ -1,4 +1,7 @@
-"""Which other recordings of its speaker an utterance is normalised by: never itself, and never by their labels."""
+"""Which other recordings of its speaker an utterance is normalised by: never itself.
+
+Their labels tell what is neutral speech, for training and for the figure of that enrolment, and nothing else.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -7,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nni_emodarts.data.features import FeatureStore, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.features.moments import EVERY_ROW
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.protocols import Cast, Rows, Speakers
 
@@ -116,10 +120,10 @@ class Enrolled:
     store: FeatureStore
     choose: Choose
 
-    def for_row(self, row: int) -> Normalizer:
-        """The normaliser of the row's speaker without the row."""
+    def for_row(self, row: int, part: slice = EVERY_ROW) -> Normalizer:
+        """The normaliser of a part of the features, of the row's speaker without the row."""
         chosen = self.choose(row)
-        return self.statistics.adapted(self.store.moments(chosen).pooled if len(chosen) else None)
+        return self.statistics.part(part).adapted(self.store.pooled(chosen, part) if len(chosen) else None)
 
 
 class RandomSubsets:

@@ -53,8 +53,11 @@ class FoldTask:
 
         Raises:
             ProtocolError: the corpus's protocol has no such fold.
+            UnfitSpeakers: its training speakers are to be normalised by speaker, and too many are unfit for it.
         """
-        return cls(config, corpus, corpus.fold(fold), seed)
+        part = corpus.fold(fold)
+        refuse_unfit(config, corpus.manifest, [part])
+        return cls(config, corpus, part, seed)
 
     @classmethod
     def of_all(cls, config: ExperimentConfig, corpus: Corpus, seed: int) -> "FoldTask":
@@ -94,15 +97,10 @@ class FoldTask:
 
     @cached_property
     def normalizer(self) -> Normalizer | SpeakerNormalizer:
-        """Fitted on the training part alone.
-
-        Raises:
-            UnfitSpeakers: it is of speakers, and too many of them are unfit for it.
-        """
+        """Fitted on the training part alone."""
         corpus, train = self.corpus, self.fold.train
         if not self.config.speaker_adapted:
             return Normalizer.fit(corpus.store, train)
-        refuse_unfit(self.config, corpus.manifest, [self.fold])
         return SpeakerNormalizer.fit(corpus.store.moments(train), self.voices.numbers[train])
 
     @cached_property
@@ -223,6 +221,8 @@ def fold_tasks(
 
     Raises:
         ProtocolError: the corpus's protocol lacks one of the folds.
+        UnfitSpeakers: as for `FoldTask.of`.
     """
     parts = [corpus.fold(index) for index in folds]
+    refuse_unfit(config, corpus.manifest, parts)
     return tuple(FoldTask(config, corpus, part, seed) for part in parts for seed in seeds)

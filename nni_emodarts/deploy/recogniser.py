@@ -1,5 +1,6 @@
 """One call that labels a recording: `EmotionRecognizer`."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -71,8 +72,9 @@ def _own(voice: Enrolment | None, recording: Recording) -> Enrolment | None:
 
 
 def _rate_of(recording: Recording, sampling_rate: int | None) -> int | None:
-    """The rate that is given with recordings, where a recording does not state its own."""
-    return None if file_of(recording) is not None else sampling_rate
+    """The rate that is given with recordings of one enrolment, for those that do not state their own."""
+    states_its_own = isinstance(recording, str | os.PathLike | bytes | bytearray | memoryview)
+    return None if states_its_own or hasattr(recording, "read") else sampling_rate
 
 
 class EmotionRecognizer:

@@ -8,7 +8,8 @@ import pytest
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.enrolment import ALL, Enrolment, RandomSubsets, Voices, neutral_emotion
-from nni_emodarts.data.features import SpeakerNormalizer
+from nni_emodarts.data.features import Moments, Pooled, SpeakerNormalizer
+from nni_emodarts.data.features.moments import EVERY_ROW
 from nni_emodarts.data.fold_task import FoldTask
 
 
@@ -30,10 +31,11 @@ class Altered:
         self.read.add(int(row))
         return self._store[row] * 3 + 1 if row == self._row else self._store[row]
 
-    def moments(self, rows: np.ndarray) -> object:
-        from nni_emodarts.data.features import Moments
+    def moments(self, rows: np.ndarray, part: slice = EVERY_ROW) -> Moments:
+        return Moments.join(Moments.of(self[int(row)]).part(part) for row in rows)
 
-        return Moments.join(Moments.of(self[int(row)]) for row in rows)
+    def pooled(self, rows: np.ndarray, part: slice = EVERY_ROW) -> Pooled:
+        return self.moments(rows, part).pooled
 
 
 def maps_of(task: FoldTask, rows: np.ndarray, enrolment: Enrolment = ALL) -> dict[int, np.ndarray]:

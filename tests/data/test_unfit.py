@@ -1,12 +1,15 @@
 """Where speakers show one emotion each, or have few recordings, their own mean is not taken unless one insists."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.unfit import checked_folds, find_unfit
 from nni_emodarts.errors import UnfitSpeakers
@@ -64,6 +67,19 @@ def test_one_in_five_is_the_bound(odd: int, refused: bool, tmp_path: Path) -> No
     assert [row[0] for row in found.value.rows] == ["odd0", "odd1"]
     checked_folds(configured(normalization="speaker", unfit_speakers="allow"), table, [0])
     checked_folds(configured(), table, [0])
+
+
+def test_a_fold_of_a_corpus_is_judged_wherever_it_is_taken_from(
+    fast_config: ExperimentConfig, small_corpus: Corpus
+) -> None:
+    features = fast_config.features.model_copy(update={"normalization": "speaker"})
+    config = fast_config.model_copy(update={"features": features})
+    table = small_corpus.manifest.table.assign(speaker=[str(row) for row in range(len(small_corpus.manifest))])
+    alone = replace(small_corpus, manifest=replace(small_corpus.manifest, table=table))
+    for take in (lambda: FoldTask.of(config, alone, 0, 1), lambda: fold_tasks(config, alone, [0], [1])):
+        with pytest.raises(UnfitSpeakers, match=r"training speakers show one emotion"):
+            take()
+    assert FoldTask.of_all(config, alone, 1).enrolments  # whose folds were judged before
 
 
 def test_a_command_refuses_before_it_reads_recordings_and_shows_the_table(

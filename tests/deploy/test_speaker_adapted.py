@@ -122,6 +122,8 @@ def test_an_enrolment_may_be_of_files_or_samples_and_is_heard_once_for_many(
     samples = [soundfile.read(clip, dtype="float32")[0] for clip in clips[1:8]]
     of_files, of_samples = adapted.enrol(clips[1:8]), adapted.enrol(samples, 16000)
     np.testing.assert_allclose(of_files.moments.means, of_samples.moments.means, atol=1e-4)
+    mixed = adapted.enrol([clips[1].read_bytes(), *samples[1:3], clips[4]], 16000)
+    np.testing.assert_allclose(mixed.moments.means, of_files.moments.means[:4], atol=1e-4)
     many = list(adapted.predict_many(clips[:3], batch_size=2, enrolment=of_files))
     for clip, answer in zip(clips[:3], many, strict=True):
         assert isinstance(answer, Prediction)

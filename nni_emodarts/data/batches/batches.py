@@ -12,11 +12,9 @@ from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.maps import to_levels, to_maps
 from nni_emodarts.data.features import FeatureStore, Normalizers
+from nni_emodarts.data.features.moments import EVERY_ROW
 
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
-
-
-EVERY_ROW = slice(None)
 
 
 class Item(NamedTuple):
@@ -77,7 +75,7 @@ class Utterances(Dataset[Item]):
 
     def __getitem__(self, position: int) -> Item:
         row = int(self.rows[position])
-        normalizer = self._normalizers.for_row(row).part(self._part)
+        normalizer = self._normalizers.for_row(row, self._part)
         features = torch.from_numpy(normalizer(self._store[row][self._part]))
         if self._augment is not None:
             features = self._augment(features)

@@ -57,7 +57,7 @@ class SpeakerNormalizer:
         return Normalizer(mean, own.std if count >= OWN_DEVIATION else self.within)
 
     def part(self, rows: slice) -> "SpeakerNormalizer":
-        """What is known of some of the rows."""
+        """The same of some of the feature rows."""
         return SpeakerNormalizer(self.general.part(rows), self.within[rows])
 
     def to_dict(self) -> dict[str, list[float]]:

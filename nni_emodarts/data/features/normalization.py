@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 import numpy as np
 
-from nni_emodarts.data.features.moments import Maps, Pooled
+from nni_emodarts.data.features.moments import EVERY_ROW, Maps, Pooled
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 CONSTANT = 1e-7
@@ -51,9 +51,9 @@ class Normalizer:
         """Of what recordings are known by."""
         return cls(pooled.mean, deviation_of(pooled.scatter, pooled.frames, pooled.mean))
 
-    def for_row(self, row: int) -> Self:
-        """What normalises a row of the manifest: the same for all."""
-        return self
+    def for_row(self, row: int, part: slice = EVERY_ROW) -> "Normalizer":
+        """What normalises a part of the features of a row of the manifest: the same for all."""
+        return self.part(part)
 
     def part(self, rows: slice) -> "Normalizer":
         """The normaliser of some of the rows."""
@@ -82,8 +82,8 @@ def deviation_of(scatter: np.ndarray, frames: float, mean: np.ndarray) -> np.nda
 class Normalizers(Protocol):
     """What normalises each row of a manifest."""
 
-    def for_row(self, row: int, /) -> Normalizer:
-        """What normalises a row."""
+    def for_row(self, row: int, part: slice = EVERY_ROW, /) -> Normalizer:
+        """What normalises a part of a row's features."""
         ...
 
 

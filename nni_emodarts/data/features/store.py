@@ -24,7 +24,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from nni_emodarts.data.features.moments import Moments
+from nni_emodarts.data.features.moments import EVERY_ROW, Moments, Pooled, pool
 from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.cache import usable
 from nni_emodarts.runtime.plain_data import JsonMapping
@@ -84,13 +84,22 @@ class FeatureStore:
             self.shelf, self._keys[rows], self._digests[rows], self.lengths[rows], self._mend, self._numbers[rows]
         )
 
-    def moments(self, rows: Iterable[int]) -> Moments:
-        """Statistics of rows, in their order. Each row's map is read for them once; no other row's is."""
+    def moments(self, rows: Iterable[int], part: slice = EVERY_ROW) -> Moments:
+        """Statistics of rows, in their order. Each row's map is read for them once; no other row's is.
+
+        Args:
+            rows: of the manifest.
+            part: feature rows that are wanted.
+        """
         wanted = [int(row) for row in rows]
         for row in wanted:
             if row not in self._moments:
                 self._moments[row] = Moments.of(self[row])
-        return Moments.join(self._moments[row] for row in wanted)
+        return Moments.join(self._moments[row].part(part) for row in wanted)
+
+    def pooled(self, rows: Iterable[int], part: slice = EVERY_ROW) -> Pooled:
+        """Statistics over all frames of rows; arguments as for `moments`."""
+        return pool(self.moments([row], part) for row in rows)
 
     def __len__(self) -> int:
         return len(self._keys)
