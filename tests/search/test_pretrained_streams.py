@@ -29,14 +29,15 @@ from nni_emodarts.training.task import EmotionTask
 FEATURES = 40
 LEVELS = (0, 3, 5)
 SETTINGS = (
-    "search.epochs=2", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8", "search.epoch_steps=3",
+    "search.epochs=2", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8", "search.epoch_steps=2",
     "space.cnn_primitives=[skip_connect,avg_pool_3x3,none]", "space.seqnn_primitives=[skip_connect,lstm_1]",
-    "space.cnn_cells=2", "space.reduction_cells=[1]", "space.poolings=[mean,attention,statistics,maximum]",
+    "space.cnn_cells=2", "space.reduction_cells=[1]", "space.cnn_nodes=1", "space.seqnn_nodes=1",
+    "space.poolings=[mean,attention,statistics,maximum]",
 )  # fmt: skip
 OPTIONS: dict[str, list[str]] = {
-    "darts": ["level_learning_rate=0.1", "partial_channels=2", "cost.weight=0.1"],
-    "darts_second_order": ["level_learning_rate=0.1", "selection=perturbation", "tuning_steps=1"],
-    "gumbel_darts": ["level_learning_rate=0.1", "beta_decay=0.5"],
+    "darts": ["level_learning_rate=0.1", "partial_channels=2", "cost.weight=0.1", "beta_decay=0.5"],
+    "darts_second_order": ["level_learning_rate=0.1", "selection=perturbation", "tuning_steps=0"],
+    "gumbel_darts": ["level_learning_rate=0.1"],
     "proxyless": ["level_learning_rate=0.1", "cost.weight=0.1"],
     "random_one_shot": ["samples=3"],
     "enas": ["samples=3", "paths_per_update=2"],
