@@ -30,6 +30,15 @@ FrontEnd = Annotated[
         "front-ends lists them.",
     ),
 ]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        "--front-end",
+        metavar="MODEL",
+        help="Where the weights of the network's pretrained encoder are, if not where the run had them; others are "
+        "refused.",
+    ),
+]
 Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
 Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import console
-from nni_emodarts.cli.options import Fold, Seed
+from nni_emodarts.cli.options import Fold, Seed, Weights
 
 if TYPE_CHECKING:
     from nni_emodarts.deploy.answers import Line
@@ -30,6 +30,7 @@ def predict(
             "option, so name them last.",
         ),
     ] = None,
+    front_end: Weights = None,
 ) -> None:
     """Recognise the emotion of recordings; a bad one is named and the others are answered all the same."""
     from nni_emodarts.deploy.answers import answer_lines
@@ -38,7 +39,7 @@ def predict(
     with console.answer_bars() as progress:
         lines = answer_lines(
             model, files, format, fold=fold, seed=seed, over_time=over_time, window=window, overlap=overlap,
-            batch_size=batch_size, enrolment=enrolment or (), progress=progress,
+            batch_size=batch_size, enrolment=enrolment or (), front_end=front_end, progress=progress,
         )  # fmt: skip
         for line in lines:
             _show_answer(line)
@@ -57,6 +58,7 @@ def export(
     seed: Seed = None,
     int8: Annotated[bool, typer.Option("--int8", help="Also write NAME.int8.onnx, with weights of 8 bits.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files.")] = False,
+    front_end: Weights = None,
 ) -> None:
     """Write a network as one ONNX file, waveform in, probabilities out, with its model card beside it."""
     from nni_emodarts.deploy.folder import open_network
@@ -64,7 +66,7 @@ def export(
 
     with console.progress_bars() as progress:
         report = ship(
-            open_network(run, fold, seed), out,
+            open_network(run, fold, seed).hearing_with(front_end), out,
             files=files or (), manifest=manifest, int8=int8, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     console.show_export(report)

@@ -14,7 +14,7 @@ from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Normalizers, fill_store
-from nni_emodarts.data.front_ends import stream_shape
+from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
@@ -22,6 +22,9 @@ from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
+
+FRONT_ENDS = "front_ends"
+"""Key of corpus.json: what each pretrained encoder is that was heard with, its licence and digest."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Corpus:
         deltas: orders of deltas that are channels of their maps.
         pretrained: whether their maps are of a pretrained stream.
         level: place of the one level of such a stream that is read; all are where absent.
+        front_ends: the pretrained encoders that their maps come from.
     """
 
     manifest: Manifest
@@ -49,6 +53,7 @@ class Corpus:
     deltas: int = 0
     pretrained: bool = False
     level: int | None = None
+    front_ends: tuple[FrontEndFacts, ...] = ()
 
     @property
     def recordings(self) -> str:
@@ -156,7 +161,8 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     shape = stream_shape(stream)
     if isinstance(stream, SpectralStream):
         return Corpus(manifest, store, data.protocol, shape, skipped, deltas=stream.deltas)
-    return Corpus(manifest, store, data.protocol, shape, skipped, pretrained=True)
+    front_ends = (front_end_facts(stream),)
+    return Corpus(manifest, store, data.protocol, shape, skipped, pretrained=True, front_ends=front_ends)
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
@@ -174,7 +180,9 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
             f"output folder {folder.path} holds a run of another manifest or protocol, or of recordings that were "
             f"replaced, mended or skipped since ({CORPUS}); {folder.remedy}"
         )
-    folder.write_json(CORPUS, {**identity, **corpus.facts.to_dict()})
+    front_ends = [facts.provenance() for facts in corpus.front_ends]
+    heard = {FRONT_ENDS: front_ends} if front_ends else {}
+    folder.write_json(CORPUS, {**identity, **corpus.facts.to_dict(), **heard})
     if bad_audio == "skip":
         folder.write_csv(SKIPPED, corpus.skipped)
 

@@ -153,6 +153,7 @@ def answer_lines(
     overlap: float = OVERLAP,
     batch_size: int = 1,
     enrolment: Sequence[str] = (),
+    front_end: str | None = None,
     progress: Progress = silent,
 ) -> Iterator[Line]:
     """Recognise files, and write the answers as text, as they are found.
@@ -164,6 +165,7 @@ def answer_lines(
         fold: takes the network of this fold of a run.
         seed: likewise of this seed.
         over_time: answer window by window.
+        front_end: where the weights of its pretrained encoder are, where they are not where the run had them.
         window: length of a window in seconds.
         overlap: share of a window that the next one repeats.
         batch_size: recordings that are recognised together.
@@ -177,7 +179,7 @@ def answer_lines(
     """
     check_windows(window, overlap, None)
     make = make_writer(form)
-    recognizer = EmotionRecognizer.load(model, fold, seed)
+    recognizer = EmotionRecognizer.load(model, fold, seed, front_end)
     writer = make(recognizer.labels, over_time)
     voice = recognizer.enrol(enrolment) if enrolment else None
     yield Line(writer.head())

@@ -9,11 +9,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from nni_emodarts.data.features import Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
+from nni_emodarts.deploy.encoded import AdaptedEncodedNetwork, EncodedNetwork
 from nni_emodarts.deploy.onnx_network import (
+    FRONT_END,
     INPUT,
     LABELS,
+    LONGEST,
     OUTPUT,
     SAMPLING_RATE,
     SPEAKER_ADAPTED,
@@ -24,7 +29,7 @@ from nni_emodarts.deploy.onnx_network import (
 from nni_emodarts.deploy.sealing import sealed
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.deploy.waveform import AdaptedWaveformNetwork, WaveformNetwork
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
 
 OPSET = 17
@@ -35,6 +40,8 @@ CHECKED_SECONDS = (0.01, 0.1, 0.137, 0.25, 0.5, 0.77, 1.0, 1.5, 2.03, 3.0, 4.4, 
 """Lengths on which a file is compared with PyTorch, none of them the traced one."""
 TRACED_SECONDS = 0.6
 _FURTHER_AXES = {**{name: {0: "M"} for name in VOICE}, **{name: {0: "N"} for name in STATISTICS}}
+_MOST_BYTES = 2**31 - 2**26
+"""Of an ONNX file, by its own format, with room for the network behind the encoder."""
 
 
 def int8_name(out: Path) -> Path:
@@ -56,8 +63,7 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
         ConfigError: its features cannot be written as a graph.
     """
     adapted = reference.statistics is not None
-    kind = AdaptedWaveformNetwork if adapted else WaveformNetwork
-    whole = kind(reference.extractor, reference.normalizer, reference.model).eval()
+    whole = _whole(reference).eval()
     rate = reference.extractor.sampling_rate
     example = (torch.randn(2, round(TRACED_SECONDS * rate)), *(_voice(reference.normalizer) if adapted else ()))
     buffer = BytesIO()
@@ -81,6 +87,9 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
         for name, values in zip(VOICE, _voice(reference.normalizer), strict=True):
             # an input with a value of its own may be left out
             model.graph.initializer.append(onnx.numpy_helper.from_array(values.numpy(), name))
+    if isinstance(reference.extractor, PretrainedExtractor):
+        metadata[FRONT_END] = json.dumps(reference.extractor.facts.provenance(), ensure_ascii=False)
+        metadata[LONGEST] = f"{reference.extractor.front_end.longest_seconds:g}"
     onnx.helper.set_model_props(model, metadata)
     return sealed(model)
 
@@ -89,6 +98,26 @@ def _voice(normalizer: Normalizer) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and deviation (1, R) of a normaliser, as a file takes them."""
     mean, deviation = (torch.from_numpy(values).float()[None] for values in (normalizer.mean, normalizer.std))
     return mean, deviation
+
+
+def _whole(reference: TorchNetwork) -> nn.Module:
+    """The network behind its features, or behind its encoder.
+
+    Raises:
+        ConfigError: it cannot be written as one file.
+    """
+    extractor = reference.extractor
+    if not isinstance(extractor, PretrainedExtractor):
+        kind = WaveformNetwork if reference.statistics is None else AdaptedWaveformNetwork
+        return kind(extractor, reference.normalizer, reference.model)
+    weights = sum(each.numel() for each in extractor.front_end.encoder.parameters())
+    if 4 * weights > _MOST_BYTES:
+        raise ConfigError(
+            f"front end {extractor.facts.model}: {weights:,} weights up to level {extractor.facts.levels[-1]} are more "
+            f"than the 2 GB of an ONNX file; recognise with the run folder itself, or retrain on an earlier level"
+        )
+    encoded = EncodedNetwork if reference.statistics is None else AdaptedEncodedNetwork
+    return encoded(extractor, reference.normalizer, reference.model)
 
 
 def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:

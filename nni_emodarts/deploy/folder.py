@@ -1,11 +1,13 @@
 """Which network of a run folder is meant, and what its files say of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.errors import RunFolderError
-from nni_emodarts.runtime.run_folder import CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
+from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, load_config, located_model
+from nni_emodarts.data.front_ends import stream_rate
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,42 @@ class NetworkFolder:
     run: RunFolder
     config: ExperimentConfig
     labels: tuple[str, ...]
+
+    @property
+    def sampling_rate(self) -> int:
+        """What it hears, in Hz."""
+        return stream_rate(self.stream)
+
+    @property
+    def stream(self) -> SpectralStream | PretrainedStream:
+        """What it hears with; of a pretrained encoder's levels the one that its architecture takes, where it does.
+
+        Raises:
+            ArchitectureError: its architecture is broken.
+        """
+        stream = self.config.features.heard[0]
+        if isinstance(stream, SpectralStream) or not self.folder.has(ARCHITECTURE):
+            return stream
+        level = Architecture.load(self.folder.path / ARCHITECTURE).levels.get(stream.name)
+        return stream if level is None else stream.model_copy(update={"levels": (level,)})
+
+    def hearing_with(self, model: str | None) -> "NetworkFolder":
+        """The same network, whose encoder's weights lie elsewhere; itself where no place is named.
+
+        Raises:
+            ConfigError: it hears with no pretrained encoder.
+        """
+        if model is None:
+            return self
+        if not self.config.features.pretrained:
+            raise ConfigError(f"front end {model}: network {self.folder.path} hears with none; leave it out")
+        streams = tuple(
+            stream.model_copy(update={"model": located_model(model), "revision": None})
+            if isinstance(stream, PretrainedStream)
+            else stream
+            for stream in self.config.features.streams
+        )
+        return replace(self, config=self.config.hearing(streams))
 
     @property
     def is_final(self) -> bool:

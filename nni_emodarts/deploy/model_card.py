@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.config import PretrainedStream, SpectralStream
+from nni_emodarts.data.corpus import FRONT_ENDS, load_manifest
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
@@ -142,12 +143,9 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Network: designed by hand"
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
-    further = [*["deltas", "deltas of deltas"][: features.deltas], *features.contours]
-    channels = f" and {', '.join(further)}" if further else ""
-    yield (
-        f"- Input: speech at {features.sampling_rate} Hz, heard as {features.frequency_bins} bins of {features.kind}"
-        f"{channels}, every {features.hop_ms:g} ms"
-    )
+    for stream in features.heard:
+        yield _spectrum(stream) if isinstance(stream, SpectralStream) else _levels(network, stream)
+    yield from _front_ends(network)
     if network.config.speaker_adapted:
         yield (
             "- Normalisation: **speaker-adapted**: each feature less its mean over other, unlabelled recordings of the "
@@ -160,6 +158,47 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Made by: " + ", ".join(
             f"{name} {packages[name]}" for name in ("nni_emodarts", "torch") if name in packages
         )
+
+
+def _spectrum(stream: SpectralStream) -> str:
+    further = [*["deltas", "deltas of deltas"][: stream.deltas], *stream.contours]
+    channels = f" and {', '.join(further)}" if further else ""
+    return (
+        f"- Input: speech at {stream.sampling_rate} Hz, heard as {stream.frequency_bins} bins of {stream.kind}"
+        f"{channels}, every {stream.hop_ms:g} ms"
+    )
+
+
+def _levels(network: NetworkFolder, stream: PretrainedStream) -> str:
+    taken = network.stream.levels if isinstance(network.stream, PretrainedStream) else stream.levels
+    which = "all levels" if taken is None else f"level{'s' if len(taken) > 1 else ''} {', '.join(map(str, taken))}"
+    return (
+        f"- Input: speech at {network.sampling_rate} Hz, heard as {which} of the pretrained encoder "
+        f"{markdown_code(_short(stream.model))}, every {stream.hop_ms:g} ms"
+    )
+
+
+def _front_ends(network: NetworkFolder) -> Iterator[str]:
+    """What the run kept of its pretrained encoders: they are needed to use the network, and have licences."""
+    for folder in (network.folder, network.run):
+        kept = folder.read_json(CORPUS).get(FRONT_ENDS) if folder.has(CORPUS) else None
+        if isinstance(kept, list):
+            for each in kept:
+                facts = each if isinstance(each, dict) else {}
+                size = facts.get("parameters")
+                millions = f", {size / 1e6:.1f} M parameters" if isinstance(size, int | float) else ""
+                revision = f", revision {markdown_code(str(facts['revision']))}" if facts.get("revision") else ""
+                yield (
+                    f"- Front end: {markdown_code(_short(str(facts.get('model'))))} ({markdown(str(facts.get('kind')))}"
+                    f"{millions}), frozen; licence: {markdown(str(facts.get('licence')))}{revision}, SHA-256 "
+                    f"{markdown_code(str(facts.get('digest')))}"
+                )
+            return
+
+
+def _short(model: str) -> str:
+    """A model's name, or the last part of its folder's, which is nobody else's business."""
+    return Path(model).name if Path(model).is_absolute() else model
 
 
 def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:

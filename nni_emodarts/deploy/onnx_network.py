@@ -10,7 +10,7 @@ import onnxruntime
 from nni_emodarts.data.features.adaptation import SpeakerNormalizer
 from nni_emodarts.data.features.moments import Moments
 from nni_emodarts.data.features.normalization import Normalizer
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import AudioError, RunFolderError
 from nni_emodarts.runtime.digests import is_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
 
@@ -23,6 +23,8 @@ SPEAKER_ADAPTED = "speaker_adapted"
 """Key of what such a network knows of its training speakers, as JSON."""
 LABELS, SAMPLING_RATE = "labels", "sampling_rate"
 """Keys of the file's metadata: names of the classes as a JSON list, and Hz."""
+FRONT_END, LONGEST = "front_end", "longest"
+"""Further keys, of a file that holds a pretrained encoder: what it is, and seconds that it hears at once."""
 SAMPLING_RATES = (1_000, 192_000)
 """Lowest and highest sampling rate of a network in Hz: recordings that are resampled to more would fill memory."""
 DIGEST = "digest"
@@ -42,6 +44,7 @@ class OnnxNetwork:
         labels: names of the classes (K).
         sampling_rate: of its waveforms, in Hz.
         statistics: of its training speakers, where it is normalised by speaker.
+        longest: seconds that it hears at once; None where there is no limit.
 
     Args:
         model: the file, or its bytes.
@@ -66,17 +69,18 @@ class OnnxNetwork:
         except Exception as error:  # onnxruntime's own kinds have no common base but this
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"{name} cannot be loaded ({reason}); write it anew by emodarts export") from None
-        self.labels, self.sampling_rate = self._describe(name)
+        self.labels, self.sampling_rate, self.longest = self._describe(name)
         self.statistics = self._read_statistics(name)
 
-    def _describe(self, name: str) -> tuple[tuple[str, ...], int]:
+    def _describe(self, name: str) -> tuple[tuple[str, ...], int, float | None]:
         metadata: JsonObject = self._session.get_modelmeta().custom_metadata_map
         inputs = [each.name for each in self._session.get_inputs()]
         try:
             labels = json.loads(metadata[LABELS])
             rate = int(metadata[SAMPLING_RATE])
+            longest = float(metadata[LONGEST]) if LONGEST in metadata else None
         except (KeyError, ValueError, RecursionError):
-            labels, rate = None, 0
+            labels, rate, longest = None, 0, None
         if inputs != [INPUT] or not isinstance(labels, list):
             raise RunFolderError(
                 f"{name} takes {', '.join(inputs)} and is not what emodarts export writes ({INPUT} in, with "
@@ -86,7 +90,7 @@ class OnnxNetwork:
         if not low <= rate <= high:
             fault = f"{name} states a sampling rate of {rate} Hz, outside {low} to {high}"
             raise RunFolderError(f"{fault}; export the run that it comes from")
-        return tuple(map(str, labels)), rate
+        return tuple(map(str, labels)), rate, longest
 
     def _read_statistics(self, name: str) -> SpeakerNormalizer | None:
         stated = self._session.get_modelmeta().custom_metadata_map.get(SPEAKER_ADAPTED)
@@ -107,7 +111,16 @@ class OnnxNetwork:
         Args:
             waveforms: what to recognise.
             normalizers: what normalises each, of a network that is normalised by speaker.
+
+        Raises:
+            AudioError: one is longer than `longest`.
         """
+        seconds = max(len(waveform) for waveform in waveforms) / self.sampling_rate
+        if self.longest is not None and seconds > self.longest:
+            raise AudioError(
+                f"lasts {seconds:.1f} s, more than the {self.longest:g} s that the encoder in the file hears at once; "
+                f"cut it, recognise it --over-time, or with the run folder"
+            )
         if len({len(waveform) for waveform in waveforms}) > 1:
             each = [None] * len(waveforms) if normalizers is None else [[one] for one in normalizers]
             return np.concatenate([self([waveform], own) for waveform, own in zip(waveforms, each, strict=True)])

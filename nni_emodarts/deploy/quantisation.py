@@ -13,7 +13,11 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from nni_emodarts.deploy.sealing import sealed
 
 NETWORK_SCOPE = "/network/"
-"""How names of the network's own nodes begin. Features are never quantised: a spectrum spans more than 8 bits."""
+"""How names of the network's own nodes begin."""
+ENCODER_SCOPE = "/encoder/"
+"""Likewise of a pretrained encoder's."""
+SPECTRUM_SCOPES = ("/encoder/spectrum/", "/encoder/bands/")
+"""Features are never quantised: a spectrum spans more than 8 bits."""
 LEAST = 256
 """Smallest number of values of a weight that is worth it."""
 _LEVELS = 127
@@ -43,7 +47,7 @@ def quantise(model: bytes) -> bytes:
 
 def _weights(node: NodeProto) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names of what may be weights of a node, and the axes of their output channels."""
-    if not node.name.startswith(NETWORK_SCOPE):
+    if not node.name.startswith((NETWORK_SCOPE, ENCODER_SCOPE)) or node.name.startswith(SPECTRUM_SCOPES):
         return
     match node.op_type:
         case "Conv":

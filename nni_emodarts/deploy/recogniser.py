@@ -1,6 +1,5 @@
 """One call that labels a recording: `EmotionRecognizer`."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,18 +8,22 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.deploy.enrolment import (
     BY_AND_BY,
     NOT_ADAPTED,
     Enrolment,
     RunningVoice,
+    Utterance,
     adapted,
     enrolled,
     file_of,
+    own_voice,
+    rate_of,
     statistics_of,
 )
 from nni_emodarts.deploy.given import Recording, name_of
-from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
+from nni_emodarts.deploy.listening import Source, hear, stream, survey_whole
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, Span, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, ConfigError, EmodartsError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
@@ -101,31 +104,6 @@ _Piece = tuple[Span, np.ndarray]
 """A window's place, and its samples (S,)."""
 
 
-@dataclass(frozen=True)
-class _Utterance:
-    """A recording that is to be recognised.
-
-    Attributes:
-        name: what its answer calls it.
-        heard: its samples.
-        voice: other recordings of its voice, if any.
-    """
-
-    name: str
-    heard: Heard
-    voice: Enrolment | None
-
-
-def _own(voice: Enrolment | None, recording: Recording) -> Enrolment | None:
-    return None if voice is None else voice.without(recording)
-
-
-def _rate_of(recording: Recording, sampling_rate: int | None) -> int | None:
-    """The rate that is given with recordings of one enrolment, for those that do not state their own."""
-    states_its_own = isinstance(recording, str | os.PathLike | bytes | bytearray | memoryview)
-    return None if states_its_own or hasattr(recording, "read") else sampling_rate
-
-
 class EmotionRecognizer:
     """Recognises emotions in recordings of any sampling rate, channel count and format that libsndfile reads.
 
@@ -148,7 +126,14 @@ class EmotionRecognizer:
         self.speaker_adapted = self._statistics is not None
 
     @classmethod
-    def from_run(cls, path: str | Path, fold: int | None = None, seed: int | None = None, device: str = "cpu") -> Self:
+    def from_run(
+        cls,
+        path: str | Path,
+        fold: int | None = None,
+        seed: int | None = None,
+        device: str = "cpu",
+        front_end: str | None = None,
+    ) -> Self:
         """The recogniser of a run folder. Nothing in the folder is executed: weights are safetensors, the rest is text.
 
         Args:
@@ -156,15 +141,18 @@ class EmotionRecognizer:
             fold: takes the network of this fold.
             seed: likewise of this seed.
             device: where the network computes, such as `cpu` or `cuda`.
+            front_end: where the weights of its pretrained encoder are, where they are not where the run had them: a
+                folder, say. Others than the run's are refused.
 
         Raises:
             RunFolderError: there is no such network, several fit, or files are missing or broken.
+            FrontEndError: the weights of its pretrained encoder cannot be had, or are others.
         """
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.torch_network import read_network
 
-        found = open_network(path, fold, seed)
-        return cls(read_network(found, device), found.labels, found.config.features.sampling_rate)
+        found = open_network(path, fold, seed).hearing_with(front_end)
+        return cls(read_network(found, device), found.labels, found.sampling_rate)
 
     @classmethod
     def from_onnx(cls, path: str | Path) -> Self:
@@ -179,14 +167,18 @@ class EmotionRecognizer:
         return cls(network, network.labels, network.sampling_rate)
 
     @classmethod
-    def load(cls, path: str | Path, fold: int | None = None, seed: int | None = None) -> Self:
+    def load(
+        cls, path: str | Path, fold: int | None = None, seed: int | None = None, front_end: str | None = None
+    ) -> Self:
         """`from_onnx` for a name that ends in .onnx, else `from_run`.
 
         Raises:
             RunFolderError: as for these.
         """
         if Path(path).suffix != ".onnx":
-            return cls.from_run(path, fold, seed)
+            return cls.from_run(path, fold, seed, front_end=front_end)
+        if front_end is not None:
+            raise RunFolderError(f"exported model {path} holds its encoder; leave front_end out")
         if fold is not None or seed is not None:
             raise RunFolderError(f"exported model {path} is one network; leave fold and seed out")
         return cls.from_onnx(path)
@@ -206,7 +198,7 @@ class EmotionRecognizer:
         if self._statistics is None:
             raise ConfigError(NOT_ADAPTED)
         heard = (
-            (file_of(each), hear(Source.of(each, _rate_of(each, sampling_rate)), self.sampling_rate).waveform)
+            (file_of(each), hear(Source.of(each, rate_of(each, sampling_rate)), self.sampling_rate).waveform)
             for each in recordings
         )
         return enrolled(network, self._statistics, heard)
@@ -230,7 +222,7 @@ class EmotionRecognizer:
         """
         source = Source.of(recording, sampling_rate)
         voice = self._enrolled(enrolment, sampling_rate)
-        return self._answer([_Utterance(source.name, hear(source, self.sampling_rate), _own(voice, recording))])[0]
+        return self._answer([Utterance(source.name, hear(source, self.sampling_rate), own_voice(voice, recording))])[0]
 
     def predict_many(
         self,
@@ -295,7 +287,7 @@ class EmotionRecognizer:
         windows = total, size, max(1, round((1 - overlap) * size))
         silence = Silence(survey, silence_db)
         notes = tuple(survey.notes(rate))
-        voice = _own(self._enrolled(enrolment, sampling_rate), recording)
+        voice = own_voice(self._enrolled(enrolment, sampling_rate), recording)
         if self.speaker_adapted and voice is None:
             notes += (BY_AND_BY,)
         recognise = self._follower(source.name, voice)
@@ -320,54 +312,62 @@ class EmotionRecognizer:
     def _follower(self, name: str, voice: Enrolment | None) -> Callable[[Sequence[_Piece]], np.ndarray]:
         """What answers windows that come one after the other: pieces -> probabilities (N, K)."""
         if self._statistics is None:
-            return lambda pieces: self._checked(name, self._network([waveform for _, waveform in pieces]))
-        network: Any = self._network
-        running = RunningVoice(self._statistics, voice)
-
-        def follow(span: Span, waveform: np.ndarray) -> np.ndarray:
-            row, heard = network.follow(waveform, running.before(span[0]))
-            running.add(span[1], heard)
-            return np.asarray(row)
-
-        return lambda pieces: self._checked(name, np.stack([follow(span, waveform) for span, waveform in pieces]))
+            return lambda pieces: self._recognise(name, [waveform for _, waveform in pieces])
+        follow = RunningVoice(self._statistics, voice).following(self._network)
+        return lambda pieces: self._checked(name, lambda: np.stack([follow(*piece) for piece in pieces]))
 
     def _try_to_hear(
         self, recording: Recording, sampling_rate: int | None, voice: Enrolment | None
-    ) -> "_Utterance | Failure":
+    ) -> Utterance | Failure:
         name = name_of(recording)
         try:
             heard = hear(Source.of(recording, sampling_rate), self.sampling_rate)
         except AudioError as error:
             return Failure(name, error)
-        return _Utterance(name, heard, _own(voice, recording))
+        return Utterance(name, heard, own_voice(voice, recording))
 
-    def _answer_batch(self, batch: Sequence["_Utterance | Failure"]) -> Iterator[Prediction | Failure]:
-        heard = [each for each in batch if isinstance(each, _Utterance)]
+    def _answer_batch(self, batch: Sequence[Utterance | Failure]) -> Iterator[Prediction | Failure]:
+        heard = [each for each in batch if isinstance(each, Utterance)]
         longest = max((len(each.heard.waveform) for each in heard), default=0)
-        together = len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
+        together = len(heard) > 1 and len(heard) * longest <= BATCH_SECONDS * self.sampling_rate
         found = iter(self._answer(heard) if together and heard else ())
         for each in batch:
             if isinstance(each, Failure):
                 yield each
+            elif together:
+                yield next(found)
             else:
-                yield next(found) if together else self._answer([each])[0]
+                yield self._try_to_answer(each)
 
-    def _answer(self, utterances: Sequence["_Utterance"]) -> list[Prediction]:
+    def _try_to_answer(self, utterance: Utterance) -> Prediction | Failure:
+        try:
+            return self._answer([utterance])[0]
+        except AudioError as error:
+            return Failure(utterance.name, error)
+
+    def _answer(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         waveforms = [each.heard.waveform for each in utterances]
         notes = [each.heard.notes for each in utterances]
-        if self._statistics is None:
-            rows = self._network(waveforms)
-        else:
-            network: Any = self._network
+        normalizers: Sequence[Normalizer] | None = None
+        if self._statistics is not None:
             normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
             notes = [own + added for own, added in zip(notes, more, strict=True)]
-            rows = network(waveforms, normalizers)
-        rows = self._checked(utterances[0].name, rows)
+        rows = self._recognise(utterances[0].name, waveforms, normalizers)
         names = (each.name for each in utterances)
         return [Prediction(name, *self._name(row), own) for name, row, own in zip(names, rows, notes, strict=True)]
 
-    def _checked(self, name: str, rows: np.ndarray) -> np.ndarray:
+    def _recognise(
+        self, name: str, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None
+    ) -> np.ndarray:
+        network: Any = self._network
+        return self._checked(name, lambda: network(waveforms, *([] if normalizers is None else [normalizers])))
+
+    def _checked(self, name: str, answer: Callable[[], np.ndarray]) -> np.ndarray:
         """Probabilities (N, K); never one that is no number."""
+        try:
+            rows = answer()
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
         if not np.isfinite(rows).all():
             raise EmodartsError(f"{name}: the network's answer is no number; its weights are broken, so retrain it")
         return rows

@@ -79,12 +79,12 @@ def ship(
     for target, content in zip(targets, contents, strict=True):
         write_output(target, content)
     written = {target: len(content) for target, content in zip(targets, contents, strict=True)}
-    rate = network.config.features.sampling_rate
+    rate = network.sampling_rate
     return Shipped(written, network.labels, rate, difference, losses, failures)
 
 
 def _recordings(network: NetworkFolder, files: Sequence[str], manifest: str | None) -> list[_Recording]:
-    rate = network.config.features.sampling_rate
+    rate = network.sampling_rate
     found = [_Recording(partial(_hear, file, rate), None) for file in files]
     if manifest is None:
         return found
@@ -129,7 +129,7 @@ def _measure(
 
 def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss]) -> str:
     """What the card of an exported file says besides."""
-    rate, classes = network.config.features.sampling_rate, len(network.labels)
+    rate, classes = network.sampling_rate, len(network.labels)
     text = (
         f"\n## The file\n\n`{out.name}` takes `waveform` (N, S), float32 from -1 to 1 at {rate} Hz, any N and S, and "
         f"gives `probabilities` (N, {classes}) in the order of its metadata `labels`.\n"

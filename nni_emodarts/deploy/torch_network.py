@@ -8,8 +8,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from nni_emodarts.config import PretrainedStream
 from nni_emodarts.data.batches.batches import Collate, Item
 from nni_emodarts.data.features import FeatureExtractor, Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.front_ends import stream_shape
+from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
+from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -24,7 +28,7 @@ class TorchNetwork:
     """Feature extraction, normalisation and network.
 
     Args:
-        extractor: waveform -> map.
+        extractor: waveform -> feature rows, spectral ones or a pretrained encoder's levels.
         normalizer: of the network's training speakers; where it is normalised by speaker, what a voice's is made of.
         model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
         device: where the network computes, such as `cpu` or `cuda`.
@@ -32,7 +36,7 @@ class TorchNetwork:
 
     def __init__(
         self,
-        extractor: FeatureExtractor,
+        extractor: FeatureExtractor | PretrainedExtractor,
         normalizer: Normalizer | SpeakerNormalizer,
         model: nn.Module,
         device: str = "cpu",
@@ -42,7 +46,7 @@ class TorchNetwork:
         self.normalizer = normalizer.general if isinstance(normalizer, SpeakerNormalizer) else normalizer
         self.model = model.to(device).eval()
         self._device = torch.device(device)
-        self._collate = Collate(extractor.frequency_bins, extractor.deltas)
+        self._collate = _collate(extractor)
 
     def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
         """N waveforms (S,) at the network's sampling rate -> probabilities (N, K).
@@ -51,8 +55,13 @@ class TorchNetwork:
             waveforms: what to recognise.
             normalizers: what normalises each, of a network that is normalised by speaker.
         """
+        rows = (
+            self.extractor.many(waveforms)
+            if isinstance(self.extractor, PretrainedExtractor)
+            else map(self.extractor, waveforms)
+        )
         own = normalizers or [self.normalizer] * len(waveforms)
-        return self._answer([each(self.extractor(waveform)) for each, waveform in zip(own, waveforms, strict=True)])
+        return self._answer([normalizer(each) for normalizer, each in zip(own, rows, strict=True)])
 
     def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
         """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
@@ -67,6 +76,14 @@ class TorchNetwork:
         with _float32():
             logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
         return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+
+
+def _collate(extractor: FeatureExtractor | PretrainedExtractor) -> Collate:
+    """How feature rows become maps."""
+    if isinstance(extractor, PretrainedExtractor):
+        levels, features = extractor.facts.input_shape
+        return Collate(features, levels=levels)
+    return Collate(extractor.frequency_bins, extractor.deltas)
 
 
 @contextmanager
@@ -90,8 +107,8 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     Raises:
         RunFolderError: files that do not belong together, or are damaged.
     """
-    extractor = FeatureExtractor(**network.config.features.spectral())
-    normalizer = _read_normalizer(network, extractor.feature_rows)
+    extractor = stream_extractor(network.stream, "cpu" if device == "cpu" else "gpu")
+    normalizer = _read_normalizer(network, extractor)
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
@@ -100,14 +117,24 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
 
 def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
-    classes, shape = len(network.labels), network.config.features.input_shape
+    classes, shape = len(network.labels), stream_shape(network.config.features.heard[0])
     if network.folder.has(ARCHITECTURE):
         architecture = Architecture.load(network.folder.path / ARCHITECTURE)
         return build_model(architecture.widened(network.config.retrain.width), classes, shape)
     return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
 
 
-def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer | SpeakerNormalizer:
+def _read_normalizer(
+    network: NetworkFolder, extractor: FeatureExtractor | PretrainedExtractor
+) -> Normalizer | SpeakerNormalizer:
+    """Of the rows that are heard; the file has those of all levels of a pretrained encoder."""
+    heard, rows, part = network.config.features.heard[0], extractor.feature_rows, slice(None)
+    if isinstance(heard, PretrainedStream) and isinstance(extractor, PretrainedExtractor):
+        every, facts = stream_shape(heard), extractor.facts
+        rows = every[0] * every[1]
+        if heard.levels is not None and len(facts.levels) == 1:
+            place = heard.levels.index(facts.levels[0])
+            part = slice(place * facts.features, (place + 1) * facts.features)
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
@@ -122,7 +149,7 @@ def _read_normalizer(network: NetworkFolder, rows: int) -> Normalizer | SpeakerN
             f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    return normalizer
+    return normalizer.part(part)
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:

@@ -1,16 +1,18 @@
 """A network as an ONNX graph, for viewers."""
 
 import warnings
+from collections.abc import Mapping
 from io import BytesIO
 
+import onnx
 import torch
 from torch import nn
 
 _FRAMES = 64  # of the example that is traced; the graph takes any number
 
 
-def onnx_graph(model: nn.Module, input_shape: tuple[int, int]) -> bytes:
-    """The network maps (N, C, F, T), lengths (N,) -> logits (N, K) as ONNX.
+def onnx_graph(model: nn.Module, input_shape: tuple[int, int], metadata: Mapping[str, str] | None = None) -> bytes:
+    """The network maps (N, C, F, T), lengths (N,) -> logits (N, K) as ONNX, with texts that say what it is of.
 
     The tracing exporter is used since the newer one freezes the length of recurrent layers.
     """
@@ -32,4 +34,8 @@ def onnx_graph(model: nn.Module, input_shape: tuple[int, int]) -> bytes:
             dynamo=False,
         )
     model.train(training).to(device)
-    return buffer.getvalue()
+    if not metadata:
+        return buffer.getvalue()
+    graph = onnx.load_from_string(buffer.getvalue())
+    onnx.helper.set_model_props(graph, dict(metadata))
+    return bytes(graph.SerializeToString())

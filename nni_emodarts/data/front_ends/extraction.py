@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised whenever the same settings would give other numbers, so that no store mixes the two."""
-_LARGEST = float(np.finfo(np.float16).max)
+LARGEST = float(np.finfo(np.float16).max)
+"""Beyond it a value becomes it: levels are kept in float16."""
 _WORKER_BYTES = 1.5e9
 """Memory of a process beside its encoder's weights."""
 
@@ -76,16 +77,21 @@ class PretrainedExtractor:
             "precision": str(precision(find_device(self._device))).removeprefix("torch."),
         }
 
+    @property
+    def front_end(self) -> "FrontEnd":
+        """The encoder at work, loaded when it is first asked for."""
+        if self._front_end is None:
+            self._front_end = load_front_end(self._stream, self._device)
+        return self._front_end
+
     def __call__(self, waveform: np.ndarray) -> np.ndarray:
         """Waveform (S,) -> map (L x D, T), float16."""
         return self.many([waveform])[0]
 
     def many(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (S,) -> maps (L x D, T), float16. A value beyond its range becomes its largest one."""
-        if self._front_end is None:
-            self._front_end = load_front_end(self._stream, self._device)
-        maps = self._front_end(waveforms)
-        return [np.clip(each, -_LARGEST, _LARGEST).astype(np.float16).reshape(self.feature_rows, -1) for each in maps]
+        maps = self.front_end(waveforms)
+        return [np.clip(each, -LARGEST, LARGEST).astype(np.float16).reshape(self.feature_rows, -1) for each in maps]
 
     def most_workers(self, wanted: int) -> int:
         """As many processes as memory has room for; one where a GPU computes."""

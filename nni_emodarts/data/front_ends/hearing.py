@@ -38,6 +38,11 @@ class FrontEnd:
         self._batch = _BATCH_SECONDS["cpu" if device.type == "cpu" else "gpu"] * SAMPLING_RATE
         encoder.to(device)
 
+    @property
+    def longest_seconds(self) -> float:
+        """That are heard at once; a longer recording is heard in windows."""
+        return self._window / SAMPLING_RATE
+
     @torch.inference_mode()
     def __call__(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Waveforms (S,) at 16 kHz -> levels (L, D, T) of each, float32."""

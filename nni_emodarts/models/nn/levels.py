@@ -25,7 +25,8 @@ class Level(nn.Module):
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, L, D, T), or (N, 1, D, T) of this level alone, lengths (N,) -> (N, D, 1, T), zero in the padding."""
         level = maps[:, self.place if maps.shape[1] > 1 else 0]
-        frames = F.layer_norm(level.transpose(1, 2), (level.shape[1],))
+        features = int(level.shape[1])  # a plain number also where sizes are traced
+        frames = F.layer_norm(level.transpose(1, 2), (features,))
         real = frame_mask(lengths, maps.shape[-1])[:, :, None]
         # A choice, since what lies in the padding need not be a number. Frames one after the other are channels last.
         return torch.where(real, frames, 0.0)[:, None].permute(0, 3, 1, 2)

@@ -1,8 +1,12 @@
 """The files of a trained network."""
 
+import json
+from collections.abc import Sequence
+
 import pandas as pd
 from safetensors.torch import save
 
+from nni_emodarts.data.corpus import FRONT_ENDS
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
@@ -40,4 +44,12 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     folder.write_json(ENVIRONMENT, environment_of(next(trained.model.parameters()).device))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
-    folder.write_bytes(GRAPH, onnx_graph(trained.model, corpus.input_shape))
+    # of a pretrained stream the head alone, which hears one level where it chose one
+    shape = (corpus.levels_read, corpus.input_shape[1]) if corpus.pretrained else corpus.input_shape
+    encoders = [{**facts.provenance(), "levels": _levels(facts.levels, corpus.level)} for facts in corpus.front_ends]
+    metadata = {FRONT_ENDS: json.dumps(encoders, ensure_ascii=False)} if encoders else None
+    folder.write_bytes(GRAPH, onnx_graph(trained.model, shape, metadata))
+
+
+def _levels(levels: Sequence[int], place: int | None) -> list[int]:
+    return list(levels) if place is None else [levels[place]]
