@@ -189,12 +189,13 @@ def export_space(
     """Write the space as data that others can choose from: label -> choices, a node's two inputs as one, like 0+2."""
     import json
 
+    from nni_emodarts.data.front_ends.pinning import with_levels
     from nni_emodarts.models.flat_space import nni_search_space
     from nni_emodarts.runtime.writing import check_output, write_output
 
     if format != "nni":
         raise ConfigError(f"format: {format!r} is unknown; known: nni")
-    chosen = load(preset, config, settings, None, None, front_end=front_end)
+    chosen = with_levels(load(preset, config, settings, None, None, front_end=front_end))
     text = json.dumps(nni_search_space(chosen.space), indent=2) + "\n"
     if out is None:
         typer.echo(text, nl=False)

@@ -46,8 +46,8 @@ def describe_subject(subject: Subject, used: list[str]) -> JsonObject:
         for kind in cell_kinds(architecture.space)
     ]
     network = {
-        "figure": draw_network(subject.network, *subject.length),
-        "alt": describe_network(subject.network, *subject.length),
+        "figure": draw_network(subject.network, *subject.length, subject.encoders),
+        "alt": describe_network(subject.network, *subject.length, subject.encoders),
         "caption": "",
     }
     origin = {key: value for key, value in architecture.origin.items() if key in ("strategy", "seed", "fold", "preset")}

@@ -29,7 +29,8 @@ def test_presets_load_and_round_trip(preset: str, tmp_path: Path) -> None:
     file = tmp_path / "config.yml"
     file.write_text(config.to_yaml())
     assert load_config(file=file) == config
-    assert set(load_preset(preset)) >= {"input_shape", "cnn_cells", "seqnn_primitives"}
+    assert set(load_preset(preset)) >= {"cnn_cells", "seqnn_primitives"}
+    assert ("input_shape" in load_preset(preset)) == (not config.features.pretrained), "which its model decides"
 
 
 def test_paper_preset_is_the_papers() -> None:

@@ -16,6 +16,15 @@ def pinned(config: ExperimentConfig) -> ExperimentConfig:
     return config.hearing(streams)
 
 
+def with_levels(config: ExperimentConfig) -> ExperimentConfig:
+    """The configuration, in which every pretrained stream names its levels: a model is looked into only where it must.
+
+    Raises:
+        FrontEndError: as for `pinned`.
+    """
+    return config if all(stream.levels for stream in config.features.pretrained) else pinned(config)
+
+
 def _pinned(stream: SpectralStream | PretrainedStream) -> SpectralStream | PretrainedStream:
     if isinstance(stream, SpectralStream):
         return stream

@@ -65,6 +65,8 @@ class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
         if min(self.input_shape) < 1:
             raise ConfigError(f"input_shape: {self.input_shape} must be at least one channel and one frequency bin")
         space = self.description
+        if len(space.hears) > 1:
+            raise ConfigError(f"hears: {len(space.hears)} streams are named, and one can be heard; name one")
         if current_model() is None:
             _refuse_large_space(space, self.input_shape, num_classes)
         self.build_path(space, space.hears[0] if space.hears else None, self.input_shape)

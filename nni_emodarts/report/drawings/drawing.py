@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from pydantic import ValidationError
 
 from nni_emodarts.config import ExperimentConfig, load_config
-from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.data.front_ends.costs import EncoderCost, encoder_costs
+from nni_emodarts.errors import ConfigError, FrontEndError, RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
 from nni_emodarts.models.costs import frames_per_second
 from nni_emodarts.report.drawings.alphas import Alphas, kinds, strengths
@@ -76,6 +77,15 @@ class Subject:
             return _FRAMES, f"maps of {_FRAMES} frames"
         return 1 + _SECONDS * (frames_per_second(self.config.features) - 1), f"{_SECONDS} s of audio"
 
+    @property
+    def encoders(self) -> tuple[EncoderCost, ...]:
+        """What the pretrained encoders cost that are heard; none where their models are not on this machine."""
+        streams = () if self.config is None else self.config.features.pretrained
+        try:
+            return encoder_costs(streams, self.architecture.levels, _SECONDS)
+        except FrontEndError:
+            return ()
+
 
 def find_subject(path: str | Path) -> Subject:
     """The architecture of a file, or of a run folder, and what is known of its search.
@@ -136,7 +146,7 @@ def drawings(subject: Subject) -> Iterator[tuple[str, Figure]]:
     candidates = subject.candidates
     for kind in cell_kinds(architecture.space):
         yield kind, draw_cell(architecture, kind, subject.strengths)
-    yield "network", draw_network(subject.network, *subject.length)
+    yield "network", draw_network(subject.network, *subject.length, subject.encoders)
     if alphas is not None:
         for kind in kinds(alphas, architecture):
             yield f"alphas_{kind}", draw_alphas(alphas, kind, architecture)

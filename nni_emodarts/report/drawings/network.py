@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from nni_emodarts.data.front_ends.costs import EncoderCost
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Block, network_blocks
 from nni_emodarts.report.drawings.canvas import blank_axes, style
@@ -29,19 +30,21 @@ _BAR_X, _BAR_WIDTH, _BAR_STEP = 5.35, 1.35, 2.45
 _WIDTH = _BAR_X + 2 * _BAR_STEP
 
 
-def draw_network(architecture: Architecture, frames: int, length: str) -> Figure:
+def draw_network(architecture: Architecture, frames: int, length: str, encoders: Sequence[EncoderCost] = ()) -> Figure:
     """Draw a network.
 
     Args:
         architecture: what a search chose.
         frames: length T of the utterance that shapes and FLOPs are given for.
         length: that length in words, such as `3 s of audio`.
+        encoders: what the pretrained encoders in front of it cost, which are no part of the network.
     """
     blocks = network_blocks(architecture, frames)
     names = _name(architecture, blocks)
     with style():
         figure, axes = blank_axes(_WIDTH, _TOP + _ROW * (len(blocks) + 0.75))
         _draw_head(axes, architecture, blocks, length)
+        axes.text(0.3, 0.92, describe_encoders(encoders), fontsize=8.5, color=QUIET, va="center")
         kind = "levels" if architecture.levels else "maps"
         _draw_shape(axes, -1, f"{kind}  {_shape((*architecture.input_shape, frames))}")
         for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
@@ -52,7 +55,16 @@ def draw_network(architecture: Architecture, frames: int, length: str) -> Figure
     return figure
 
 
-def describe_network(architecture: Architecture, frames: int, length: str) -> str:
+def describe_encoders(encoders: Sequence[EncoderCost]) -> str:
+    """What pretrained encoders cost, each up to the level that is heard, in words; nothing where there is none."""
+    return "  ".join(
+        f"In front, apart: {each.stream} up to level {each.level}, "
+        f"{f'{each.parameters:,} parameters, ' if each.parameters is not None else ''}{big(each.flops)}FLOPs"
+        for each in encoders
+    )
+
+
+def describe_network(architecture: Architecture, frames: int, length: str, encoders: Sequence[EncoderCost] = ()) -> str:
     """A network in words."""
     blocks = network_blocks(architecture, frames)
     parts = [
@@ -60,7 +72,8 @@ def describe_network(architecture: Architecture, frames: int, length: str) -> st
         for name, block in zip(_name(architecture, blocks), blocks, strict=True)
     ]
     total = f"{sum(block.parameters for block in blocks):,} parameters, {big(sum(b.flops for b in blocks))}FLOPs"
-    return f"The network for {length}: {total}. {'; '.join(parts)}.".replace("  ", " ")
+    front = f" {describe_encoders(encoders)}." if encoders else ""
+    return f"The network for {length}: {total}. {'; '.join(parts)}.{front}".replace("  ", " ")
 
 
 def big(number: float) -> str:

@@ -24,7 +24,7 @@ def draw_sheet(source: str | Path | Architecture) -> str:
     """
     subject = Subject(source) if isinstance(source, Architecture) else find_subject(source)
     architecture = subject.architecture
-    figures = [draw_network(subject.network, *subject.length)]
+    figures = [draw_network(subject.network, *subject.length, subject.encoders)]
     figures += [draw_cell(architecture, kind, subject.strengths) for kind in cell_kinds(architecture.space)]
     return _stack([svg(figure) for figure in figures])
 

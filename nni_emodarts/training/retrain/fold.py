@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
+from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.front_ends.costs import encoder_costs
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -79,6 +81,7 @@ def retrain_fold(
             "architecture": design.id,
             "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
             "classes": list(classes),
+            **_encoders(config, design),
         }
         if config.retrain.refit and validated:
             trained = _refit(task, network, trained, progress)
@@ -91,6 +94,12 @@ def retrain_fold(
         write_model(folder, task, design, trained)
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
         return metrics
+
+
+def _encoders(config: ExperimentConfig, design: Design) -> JsonObject:
+    """Parameters of the pretrained encoders that a network hears, each up to its level; they are not the network's."""
+    costs = encoder_costs(config.features.pretrained, design.levels, 1.0)
+    return {"encoder_parameters": {cost.stream: cost.parameters for cost in costs}} if costs else {}
 
 
 def _refit(task: FoldTask, network: Design, trained: Trained, progress: Progress) -> Trained:

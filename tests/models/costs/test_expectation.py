@@ -24,6 +24,9 @@ def certain(architecture: Architecture, costs: Costs, none: float = 0.0) -> tupl
         if none:
             one[list(table).index("none")] = none
         operations[edge] = one
+    for label, table in costs.layers.items():
+        name = architecture.choices[label]
+        operations[label] = torch.tensor([float(other == name) for other in table], dtype=torch.float64)
     inputs = {}
     for node, edges in costs.nodes.items():
         inputs[node] = torch.tensor([float(edge in architecture.choices) for edge in edges], dtype=torch.float64)

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nni_emodarts import Architecture, EmoDartsSpace, build_model
-from nni_emodarts.config import SpaceConfig, load_config
+from nni_emodarts.config import HeardStream, SpaceConfig, load_config
 from nni_emodarts.config.strategy_options import DartsOptions
-from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.errors import ArchitectureError, ConfigError
 from nni_emodarts.models.costs import (
     ExpectedCost,
     architecture_cost,
@@ -218,6 +218,24 @@ def test_flat_choices_are_the_networks() -> None:
     assert set(ordered) == ids
     made = Architecture.from_choices(SPACE, architecture_at(SPACE, total - 1), 4, SHAPE)
     assert Architecture.from_choices(SPACE, flat_sample(made), 4, SHAPE).id == made.id
+
+
+def test_of_several_streams_one_or_two_are_heard_and_the_levels_of_others_do_not_count() -> None:
+    single = {"cnn_primitives": ("skip_connect",), "seqnn_primitives": ("skip_connect",), "poolings": ()}
+    mel = HeardStream(name="mel", kind="log_mel")
+    space = SPACE.model_copy(update={**single, "cnn_nodes": 1, "seqnn_nodes": 1, "hears": (*SPACE.hears, mel)})
+    table = flat_choices(space)
+    assert table["stream"] == ("voice", "mel", "voice+mel")
+    assert count_architectures(space) == 3 + 1 + 3
+    ids = {
+        Architecture.from_choices(space, dict(zip(table, values, strict=True)), 4, SHAPE).id
+        for values in itertools.product(*table.values())
+    }
+    made = [Architecture.from_choices(space, architecture_at(space, index), 4, SHAPE) for index in range(7)]
+    assert {each.id for each in made} == ids
+    assert [each.levels for each in made if each.choices["stream"] == "mel"] == [{}]
+    with pytest.raises(ConfigError, match="2 streams are named, and one can be heard"):
+        EmoDartsSpace(4, SHAPE, **space.identity())
 
 
 def test_what_is_wrong_with_a_level_is_said() -> None:
