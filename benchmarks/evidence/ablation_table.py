@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nni_emodarts.config import SCOPES, ExperimentConfig, lay_over
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import ON_MAPS
 
 HAND_DESIGNED = "hand_designed"
 GROUPS = {
@@ -43,7 +43,7 @@ class Variant:
     @property
     def in_main_table(self) -> bool:
         """Whether its cells are those of the main table."""
-        return self.method in BASELINES
+        return self.method in ON_MAPS
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Part:
 
 
 VARIANTS = (
-    *(Variant(name, HAND_DESIGNED, method=name) for name in BASELINES),
+    *(Variant(name, HAND_DESIGNED, method=name) for name in ON_MAPS),
     *(Variant(f"scope_{scope}", "scope", (f"space.seqnn_scope={scope}",)) for scope in SCOPES),
     Variant("second_order", "order", method="darts_second_order"),
     Variant("mfcc", "features", ("features.kind=mfcc", "retrain.perturbation.pitch=0")),

@@ -16,19 +16,19 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.summaries import summarize
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import ON_MAPS
 from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
 from nni_emodarts.runtime.writing import write_json_file
 
-METHODS = ("egemaps_svm", "compare_svm", *BASELINES, "random_sampling", "random_search", "darts")
+METHODS = ("egemaps_svm", "compare_svm", *ON_MAPS, "random_sampling", "random_search", "darts")
 """Methods of the main table, in its order."""
 BEST_HAND_DESIGNED = "cnn_lstm"
 """By test UAR on EMO-DB, seed 1, at a dropout of 0.3.
 
 The others are an ablation; the main table shows those that have all folds.
 """
-PLANNED = tuple(name for name in METHODS if name not in BASELINES or name == BEST_HAND_DESIGNED)
+PLANNED = tuple(name for name in METHODS if name not in ON_MAPS or name == BEST_HAND_DESIGNED)
 """Methods without which the main table is not complete; they alone are compared, whatever else is there."""
 SEEDS = 3
 """Seeds of the main table: 1, 2 and 3."""

@@ -20,12 +20,12 @@ from nni_emodarts.metrics.notation import (
     whole_text,
 )
 from nni_emodarts.metrics.summaries import MethodSummary
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import ON_MAPS
 from nni_emodarts.report.drawings.charts import draw_figures
 
 _SAME_COST = 0.01
 """Costs that differ by less are those of one machine, rounded."""
-_KINDS = {**dict.fromkeys(BASELINES, " (one architecture)"), "random_sampling": " (another architecture each time)"}
+_KINDS = {**dict.fromkeys(ON_MAPS, " (one architecture)"), "random_sampling": " (another architecture each time)"}
 _LABELS = {
     "darts": "DARTS, searched anew inside each fold",
     "random_search": "random search, at least the cost of that search",

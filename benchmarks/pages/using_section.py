@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.pages.markdown import markdown_table, verdict
 from benchmarks.speed.deploy import CALLS, SECONDS
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import ON_MAPS
 
 COMMANDS = {
     "deploy": "benchmarks.speed.deploy",
@@ -60,7 +60,7 @@ def _text(deploy: dict[str, Any], first_answer: dict[str, Any]) -> str:
 
 
 def _row(network: str, formats: dict[str, dict[str, Any]]) -> list[str]:
-    name = f"`{network}`, by hand" if network in BASELINES else f"random, seed {network}"
+    name = f"`{network}`, by hand" if network in ON_MAPS else f"random, seed {network}"
     sizes = [f"{formats[kind]['bytes'] / 1e6:.2f}" for kind in ("onnx", "int8")]
     return [
         name,

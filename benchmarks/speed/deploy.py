@@ -23,7 +23,7 @@ from nni_emodarts.deploy.export import export_network
 from nni_emodarts.deploy.onnx_network import OnnxNetwork
 from nni_emodarts.deploy.quantisation import quantise
 from nni_emodarts.deploy.torch_network import TorchNetwork
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import BASELINES, ON_MAPS
 from nni_emodarts.models.space import build_model, random_architecture
 
 SECONDS = 3.0
@@ -31,7 +31,7 @@ CLASSES = 4
 CALLS = 20
 """Recognised clips of a step."""
 GOAL_MS = 10.0
-NETWORKS = (*BASELINES, "0", "1")
+NETWORKS = (*ON_MAPS, "0", "1")
 FORMATS = ("pytorch", "onnx", "int8")
 
 

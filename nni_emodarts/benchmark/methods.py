@@ -8,7 +8,7 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.registry import Entry, Registry
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.metrics.tracks import Track
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import BASELINES, ON_LEVELS
 from nni_emodarts.models.baselines.probe import PROBES
 from nni_emodarts.models.baselines.svm import SVMS
 
@@ -20,8 +20,6 @@ BUDGET_SOURCE = "darts"
 """The method whose search on the same fold and seed sets the budget of random search."""
 
 Kind = Literal["search", "sample", "network", "svm", "probe"]
-HEARS_LEVELS = ("weighted_levels",)
-"""Hand-designed networks that hear all levels of a pretrained encoder, and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ class Method:
     @property
     def needs_levels(self) -> bool:
         """Whether it hears levels of a pretrained encoder, and nothing else."""
-        return self.probe or (self.hand_designed and self.name in HEARS_LEVELS)
+        return self.probe or (self.hand_designed and self.name in ON_LEVELS)
 
     @property
     def svm(self) -> bool:

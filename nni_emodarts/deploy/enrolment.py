@@ -2,10 +2,10 @@
 
 import os
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from nni_emodarts.data.features.adaptation import SpeakerNormalizer
 from nni_emodarts.data.features.moments import Moments, Pooled
 from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.deploy.given import Recording
+from nni_emodarts.deploy.listening import Heard
+from nni_emodarts.deploy.windows import Span
 from nni_emodarts.errors import ConfigError
 
 NOT_ADAPTED = "enrolment: the network is not speaker-adapted; leave it out, or name another network"
@@ -135,3 +137,39 @@ class RunningVoice:
     def add(self, last: int, heard: Moments) -> None:
         """Add a window that ends before a sample."""
         self._waiting.append((last, heard.pooled))
+
+    def following(self, network: Any) -> Callable[[Span, np.ndarray], np.ndarray]:
+        """What a network answers to one window after the other: place, samples (S,) -> probabilities (K,)."""
+
+        def follow(span: Span, waveform: np.ndarray) -> np.ndarray:
+            row, heard = network.follow(waveform, self.before(span[0]))
+            self.add(span[1], heard)
+            return np.asarray(row)
+
+        return follow
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A recording that is to be recognised.
+
+    Attributes:
+        name: what its answer calls it.
+        heard: its samples.
+        voice: other recordings of its voice, if any.
+    """
+
+    name: str
+    heard: Heard
+    voice: Enrolment | None
+
+
+def own_voice(voice: Enrolment | None, recording: Recording) -> Enrolment | None:
+    """What is enrolled of a recording's voice without the recording."""
+    return None if voice is None else voice.without(recording)
+
+
+def rate_of(recording: Recording, sampling_rate: int | None) -> int | None:
+    """The rate that is given with recordings of one enrolment, for those that do not state their own."""
+    states_its_own = isinstance(recording, str | os.PathLike | bytes | bytearray | memoryview)
+    return None if states_its_own or hasattr(recording, "read") else sampling_rate

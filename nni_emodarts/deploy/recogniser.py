@@ -1,27 +1,29 @@
 """One call that labels a recording: `EmotionRecognizer`."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.deploy.enrolment import (
     BY_AND_BY,
     NOT_ADAPTED,
     Enrolment,
     RunningVoice,
+    Utterance,
     adapted,
     enrolled,
     file_of,
+    own_voice,
+    rate_of,
     statistics_of,
 )
 from nni_emodarts.deploy.given import Recording, name_of
-from nni_emodarts.deploy.listening import Heard, Source, hear, stream, survey_whole
+from nni_emodarts.deploy.listening import Source, hear, stream, survey_whole
 from nni_emodarts.deploy.predictions import Failure, Moment, Prediction
 from nni_emodarts.deploy.windows import SILENCE_DB, Silence, Span, check_windows, count_spans, cut, spans
 from nni_emodarts.errors import AudioError, ConfigError, EmodartsError, RunFolderError
@@ -50,31 +52,6 @@ Voice = Enrolment | Sequence[Recording]
 
 _Piece = tuple[Span, np.ndarray]
 """A window's place, and its samples (S,)."""
-
-
-@dataclass(frozen=True)
-class _Utterance:
-    """A recording that is to be recognised.
-
-    Attributes:
-        name: what its answer calls it.
-        heard: its samples.
-        voice: other recordings of its voice, if any.
-    """
-
-    name: str
-    heard: Heard
-    voice: Enrolment | None
-
-
-def _own(voice: Enrolment | None, recording: Recording) -> Enrolment | None:
-    return None if voice is None else voice.without(recording)
-
-
-def _rate_of(recording: Recording, sampling_rate: int | None) -> int | None:
-    """The rate that is given with recordings of one enrolment, for those that do not state their own."""
-    states_its_own = isinstance(recording, str | os.PathLike | bytes | bytearray | memoryview)
-    return None if states_its_own or hasattr(recording, "read") else sampling_rate
 
 
 class EmotionRecognizer:
@@ -171,7 +148,7 @@ class EmotionRecognizer:
         if self._statistics is None:
             raise ConfigError(NOT_ADAPTED)
         heard = (
-            (file_of(each), hear(Source.of(each, _rate_of(each, sampling_rate)), self.sampling_rate).waveform)
+            (file_of(each), hear(Source.of(each, rate_of(each, sampling_rate)), self.sampling_rate).waveform)
             for each in recordings
         )
         return enrolled(network, self._statistics, heard)
@@ -195,7 +172,7 @@ class EmotionRecognizer:
         """
         source = Source.of(recording, sampling_rate)
         voice = self._enrolled(enrolment, sampling_rate)
-        return self._answer([_Utterance(source.name, hear(source, self.sampling_rate), _own(voice, recording))])[0]
+        return self._answer([Utterance(source.name, hear(source, self.sampling_rate), own_voice(voice, recording))])[0]
 
     def predict_many(
         self,
@@ -260,7 +237,7 @@ class EmotionRecognizer:
         windows = total, size, max(1, round((1 - overlap) * size))
         silence = Silence(survey, silence_db)
         notes = tuple(survey.notes(rate))
-        voice = _own(self._enrolled(enrolment, sampling_rate), recording)
+        voice = own_voice(self._enrolled(enrolment, sampling_rate), recording)
         if self.speaker_adapted and voice is None:
             notes += (BY_AND_BY,)
         recognise = self._follower(source.name, voice)
@@ -285,33 +262,22 @@ class EmotionRecognizer:
     def _follower(self, name: str, voice: Enrolment | None) -> Callable[[Sequence[_Piece]], np.ndarray]:
         """What answers windows that come one after the other: pieces -> probabilities (N, K)."""
         if self._statistics is None:
-            return lambda pieces: self._plainly(name, [waveform for _, waveform in pieces])
-        network: Any = self._network
-        running = RunningVoice(self._statistics, voice)
-
-        def follow(span: Span, waveform: np.ndarray) -> np.ndarray:
-            row, heard = network.follow(waveform, running.before(span[0]))
-            running.add(span[1], heard)
-            return np.asarray(row)
-
-        return lambda pieces: self._checked(name, np.stack([follow(span, waveform) for span, waveform in pieces]))
-
-    def _plainly(self, name: str, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        with _named(name):
-            return self._checked(name, self._network(waveforms))
+            return lambda pieces: self._recognise(name, [waveform for _, waveform in pieces])
+        follow = RunningVoice(self._statistics, voice).following(self._network)
+        return lambda pieces: self._checked(name, lambda: np.stack([follow(*piece) for piece in pieces]))
 
     def _try_to_hear(
         self, recording: Recording, sampling_rate: int | None, voice: Enrolment | None
-    ) -> "_Utterance | Failure":
+    ) -> Utterance | Failure:
         name = name_of(recording)
         try:
             heard = hear(Source.of(recording, sampling_rate), self.sampling_rate)
         except AudioError as error:
             return Failure(name, error)
-        return _Utterance(name, heard, _own(voice, recording))
+        return Utterance(name, heard, own_voice(voice, recording))
 
-    def _answer_batch(self, batch: Sequence["_Utterance | Failure"]) -> Iterator[Prediction | Failure]:
-        heard = [each for each in batch if isinstance(each, _Utterance)]
+    def _answer_batch(self, batch: Sequence[Utterance | Failure]) -> Iterator[Prediction | Failure]:
+        heard = [each for each in batch if isinstance(each, Utterance)]
         longest = max((len(each.heard.waveform) for each in heard), default=0)
         found: Iterator[Prediction] | None = None
         if len(heard) > 1 and len(heard) * longest <= BATCH_SECONDS * self.sampling_rate:
@@ -323,29 +289,35 @@ class EmotionRecognizer:
             else:
                 yield self._try_to_answer(each) if found is None else next(found)
 
-    def _try_to_answer(self, utterance: "_Utterance") -> Prediction | Failure:
+    def _try_to_answer(self, utterance: Utterance) -> Prediction | Failure:
         try:
             return self._answer([utterance])[0]
         except AudioError as error:
             return Failure(utterance.name, error)
 
-    def _answer(self, utterances: Sequence["_Utterance"]) -> list[Prediction]:
+    def _answer(self, utterances: Sequence[Utterance]) -> list[Prediction]:
         waveforms = [each.heard.waveform for each in utterances]
         notes = [each.heard.notes for each in utterances]
-        with _named(utterances[0].name):
-            if self._statistics is None:
-                rows = self._network(waveforms)
-            else:
-                network: Any = self._network
-                normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
-                notes = [own + added for own, added in zip(notes, more, strict=True)]
-                rows = network(waveforms, normalizers)
-        rows = self._checked(utterances[0].name, rows)
+        normalizers: Sequence[Normalizer] | None = None
+        if self._statistics is not None:
+            normalizers, more = zip(*(adapted(self._statistics, each.voice) for each in utterances), strict=True)
+            notes = [own + added for own, added in zip(notes, more, strict=True)]
+        rows = self._recognise(utterances[0].name, waveforms, normalizers)
         names = (each.name for each in utterances)
         return [Prediction(name, *self._name(row), own) for name, row, own in zip(names, rows, notes, strict=True)]
 
-    def _checked(self, name: str, rows: np.ndarray) -> np.ndarray:
+    def _recognise(
+        self, name: str, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None
+    ) -> np.ndarray:
+        network: Any = self._network
+        return self._checked(name, lambda: network(waveforms, *([] if normalizers is None else [normalizers])))
+
+    def _checked(self, name: str, answer: Callable[[], np.ndarray]) -> np.ndarray:
         """Probabilities (N, K); never one that is no number."""
+        try:
+            rows = answer()
+        except AudioError as error:
+            raise AudioError(f"{name}: {error}") from None
         if not np.isfinite(rows).all():
             raise EmodartsError(f"{name}: the network's answer is no number; its weights are broken, so retrain it")
         return rows
@@ -353,12 +325,3 @@ class EmotionRecognizer:
     def _name(self, row: np.ndarray) -> tuple[str, dict[str, float]]:
         probabilities = {label: float(value) for label, value in zip(self.labels, row, strict=True)}
         return max(probabilities, key=probabilities.__getitem__), probabilities
-
-
-@contextmanager
-def _named(name: str) -> Iterator[None]:
-    """What cannot be recognised is named."""
-    try:
-        yield
-    except AudioError as error:
-        raise AudioError(f"{name}: {error}") from None

@@ -9,6 +9,7 @@ import numpy as np
 
 from nni_emodarts.data.features.audio import open_stretch
 from nni_emodarts.data.features.extractor import LargeExtractor
+from nni_emodarts.data.features.store import HEADER_BYTES, SEAL_BYTES
 from nni_emodarts.errors import AudioError, ConfigError
 
 _BLOCK = 4096
@@ -32,7 +33,7 @@ def read_seconds(stretches: Stretches, threads: int) -> np.ndarray:
 def needed_bytes(extractor: LargeExtractor, seconds: np.ndarray) -> int:
     """Bytes on disk that the maps of recordings of so many seconds take."""
     frames = np.ceil(seconds * 1000 / extractor.hop_ms)
-    blocks = np.ceil(frames * extractor.feature_rows * _BYTES / _BLOCK) + 1
+    blocks = np.ceil((frames * extractor.feature_rows * _BYTES + HEADER_BYTES + SEAL_BYTES) / _BLOCK)
     return int(blocks.sum()) * _BLOCK
 
 

@@ -12,7 +12,7 @@ from nni_emodarts.config.registry import Entry, Registry
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BASELINES", "Baseline", "build_baseline"]
+__all__ = ["BASELINES", "ON_LEVELS", "ON_MAPS", "Baseline", "build_baseline"]
 
 BASELINES: Registry[Entry[Callable[..., "nn.Module"]]] = Registry(
     "baseline",
@@ -28,6 +28,10 @@ BASELINES: Registry[Entry[Callable[..., "nn.Module"]]] = Registry(
 Each takes `num_classes`, `input_shape` and `dropout`. All of them end in the same pooling; they differ in what stands
 before it. `weighted_levels`, the head that the field puts on a pretrained encoder, takes the maps (N, L, D, T) of one.
 """
+ON_LEVELS = ("weighted_levels",)
+"""Those that hear all levels of a pretrained encoder, and nothing else."""
+ON_MAPS = tuple(name for name in BASELINES if name not in ON_LEVELS)
+"""Those that hear any maps."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from nni_emodarts.benchmark import Cell, Method, Plan, benchmark, jobs
 from nni_emodarts.config import RetrainConfig, lay_over, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.errors import CellError, RunFolderError
-from nni_emodarts.models.baselines import BASELINES
+from nni_emodarts.models.baselines import ON_MAPS
 
 CORPORA = (
     Corpus("small", "emodb4-loso", "A small corpus", "kfold:3", 0.5, "tiny"),
@@ -97,7 +97,7 @@ def test_groups_add_up(computed: tuple[Path, list[dict[str, Any]]]) -> None:
     assert all(row["reference"] == "as_shipped" for row in second["comparisons"])
     assert (second["folds"], second["seeds"]) == ([0, 1, 2], [1])
     assert second["by_seed"]["darts"] == {"1": second["methods"][0]["uar_mean"]}
-    assert [row["method"] for row in second["whole"]["hand_designed"]] == list(BASELINES)
+    assert [row["method"] for row in second["whole"]["hand_designed"]] == list(ON_MAPS)
     beside = {row["method"]: row["difference"] for row in second["comparisons"]}
     assert all(row["difference"] == beside[row["method"]] for row in second["whole"]["hand_designed"]), "all folds"
     main_cells = [key.method for key in table_at(folder / "docs" / "results", "emodb4-loso").read().cells]
