@@ -1,6 +1,5 @@
 """A real manager's answers to foreign requests, and its end: with its owner, and with all that it started."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 import yaml
+from bare_nnictl import bare, printed_options
 from process_groups import wait_until
 
 from nni_emodarts.nni_bridge.experiment import started
@@ -185,19 +185,8 @@ def test_who_insists_leaves_nothing_behind(sent: signal.Signals, idle: Path) -> 
 
 @pytest.mark.slow
 def test_a_bare_manager_is_guarded_by_the_line_of_the_documentation(idle: Path, home: Path) -> None:
-    """It has no owner; with `--host 0.0.0.0` of a command it would answer at other addresses, too."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "nni_emodarts", "node-options"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    port = free_port()
-    nnictl = Path(sys.executable).with_name("nnictl")
-    environment = {**os.environ, "NODE_OPTIONS": printed}
-    words = [str(nnictl), "create", "--config", str(idle), "--port", str(port)]
-    subprocess.run(words, env=environment, capture_output=True, check=True)
-    try:
+    with bare(idle, printed_options()) as port:
         _refuses_strangers(port)
-    finally:
-        subprocess.run([str(nnictl), "stop", "--port", str(port)], capture_output=True, check=False)
 
 
 @pytest.mark.slow

@@ -1,20 +1,17 @@
 """What protects NNI's manager from a click on Netron without internet, and how it gets into the manager."""
 
 import os
-import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import requests
+from bare_nnictl import bare, printed_options
 
 from nni_emodarts.nni_bridge.experiment import started
 from nni_emodarts.nni_bridge.manager import Manager
 from nni_emodarts.nni_bridge.node_options import guard_script, node_options
-from nni_emodarts.runtime.ports import free_port
 
 _CLICK = "netron/index.html?url=/api/v1/nni/trial-file/Tr1al/model.onnx"
 
@@ -43,22 +40,6 @@ def test_a_folder_whose_name_has_a_space(tmp_path: Path, monkeypatch: pytest.Mon
     environment = {**os.environ, "NODE_OPTIONS": node_options("")}
     done = subprocess.run([node, "-e", "0"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "loaded\n"
-
-
-@contextmanager
-def _bare(config: Path, options: str | None) -> Iterator[int]:
-    """`nnictl create` as a person types it: port of its manager."""
-    nnictl = shutil.which("nnictl", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert nnictl is not None
-    environment = {name: value for name, value in os.environ.items() if name != "NODE_OPTIONS"}
-    environment |= {} if options is None else {"NODE_OPTIONS": options}
-    port = free_port()
-    words = [nnictl, "create", "--config", str(config), "--port", str(port)]
-    subprocess.run(words, env=environment, capture_output=True, check=True)
-    try:
-        yield port
-    finally:
-        subprocess.run([nnictl, "stop", "--port", str(port)], env=environment, capture_output=True, check=False)
 
 
 def _click(port: int) -> requests.Response:
@@ -95,13 +76,10 @@ def test_a_manager_outlives_the_click(idle: Path) -> None:
 def test_a_bare_manager_needs_the_line_of_the_documentation(idle: Path, home: Path) -> None:
     """Without it the click is the experiment's end: were it not so, there would be nothing to protect."""
     _skip_with_internet()
-    printed = subprocess.run(
-        [sys.executable, "-m", "nni_emodarts", "node-options"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    with _bare(idle, printed) as port:
+    with bare(idle, printed_options()) as port:
         assert _click(port).status_code == 502
         assert Manager(port).status() != "ERROR"
-    with _bare(idle, None) as port:
+    with bare(idle, None) as port:
         with pytest.raises(requests.RequestException):
             _click(port)
         with pytest.raises(requests.RequestException):
