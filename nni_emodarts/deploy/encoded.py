@@ -57,8 +57,10 @@ class AdaptedEncodedNetwork(EncodedNetwork):
     def forward(self, waveform: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
         """As `AdaptedWaveformNetwork` has it, R being L x D."""
         levels = self.hear(waveform)
-        rows = levels.flatten(1, 2)
-        means = rows.mean(2, keepdim=True)
-        normalised = (rows - mean[:, :, None]) / deviation[:, :, None]
-        answers = self.answer(normalised.unflatten(1, self.shape))
-        return answers, means[:, :, 0], (rows - means).square().sum(2), frames_of(rows)
+        # reshaped by numbers that are the same for any waveform, so that no traced one is frozen
+        of_rows = (-1, *self.shape, 1)
+        answers = self.answer((levels - mean.reshape(of_rows)) / deviation.reshape(of_rows))
+        rows = self.shape[0] * self.shape[1]
+        means = levels.mean(3, keepdim=True)
+        squares = (levels - means).square().sum(3)
+        return answers, means.reshape(-1, rows), squares.reshape(-1, rows), frames_of(levels[:, 0])
