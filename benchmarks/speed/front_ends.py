@@ -69,7 +69,7 @@ def make_bare(model: str) -> Callable[[Sequence[np.ndarray]], object]:
         states = []
         for waveform in waveforms:
             whole = waveform[: len(waveform) // 320 * 320]
-            given = extractor(whole, sampling_rate=16_000, return_tensors="pt", padding=False, truncation=False)
+            given = extractor(whole, sampling_rate=16_000, return_tensors="pt", padding="do_not_pad")
             x = torch.nn.functional.gelu(encoder.conv1(given["input_features"]))
             x = torch.nn.functional.gelu(encoder.conv2(x)).transpose(1, 2)
             x = x + encoder.embed_positions.weight[: x.shape[1]]

@@ -89,6 +89,17 @@ def test_batches_change_nothing(made: tuple[Path, Any, Any]) -> None:
         assert_same(together, front_end([waveform])[0])
 
 
+def test_half_precision_of_a_gpu_is_near(made: tuple[Path, Any, Any]) -> None:
+    """In bf16, here on the CPU: each kind goes through, and is what float32 gives but for rounding."""
+    front_end = load_front_end(stream(made[0]))
+    (waveform,) = voices(0.6)
+    (exact,) = front_end([waveform])
+    front_end._dtype = torch.bfloat16
+    (rounded,) = front_end([waveform])
+    error = np.square(rounded - exact).mean() ** 0.5
+    assert 0 < error < 0.05 * exact.std()
+
+
 def test_fewer_levels_are_the_same_and_need_fewer_layers(made: tuple[Path, Any, Any]) -> None:
     (waveform,) = voices(1.2)
     (every,) = load_front_end(stream(made[0]))([waveform])
