@@ -75,7 +75,10 @@ def ship(
     made = {"float": model, **({"int8": quantise(model)} if int8 else {})}
     networks: dict[str, Recognise] = {"PyTorch": reference, **{name: OnnxNetwork(data) for name, data in made.items()}}
     losses, failures = _measure(networks, _recordings(network, files, manifest), progress)
-    contents = [*made.values(), (model_card(network) + _about(out, network, losses)).encode()]
+    contents = [
+        *made.values(),
+        (model_card(network) + _about(out, network, losses, OnnxNetwork(model).longest)).encode(),
+    ]
     for target, content in zip(targets, contents, strict=True):
         write_output(target, content)
     written = {target: len(content) for target, content in zip(targets, contents, strict=True)}
@@ -127,11 +130,12 @@ def _measure(
     return {name: measure_loss(rows, reference[1], judged) for name, rows in others}, tuple(failures)
 
 
-def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss]) -> str:
-    """What the card of an exported file says besides."""
+def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss], longest: float | None) -> str:
+    """What the card of an exported file says besides, with the seconds that it hears at once where they are bounded."""
+    sizes = "any N and S" if longest is None else f"any N, S of up to {longest:g} s"
     rate, classes = network.sampling_rate, len(network.labels)
     text = (
-        f"\n## The file\n\n`{out.name}` takes `waveform` (N, S), float32 from -1 to 1 at {rate} Hz, any N and S, and "
+        f"\n## The file\n\n`{out.name}` takes `waveform` (N, S), float32 from -1 to 1 at {rate} Hz, {sizes}, and "
         f"gives `probabilities` (N, {classes}) in the order of its metadata `labels`.\n"
     )
     if network.config.speaker_adapted:
