@@ -41,7 +41,8 @@ OPTIONS: dict[str, list[str]] = {
     "proxyless": ["level_learning_rate=0.1", "cost.weight=0.1"],
     "random_one_shot": ["samples=3"],
     "enas": ["samples=3", "paths_per_update=2"],
-    **{name: ["candidates=2", "concurrency=1", "epochs=1"] for name in ("random", "grid", "evolution", "tpe")},
+    **{name: ["candidates=2", "concurrency=1", "epochs=1"] for name in ("random", "grid", "evolution")},
+    "tpe": ["candidates=4", "concurrency=1", "epochs=1"],
     "policy_rl": ["candidates=2", "concurrency=1", "epochs=1"],
 }
 
