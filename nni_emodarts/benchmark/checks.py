@@ -8,6 +8,7 @@ from nni_emodarts.config import ExperimentConfig, PretrainedStream
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.tracks import Track, one_track
+from nni_emodarts.models.baselines import ON_LEVELS
 from nni_emodarts.runtime.cell_table import CellKey, Contents
 
 Held = Contents[FinishedCell]
@@ -26,13 +27,19 @@ def refuse_two_tracks(config: ExperimentConfig, methods: Sequence[Method]) -> Tr
         raise ConfigError(f"methods {error}; give each track a benchmark of its own") from None
 
 
-def refuse_without_levels(config: ExperimentConfig, methods: Sequence[Method]) -> None:
-    """Probes, and heads on all levels, hear levels of one pretrained encoder.
+def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Probes and heads on all levels hear levels of one pretrained encoder, other hand-designed networks spectral maps.
 
     Raises:
-        ConfigError: the features hold none.
+        ConfigError: the features are of the other kind.
     """
     if all(isinstance(stream, PretrainedStream) for stream in config.features.heard):
+        names = [method.name for method in methods if method.needs_spectra]
+        if names:
+            raise ConfigError(
+                f"method {', '.join(names)} hears spectral maps, whose bins have an order, but the features are levels "
+                f"of a pretrained encoder; leave --front-end out, or take {', '.join(ON_LEVELS)} instead"
+            )
         return
     names = [method.name for method in methods if method.needs_levels]
     if names:

@@ -116,6 +116,11 @@ class Method:
         return self.probe or (self.hand_designed and self.name in ON_LEVELS)
 
     @property
+    def needs_spectra(self) -> bool:
+        """Whether it hears spectral maps, and nothing else."""
+        return self.hand_designed and self.name not in ON_LEVELS
+
+    @property
     def svm(self) -> bool:
         """Whether it is a support vector machine."""
         return self.entry.kind == "svm"

@@ -41,24 +41,31 @@ def start_pool(
             pool.shutdown(cancel_futures=True)
             raise
         except BaseException:
-            _end_workers(pool)
+            try:
+                _end_workers(pool)
+            except BaseException:  # a second signal, whatever it cut off
+                _kill_workers(pool)
+                raise
             raise
         pool.shutdown()
 
 
 def _end_workers(pool: ProcessPoolExecutor) -> None:
-    """End the processes of a pool, whatever they do; after a second signal without patience."""
+    """End the processes of a pool, whatever they do."""
     workers = list((pool._processes or {}).values())
     for worker in workers:
         worker.terminate()
-    try:
-        until = time.monotonic() + _PATIENCE
-        for worker in workers:
-            worker.join(max(0.0, until - time.monotonic()))
-    finally:
-        for worker in workers:
-            worker.kill()
+    until = time.monotonic() + _PATIENCE
+    for worker in workers:
+        worker.join(max(0.0, until - time.monotonic()))
+    _kill_workers(pool)
     pool.shutdown(cancel_futures=True)
+
+
+def _kill_workers(pool: ProcessPoolExecutor) -> None:
+    """Without patience: one that lives on would keep this process from ending."""
+    for worker in list((pool._processes or {}).values()):
+        worker.kill()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from nni_emodarts.benchmark import Method, settings_digest
+from nni_emodarts.benchmark.checks import refuse_other_features
 from nni_emodarts.benchmark.probe import measure_probe
 from nni_emodarts.config import ExperimentConfig, PretrainedStream
 from nni_emodarts.data.corpus import Corpus
@@ -130,6 +131,13 @@ def test_features_without_levels_are_refused_with_the_remedy(
     task = FoldTask.of(fast_config, small_corpus, 0, 1)
     with pytest.raises(ConfigError, match="--front-end MODEL"):
         measure_probe(task, PROBES["linear_probe"], RunFolder.claim(tmp_path / "folder"))
+
+
+def test_networks_of_spectral_maps_hear_no_levels(fast_config: ExperimentConfig) -> None:
+    config = hearing(fast_config, "corpus")
+    with pytest.raises(ConfigError, match="method cnn, cnn_lstm hears spectral maps"):
+        refuse_other_features(config, [Method("cnn"), Method("cnn_lstm"), Method("weighted_levels"), Method("darts")])
+    refuse_other_features(config, [Method("weighted_levels"), Method("linear_probe"), Method("darts")])
 
 
 @pytest.mark.slow

@@ -88,7 +88,7 @@ def test_candidates_at_half_the_resolution_are_augmented_before_it_is_lowered(
 ) -> None:
     heard = []
 
-    def augment(recipe: Any, bins: int) -> Any:
+    def augment(recipe: Any, bins: int, levels: int) -> Any:
         return lambda features: heard.append((bins, len(features))) or features
 
     monkeypatch.setattr(fitting, "make_augment", augment)

@@ -18,6 +18,9 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.deploy import Failure, Prediction
 from nni_emodarts.deploy.torch_network import TorchNetwork
 from nni_emodarts.errors import AudioError, ConfigError, RunFolderError
+from nni_emodarts.models.space import random_architecture
+from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.retrain import retrain_fold
 
 
 def shares(prediction: Prediction) -> list[float]:
@@ -36,6 +39,24 @@ def test_it_answers_as_the_run_did(run: Path, small_corpus: Corpus) -> None:
         assert each.emotion == row["predicted"]
         assert shares(each) == pytest.approx([row[f"p_{label}"] for label in recognizer.labels], abs=1e-5)
         assert each.notes == ()
+
+
+@pytest.mark.parametrize("validate", [True, False])
+def test_it_answers_as_a_run_that_was_trained_anew_on_all(
+    fast_config: ExperimentConfig, small_corpus: Corpus, tmp_path: Path, validate: bool
+) -> None:
+    """Also the features are normalised by those whom the network has learnt from, validation speakers among them."""
+    recipe = fast_config.retrain.model_copy(update={"refit": True, "keep": "last"})
+    task = FoldTask.of(fast_config.model_copy(update={"retrain": recipe}), small_corpus, 1, 1)
+    folder = RunFolder.claim(tmp_path / "run")
+    architecture = random_architecture(task.config.space, 4, small_corpus.input_shape, 0)
+    retrain_fold(task, architecture, folder, validate=validate)
+    recognizer = EmotionRecognizer.from_run(folder.path)
+    table = pd.read_csv(folder.path / "predictions.csv", dtype={"speaker": str})
+    for _, row in table.iloc[:3].iterrows():
+        found = recognizer.predict(small_corpus.manifest.folder / row["file"]).probabilities
+        stated = [row[f"p_{label}"] for label in recognizer.labels]
+        assert list(found.values()) == pytest.approx(stated, abs=1e-5)
 
 
 def test_which_network_of_a_run(run: Path, clips: list[Path], tmp_path: Path) -> None:

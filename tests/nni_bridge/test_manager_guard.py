@@ -177,7 +177,7 @@ def test_who_insists_leaves_nothing_behind(sent: signal.Signals, idle: Path) -> 
         process.send_signal(sent)
         time.sleep(0.3)
         process.send_signal(sent)
-        process.wait(5)
+        process.wait(_SOON)
         assert process.returncode % 256 in (128 + sent, 256 - sent)  # it leaves with it, or dies of it while it leaves
         wait_until(lambda: not _managers(port), _SOON)
         free_port(port)

@@ -31,7 +31,7 @@ before it. `weighted_levels`, the head that the field puts on a pretrained encod
 ON_LEVELS = ("weighted_levels",)
 """Those that hear all levels of a pretrained encoder, and nothing else."""
 ON_MAPS = tuple(name for name in BASELINES if name not in ON_LEVELS)
-"""Those that hear any maps."""
+"""Those that hear spectral maps."""
 
 
 @dataclass(frozen=True)

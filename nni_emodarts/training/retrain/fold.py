@@ -71,7 +71,8 @@ def retrain_fold(
         network = widen(design, config.retrain)
         task = task.hearing(design.levels)
         validated = validate or config.retrain.needs_validation
-        trained = train(task if validated else task.without_validation(), network, on_epoch=on_epoch)
+        learnt = task if validated else task.without_validation()
+        trained = train(learnt, network, on_epoch=on_epoch)
         val_uar = trained.val_uar if validated else None
         if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
             progress(what, len(history), len(history), val_uar=val_uar)
@@ -87,11 +88,12 @@ def retrain_fold(
             **config.tracks,
         }
         if config.retrain.refit and validated:
-            trained = _refit(task, network, trained, progress)
+            learnt = task.without_validation()
+            trained = _refit(learnt, network, trained, progress)
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
-            table = marked(predictions(task, trained, fold.test), config.tracks)
+            table = marked(predictions(learnt, trained, fold.test), config.tracks)
             folder.write_csv(PREDICTIONS, table)
             metrics |= score_predictions(table, classes)
         write_model(folder, task, design, trained)
@@ -109,5 +111,5 @@ def _refit(task: FoldTask, network: Design, trained: Trained, progress: Progress
     """Train anew on training and validation part together, for as many epochs as validation chose."""
     epochs = trained.best_epoch
     on_epoch = counting(f"refit fold {task.fold.index} seed {task.seed}", epochs, progress)
-    again = train(task.without_validation(), network, epochs=epochs, on_epoch=on_epoch)
+    again = train(task, network, epochs=epochs, on_epoch=on_epoch)
     return replace(again, history=trained.history)
