@@ -99,9 +99,10 @@ class EmotionRecognizer:
             FrontEndError: the weights of its pretrained encoder cannot be had, or are others.
         """
         from nni_emodarts.deploy.folder import open_network
+
+        found = open_network(path, fold, seed).hearing_with(front_end)  # refused before seconds of imports
         from nni_emodarts.deploy.torch_network import read_network
 
-        found = open_network(path, fold, seed).hearing_with(front_end)
         return cls(read_network(found, device), found.labels, found.sampling_rate)
 
     @classmethod

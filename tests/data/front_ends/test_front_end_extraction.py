@@ -49,10 +49,10 @@ def test_levels_are_kept_in_float16_level_after_level(folder: Path, manifest: Ma
     assert store[5].dtype == np.float16
     assert store[5].shape == (64, -(-len(waveform) // 1280))
     np.testing.assert_array_equal(store[5], levels.reshape(64, -1).astype(np.float16))
-    *step, gigabytes = steps[-1]
+    *step, figures = steps[-1]
     assert step == ["features", 48, 48]
     on_disk = sum(file.stat().st_blocks * 512 for file in tmp_path.rglob("*.npy"))
-    assert gigabytes * 1e9 == pytest.approx(on_disk, rel=0.1)
+    assert figures["GB"] * 1e9 == pytest.approx(on_disk, rel=0.1)
 
 
 def test_only_what_is_missing_is_computed(folder: Path, manifest: Manifest, tmp_path: Path) -> None:
