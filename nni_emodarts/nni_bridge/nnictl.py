@@ -59,5 +59,5 @@ def _refusal(problem: str, out: str, err: str) -> ExperimentError:
         )
     if raised:
         return ExperimentError(f"{problem}: {_NUMBER.sub('', raised[-1]['text']) or raised[-1]['kind']}")
-    told = [each["text"] for each in _SAID.finditer(said)] or said.strip().splitlines()[-1:]
-    return ExperimentError(f"{problem}: {told[0] if told else 'nnictl does not say why'}")
+    sentences = [each["text"] for each in _SAID.finditer(said)] or said.strip().splitlines()[-1:]
+    return ExperimentError(f"{problem}: {sentences[0] if sentences else 'nnictl does not say why'}")

@@ -89,12 +89,12 @@ def test_level_and_strength_are_chosen_without_the_test_speakers(
 def test_the_level_that_tells_the_classes_apart_is_chosen() -> None:
     generator = np.random.default_rng(0)
     labels, speakers = np.tile([0, 1, 2], 20), np.repeat(np.arange(6), 10)
-    noise, told = generator.normal(size=(2, 60, 4)).astype(np.float32)
-    told[:, :3] += 4 * np.eye(3)[labels]
-    found = choose([Heard(each[np.newaxis], each) for each in (noise, told)], STRENGTHS, labels, speakers, 4)
+    noise, clear = generator.normal(size=(2, 60, 4)).astype(np.float32)
+    clear[:, :3] += 4 * np.eye(3)[labels]
+    found = choose([Heard(each[np.newaxis], each) for each in (noise, clear)], STRENGTHS, labels, speakers, 4)
     assert found.level == 1
     assert found.uar > 0.9
-    one = choose([Heard(told[np.newaxis], told)], STRENGTHS, labels, np.zeros(60), 4)
+    one = choose([Heard(clear[np.newaxis], clear)], STRENGTHS, labels, np.zeros(60), 4)
     assert (one.level, one.strength) in {(0, strength) for strength in STRENGTHS}
 
 

@@ -136,11 +136,11 @@ def test_fold_i_follows_the_sorted_names(manifest):
     known = {
         name: gender for name, gender in zip(who(manifest), manifest.table["gender"], strict=True) if "~" not in name
     }
-    strangers = [name for name in speakers if "~" in name]
+    unnamed = [name for name in speakers if "~" in name]
     for index, fold in enumerate(make_folds(manifest, "kfold:3")):
         if all(known.values()):
             groups = [[name for name in speakers if known.get(name) == gender] for gender in ("male", "female")]
-            expected = groups[0][index::3] + groups[1][index::3] + strangers[index::3]
+            expected = groups[0][index::3] + groups[1][index::3] + unnamed[index::3]
         else:
             expected = speakers[index::3]
         assert set(who(manifest, fold.test)) == set(expected)

@@ -148,8 +148,8 @@ def test_an_exported_file_takes_a_voice_or_leaves_it_out(
     for enrolment in (None, clips[1 : 1 + SHORT], clips[1:20]):
         np.testing.assert_allclose(by(onnx, clips[0], enrolment), by(adapted, clips[0], enrolment), atol=1e-4)
     assert "speaker-adapted" in exported.with_suffix(".md").read_text()
-    told = [list(each.predict_over_time(clips[0], window=0.5, enrolment=clips[1:8])) for each in (onnx, adapted)]
-    for one, other in zip(*told, strict=True):
+    answers = [list(each.predict_over_time(clips[0], window=0.5, enrolment=clips[1:8])) for each in (onnx, adapted)]
+    for one, other in zip(*answers, strict=True):
         assert one.emotion is None or one.probabilities == pytest.approx(other.probabilities, abs=1e-4)
 
 

@@ -197,7 +197,7 @@ def _has_ipv6() -> bool:
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("said", "sentence"),
     [
         ("ValueError: LocalConfig: no directory\n", "LocalConfig: no directory"),
         ("  File x\nFileNotFoundError: [Errno 2] No such file or directory: '/x'\n", "No such file or directory: '/x'"),
@@ -207,11 +207,11 @@ def _has_ipv6() -> bool:
         ("", "nnictl does not say why"),
     ],
 )
-def test_the_end_of_a_traceback_is_one_sentence(said: str, told: str) -> None:
+def test_the_end_of_a_traceback_is_one_sentence(said: str, sentence: str) -> None:
     message = str(
         nnictl._refusal("NNI does not start", "", f"Traceback (most recent call last):\n{said}" if said else "")
     )
-    assert message.startswith(f"NNI does not start: {told}")
+    assert message.startswith(f"NNI does not start: {sentence}")
     assert "\n" not in message
 
 

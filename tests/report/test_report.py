@@ -131,7 +131,7 @@ def test_sound_that_is_gone_is_reported(retrain_run: Path, tmp_path: Path) -> No
 
 
 def rename_class(run: Path, old: str, new: str) -> None:
-    """A run of another class, as a stranger would hand it on: its files agree with each other."""
+    """A run of another class, as anybody may hand it on: its files agree with each other."""
     for name in ("predictions.csv", "metrics.json"):
         (run / name).write_text((run / name).read_text().replace(old, new))
     metrics = json.loads((run / "metrics.json").read_text())

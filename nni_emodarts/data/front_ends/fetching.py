@@ -1,4 +1,4 @@
-"""Weights that are not on this machine yet: fetched from where they are published, or told how to be."""
+"""Weights that are not on this machine yet: fetched from where they are published; else the message says how."""
 
 import uuid
 from importlib.util import find_spec
