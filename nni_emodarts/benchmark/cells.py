@@ -12,6 +12,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.runtime.cell_table import CellKey
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.training.retrain import settle_space
 
 REVISION = 2
@@ -58,11 +59,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         method: what is measured.
         manifest: the manifest's own digest.
     """
-    data = settled(config, method).meaning()
-    for key in ("device", "preset"):
-        del data[key]
-    for key in ("manifest", "cache", "workers"):
-        del data["data"][key]
+    data = what_decides(settled(config, method))
     revision = REVISION if method.budget_source is None else [REVISION, RANDOM_SEARCH_REVISION]
     data |= {"manifest": manifest, "revision": revision}
     if method.architecture is not None:
@@ -77,6 +74,21 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         for section in ("space", "retrain", "revision", *beside):
             del data[section]
         data[method.entry.kind] = registry[method.name].settings()
+    return short_digest(data)
+
+
+def what_decides(config: ExperimentConfig) -> JsonObject:
+    """What of a configuration may decide figures: not paths, workers or the device."""
+    data = config.meaning()
+    for key in ("device", "preset"):
+        del data[key]
+    for key in ("manifest", "cache", "workers"):
+        del data["data"][key]
+    return data
+
+
+def short_digest(data: JsonObject) -> str:
+    """A short digest of plain data."""
     return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -1,8 +1,6 @@
 """Cells side by side, in processes of their own."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,14 +9,13 @@ from nni_emodarts.benchmark.budget import budget_here
 from nni_emodarts.benchmark.cells import Cell, settings_digest, settled
 from nni_emodarts.benchmark.computing import compute_cell
 from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.errors import CellError, ConfigError, DivergenceError, ExperimentError, RunFolderError
+from nni_emodarts.errors import CellError, DivergenceError, ExperimentError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
-from nni_emodarts.runtime.environment import threads_each
-from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.yaml_reading import parse_yaml
@@ -104,15 +101,8 @@ def _compute_batch(jobs: Sequence[_Job], workers: int, progress: Progress) -> It
     if workers <= 1:
         yield from (_compute_job(job, progress) for job in jobs)
         return
-    try:
-        with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
-            for done in as_completed([pool.submit(_compute_job, job) for job in jobs]):
-                yield done.result()
-    except BrokenProcessPool:
-        raise ConfigError(
-            f"workers: one of {workers} processes died, most likely for lack of memory; finished cells are kept, "
-            f"compute the others with fewer workers"
-        ) from None
+    remedy = "finished cells are kept, compute the others with fewer workers"
+    yield from side_by_side(_compute_job, jobs, workers, remedy)
 
 
 def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:

@@ -117,7 +117,7 @@ def begin(folder: Path, name: str) -> Path:
     shutil.rmtree(trial, ignore_errors=True)
     for there in ("corpus", *job.needs, *(["cache"] if job.warm else [])):
         shutil.copytree(folder / there, trial / there)
-    work = trial / "work"
+    work = trial / "job"
     work.mkdir()
     if job.experiment:
         run(work, f"experiment --out experiment.yml {CORPUS} --folds 0,2 --strategy darts", trial / "cache")

@@ -79,7 +79,7 @@ def trials(folder: Path, seed: int, numbers: range) -> Iterator[Outcome]:
 
 def _make(folder: Path) -> None:
     """Sound files of every kind: a corpus, a run, and recordings in other containers."""
-    if (folder / "trial/work/kept/metrics.json").exists():
+    if (folder / "trial/job/kept/metrics.json").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "cache").mkdir(parents=True)
@@ -104,7 +104,7 @@ def _kinds(folder: Path) -> Made:
     from nni_emodarts.models.architecture import Architecture
     from nni_emodarts.report.runs import read_runs
 
-    work = folder / "trial/work"
+    work = folder / "trial/job"
     run = work / "kept"
     clip = folder / "sounds/a.wav"
 

@@ -3,8 +3,6 @@
 import fcntl
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from nni_emodarts.benchmark.jobs import prepared
+from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
 from nni_emodarts.config import ExperimentConfig
@@ -22,9 +21,7 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
-from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.json_lines import locked, read_lines
-from nni_emodarts.runtime.processes import start_pool, threads_of_others
 from nni_emodarts.runtime.progress import Progress, silent
 
 logger = logging.getLogger(__name__)
@@ -141,15 +138,7 @@ def _made(config: ExperimentConfig, file: Path, missing: Sequence[Wanted], worke
     if min(workers, len(jobs)) <= 1:
         yield from map(_make, jobs)
         return
-    try:
-        with threads_of_others(threads_each(workers)), start_pool(workers) as pool:
-            for done in as_completed([pool.submit(_make, job) for job in jobs]):
-                yield done.result()
-    except BrokenProcessPool:
-        raise ConfigError(
-            f"workers: one of {workers} processes died, most likely for lack of memory; what is in {file} stays, go on "
-            f"with fewer workers"
-        ) from None
+    yield from side_by_side(_make, jobs, workers, f"what is in {file} stays, go on with fewer workers")
 
 
 def _make(job: _Job) -> Training | None:

@@ -1,13 +1,11 @@
 """One training of a table: an architecture, a fold, a seed, and which of the fold's speakers validate."""
 
-import json
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 import numpy as np
-import pytorch_lightning as pl
 from sklearn.model_selection import StratifiedGroupKFold
 
+from nni_emodarts.benchmark.cells import short_digest, what_decides
 from nni_emodarts.benchmark.table.records import Training, TrainingKey, encode_logits, encode_rows
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
@@ -20,7 +18,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.training.retrain.fitting import Trained, train
-from nni_emodarts.training.task import predict
+from nni_emodarts.training.retrain.scoring import probabilities
 
 REVISION = 1
 """Raised where the same settings come to give other figures."""
@@ -59,14 +57,10 @@ def settings_of_table(config: ExperimentConfig, manifest: str) -> str:
         config: the whole configuration.
         manifest: the manifest's own digest.
     """
-    data = config.meaning()
-    for key in ("device", "preset", "search"):
-        del data[key]
-    for key in ("manifest", "cache", "workers"):
-        del data["data"][key]
-    del data["retrain"]["refit"]  # never done here
+    data = what_decides(config)
+    del data["search"], data["retrain"]["refit"]  # neither is done here
     data |= {"manifest": manifest, "revision": REVISION}
-    return sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+    return short_digest(data)
 
 
 def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold:
@@ -113,7 +107,6 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
         "recordings": corpus.recordings,
         "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_classes, corpus.input_shape)),
     }
-    pl.seed_everything(wanted.seed, verbose=False)
     try:
         figures = _figures(task, train(task, design))
     except DivergenceError as error:
@@ -128,17 +121,11 @@ def _figures(task: FoldTask, trained: Trained) -> dict[str, object]:
         "val_loss": [round(row["val_loss"], 5) for row in trained.history],
         "best_epoch": trained.best_epoch,
         "rows": encode_rows(rows),
-        "logits": encode_logits(_answers(task, trained, rows)),
+        "logits": encode_logits(probabilities(task, trained, rows)),
     }
     if len(task.fold.test):
         rows = np.sort(task.fold.test)
-        answers = _answers(task, trained, rows)
+        answers = probabilities(task, trained, rows)
         found["test_uar"] = uar(task.labels(rows), answers.argmax(1), task.corpus.num_classes)
         found["test_logits"] = encode_logits(answers)
     return found
-
-
-def _answers(task: FoldTask, trained: Trained, rows: np.ndarray) -> np.ndarray:
-    """Probabilities (n, K) of rows in ascending order."""
-    device = next(trained.model.parameters()).device
-    return predict(trained.model, task.evaluation_batches(rows, task.config.retrain.batch_size), device, len(rows))

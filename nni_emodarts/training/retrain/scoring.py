@@ -25,15 +25,19 @@ def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
         DivergenceError: some are no numbers.
     """
     rows = np.sort(rows)
-    probabilities = _probabilities(task, trained, rows, ALL)
+    answers = probabilities(task, trained, rows)
     classes = np.array(task.corpus.manifest.classes)
-    table = describe_rows(task, rows).assign(predicted=classes[probabilities.argmax(1)])
-    columns = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in classes])
+    table = describe_rows(task, rows).assign(predicted=classes[answers.argmax(1)])
+    columns = pd.DataFrame(answers, columns=[f"p_{name}" for name in classes])
     return pd.concat([table, columns, _by_enrolment(task, trained, rows)], axis=1)
 
 
-def _probabilities(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrolment) -> np.ndarray:
-    """(n, K) of rows in ascending order."""
+def probabilities(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrolment = ALL) -> np.ndarray:
+    """A trained network's probabilities (n, K) of rows in ascending order.
+
+    Raises:
+        DivergenceError: some are no numbers.
+    """
     device = next(trained.model.parameters()).device
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size, enrolment)
     with diverging(f"with the weights of epoch {trained.best_epoch}"):
@@ -47,7 +51,7 @@ def _by_enrolment(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     classes = np.array(task.corpus.manifest.classes)
     columns = {f"{COUNTED}{ALL.name}": task.enrolled(rows, ALL)}
     for enrolment in task.enrolments:
-        answers = _probabilities(task, trained, rows, enrolment).argmax(1)
+        answers = probabilities(task, trained, rows, enrolment).argmax(1)
         columns[f"{COUNTED}{enrolment.name}"] = task.enrolled(rows, enrolment)
         columns[f"{PREDICTED}{enrolment.name}"] = classes[answers]
     return pd.DataFrame(columns)
