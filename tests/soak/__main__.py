@@ -16,7 +16,7 @@ Trials = Callable[[Path, int, range], Iterator[Outcome]]
 """(folder, seed, numbers of the trials that are to be made) -> what each gave."""
 
 TRIALS: dict[str, tuple[Trials, int]] = {
-    "kills": (kills.trials, 200),
+    "kills": (kills.trials, 120),
     "mutations": (mutations.trials, 10_000),
     "disks": (disks.trials, len(disks.FAULTS)),
 }
@@ -42,7 +42,8 @@ def main() -> None:
     made = outcomes.read()[:count]
     bad = sum(bool(each.fault) for each in made)
     print("; ".join(f"{what} {number}" for what, number in sorted(Counter(each.kind for each in made).items())))
-    print(f"{len(made)} trials, {len(made) - bad} held, {bad} did not")
+    killed = sum(each.kills for each in made)
+    print(f"{len(made)} trials{f' with {killed} kills' if killed else ''}, {len(made) - bad} held, {bad} did not")
     raise SystemExit(bool(bad))
 
 

@@ -78,8 +78,8 @@ def trials(folder: Path, seed: int, numbers: range) -> Iterator[Outcome]:
         rng = np.random.default_rng([seed, number])
         name = list(JOBS)[number % len(JOBS)]
         began = time.monotonic()
-        what, fault = _trial(folder, name, references[name], rng)
-        yield Outcome(number, name, what, fault, round(time.monotonic() - began, 1))
+        what, fault, kills = _trial(folder, name, references[name], rng)
+        yield Outcome(number, name, what, fault, round(time.monotonic() - began, 1), kills)
 
 
 @dataclass(frozen=True)
@@ -129,24 +129,26 @@ def _left(job: Job, work: Path, printed: str) -> dict[str, str]:
     return {"table": printed.partition("UAR")[2]} if job.experiment else dict(digests(work))
 
 
-def _trial(folder: Path, name: str, reference: Reference, rng: np.random.Generator) -> tuple[str, str]:
-    """What was done, and what went wrong."""
+def _trial(folder: Path, name: str, reference: Reference, rng: np.random.Generator) -> tuple[str, str, int]:
+    """What was done, what went wrong, and how often the command was killed before it had ended."""
     job, work = JOBS[name], begin(folder, name)
     cache = work.parent / "cache"
     moments: list[str] = []
-    what = ""
+    what, kills = "", 0
     for _ in range(int(rng.integers(1, MOST_KILLS + 1))):
         moment = float(rng.uniform(0, 1.05 * reference.seconds))
         moments.append(f"{moment:.1f} s")
         what = f"killed after {', '.join(moments)}"
-        if fault := _kill(work, job.line_in(work), cache, moment):
-            return what, fault
+        killed, fault = _kill(work, job.line_in(work), cache, moment)
+        kills += killed
+        if fault:
+            return what, fault, kills
     done = run(work, job.line_in(work), cache)
     if done.returncode:
-        return what, f"went on with exit code {done.returncode}: {done.stderr[-500:]}"
+        return what, f"went on with exit code {done.returncode}: {done.stderr[-500:]}", kills
     found = _left(job, work, done.stdout)
     differing = sorted(key for key in found.keys() | reference.digests if found.get(key) != reference.digests.get(key))
-    return what, f"differs: {', '.join(differing[:5])}" if differing else ""
+    return what, f"differs: {', '.join(differing[:5])}" if differing else "", kills
 
 
 def environment_in(work: Path, cache: Path) -> dict[str, str]:
@@ -165,24 +167,26 @@ def run(work: Path, line: str, cache: Path) -> "subprocess.CompletedProcess[str]
     return subprocess.run(words, cwd=work, env=environment, capture_output=True, text=True, timeout=HUNG_SECONDS)
 
 
-def _kill(work: Path, line: str, cache: Path, seconds: float) -> str:
-    """Start a command and kill it after so many seconds; what still runs a while later, in words."""
+def _kill(work: Path, line: str, cache: Path, seconds: float) -> tuple[bool, str]:
+    """Start a command and kill it after so many seconds; whether it still worked, and what runs a while later."""
     words = [sys.executable, "-m", "nni_emodarts", *line.split()]
     nowhere, environment = subprocess.DEVNULL, environment_in(work, cache)
     process = subprocess.Popen(words, cwd=work, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True)
+    killed = False
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
+        killed = True
     process.wait()
     deadline = time.monotonic() + LEFT_SECONDS
     while left := _alive(work):
         if time.monotonic() > deadline:
             for pid in left:
                 os.kill(pid, 9)
-            return f"still there after {LEFT_SECONDS:.0f} s: {'; '.join(left.values())}"
+            return killed, f"still there after {LEFT_SECONDS:.0f} s: {'; '.join(left.values())}"
         time.sleep(0.2)
-    return ""
+    return killed, ""
 
 
 def _alive(work: Path) -> dict[int, str]:

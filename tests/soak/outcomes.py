@@ -15,6 +15,7 @@ class Outcome:
         what: the trial in words.
         fault: what went wrong; empty where all held.
         seconds: how long it took.
+        kills: processes that were killed while they worked.
     """
 
     number: int
@@ -22,6 +23,7 @@ class Outcome:
     what: str
     fault: str = ""
     seconds: float = 0.0
+    kills: int = 0
 
 
 class Outcomes:
