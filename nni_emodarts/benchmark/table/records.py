@@ -1,23 +1,17 @@
 """Lines of a table of architectures, and the table that they make."""
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from pydantic import model_validator
 
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.runtime.json_lines import read_lines
-
-Logits = npt.NDArray[np.float32]
-"""(n, K) logarithms of probabilities, which are logits up to a constant of each utterance."""
 
 
 class TrainingKey(NamedTuple):
@@ -56,7 +50,7 @@ class Training(Record):
         val_uar: validation UAR by epoch; None of a training that diverged.
         val_loss: validation loss by epoch (natural logarithm, a mean over utterances).
         best_epoch: the epoch that is kept, from 1.
-        rows: rows of the manifest that validated, as `encode_rows` writes them.
+        rows: rows of the manifest that validated, as `metrics.logits.encode_rows` writes them.
         logits: of these rows after the epoch that is kept, as `encode_logits` writes them.
         test_uar: UAR of the test part by the network of that epoch; None of an inner split, which has no test part.
         test_logits: of the test part's rows in ascending order; None likewise.
@@ -102,39 +96,6 @@ class Training(Record):
     def kept(self) -> float | None:
         """Validation UAR of the epoch that is kept; None where the training diverged."""
         return self.val_uar[self.best_epoch - 1] if self.val_uar and self.best_epoch else None
-
-
-def encode_logits(probabilities: npt.NDArray[np.floating]) -> str:
-    """Probabilities (n, K) as text: K, a colon, and their logarithms as float16 in base64."""
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype("<f2")
-    return f"{logits.shape[1]}:{base64.b64encode(logits.tobytes()).decode()}"
-
-
-def decode_logits(text: str) -> Logits:
-    """The logits (n, K) that `encode_logits` wrote.
-
-    Raises:
-        ValueError: it wrote something else.
-    """
-    width, _, data = text.partition(":")
-    return np.frombuffer(_bytes(data), "<f2").reshape(-1, int(width)).astype(np.float32)
-
-
-def encode_rows(rows: npt.NDArray[np.int64]) -> str:
-    """Rows of a manifest in ascending order as text: uint32 in base64."""
-    return base64.b64encode(rows.astype("<u4").tobytes()).decode()
-
-
-def decode_rows(text: str) -> npt.NDArray[np.int64]:
-    """The rows that `encode_rows` wrote."""
-    return np.frombuffer(_bytes(text), "<u4").astype(np.int64)
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from None
 
 
 @dataclass(frozen=True)

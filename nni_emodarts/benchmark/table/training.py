@@ -1,18 +1,17 @@
 """One training of a table: an architecture, a fold, a seed, and which of the fold's speakers validate."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from nni_emodarts.benchmark.cells import short_digest, what_decides
-from nni_emodarts.benchmark.table.records import Training, TrainingKey, encode_logits, encode_rows
+from nni_emodarts.benchmark.table.records import Training, TrainingKey
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.manifest import Manifest
-from nni_emodarts.data.protocols import Cast, Fold
-from nni_emodarts.errors import DivergenceError, ProtocolError
+from nni_emodarts.data.inner_folds import inner_fold
+from nni_emodarts.errors import DivergenceError
+from nni_emodarts.metrics.logits import encode_logits, encode_rows
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import architecture_cost
@@ -61,25 +60,6 @@ def settings_of_table(config: ExperimentConfig, manifest: str) -> str:
     del data["search"], data["retrain"]["refit"]  # neither is done here
     data |= {"manifest": manifest, "revision": REVISION}
     return short_digest(data)
-
-
-def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold:
-    """A fold's training and validation speakers divided anew: each of them validates in one of the splits.
-
-    The splits are alike in classes (scikit-learn's `StratifiedGroupKFold`), and the same for every architecture.
-
-    Raises:
-        ProtocolError: there are fewer speakers than splits.
-    """
-    rows = np.sort(np.concatenate([fold.train, fold.validation]))
-    speakers = Cast(manifest).speaker[rows]
-    if len(set(speakers)) < splits:
-        raise ProtocolError(
-            f"{splits} inner splits of the {len(set(speakers))} training speakers of fold {fold.index}; set fewer"
-        )
-    divided = StratifiedGroupKFold(splits, shuffle=True, random_state=fold.index)
-    train, validation = list(divided.split(rows, manifest.labels[rows], speakers))[number]
-    return replace(fold, train=rows[train], validation=rows[validation], test=np.empty(0, dtype=np.int64))
 
 
 def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> Training:

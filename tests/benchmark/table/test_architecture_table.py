@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 
 from nni_emodarts.benchmark.table import Table, read_table
-from nni_emodarts.benchmark.table.records import (
-    TrainingKey,
-    decode_logits,
-    decode_rows,
-    encode_logits,
-    encode_rows,
-)
+from nni_emodarts.benchmark.table.records import TrainingKey
 from nni_emodarts.benchmark.table.run import Draws, _claimed, run_table
-from nni_emodarts.benchmark.table.training import inner_fold
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.errors import ConfigError, ProtocolError, RunFolderError
+from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.logits import decode_logits, decode_rows
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.training.task import class_weights
 
@@ -123,21 +117,6 @@ def _hold(file: Path, key: TrainingKey, pipe: "object") -> None:
         time.sleep(600)
 
 
-def test_inner_splits_validate_each_training_speaker_once_and_hear_no_test_speaker(small_corpus: Corpus) -> None:
-    fold = small_corpus.fold(0)
-    learnt = np.sort(np.concatenate([fold.train, fold.validation]))
-    speakers = small_corpus.manifest.table["speaker"].to_numpy()
-    inside = [inner_fold(small_corpus.manifest, fold, 2, number) for number in range(2)]
-    assert np.sort(np.concatenate([each.validation for each in inside])).tolist() == learnt.tolist()
-    for each in inside:
-        assert not set(speakers[each.train]) & set(speakers[each.validation])
-        assert not set(speakers[each.train]) & set(speakers[fold.test])
-        assert np.sort(np.concatenate([each.train, each.validation])).tolist() == learnt.tolist()
-        assert not len(each.test)
-    with pytest.raises(ProtocolError, match="99 inner splits"):
-        inner_fold(small_corpus.manifest, fold, 99, 0)
-
-
 def test_inner_trainings_read_no_test_part(fast_config: ExperimentConfig, tmp_path: Path) -> None:
     table = run_table(fast_config, tmp_path / "t.jsonl", Draws(1, folds=[0], splits=2))
     assert [(each.inner, each.splits, each.test_uar, each.test_logits) for each in table] == [
@@ -169,16 +148,6 @@ def test_more_architectures_than_there_are(fast_config: ExperimentConfig, tmp_pa
     small = fast_config.model_copy(update={"space": fast_config.space.model_copy(update=space)})
     with pytest.raises(ConfigError, match="9 are more than the"):
         run_table(small, tmp_path / "t.jsonl", Draws(9, folds=[0]))
-
-
-def test_texts_hold_numbers() -> None:
-    probabilities = np.random.default_rng(1).dirichlet(np.ones(5), 7).astype(np.float32)
-    assert np.allclose(decode_logits(encode_logits(probabilities)), np.log(probabilities), rtol=2e-3)
-    assert np.isfinite(decode_logits(encode_logits(np.eye(3, dtype=np.float32)))).all(), "a sure answer, too"
-    rows = np.array([0, 3, 70_000])
-    assert decode_rows(encode_rows(rows)).tolist() == rows.tolist()
-    with pytest.raises(ValueError, match="no base64"):
-        decode_rows("!")
 
 
 def test_no_such_table(tmp_path: Path) -> None:
