@@ -1,0 +1,80 @@
+"""Members of an ensemble: picked by answers that none has learnt from."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nni_emodarts.metrics.ensembles import LEAST, averaged, member_weights, pick_members
+from nni_emodarts.metrics.logits import Logits, fit_temperature, log_loss
+
+
+def drawn(seed: int, count: int, utterances: int = 60, classes: int = 3) -> tuple[list[Logits], np.ndarray]:
+    """Candidates whose answers err independently of each other."""
+    rng = np.random.default_rng(seed)
+    true = np.arange(utterances) % classes
+    signal = np.eye(classes)[true]
+    strengths = rng.uniform(0.5, 2.5, count)
+    return [(strength * signal + rng.standard_normal(signal.shape)).astype(np.float32) for strength in strengths], true
+
+
+def loss_of(candidates: list[Logits], taken: tuple[int, ...], true: np.ndarray) -> float:
+    """Of the members' mean probability, at its best temperature."""
+    powers = [np.exp(candidates[number].astype(np.float64)) for number in taken]
+    mean = np.mean([each / each.sum(1, keepdims=True) for each in powers], axis=0)
+    logits = np.log(mean).astype(np.float32)
+    return log_loss(logits, true, fit_temperature(logits, true))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 5), st.integers(1, 6))
+def test_each_member_is_the_best_next_one(seed: int, count: int, most: int) -> None:
+    candidates, true = drawn(seed, count)
+    steps = pick_members(candidates, true, most)
+    taken: tuple[int, ...] = ()
+    for step in steps:
+        losses = [loss_of(candidates, (*taken, number), true) for number in range(count)]
+        assert step.loss == pytest.approx(min(losses), abs=1e-6)
+        taken += (step.candidate,)
+    assert min(LEAST, most) <= len(steps) <= most
+    if len(steps) > LEAST:
+        assert steps[-1].loss == min(step.loss for step in steps)
+
+
+def test_it_is_as_good_as_the_best_of_all_pairs_nearly() -> None:
+    candidates, true = drawn(3, 6)
+    best = min(loss_of(candidates, pair, true) for pair in itertools.combinations(range(6), 2))
+    assert pick_members(candidates, true)[-1].loss <= best + 1e-6
+
+
+def test_different_errors_beat_the_best_member() -> None:
+    candidates, true = drawn(5, 8, utterances=300)
+    steps = pick_members(candidates, true)
+    assert len({step.candidate for step in steps}) >= 3
+    assert steps[-1].loss < steps[0].loss - 0.02
+
+
+def test_a_candidate_that_knows_all_stays_alone() -> None:
+    candidates, true = drawn(7, 4)
+    candidates[2] = (12 * np.eye(3)[true]).astype(np.float32)
+    assert member_weights(pick_members(candidates, true)) == {2: 1.0}
+
+
+def test_weights_are_those_of_the_mean() -> None:
+    candidates, true = drawn(11, 5)
+    steps = pick_members(candidates, true)
+    weights = member_weights(steps)
+    assert sum(weights.values()) == pytest.approx(1)
+    softmax = [np.exp(each) / np.exp(each).sum(1, keepdims=True) for each in candidates]
+    mean = averaged([softmax[number] for number in weights], list(weights.values()))
+    assert np.allclose(mean, np.mean([softmax[step.candidate] for step in steps], axis=0))
+
+
+def test_answers_to_other_utterances_are_refused() -> None:
+    candidates, true = drawn(1, 2)
+    with pytest.raises(ValueError, match="2 candidates of shapes"):
+        pick_members([candidates[0], candidates[1][:-1]], true)
+    with pytest.raises(ValueError, match="0 candidates"):
+        pick_members([], true)
