@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from nni_emodarts.metrics.logits import Logits, fit_temperature, log_loss
-from nni_emodarts.metrics.scores import Labels, uar
+from nni_emodarts.metrics.scores import uar
+
+Classes = npt.NDArray[np.int64]
+"""(n,) numbers of the true classes."""
 
 MOST = 8
 """Members of an ensemble, those that are taken twice counted twice."""
@@ -33,7 +37,7 @@ class Step:
     uar: float
 
 
-def pick_members(candidates: Sequence[Logits], true: Labels, most: int = MOST) -> list[Step]:
+def pick_members(candidates: Sequence[Logits], true: Classes, most: int = MOST) -> list[Step]:
     """Take members one by one, each the one whose answers help those that are taken most; one may be taken again.
 
     Forward selection with replacement (Caruana et al. 2004), as neural ensemble search does it (Zaidi et al. 2021,
@@ -81,7 +85,7 @@ def averaged(answers: Sequence[npt.NDArray[np.floating]], weights: Sequence[floa
     return np.tensordot(np.asarray(weights, np.float64), np.stack(answers).astype(np.float64), axes=1)
 
 
-def _step(candidate: int, total: npt.NDArray[np.float64], true: Labels) -> Step:
+def _step(candidate: int, total: npt.NDArray[np.float64], true: Classes) -> Step:
     logits = np.log(np.maximum(total / total.sum(1, keepdims=True), np.finfo(np.float32).tiny)).astype(np.float32)
     temperature = fit_temperature(logits, true)
     loss = log_loss(logits, true, temperature)
@@ -89,6 +93,5 @@ def _step(candidate: int, total: npt.NDArray[np.float64], true: Labels) -> Step:
 
 
 def _probabilities(logits: Logits) -> npt.NDArray[np.float64]:
-    scaled = logits.astype(np.float64) - logits.max(1, keepdims=True)
-    powers = np.exp(scaled)
-    return powers / powers.sum(1, keepdims=True)
+    found: npt.NDArray[np.float64] = softmax(logits.astype(np.float64), axis=1)
+    return found

@@ -14,6 +14,7 @@ from nni_emodarts.data.batches import Batch
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.nn.level_sum import RATE, level_scores
 from nni_emodarts.nni_bridge.nas import LightningModule
+from nni_emodarts.training.distillation import TaughtLoss
 from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.loss import EmotionLoss
 
@@ -55,12 +56,17 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """
         super().__init__()
         self.loss = EmotionLoss(class_weights, label_smoothing, focal)
+        self._taught: TaughtLoss | None = None
         self._mixup = Beta(mixup, mixup) if mixup else None
         self._optimizer = optimizer
         self._rates = learning_rate, final_learning_rate
         self._steps = warmup_steps, max(total_steps, 1)
         self._momentum = momentum
         self._weight_decay = weight_decay
+
+    def learn_from(self, answers: Tensor) -> None:
+        """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
+        self._taught = TaughtLoss(self.loss, answers)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) -> logits (N, K)."""
@@ -83,15 +89,20 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """Of the batch, or of a mixture of it with itself in another order: labels are mixed like the maps."""
         maps, lengths, labels = batch.maps, batch.lengths, batch.labels
         if self._mixup is None:
-            loss: Tensor = self.loss(self(maps, lengths), labels)
-            return loss
+            return self._against(self(maps, lengths), labels, batch.rows)
         share = self._mixup.sample()
         share = torch.maximum(share, 1 - share)  # the utterance in its own place leads
         other = torch.randperm(len(labels), device=labels.device)
         mixed = share * maps + (1 - share) * maps[other]
         logits = self(mixed, torch.maximum(lengths, lengths[other]))
-        mixture: Tensor = share * self.loss(logits, labels) + (1 - share) * self.loss(logits, labels[other])
+        own = self._against(logits, labels, batch.rows)
+        mixture: Tensor = share * own + (1 - share) * self._against(logits, labels[other], batch.rows[other])
         return mixture
+
+    def _against(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        """The loss of logits (N, K) against labels (N,), and against a teacher's answers where there is one."""
+        loss: Tensor = self.loss(logits, labels) if self._taught is None else self._taught(logits, labels, rows)
+        return loss
 
     def configure_optimizers(self) -> Any:
         """The optimiser and its schedule, stepped after every batch."""

@@ -12,6 +12,7 @@ from nni_emodarts.data.batches import Augment, Chain, Excerpt, Perturbation, Spe
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.scores import uar
+from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
 from nni_emodarts.training.task import make_task, predict
@@ -41,7 +42,12 @@ class Trained:
 
 
 def train(
-    task: FoldTask, design: Design, *, epochs: int | None = None, on_epoch: OnEpoch = lambda row: None
+    task: FoldTask,
+    design: Design,
+    *,
+    epochs: int | None = None,
+    on_epoch: OnEpoch = lambda row: None,
+    teacher: Teacher | None = None,
 ) -> Trained:
     """Train a network from scratch on a fold's training part by the retrain recipe.
 
@@ -52,6 +58,7 @@ def train(
         design: what to train.
         epochs: stop after so many epochs of the recipe's schedule.
         on_epoch: given the row of history of each epoch.
+        teacher: whose answers are learnt from, too.
     """
     recipe, corpus, rows = task.config.retrain, task.corpus, task.fold.train
     device = pick_device(task.config.device)
@@ -72,6 +79,8 @@ def train(
         focal=recipe.focal,
         mixup=recipe.mixup,
     )
+    if teacher is not None:
+        training.learn_from(teacher.spread(len(corpus.manifest)))
     model = build_network(design, corpus.num_classes, corpus.input_shape)
     training.set_model(model)
     keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch)

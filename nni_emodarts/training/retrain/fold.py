@@ -14,6 +14,7 @@ from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, widen
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
@@ -31,6 +32,7 @@ def retrain_fold(
     progress: Progress = silent,
     report: Report | None = None,
     validate: bool = True,
+    teacher: Teacher | None = None,
 ) -> JsonObject:
     """Train a network on one fold by the recipe, then read the test part once.
 
@@ -44,6 +46,7 @@ def retrain_fold(
         report: given the validation UAR after each epoch.
         validate: whether a validation figure is wanted where it decides nothing. Without one, a network that is to be
             refitted is trained once instead of twice, to the same weights.
+        teacher: whose answers to the training and validation part are learnt from, too.
 
     Returns:
         What the folder's metrics.json holds; `val_uar` is None without validation.
@@ -72,7 +75,7 @@ def retrain_fold(
         task = task.hearing(design.levels)
         validated = validate or config.retrain.needs_validation
         learnt = task if validated else task.without_validation()
-        trained = train(learnt, network, on_epoch=on_epoch)
+        trained = train(learnt, network, on_epoch=on_epoch, teacher=teacher)
         val_uar = trained.val_uar if validated else None
         if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
             progress(what, len(history), len(history), val_uar=val_uar)
@@ -89,7 +92,7 @@ def retrain_fold(
         }
         if config.retrain.refit and validated:
             learnt = task.without_validation()
-            trained = _refit(learnt, network, trained, progress)
+            trained = _refit(learnt, network, trained, teacher, progress)
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
@@ -107,9 +110,9 @@ def _encoders(config: ExperimentConfig, design: Design) -> JsonObject:
     return {"encoder_parameters": {cost.stream: cost.parameters for cost in costs}} if costs else {}
 
 
-def _refit(task: FoldTask, network: Design, trained: Trained, progress: Progress) -> Trained:
+def _refit(task: FoldTask, network: Design, trained: Trained, teacher: Teacher | None, progress: Progress) -> Trained:
     """Train anew on training and validation part together, for as many epochs as validation chose."""
     epochs = trained.best_epoch
     on_epoch = counting(f"refit fold {task.fold.index} seed {task.seed}", epochs, progress)
-    again = train(task, network, epochs=epochs, on_epoch=on_epoch)
+    again = train(task, network, epochs=epochs, on_epoch=on_epoch, teacher=teacher)
     return replace(again, history=trained.history)
