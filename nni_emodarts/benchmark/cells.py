@@ -7,7 +7,7 @@ from hashlib import sha256
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.registry import Registry
-from nni_emodarts.config.strategies import options_for
+from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
@@ -102,4 +102,6 @@ def settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
     data = config.model_dump(mode="json")
     data["search"]["strategy"] = strategy
     data["search"]["options"] = options_for(strategy, config.search.options)
+    if STRATEGIES[strategy].family == "one-shot":  # which measures no candidate by itself
+        data["search"]["estimate"] = None
     return validate(data)

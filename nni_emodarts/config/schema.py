@@ -6,10 +6,11 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.config.strategies import STRATEGIES, of_family
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -228,6 +229,8 @@ class SearchConfig(Section):
     """So many neighbouring frames and bins, of MFCCs coefficients, become their mean before a supernet hears them;
     networks are retrained on all. Trials of a multi-trial search are trained on all as well."""
     optimizer: OptimizerConfig = OptimizerConfig()
+    estimate: Annotated[EstimateConfig | None, CAME_LATER] = None
+    """How a candidate is measured that is trained by itself; once, on the fold's own validation part, where absent."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -240,6 +243,12 @@ class SearchConfig(Section):
             faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in found[:_SHOWN]]
             more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
             raise ValueError(f"options of {self.strategy}: {'; '.join([*faults, *more])}") from None
+        if self.estimate is not None and STRATEGIES[self.strategy].family == "one-shot":
+            trained = ", ".join(strategy.name for strategy in of_family("multi-trial"))
+            raise ValueError(
+                f"estimate: {self.strategy} trains one supernet and measures no candidate by itself; leave it out, or "
+                f"take a strategy that does ({trained})"
+            )
         return self
 
     def strategy_options(self) -> StrategyOptions:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 CANDIDATES_OPTION = "--candidates"
 """Of a trial's command: the folder of the candidates' folders, inside that of their search."""
+REPLICATES_LABEL = "replicates"
+"""Beside a trial's choices: how many trainings its candidate's figure is to be made of."""
 _COMMAND = "SELECT params FROM ExperimentProfile ORDER BY revision DESC LIMIT 1"
 
 

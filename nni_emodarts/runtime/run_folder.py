@@ -36,6 +36,7 @@ from nni_emodarts.runtime.run_names import (
     NETWORKS,
     NORMALIZATION,
     PREDICTIONS,
+    REPLICATES,
     RETRAINING,
     SEARCH,
     SEARCH_RUN,
@@ -58,8 +59,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DRAWING", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL", "GRAPH", "HISTORY", "METRICS",
-    "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY", "RETRAINING", "SEARCH", "SEARCHED",
-    "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file",
+    "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH",
+    "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file",
     "config_beside", "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 

@@ -20,6 +20,8 @@ CHECKPOINT = "checkpoint.ckpt"
 BEGUN = "search.json"
 """What a search is to do, and what it has cost so far."""
 CANDIDATES = "candidates.csv"
+REPLICATES = "replicates.json"
+"""The trainings behind the figure of a candidate that has several, with their validation answers."""
 FAILURE = "failure.json"
 """What the training of a candidate cost that failed."""
 ERROR = "error.txt"
@@ -31,7 +33,7 @@ DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, REPLICATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
 )  # fmt: skip
 WRITTEN = "files.txt"
 """The list of what a run wrote; see `run_contents`."""

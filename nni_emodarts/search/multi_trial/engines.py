@@ -13,8 +13,8 @@ import requests
 import torch
 
 from nni_emodarts.errors import ExperimentError, message_for_person
-from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
+from nni_emodarts.nni_bridge.candidates import REPLICATES_LABEL
 from nni_emodarts.nni_bridge.nas import (
     ExecutionEngine,
     FinalMetricEvent,
@@ -37,8 +37,8 @@ class InlineTraining(ExecutionEngine):  # type: ignore[misc]
     under another.
     """
 
-    def __init__(self, train: Callable[[Architecture], float]) -> None:
-        """Set how a candidate is trained: architecture -> validation UAR."""
+    def __init__(self, train: Callable[[ChoiceSpace], float]) -> None:
+        """Set how a candidate is trained: candidate -> what it is chosen by."""
         super().__init__()
         self._train = train
         self._errors: dict[ChoiceSpace, str] = {}
@@ -49,14 +49,14 @@ class InlineTraining(ExecutionEngine):  # type: ignore[misc]
             model.status = ModelStatus.Training
             try:
                 with _same_random_state():
-                    val_uar = self._train(model.architecture)
+                    score = self._train(model)
             except Exception as error:
                 message = message_for_person(error)
                 logger.error("candidate %s failed", model.architecture.id, exc_info=message is None)  # noqa: TRY400
                 self._errors[model] = message or f"{type(error).__name__}: {error}"
                 self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Failed))
             else:
-                self.dispatch_model_event(FinalMetricEvent(model, val_uar))
+                self.dispatch_model_event(FinalMetricEvent(model, score))
                 self.dispatch_model_event(TrainingEndEvent(model, ModelStatus.Trained))
 
     def explain(self, candidate: ChoiceSpace) -> str:
@@ -101,7 +101,8 @@ class TrialTraining(TrainingServiceExecutionEngine):  # type: ignore[misc]
             self._models[number] = weakref.ref(model)
             self._workers -= 1
             model.status = ModelStatus.Training
-            self._channel.send_trial(parameter_id=number, parameters=flat_sample(model.architecture))
+            further = {} if model.replicates is None else {REPLICATES_LABEL: model.replicates}
+            self._channel.send_trial(parameter_id=number, parameters={**flat_sample(model.architecture), **further})
 
     def explain(self, candidate: ChoiceSpace) -> str:
         """The tail of a failed trial's log."""

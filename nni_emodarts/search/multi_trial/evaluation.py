@@ -11,7 +11,8 @@ from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Report
 from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, RunFolder
-from nni_emodarts.training.retrain import train
+from nni_emodarts.training.retrain import Trained, train
+from nni_emodarts.training.retrain.keeping import OnEpoch
 
 _SHARE = 3  # a candidate has a third of the retrain recipe's epochs, where nothing is said
 
@@ -56,8 +57,7 @@ def _train(
             report(row["val_uar"])
 
     try:
-        heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels)
-        trained = train(heard, architecture, on_epoch=on_epoch)
+        _, trained = train_candidate(task, architecture, epochs, on_epoch)
     except Exception:
         folder.write_json(FAILURE, watch.read())
         raise
@@ -76,6 +76,14 @@ def _train(
     metrics |= watch.read()
     folder.write_json(METRICS, metrics)
     return metrics
+
+
+def train_candidate(
+    task: FoldTask, architecture: Architecture, epochs: int, on_epoch: OnEpoch = lambda row: None
+) -> tuple[FoldTask, Trained]:
+    """Train a candidate by the retrain recipe for so many epochs: what it was trained on, and the network."""
+    heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels)
+    return heard, train(heard, architecture, on_epoch=on_epoch)
 
 
 def _shortened(config: ExperimentConfig, epochs: int) -> ExperimentConfig:

@@ -34,7 +34,8 @@ class Entry:
     Attributes:
         number: its place among the strategy's proposals, from 0; None before it came, where an earlier run trained it.
         architecture: what is trained.
-        val_uar: its validation UAR; None while it trains, and where it failed.
+        score: what it is chosen by, the higher the better: its validation UAR, or what `search.estimate` says; None
+            while it trains, and where it failed.
         error: why it failed.
         ended: whether it was trained or failed.
         models: the strategy's objects that wait for it.
@@ -42,7 +43,7 @@ class Entry:
 
     number: int | None
     architecture: Architecture
-    val_uar: float | None = None
+    score: float | None = None
     error: str | None = None
     ended: bool = False
     models: list[ChoiceSpace] = field(default_factory=list)
@@ -76,7 +77,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             most: different candidates in all, known ones included.
             concurrency: trainings at once.
             accepts: whether an architecture may be trained.
-            known: architectures by id that an earlier run trained, with their validation UAR.
+            known: architectures by id that an earlier run trained, with their scores.
             on_start: called with each candidate before it is trained.
             on_end: called with each candidate that was trained or failed.
         """
@@ -87,8 +88,7 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         self._accepts = accepts
         self._on_start, self._on_end = on_start, on_end
         self.entries: dict[str, Entry] = {
-            name: Entry(None, architecture, val_uar, ended=True)
-            for name, (architecture, val_uar) in (known or {}).items()
+            name: Entry(None, architecture, score, ended=True) for name, (architecture, score) in (known or {}).items()
         }
         self.rejected: set[str] = set()
         self._proposed = 0
@@ -111,6 +111,26 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         for model in models:
             self._seen.append(model)
             self._propose(model)
+
+    def train_further(self, model: ChoiceSpace) -> None:
+        """Have a candidate that was trained on some replicates trained on more, as soon as a worker is free.
+
+        Its score is another one when `wait_models` returns, and None where that training failed.
+
+        Args:
+            model: the candidate, which says on how many.
+        """
+        while not self.idle_worker_available():
+            self._check()
+            self._engine.budget_available()  # raises where the training is gone for good
+            time.sleep(_POLL)
+        name = model.architecture.id
+        with self._lock:
+            entry = self.entries[name]
+            entry.score, entry.ended = None, False
+            self._figures.pop(name, None)
+            self._running[model] = name
+        self._engine.submit_models(model)
 
     def idle_worker_available(self) -> bool:
         """Whether another candidate may be trained at once."""
@@ -217,8 +237,8 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
             entry = self.entries[name]
             entry.ended = True
             if event.status == ModelStatus.Trained:
-                entry.val_uar = self._figures.get(name)
-            if entry.val_uar is None:
+                entry.score = self._figures.get(name)
+            if entry.score is None:
                 entry.error = self._engine.explain(event.model)
             models, entry.models = entry.models, []
         self._on_end(entry)
@@ -228,10 +248,10 @@ class Ledger(ExecutionEngine):  # type: ignore[misc]
         del self._running[event.model]
 
     def _answer(self, model: ChoiceSpace, entry: Entry) -> None:
-        if entry.val_uar is None:
+        if entry.score is None:
             self._end(model, ModelStatus.Failed)
             return
-        self.dispatch_model_event(FinalMetricEvent(model, entry.val_uar))
+        self.dispatch_model_event(FinalMetricEvent(model, entry.score))
         self._end(model, ModelStatus.Trained)
 
     def _end(self, model: ChoiceSpace, status: ModelStatus) -> None:

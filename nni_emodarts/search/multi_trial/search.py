@@ -1,6 +1,6 @@
 """A search whose candidates are trained one by one: a fold's training speakers -> the best architecture of several."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pandas as pd
@@ -18,6 +18,7 @@ from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.experiment_folder import refuse_unwritable_home
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -28,16 +29,22 @@ from nni_emodarts.runtime.run_folder import (
     SEARCH_RUN,
     RunFolder,
 )
+from nni_emodarts.search.multi_trial.deciding import Decision, decide, first_of_the_best
 from nni_emodarts.search.multi_trial.engines import InlineTraining
-from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate
+from nni_emodarts.search.multi_trial.estimating import Measures, measures
+from nni_emodarts.search.multi_trial.evaluation import candidate_epochs
 from nni_emodarts.search.multi_trial.experiment import CandidateExperiment, run, stop_leftovers, trial_command
 from nni_emodarts.search.multi_trial.folder import SearchFolder
+from nni_emodarts.search.multi_trial.halving import Halving, in_order, rounds_of
 from nni_emodarts.search.multi_trial.ledger import PATIENCE, Entry, Ledger
+from nni_emodarts.search.multi_trial.replicates import Estimate
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial
 from nni_emodarts.training.trainer import environment_of, pick_device, quiet
 
 Accepts = Callable[[Architecture], bool]
+Told = tuple[Progress, Report | None]
+"""Who hears of a search."""
 
 
 def search_by_trials(
@@ -66,6 +73,7 @@ def search_by_trials(
 
     Raises:
         ConfigError: the strategy cannot search this space, or no candidate was accepted.
+        ProtocolError: the fold has fewer training speakers than `search.estimate` wants splits.
         RunFolderError: the folder holds a search of other settings, or another process writes to it.
         ExperimentError: NNI broke off, or every candidate failed.
     """
@@ -74,15 +82,14 @@ def search_by_trials(
     check_searchable(options, config.space)
     pick_device(config.device)  # a device that is not there is refused before any trial fails for it
     accepts = accepts or _within(config, task.corpus)
+    how = measures(task)
     if not nni_trial.in_trial():
         refuse_unwritable_home()
     with folder.held():
-        return _search(task, folder, progress, report, accepts)
+        return _search(task, folder, (progress, report), accepts, how)
 
 
-def _search(
-    task: FoldTask, folder: RunFolder, progress: Progress, report: Report | None, accepts: Accepts
-) -> Architecture:
+def _search(task: FoldTask, folder: RunFolder, told: Told, accepts: Accepts, how: Measures) -> Architecture:
     """Search by trials, as the one writer of the folder."""
     folder.begin(SEARCH_RUN)
     task.note_corpus(folder)
@@ -91,7 +98,7 @@ def _search(
         return Architecture.load(folder.path / ARCHITECTURE)
     stop_leftovers(search_folder.experiments())
     watch = Stopwatch()
-    search = _Search(task, search_folder, progress, report, accepts)
+    search = _Search(task, search_folder, told, accepts, how)
     search.run_inline() if nni_trial.in_trial() else search.run_as_trials()
     return search.finish(watch)
 
@@ -109,27 +116,29 @@ def _within(config: ExperimentConfig, corpus: Corpus) -> Accepts:
     return lambda architecture: within(architecture, limit, config.features)
 
 
+def _estimated(config: ExperimentConfig) -> JsonObject:
+    """What an architecture's origin says of how candidates were measured; nothing where that was done once."""
+    how = config.search.estimate
+    return {} if how is None else {"estimate": how.meaning()}
+
+
 class _Search:
     """What the parts of one search share."""
 
-    def __init__(
-        self,
-        task: FoldTask,
-        folder: SearchFolder,
-        progress: Progress,
-        report: Report | None,
-        accepts: Accepts,
-    ) -> None:
+    def __init__(self, task: FoldTask, folder: SearchFolder, told: Told, accepts: Accepts, how: Measures) -> None:
         self._task = task
         self._config, self._corpus = task.config, task.corpus
         self._folder = folder
-        self._progress, self._report = progress, report
+        self._progress, self._report = told
         self._accepts = accepts
+        self._how = how
         self._options = cast(TrialOptions, task.config.search.strategy_options())
         self._most = min(self._options.candidates, count_architectures(task.config.space))
-        self._origin = task.origin(epochs=candidate_epochs(task.config))
+        self._origin = task.origin(epochs=candidate_epochs(task.config), **_estimated(task.config))
         self._what = "candidates"
         self._ledger: Ledger | None = None
+        self._ended: set[str] = set()
+        self._further, self._most_further = 0, sum(rounds_of(self._most, how.most)) if how.first < how.most else 0
 
     def run_inline(self) -> None:
         """Train the candidates in this process."""
@@ -139,7 +148,7 @@ class _Search:
 
     def run_as_trials(self) -> None:
         """Train the candidates as trials of an NNI experiment."""
-        left = self._most - len(self._folder.finished())
+        left = self._trials_left()
         if left <= 0:
             self._open(InlineTraining(self._train_inline), concurrency=1)
             return
@@ -159,33 +168,62 @@ class _Search:
             )
             run(experiment, self._on_experiment)
 
+    def _trials_left(self) -> int:
+        """Trainings that are still to be made, at most."""
+        held = self._folder.finished(self._how)
+        left = self._most - len(held)
+        if self._how.first == self._how.most:
+            return left
+        counts = [len(known.figures) for name in held if (known := self._how.held(self._folder.candidate(name)))]
+        for replicates, wanted in enumerate(rounds_of(self._most, self._how.most), 2):
+            left += max(0, wanted - sum(count >= replicates for count in counts))
+        return left
+
     def finish(self, watch: Stopwatch) -> Architecture:
         """Write the run's files; the metrics last, since they mark a finished search."""
-        entries = sorted(self._entries(), key=lambda entry: (entry.number is None, entry.number))
-        best = self._best(entries)
-        table = self._folder.table(entries)
-        run_folder = self._folder.run
-        tracks = self._config.tracks
+        entries = in_order(self._entries())
+        estimates = self._folder.estimates(entries, self._how)
+        self._refuse_nothing(entries, estimates)
+        decision = self._decide(estimates)
+        table = self._folder.table(entries, self._compared(decision, estimates))
+        run_folder, tracks = self._folder.run, self._config.tracks
         run_folder.write_csv(CANDIDATES, marked(table, tracks))
         run_folder.write_csv(HISTORY, marked(_history(table), tracks))
         run_folder.write_json(ENVIRONMENT, environment_of(pick_device(self._config.device)))
-        architecture = self._with_origin(best.architecture)
+        taken = next(entry for entry in entries if entry.architecture.id == decision.taken)
+        architecture = self._with_origin(taken.architecture)
         run_folder.write_json(ARCHITECTURE, architecture.to_dict())
         metrics = {
-            "val_uar": best.val_uar,
+            **estimates[decision.taken].described(),
             "architecture": architecture.id,
             "fold": self._task.fold.index,
             "seed": self._task.seed,
             "epochs": candidate_epochs(self._config),
             "candidates": len(entries),
-            "failed": sum(entry.val_uar is None for entry in entries),
+            "failed": sum(entry.score is None for entry in entries),
             "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
             "given_up": self._ledger is not None and self._ledger.given_up,
             **self._folder.cost(entries),
             **tracks,
         }
+        if self._how.how is not None:
+            metrics["estimate"] = {**self._how.how.meaning(), **decision.described()}
         run_folder.write_json(METRICS, {**metrics, **watch.read()})
         return architecture
+
+    def _decide(self, estimates: Mapping[str, Estimate]) -> Decision:
+        if self._how.how is None:
+            return first_of_the_best(estimates)
+        return decide(estimates, {name: self._folder.parameters(name) for name in estimates})
+
+    def _compared(self, decision: Decision, estimates: Mapping[str, Estimate]) -> dict[str, JsonObject]:
+        """What the table of candidates says of estimates; nothing where each candidate was trained once."""
+        if self._how.how is None:
+            return {}
+        return {
+            name: {**each.described(), "replicates": len(each.figures), "tied": name in decision.tied}
+            for name, each in estimates.items()
+        }
 
     def _space(self) -> ChoiceSpace:
         shuffled = isinstance(self._options, GridOptions) and self._options.shuffle
@@ -197,12 +235,18 @@ class _Search:
         )
 
     def _strategy(self) -> Strategy:
-        return make_multi_trial(self._config.search.strategy, self._options, self._task.seed)
+        proposing = make_multi_trial(self._config.search.strategy, self._options, self._task.seed)
+        if self._how.first == self._how.most:
+            return proposing
+        return Halving(proposing, self._how.most, self._held)
+
+    def _held(self, architecture: Architecture, replicates: int) -> float | None:
+        known = self._how.held(self._folder.candidate(architecture.id), replicates)
+        return None if known is None else known.score
 
     def _open(self, engine: Any, concurrency: int) -> Ledger:
-        self._ledger = Ledger(
-            engine, self._most, concurrency, self._accepts, self._folder.finished(), self._on_start, self._on_end
-        )
+        known = self._folder.finished(self._how)
+        self._ledger = Ledger(engine, self._most, concurrency, self._accepts, known, self._on_start, self._on_end)
         return self._ledger
 
     def _entries(self) -> list[Entry]:
@@ -211,7 +255,7 @@ class _Search:
     def _on_experiment(self, name: str, port: int) -> None:
         self._folder.add_experiment(name, port)
         self._what = f"candidates (NNI's web UI: http://localhost:{port})"
-        self._progress(self._what, len(self._folder.finished()), self._most)
+        self._progress(self._what, len(self._folder.finished(self._how)), self._most)
 
     def _on_start(self, entry: Entry) -> None:
         self._folder.candidate(entry.architecture.id).write_json(
@@ -219,19 +263,23 @@ class _Search:
         )
 
     def _on_end(self, entry: Entry) -> None:
-        ended = sum(each.ended for each in self._entries())
-        if entry.val_uar is None:
+        if entry.score is None:
             self._folder.note_failure(entry)
-        figures = {"val_uar": entry.val_uar} if entry.val_uar is not None else {}
-        self._progress(self._what, ended, self._most, **figures)
-        if self._report is not None and entry.val_uar is not None:
-            self._report(entry.val_uar)
+        known = self._folder.estimates([entry], self._how).get(entry.architecture.id)
+        figures = {"val_uar": known.val_uar} if known is not None else {}
+        if entry.architecture.id in self._ended:
+            self._further += 1
+            self._progress("further trainings of the better half", self._further, self._most_further, **figures)
+        else:
+            self._ended.add(entry.architecture.id)
+            self._progress(self._what, sum(each.ended for each in self._entries()), self._most, **figures)
+        if self._report is not None and known is not None:
+            self._report(known.val_uar)
 
-    def _train_inline(self, architecture: Architecture) -> float:
+    def _train_inline(self, candidate: ChoiceSpace) -> float:
+        architecture = candidate.architecture
         folder = self._folder.candidate(architecture.id)
-        epochs = candidate_epochs(self._config)
-        metrics = evaluate_candidate(self._task, architecture, folder, epochs)
-        return float(metrics["val_uar"])
+        return self._how.measure(architecture, folder, candidate.replicates).score
 
     def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:
         return Architecture.from_choices(
@@ -239,11 +287,9 @@ class _Search:
             {**self._origin, **more},
         )  # fmt: skip
 
-    def _best(self, entries: list[Entry]) -> Entry:
-        """The candidate with the highest validation UAR; the first of equals."""
-        trained = [entry for entry in entries if entry.val_uar is not None]
-        if trained:
-            return max(trained, key=lambda entry: entry.val_uar or 0.0)
+    def _refuse_nothing(self, entries: list[Entry], estimates: Mapping[str, Estimate]) -> None:
+        if estimates:
+            return
         if entries:
             raise ExperimentError(
                 f"all {len(entries)} candidates failed; run one of {self._folder.candidates} by itself with emodarts "

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from nni_emodarts.config import SpaceConfig
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices
+from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices, flat_sample
 from nni_emodarts.nni_bridge.nas import Categorical, ExecutableModelSpace, ModelStatus
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
@@ -16,6 +16,8 @@ _SHUFFLED_WHOLE = 100_000  # architectures up to which their order is drawn at o
 
 class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
     """The space that a strategy draws candidates from, and, frozen, a candidate.
+
+    Of a candidate `replicates` says how many trainings its figure is to be made of, where that is not the same for all.
 
     It stands in for NNI's SimplifiedModelSpace of an EmoDartsSpace, with which
 
@@ -41,10 +43,16 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         super().__init__()
         self.evaluator = None
         self.sample: JsonObject | None = None
+        self.replicates: int | None = None
         self._space = space
         self._shape = num_classes, input_shape
         self._shuffle_seed = shuffle_seed
         self._choices = {label: Categorical(list(values), label=label) for label, values in flat_choices(space).items()}
+
+    @property
+    def space(self) -> SpaceConfig:
+        """The joint space."""
+        return self._space
 
     @property
     def architecture(self) -> Architecture:
@@ -66,6 +74,13 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         candidate = copy.copy(self)
         ExecutableModelSpace.__init__(candidate, ModelStatus.Frozen)
         candidate.sample = dict(sample)
+        return candidate
+
+    def candidate(self, architecture: Architecture, replicates: int) -> Self:
+        """The candidate that an architecture is, to be trained on so many replicates."""
+        rest = {label: choice.values[0] for label, choice in self._choices.items()}  # of edges that no node takes
+        candidate = self.freeze({**rest, **flat_sample(architecture)})
+        candidate.replicates = replicates
         return candidate
 
     def grid(self, memo: JsonObject | None = None, granularity: int | None = None) -> Iterable[Self]:

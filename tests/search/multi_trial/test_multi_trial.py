@@ -61,9 +61,9 @@ def drive(
     options = options_of(name, candidates=candidates, **given)
     trained: list[str] = []
 
-    def train(architecture: Architecture) -> float:
-        trained.append(architecture.id)
-        return figure(architecture)
+    def train(candidate: ChoiceSpace) -> float:
+        trained.append(candidate.architecture.id)
+        return figure(candidate.architecture)
 
     most = min(candidates, count_architectures(space))
     ledger = Ledger(engine or InlineTraining(train), most, concurrency, accepts or (lambda _: True), known)
@@ -73,7 +73,7 @@ def drive(
 
 
 def best_of(ledger: Ledger) -> float:
-    return max(entry.val_uar or 0.0 for entry in ledger.entries.values())
+    return max(entry.score or 0.0 for entry in ledger.entries.values())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -187,7 +187,7 @@ def test_failing_candidates_do_not_sink_a_search(name: str) -> None:
         return goodness(architecture)
 
     ledger, _ = drive(name, 1, 12, figure=figure)
-    failed = [entry for entry in ledger.entries.values() if entry.val_uar is None]
+    failed = [entry for entry in ledger.entries.values() if entry.score is None]
     assert len(ledger.entries) == 12
     assert 0 < len(failed) < 12
     assert all(entry.error == "RuntimeError: planted" for entry in failed)
@@ -201,7 +201,7 @@ def test_all_candidates_may_fail(name: str) -> None:
         raise RuntimeError("planted")
 
     ledger, _ = drive(name, 1, 6, figure=figure)
-    assert [entry.val_uar for entry in ledger.entries.values()] == [None] * 6
+    assert [entry.score for entry in ledger.entries.values()] == [None] * 6
 
 
 class ThreadedTraining(ExecutionEngine):  # type: ignore[misc]
@@ -243,7 +243,7 @@ def test_several_at_once(name: str) -> None:
     assert len(ledger.entries) == 20
     assert 1 < engine.most_at_once <= 4
     for entry in ledger.entries.values():
-        assert entry.val_uar == goodness(entry.architecture), "each figure stands with its own architecture"
+        assert entry.score == goodness(entry.architecture), "each figure stands with its own architecture"
 
 
 def test_what_cannot_be_searched_is_refused() -> None:

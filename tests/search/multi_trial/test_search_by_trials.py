@@ -29,6 +29,7 @@ from nni_emodarts.errors import ConfigError, ExperimentError, RunFolderError
 from nni_emodarts.nni_bridge.manager import Manager
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.multi_trial import evaluation, search_by_trials
+from nni_emodarts.search.multi_trial.estimating import Once
 from nni_emodarts.search.multi_trial.folder import SearchFolder
 from nni_emodarts.search.run import search
 
@@ -128,7 +129,7 @@ def test_a_search_that_goes_on(searched: Path, small_corpus: Corpus, tmp_path: P
     again = pd.read_csv(out / "candidates.csv")
     pd.testing.assert_frame_equal(again.drop(columns="seconds"), table.drop(columns="seconds"))
     # Killed after the last candidate: the order of the search, in which the earlier of equals wins, is still known.
-    kept = SearchFolder(RunFolder(out)).finished()
+    kept = SearchFolder(RunFolder(out)).finished(Once(FoldTask.of(config, small_corpus, 2, 1)))
     assert list(kept) == table["id"].tolist()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "train", None)
