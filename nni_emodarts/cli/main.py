@@ -24,6 +24,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "search": searching.search,
     "retrain": searching.retrain,
     "experiment": experiments.experiment,
+    "ensemble": searching.ensemble,
     "benchmark": searching.benchmark,
     "study": searching.study,
     "table": searching.table,

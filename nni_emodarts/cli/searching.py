@@ -143,6 +143,33 @@ def study(
     console.show_study(found)
 
 
+def ensemble(
+    searches: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of finished searches by trials with search.estimate.", metavar="SEARCH..."),
+    ],
+    out: Out,
+    manifest: Manifest = None,
+    settings: Settings = None,
+    front_end: Weights = None,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the members' trainings.")] = 1,
+    distil: Annotated[
+        bool, typer.Option("--distil", help="Also train one network a fold that learns from its ensemble, to ship.")
+    ] = False,
+    resume: Resume = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Let the candidates of searches answer together: members are picked by training speakers they had not heard."""
+    from nni_emodarts.search.ensemble import run_ensemble
+
+    with console.progress_bars() as progress:
+        done = run_ensemble(
+            searches, out, manifest=manifest, settings=settings or (), front_end=front_end, seed=seed, distil=distil,
+            resume=resume, overwrite=overwrite, progress=progress,
+        )  # fmt: skip
+    console.show_ensembles(out, done.pooled, done.distilled)
+
+
 def benchmark(
     methods: Annotated[
         str,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nni_emodarts.runtime.experiment_folder import TRIALS
-from nni_emodarts.runtime.run_folder import CANDIDATE_FOLDERS, FINAL, METRICS, SEARCH, RunFolder
+from nni_emodarts.runtime.run_folder import CANDIDATE_FOLDERS, DISTILLED, FINAL, MEMBERS, METRICS, SEARCH, RunFolder
 
-_APART = (FINAL, SEARCH, CANDIDATE_FOLDERS)
+_APART = (FINAL, SEARCH, CANDIDATE_FOLDERS, DISTILLED, MEMBERS)
 """Folders inside a run that are no network of its pooled figures."""
 
 

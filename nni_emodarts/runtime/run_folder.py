@@ -22,7 +22,10 @@ from nni_emodarts.runtime.run_names import (
     CHECKPOINT,
     CONFIG,
     CORPUS,
+    DISTILLED,
     DRAWING,
+    ENSEMBLE,
+    ENSEMBLE_RUN,
     ENVIRONMENT,
     ERROR,
     FAILURE,
@@ -31,6 +34,7 @@ from nni_emodarts.runtime.run_names import (
     GRAPH,
     HISTORY,
     KINDS,
+    MEMBERS,
     METRICS,
     MODEL_CARD,
     NETWORKS,
@@ -58,10 +62,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
-    "CORPUS", "DRAWING", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL", "GRAPH", "HISTORY", "METRICS",
-    "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH",
-    "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file",
-    "config_beside", "corpus_beside", "refuse_different_corpora", "refuse_other",
+    "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
+    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY",
+    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
+    "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
+    "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {

@@ -26,6 +26,8 @@ FAILURE = "failure.json"
 """What the training of a candidate cost that failed."""
 ERROR = "error.txt"
 """Why it failed."""
+ENSEMBLE = "ensemble.json"
+"""Members of an ensemble, whose networks lie in `members`, and the share of each."""
 STUDY = "study.json"
 NETWORKS = "networks.csv"
 MODEL_CARD = "model_card.md"
@@ -33,7 +35,8 @@ DRAWING = "architecture.svg"
 
 FILES = (
     CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
-    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, REPLICATES, FAILURE, ERROR, STUDY, NETWORKS, MODEL_CARD, DRAWING,
+    CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, REPLICATES, FAILURE, ERROR, ENSEMBLE,
+    STUDY, NETWORKS, MODEL_CARD, DRAWING,
 )  # fmt: skip
 WRITTEN = "files.txt"
 """The list of what a run wrote; see `run_contents`."""
@@ -43,16 +46,21 @@ CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
 SEARCH = "search"
 """Folder of a run that holds the search of its architecture."""
+MEMBERS = "members"
+"""Folder of an ensemble that holds a run of each member."""
+DISTILLED = "distilled"
+"""Folder of a run of ensembles that holds the networks that learnt from them, by fold and seed."""
 SEARCHED = "searched"
 """Folder of a study that holds the network of the searched architecture; those of random ones lie beside it."""
 
 CELLS = "fold_*/seed_*"
 """Pattern of the folders of a run's networks, a fold and seed each; `read_cell_name` says which of them are."""
-SEARCH_RUN, RETRAINING, STUDY_RUN = "search", "retraining", "study"
+SEARCH_RUN, RETRAINING, STUDY_RUN, ENSEMBLE_RUN = "search", "retraining", "study", "ensemble"
 KINDS = {
     SEARCH_RUN: (BEGUN, ALPHAS, CANDIDATES, CANDIDATE_FOLDERS),
     RETRAINING: (PREDICTIONS, WEIGHTS),
     STUDY_RUN: (STUDY, NETWORKS, SEARCHED),
+    ENSEMBLE_RUN: (ENSEMBLE,),
 }
 """Kinds of runs, and what only a run of a kind leaves at the top of its folder; a retraining its cells besides."""
 
@@ -83,10 +91,10 @@ def names_run(within: str, name: str) -> bool:
         within: name of the run's own folder.
         name: the path, such as `fold_00/seed_1` or `candidates/0123456789ab`.
     """
-    if name in (FINAL, SEARCH, SEARCHED, CANDIDATE_FOLDERS) or _SAMPLE.fullmatch(name) or read_cell_name(name):
+    if name in (FINAL, SEARCH, SEARCHED, CANDIDATE_FOLDERS, MEMBERS, DISTILLED) or _SAMPLE.fullmatch(name) or read_cell_name(name):
         return True
     *above, last = PurePosixPath(name).parts
-    return (above or [within]) == [CANDIDATE_FOLDERS] and _CANDIDATE.fullmatch(last) is not None
+    return (above or [within]) in ([CANDIDATE_FOLDERS], [MEMBERS]) and _CANDIDATE.fullmatch(last) is not None
 
 
 def leads_to_run(within: str, name: str) -> bool:

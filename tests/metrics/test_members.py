@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_emodarts.metrics.ensembles import LEAST, averaged, member_weights, pick_members
+from nni_emodarts.metrics.members import LEAST, averaged, member_weights, pick_members
 from nni_emodarts.metrics.logits import Logits, fit_temperature, log_loss
 
 
