@@ -12,7 +12,14 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.config.strategies import STRATEGIES, of_family
 from nni_emodarts.config.strategy_options import StrategyOptions
-from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
+from nni_emodarts.config.streams import (
+    MOST_STREAMS,
+    AnyStream,
+    PretrainedStream,
+    SpectralSettings,
+    SpectralStream,
+    located_model,
+)
 from nni_emodarts.runtime.plain_data import JsonObject
 
 _SHOWN = 10
@@ -377,6 +384,18 @@ class ExperimentConfig(Section):
         features = self.features.model_copy(update={"streams": streams})
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
+
+    def with_weights_at(self, model: str | None) -> Self:
+        """The same configuration, whose encoders' weights are read elsewhere; itself where no place is named."""
+        if model is None:
+            return self
+        elsewhere = {"model": located_model(model), "revision": None}
+        return self.hearing(
+            tuple(
+                stream.model_copy(update=elsewhere) if isinstance(stream, PretrainedStream) else stream
+                for stream in self.features.streams
+            )
+        )
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

@@ -91,7 +91,11 @@ def names_run(within: str, name: str) -> bool:
         within: name of the run's own folder.
         name: the path, such as `fold_00/seed_1` or `candidates/0123456789ab`.
     """
-    if name in (FINAL, SEARCH, SEARCHED, CANDIDATE_FOLDERS, MEMBERS, DISTILLED) or _SAMPLE.fullmatch(name) or read_cell_name(name):
+    if (
+        name in (FINAL, SEARCH, SEARCHED, CANDIDATE_FOLDERS, MEMBERS, DISTILLED)
+        or _SAMPLE.fullmatch(name)
+        or read_cell_name(name)
+    ):
         return True
     *above, last = PurePosixPath(name).parts
     return (above or [within]) in ([CANDIDATE_FOLDERS], [MEMBERS]) and _CANDIDATE.fullmatch(last) is not None

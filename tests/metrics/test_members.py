@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_emodarts.metrics.members import LEAST, averaged, member_weights, pick_members
 from nni_emodarts.metrics.logits import Logits, fit_temperature, log_loss
+from nni_emodarts.metrics.members import LEAST, averaged, member_weights, pick_members
 
 
 def drawn(seed: int, count: int, utterances: int = 60, classes: int = 3) -> tuple[list[Logits], np.ndarray]:

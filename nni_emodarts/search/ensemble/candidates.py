@@ -1,4 +1,4 @@
-"""What searches know of their candidates without any test speaker: answers to utterances that they had not learnt from."""
+"""What searches know of their candidates without any test speaker: answers to utterances not learnt from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.logits import Logits, decode_logits, decode_rows
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CANDIDATE_FOLDERS,
@@ -85,7 +86,7 @@ def configuration_of(search: RunFolder) -> ExperimentConfig:
     return load_config(None, search.path / CONFIG)
 
 
-def _finished(search: RunFolder) -> dict[str, object]:
+def _finished(search: RunFolder) -> JsonObject:
     if not (search.has(METRICS) and search.has(ARCHITECTURE) and search.has(CONFIG)):
         raise RunFolderError(f"{search.path} holds no finished search; name the --out folders of emodarts search")
     return search.read_json(METRICS)

@@ -79,9 +79,7 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
     with folder.held():
         task.note_corpus(folder)
         picked = pick(pool, task)
-        members = {
-            each.id: weight for each, weight in zip(picked.architectures, picked.weights, strict=True)
-        }
+        members = {each.id: weight for each, weight in zip(picked.architectures, picked.weights, strict=True)}
         _note_members(folder, members)
         figures = [_train(task, each, folder.child(MEMBERS, each.id), progress) for each in picked.architectures]
         classes = task.corpus.manifest.classes
@@ -118,9 +116,7 @@ def distil_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progres
     """
     if folder.has(METRICS):
         return folder.read_json(METRICS)
-    return retrain_fold(
-        task, pool.chosen, folder, teacher=pick(pool, task).teacher, progress=progress, validate=False
-    )
+    return retrain_fold(task, pool.chosen, folder, teacher=pick(pool, task).teacher, progress=progress, validate=False)
 
 
 def _note_members(folder: RunFolder, members: dict[str, float]) -> None:

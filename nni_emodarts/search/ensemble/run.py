@@ -11,7 +11,16 @@ from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, DISTILLED, ENSEMBLE, ENSEMBLE_RUN, METRICS, RunFolder, refuse_other
+from nni_emodarts.runtime.run_folder import (
+    CONFIG,
+    CORPUS,
+    DISTILLED,
+    ENSEMBLE,
+    ENSEMBLE_RUN,
+    METRICS,
+    RunFolder,
+    refuse_other,
+)
 from nni_emodarts.search.ensemble.candidates import Pool, read_pools
 from nni_emodarts.search.ensemble.fold import distil_fold, ensemble_fold
 from nni_emodarts.training.retrain.run import pool as pool_cells
@@ -138,7 +147,7 @@ def _refuse_other_recordings(pool: Pool, corpus: Corpus) -> None:
         RunFolderError: the manifest is another by now.
     """
     for search in pool.searches:
-        held = search.read_json("corpus.json").get("manifest")
+        held = search.read_json(CORPUS).get("manifest") if search.has(CORPUS) else None
         if held not in (None, corpus.manifest.digest):
             raise RunFolderError(
                 f"search {search.path} was made on another manifest (its digest is {str(held)[:12]}, not "
