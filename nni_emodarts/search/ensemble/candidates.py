@@ -68,6 +68,7 @@ def read_pools(searches: Sequence[RunFolder]) -> list[Pool]:
     Raises:
         RunFolderError: one is no finished search, keeps no answers, or they are of different corpora or features.
     """
+    folds = [int(_finished(search)["fold"]) for search in searches]
     refuse_different_corpora("an ensemble", searches)
     first = configuration_of(searches[0])
     for search in searches[1:]:
@@ -76,8 +77,8 @@ def read_pools(searches: Sequence[RunFolder]) -> list[Pool]:
                 f"searches {searches[0].path} and {search.path} hear with different features; make an ensemble of each"
             )
     by_fold: dict[int, list[RunFolder]] = {}
-    for search in searches:
-        by_fold.setdefault(int(_finished(search)["fold"]), []).append(search)
+    for fold, search in zip(folds, searches, strict=True):
+        by_fold.setdefault(fold, []).append(search)
     return [_pool(fold, group) for fold, group in sorted(by_fold.items())]
 
 

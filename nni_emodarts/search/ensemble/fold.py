@@ -126,10 +126,10 @@ def _note_members(folder: RunFolder, members: dict[str, float]) -> None:
 
 
 def _train(task: FoldTask, architecture: Architecture, folder: RunFolder, progress: Progress) -> JsonObject:
-    if folder.has(METRICS):
-        return folder.read_json(METRICS)
-    own = task.under(settle_space(task.config, architecture, explicit=False))
-    return retrain_fold(own, architecture, folder, progress=progress, validate=False)
+    if not folder.has(METRICS):
+        own = task.under(settle_space(task.config, architecture, explicit=False))
+        retrain_fold(own, architecture, folder, progress=progress, validate=False)
+    return folder.read_json(METRICS)
 
 
 def join_answers(tables: Sequence[pd.DataFrame], weights: Sequence[float], classes: Sequence[str]) -> pd.DataFrame:
