@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.benchmark.methods import SEARCH, Method
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.registry import Registry
 from nni_emodarts.config.strategies import STRATEGIES, options_for
@@ -45,6 +45,11 @@ class Cell:
         return CellKey(self.method.name, self.fold, self.seed)
 
     @property
+    def search(self) -> "Cell":
+        """The cell of the configured search, whose candidates this one takes."""
+        return Cell(Method(SEARCH), self.fold, self.seed)
+
+    @property
     def budget_source(self) -> "Cell | None":
         """The cell whose search says what this one may spend, if any."""
         name = self.method.budget_source
@@ -64,7 +69,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     data |= {"manifest": manifest, "revision": revision}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
-    if method.strategy is None:
+    if method.strategy(config) is None:
         del data["search"]
     if method.hand_designed:
         data["space"] = {"dropout": config.space.dropout}  # all that it has of the space
@@ -96,7 +101,7 @@ def settled(config: ExperimentConfig, method: Method) -> ExperimentConfig:
     """The configuration as a method uses it."""
     if method.architecture is not None:
         return settle_space(config, Architecture.load(method.architecture), explicit=False)
-    strategy = method.strategy
+    strategy = method.strategy(config)
     if strategy is None or strategy == config.search.strategy:
         return config
     data = config.model_dump(mode="json")

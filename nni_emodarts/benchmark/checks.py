@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig, PretrainedStream
+from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.tracks import Track, one_track
@@ -46,6 +47,22 @@ def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -
         raise ConfigError(
             f"method {', '.join(names)} hears levels of a pretrained encoder, but features.streams holds none; name "
             f"one by --front-end MODEL, or leave the method out"
+        )
+
+
+def refuse_without_candidates(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """An ensemble is made of candidates of the configured search, measured on speakers that they had not heard.
+
+    Raises:
+        ConfigError: the search has none.
+    """
+    names = [method.name for method in methods if method.ensemble]
+    estimate, family = config.search.estimate, STRATEGIES[config.search.strategy].family
+    if names and (family != "multi-trial" or estimate is None or estimate.folds == 1):
+        raise ConfigError(
+            f"method {', '.join(names)} takes the candidates of the configured search, but {config.search.strategy} "
+            f"keeps no answers of theirs to speakers that they had not heard; name a search by trials with "
+            f"--set search.strategy=random --set search.estimate.folds=3"
         )
 
 

@@ -2,7 +2,8 @@
 
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
-from nni_emodarts.benchmark.methods import Method
+from nni_emodarts.benchmark.methods import METHODS, Method
+from nni_emodarts.benchmark.methods import SEARCH as CONFIGURED
 from nni_emodarts.benchmark.probe import measure_probe
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
@@ -21,11 +22,19 @@ from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, M
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import Design, retrain_fold
 
+Measured = SvmDesign | ProbeDesign | Design
+"""What a cell's network, machine or probe is built from."""
+
 _NO_COST: JsonObject = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
 def compute_cell(
-    task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
+    task: FoldTask,
+    method: Method,
+    folder: RunFolder,
+    progress: Progress = silent,
+    budget: float = 0.0,
+    search_in: RunFolder | None = None,
 ) -> FinishedCell:
     """Search where the method searches, train, score the test part once; then say all of it.
 
@@ -35,13 +44,14 @@ def compute_cell(
         folder: where the run's files go.
         progress: called after each step.
         budget: CPU seconds that random search may spend; other methods have no use for it.
+        search_in: the folder of the cell whose search is taken; the cell's own where absent.
     """
-    if method.entry.kind == "search":
-        design, cost = run_search(task, method, folder.child(SEARCH), progress, budget)
+    if method.searches:
+        designs, cost = _searched(task, method, folder, search_in or folder, progress, budget=budget)
     else:
-        design, cost = method.entry.load()(task, method), _NO_COST
+        designs, cost = (method.entry.load()(task, method),), _NO_COST
     if not folder.has(METRICS):
-        _measure(task, design, folder, progress)
+        _measure(task, designs[0], folder, progress)
     figures, predictions = folder.read_json(METRICS), read_predictions(folder)
     data = {
         "method": method.name,
@@ -58,20 +68,34 @@ def compute_cell(
         "search_cpu_seconds": round(cost["cpu_seconds"], 1),
         "environment": folder.read_json(ENVIRONMENT),
     }
-    if not isinstance(design, SvmDesign):
+    if not method.svm:
         data["answers"] = pack_answers(predictions, figures["classes"])
     data |= enrolment_entries(predictions, figures)
-    if isinstance(design, Architecture):
-        data["architecture"] = design.to_dict()
+    architectures = [each for each in designs if isinstance(each, Architecture)]
+    if len(architectures) == 1:
+        data["architecture"] = architectures[0].to_dict()
+    if "members" in figures:
+        data["members"] = figures["members"]
     if "val_uar" in cost:
         data["search_val_uar"] = cost["val_uar"]
     if "candidates" in cost:
         data["candidates"] = cost["candidates"]
     finished = FinishedCell.from_data(data)
-    return finished.model_copy(update={"flops": cell_flops(task.config, finished)})
+    return finished.model_copy(update={"flops": cell_flops(task.config, finished, architectures)})
 
 
-def _measure(task: FoldTask, design: SvmDesign | ProbeDesign | Design, folder: RunFolder, progress: Progress) -> None:
+def _searched(
+    task: FoldTask, method: Method, folder: RunFolder, search_in: RunFolder, progress: Progress, *, budget: float
+) -> tuple[tuple[Measured, ...], JsonObject]:
+    """What a search in a folder found, and what that cost; an ensemble of its candidates is then trained, too."""
+    with search_in.held(wait=True):
+        found, cost = run_search(task, method, search_in.child(SEARCH), progress, budget)
+    if not method.ensemble:
+        return (found,), cost
+    return method.entry.load()(task, search_in.child(SEARCH), folder, progress), cost
+
+
+def _measure(task: FoldTask, design: Measured, folder: RunFolder, progress: Progress) -> None:
     """Train or fit what a cell measures, and score it."""
     if isinstance(design, SvmDesign):
         measure_svm(task, design, folder, progress)
@@ -90,7 +114,7 @@ def run_search(
     """
     if not folder.has(METRICS):
         folder.write_text(CONFIG, task.config.to_yaml())
-        search = method.entry.load()
+        search = METHODS[CONFIGURED].load() if method.ensemble else method.entry.load()
         if method.budget_source is None:
             search(task, folder, progress)
         else:

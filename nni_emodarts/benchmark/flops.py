@@ -1,5 +1,6 @@
 """FLOPs of a cell's network."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -12,14 +13,22 @@ from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 
 
-def cell_flops(config: ExperimentConfig, cell: FinishedCell) -> int | None:
-    """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted."""
+def cell_flops(config: ExperimentConfig, cell: FinishedCell, architectures: Sequence[Architecture] = ()) -> int | None:
+    """FLOPs of a cell's network for one second of audio; None of an SVM, whose features are not counted.
+
+    Args:
+        config: what it was computed with.
+        cell: its figures.
+        architectures: of its networks, where it has several; that of the cell where absent.
+    """
     frames, classes = frames_per_second(config.features), len(cell.classes)
     shape = stream_shape(config.features.heard[0])
     if cell.architecture is not None:
+        architectures = [Architecture.from_dict(cell.architecture)]
+    if architectures:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
-        network = Architecture.from_dict(cell.architecture).widened(config.retrain.width)
-        return round(architecture_cost(network, "flops", frames, classes, shape))
+        networks = [each.widened(config.retrain.width) for each in architectures]
+        return round(sum(architecture_cost(network, "flops", frames, classes, shape) for network in networks))
     if cell.method in BASELINES:
         return _baseline_flops(cell.method, classes, shape, frames)
     return None

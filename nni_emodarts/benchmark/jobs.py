@@ -111,10 +111,16 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     cell, source = job.cell, job.cell.budget_source
     digest = settings_digest(config, cell.method, corpus.manifest.digest)
 
-    def run_folder(*more: str) -> RunFolder:
+    def run_folder(*more: str, of: Cell = cell, digest: str = digest) -> RunFolder:
         # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
         name = "-".join([digest, corpus.recordings, *more])
-        return RunFolder(job.runs).child(cell.method.name, name).cell(cell.fold, cell.seed)
+        return RunFolder(job.runs).child(of.method.name, name).cell(of.fold, of.seed)
+
+    def search_folder() -> RunFolder | None:
+        """Where the configured search lies, which an ensemble shares with the method that is called so."""
+        if not cell.method.ensemble:
+            return None
+        return run_folder(of=cell.search, digest=settings_digest(config, cell.search.method, corpus.manifest.digest))
 
     def task(method: Method) -> FoldTask:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
@@ -127,7 +133,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
             return _of_another(held[cell.key], job, digest, corpus.recordings)
         try:
             if source is None:
-                figures = compute_cell(task(cell.method), cell.method, first, progress)
+                figures = compute_cell(task(cell.method), cell.method, first, progress, 0.0, search_folder())
             else:
                 searched = held[source.key]
                 budget = budget_here(task(source.method), source.method, searched, first, progress)

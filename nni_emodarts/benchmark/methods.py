@@ -19,7 +19,10 @@ RANDOM_SEARCH = "random_search"
 BUDGET_SOURCE = "darts"
 """The method whose search on the same fold and seed sets the budget of random search."""
 
-Kind = Literal["search", "sample", "network", "svm", "probe"]
+SEARCH = "search"
+"""The search as it is configured, whatever its strategy; the methods of the kind `ensemble` take it from there."""
+
+Kind = Literal["search", "ensemble", "sample", "network", "svm", "probe"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,13 @@ class MethodEntry(Entry[Callable[..., Any]]):
     """How a method comes to what is trained and scored.
 
     The code of a search is called as `nni_emodarts.search.run.search` is, with the budget behind the task where there
-    is one. Any other code is called with the task and the method, and returns the design.
+    is one. That of an ensemble is called with the task, the folder of the configured search, the cell's folder and what
+    shows progress, and returns the architectures of its networks. Any other code is called with the task and the
+    method, and returns the design.
 
     Attributes:
-        kind: `search`, an architecture that is searched inside each fold; `sample`, an architecture that is not;
+        kind: `search`, an architecture that is searched inside each fold; `ensemble`, what is made of the candidates of
+            such a search besides; `sample`, an architecture that is not;
             `network`, a hand-designed one, which shares the space's dropout and nothing else of it; `svm`, a support
             vector machine, which has features of its own and no recipe; `probe`, a classifier on a pretrained encoder's
             levels, which has no recipe either.
@@ -56,6 +62,9 @@ def _of_other_registries() -> Iterator[MethodEntry]:
 METHODS = Registry(
     "method",
     MethodEntry(RANDOM_SAMPLING, f"{_DESIGNS}:sampled", "sample"),
+    MethodEntry(SEARCH, "nni_emodarts.search.run:search", "search"),
+    MethodEntry("ensemble", "nni_emodarts.benchmark.ensembles:answering_together", "ensemble"),
+    MethodEntry("distilled", "nni_emodarts.benchmark.ensembles:distilled", "ensemble"),
     MethodEntry(RANDOM_SEARCH, "nni_emodarts.benchmark.random_search:search_at_random", "search", BUDGET_SOURCE),
     derived=_of_other_registries,
 )
@@ -89,12 +98,24 @@ class Method:
         return self.entry.budget_source
 
     @property
-    def strategy(self) -> str | None:
+    def searches(self) -> bool:
+        """Whether an architecture is searched inside each fold."""
+        return self.entry.kind in ("search", "ensemble")
+
+    @property
+    def ensemble(self) -> bool:
+        """Whether it is made of the candidates of the configured search."""
+        return self.entry.kind == "ensemble"
+
+    def strategy(self, config: ExperimentConfig) -> str | None:
         """The strategy whose settings decide what it finds, where it searches inside each fold.
 
         Where another method's search sets its budget, they are those of that search.
         """
-        return (self.budget_source or self.name) if self.entry.kind == "search" else None
+        if not self.searches:
+            return None
+        named = self.budget_source or self.name
+        return named if named in STRATEGIES else config.search.strategy
 
     @property
     def hand_designed(self) -> bool:

@@ -12,6 +12,7 @@ from nni_emodarts.benchmark.checks import (
     refuse_other_settings,
     refuse_two_tracks,
     refuse_without_budget_source,
+    refuse_without_candidates,
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
@@ -95,6 +96,7 @@ def run_benchmark(
         RunFolder.check(folder, shared=True)
     refuse_two_tracks(config, chosen)
     refuse_other_features(config, chosen)
+    refuse_without_candidates(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     plan = Plan(config, chosen, wanted, list(seeds))
@@ -144,6 +146,7 @@ def compare(
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     track = refuse_two_tracks(plan.config, plan.methods)
     refuse_other_features(plan.config, plan.methods)
+    refuse_without_candidates(plan.config, plan.methods)
     table = cell_table(out, name)
     summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())

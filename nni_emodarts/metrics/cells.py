@@ -42,6 +42,7 @@ class FinishedCell(Record):
         environment: versions and hardware.
         answers: what the network answered to each test utterance; None of an SVM.
         architecture: the searched, drawn or carried architecture; None of hand-designed networks and SVMs.
+        members: of an ensemble, the share of each architecture by its id.
         search_val_uar: what the search found on validation.
         candidates: how many candidates it had.
         flops: of the network, for one second of audio; None of an SVM.
@@ -78,6 +79,7 @@ class FinishedCell(Record):
     enrolment: dict[str, Confusions] | None = None
     enrolled: dict[str, Enrolled] | None = None
     architecture: JsonObject | None = None
+    members: dict[str, float] | None = None
     search_val_uar: float | None = None
     candidates: int | None = None
     flops: int | None = None

@@ -6,6 +6,7 @@ import pytest
 
 from nni_emodarts.benchmark import METHODS, Cell, Method
 from nni_emodarts.benchmark.methods import MethodEntry
+from nni_emodarts.config import load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.probe import PROBES
@@ -25,24 +26,28 @@ def test_the_code_of_every_method_is_where_it_says(entry: MethodEntry) -> None:
 
 
 def test_strategies_networks_and_machines_are_methods() -> None:
-    assert all(Method(name).strategy == name for name in STRATEGIES)
+    config = load_config("tiny")
+    assert all(Method(name).strategy(config) == name for name in STRATEGIES)
     assert {name for name in METHODS if Method(name).hand_designed} == set(BASELINES)
     assert {name for name in METHODS if Method(name).svm} == set(SVMS)
     assert {name for name in METHODS if Method(name).probe} == set(PROBES)
     others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS, *PROBES}]
-    assert others == ["random_sampling", "random_search"]
+    assert others == ["random_sampling", "search", "ensemble", "distilled", "random_search"]
+    searching = [name for name in METHODS if Method(name).searches]
+    assert searching == [*(name for name in others if name != "random_sampling"), *STRATEGIES]
+    assert {Method(name).strategy(config) for name in ("search", "ensemble", "distilled")} == {config.search.strategy}
 
 
 def test_only_random_search_spends_what_another_search_cost() -> None:
     cells = [Cell(Method(name), 2, 3) for name in METHODS]
     sources = {cell.method.name: cell.budget_source for cell in cells if cell.budget_source is not None}
     assert sources == {"random_search": Cell(Method("darts"), 2, 3)}
-    assert Method("random_search").strategy == "darts", "whose settings decide what it spends"
+    assert Method("random_search").strategy(load_config("tiny")) == "darts", "whose settings decide what it spends"
 
 
 def test_an_architecture_that_is_carried_over_is_searched_by_nothing_whatever_its_name() -> None:
     for name in ("darts", "random_search", "cnn", "compare_svm", "mine"):
         carried = Method(name, "architecture.json")
-        assert (carried.strategy, carried.budget_source) == (None, None)
+        assert (carried.searches, carried.budget_source) == (False, None)
         assert not carried.hand_designed
         assert not carried.svm
