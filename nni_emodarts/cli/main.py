@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from nni_emodarts.cli import console, corpora, experiments, hearing, searching, showing, using
+from nni_emodarts.cli import console, corpora, experiments, hearing, replaying, searching, showing, using
 from nni_emodarts.cli.listing import ListingCommand
 from nni_emodarts.errors import message_for_person
 from nni_emodarts.runtime.processes import ended_in_order, exit_status
@@ -28,6 +28,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "benchmark": searching.benchmark,
     "study": searching.study,
     "table": searching.table,
+    "table-replay": replaying.table_replay,
     "run": experiments.run,
     "node-options": experiments.print_node_options,
     "results": experiments.results,

@@ -288,6 +288,8 @@ def export_space(
 
 def _show_search(found: "Searched", where: object) -> None:
     """Print what a search found."""
+    from nni_emodarts.metrics.reliability import described_estimate
+
     metrics = found.metrics
     if found.earlier:
         console.show_line(f"{where} holds a finished search; nothing to do")
@@ -295,6 +297,9 @@ def _show_search(found: "Searched", where: object) -> None:
     console.show_skipped(found.skipped, where)
     if metrics.get("given_up"):
         console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
-    measured = "best candidate" if "candidates" in metrics else "supernet"
+    for line in described_estimate(metrics):
+        console.show_line(line)
+    candidate = "candidate taken" if "estimate" in metrics else "best candidate"
+    measured = candidate if "candidates" in metrics else "supernet"
     figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}{console.of_track(metrics)}"
     console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")

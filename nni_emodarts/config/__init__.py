@@ -3,6 +3,7 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
@@ -49,6 +50,7 @@ __all__ = [
     "SYNTHETIC",
     "TORCHAUDIO",
     "DataConfig",
+    "EstimateConfig",
     "ExperimentConfig",
     "FeatureConfig",
     "HeardStream",

@@ -228,6 +228,42 @@ class TpeOptions(TrialOptions):
         return self
 
 
+class LocalOptions(TrialOptions):
+    """Options of `local` (White et al. 2021)."""
+
+    startup: PositiveInt | None = None
+    """Candidates that are drawn uniformly before the best of them is mutated; a quarter of all where absent."""
+
+    @property
+    def random_start(self) -> int:
+        """Candidates that are drawn uniformly."""
+        return self.startup or max(1, self.candidates // 4)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.startup is not None and self.startup >= self.candidates:
+            raise ValueError(_all_random("startup", self.startup, self.candidates))
+        return self
+
+
+class PredictorOptions(TrialOptions):
+    """Options of `predictor`: a model of the figures of choices proposes what to train."""
+
+    startup: Annotated[int, Field(ge=2)] | None = None
+    """Candidates that are drawn uniformly before there is a model, two at least; a quarter of all where absent."""
+
+    @property
+    def random_start(self) -> int:
+        """Candidates that are drawn uniformly."""
+        return self.startup or max(2, self.candidates // 4)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.startup is not None and self.startup >= self.candidates:
+            raise ValueError(_all_random("startup", self.startup, self.candidates))
+        return self
+
+
 class PolicyRlOptions(TrialOptions):
     """Options of `policy_rl` (Zoph & Le 2017, with proximal policy optimisation)."""
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nni_emodarts.metrics.notation import count_text
+from nni_emodarts.runtime.plain_data import JsonMapping
+
 Figures = npt.NDArray[np.float64]
 """(n, R) a row for each candidate, a column for each replicate; NaN where a candidate lacks one."""
 
@@ -62,6 +65,29 @@ def reliability(figures: Figures) -> Reliability | None:
         mean=_share(own, noise / replicates),
         standard_error=float(np.sqrt(2 * noise / replicates)),
     )
+
+
+def described_estimate(metrics: JsonMapping) -> list[str]:
+    """In words, how candidates were measured and what that is worth; nothing where each was trained once.
+
+    Args:
+        metrics: what the metrics.json of a search holds.
+    """
+    how = metrics.get("estimate")
+    if not how:
+        return []
+    trainings = count_text(how["folds"] * how["seeds"], "training")
+    what = "validation UAR" if how["figure"] == "uar" else "validation loss at a temperature of its own"
+    halved = ", the better half of them further each time" if how["halving"] else ""
+    lines = [f"candidates are compared by {what} over {trainings} ({how['folds']} x {how['seeds']}){halved}"]
+    if "reliability" in how:
+        lines.append(
+            f"reliability {how['reliability']:.2f} ({how['reliability_of_one']:.2f} of one training): candidates "
+            f"deviate by {how['candidate_std']:.3f}, noise by {how['noise_std']:.3f}"
+        )
+    if len(how["tied"]) > 1:
+        lines.append(f"these figures cannot tell the best {len(how['tied'])} apart; the cheapest of them is taken")
+    return lines
 
 
 def _within(values: Figures, groups: npt.NDArray[np.int64]) -> Figures:

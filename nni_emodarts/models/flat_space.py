@@ -48,6 +48,22 @@ def flat_sample(architecture: Architecture) -> dict[str, str]:
     }
 
 
+def meant(space: SpaceConfig, choices: Mapping[str, str]) -> dict[str, str]:
+    """Of flat choices those that matter: no edge that no node takes, no level of a stream that is not heard.
+
+    Two of them are equal where the networks are.
+    """
+    heard = {level_label(name) for name in heard_streams(space, choices)}
+    levels = {level_label(stream.name) for stream in space.hears}
+    found = {label: choices[label] for label in layer_choices(space) if label not in levels or label in heard}
+    for kind, node in nodes(space):
+        found[node_label(kind, node)] = pair = choices[node_label(kind, node)]
+        for state in pair.split("+"):
+            label = edge_label(kind, node, int(state))
+            found[label] = choices[label]
+    return found
+
+
 def count_architectures(space: SpaceConfig) -> int:
     """Number of different networks of the space."""
     return math.prod(len(options) for options in _blocks(space))

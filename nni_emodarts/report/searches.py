@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from nni_emodarts.metrics.reliability import described_estimate
 from nni_emodarts.models.architecture import cell_kinds
 from nni_emodarts.report.drawings.alphas import Alphas, Panel, kinds, panels
 from nni_emodarts.report.drawings.cells import describe_cell, draw_cell
@@ -60,6 +61,7 @@ def describe_search(search: Search, identity: str) -> JsonObject:
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: JsonObject = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
+    found["notes"] = described_estimate(search.metrics)
     candidates = read_candidates(search.folder)
     if candidates is not None:
         found["curves"] = {

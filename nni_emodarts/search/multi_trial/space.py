@@ -44,6 +44,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         self.evaluator = None
         self.sample: JsonObject | None = None
         self.replicates: int | None = None
+        self._architecture: Architecture | None = None
         self._space = space
         self._shape = num_classes, input_shape
         self._shuffle_seed = shuffle_seed
@@ -57,7 +58,9 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
     @property
     def architecture(self) -> Architecture:
         """The candidate's architecture."""
-        return Architecture.from_choices(self._space, self.sample or {}, *self._shape)
+        if self._architecture is None:
+            self._architecture = Architecture.from_choices(self._space, self.sample or {}, *self._shape)
+        return self._architecture
 
     def leaf_mutables(self, is_leaf: Callable[[Any], bool]) -> Iterable[Any]:
         """Every choice; NNI calls this."""
@@ -73,7 +76,7 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
         self.validate(sample)
         candidate = copy.copy(self)
         ExecutableModelSpace.__init__(candidate, ModelStatus.Frozen)
-        candidate.sample = dict(sample)
+        candidate.sample, candidate._architecture = dict(sample), None
         return candidate
 
     def candidate(self, architecture: Architecture, replicates: int) -> Self:

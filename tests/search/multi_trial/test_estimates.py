@@ -1,6 +1,8 @@
 """Searches whose candidates are measured by several trainings each."""
 
+import html
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.inner_folds import inner_fold
 from nni_emodarts.errors import ConfigError, ProtocolError
 from nni_emodarts.metrics.logits import decode_rows
+from nni_emodarts.metrics.reliability import described_estimate
+from nni_emodarts.report.page import render
+from nni_emodarts.report.runs import read_runs
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.multi_trial import evaluation
 from nni_emodarts.search.multi_trial.estimating import read_replicates
@@ -122,6 +127,21 @@ def test_what_a_search_says_of_its_figures(plain: RunFolder) -> None:
     assert taken.id == metrics["architecture"] == table.loc[tied, "parameters"].astype(int).idxmin()
     assert taken.origin["estimate"]["folds"] == 2
     assert metrics["val_uar"] == pytest.approx(best[taken.id])
+
+
+def test_what_a_person_reads_of_it(plain: RunFolder, halved: RunFolder) -> None:
+    lines = described_estimate(halved.read_json("metrics.json"))
+    assert lines[0] == (
+        "candidates are compared by validation loss at a temperature of its own over 4 trainings (2 x 2), "
+        "the better half of them further each time"
+    )
+    assert re.fullmatch(r"reliability \d\.\d\d \(\d\.\d\d of one training\): candidates deviate by .*", lines[1])
+    metrics = plain.read_json("metrics.json")
+    ties = [line for line in described_estimate(metrics) if "cannot tell" in line]
+    assert len(ties) == (len(metrics["estimate"]["tied"]) > 1)
+    assert described_estimate({"val_uar": 0.5}) == []
+    page = render(read_runs([str(halved.path)]))
+    assert lines[1] in html.unescape(page)
 
 
 def test_halving_trains_the_better_half_further(halved: RunFolder) -> None:
