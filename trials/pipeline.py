@@ -1,7 +1,7 @@
 """A trial that searches an architecture inside one fold, then retrains and scores it on that fold."""
 
 from nni_emodarts.trials import arguments
-from nni_emodarts.trials.showing import show_architecture, test_columns
+from nni_emodarts.trials.showing import show_architecture, show_decision, test_columns
 
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import ALPHAS, SEARCH
@@ -24,6 +24,7 @@ def work(trial: arguments.TrialTask) -> None:
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     searched = trial.folder.child(SEARCH)
     architecture = search(task, searched, progress, report)
+    show_decision(searched)
     choices = show_architecture(trial.folder, architecture)  # it can be looked at while it is retrained
     if searched.has(ALPHAS):
         trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())

@@ -1,7 +1,7 @@
 """A trial that searches an architecture on one fold's training speakers."""
 
 from nni_emodarts.trials import arguments
-from nni_emodarts.trials.showing import show_architecture
+from nni_emodarts.trials.showing import show_architecture, show_decision
 
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import METRICS
@@ -23,6 +23,7 @@ def work(trial: arguments.TrialTask) -> None:
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     report = nni_trial.report_intermediate
     architecture = search(task, trial.folder, progress, report)
+    show_decision(trial.folder)
     choices = show_architecture(trial.folder, architecture)
     nni_trial.report_final(trial.folder.read_json(METRICS)["val_uar"], choices)
 

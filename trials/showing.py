@@ -2,12 +2,13 @@
 
 import logging
 
+from nni_emodarts.metrics.decision import describe_decision, warn_undecided
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.plain_data import JsonMapping
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, RunFolder
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +18,19 @@ def test_columns(metrics: JsonMapping) -> dict[str, float | str]:
     track = Track.of(metrics)
     of_track = {} if track == Track() else {"track": str(track)}
     return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics} | of_track
+
+
+def show_decision(folder: RunFolder) -> None:
+    """Log how decided a trial's search is, where its strategy has alphas; one that has not decided is warned of.
+
+    Args:
+        folder: the search's.
+    """
+    metrics = folder.read_json(METRICS)
+    if told := describe_decision(metrics):
+        _say(told)
+    if warning := warn_undecided(metrics):
+        logger.warning(warning)
 
 
 def show_architecture(folder: RunFolder, architecture: Architecture) -> dict[str, str]:

@@ -6,12 +6,13 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
+from nni_emodarts.metrics.decision import describe_decision, warn_undecided
 from nni_emodarts.metrics.reliability import described_estimate
 from nni_emodarts.models.architecture import cell_kinds
 from nni_emodarts.report.drawings.alphas import Alphas, Panel, kinds, panels
 from nni_emodarts.report.drawings.cells import describe_cell, draw_cell
 from nni_emodarts.report.drawings.drawing import Subject
-from nni_emodarts.report.drawings.families import CELL_NAMES, readable
+from nni_emodarts.report.drawings.families import CELL_NAMES, readable, sentence
 from nni_emodarts.report.drawings.film import (
     COLORS,
     draw_alphas,
@@ -24,7 +25,7 @@ from nni_emodarts.report.drawings.network import describe_network, draw_network
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import Search
 from nni_emodarts.runtime.plain_data import JsonObject
-from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 
 _SHADES = 33
 
@@ -56,12 +57,14 @@ def describe_subject(subject: Subject, used: list[str]) -> JsonObject:
 
 
 def describe_search(search: Search, identity: str) -> JsonObject:
-    """A search's film, curves and heat maps."""
+    """A search's film, curves and heat maps, and how decided it is."""
     alphas = Alphas.read(search.folder)
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: JsonObject = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
     found["notes"] = described_estimate(search.metrics)
+    for key, said in (("decision", describe_decision(search.metrics)), ("undecided", warn_undecided(search.metrics))):
+        found[key] = None if said is None else sentence(said)
     candidates = read_candidates(search.folder)
     if candidates is not None:
         found["curves"] = {

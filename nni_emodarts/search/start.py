@@ -9,6 +9,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.unfit import checked_folds
+from nni_emodarts.metrics.decision import warn_undecided
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.progress import Progress, silent
@@ -61,7 +62,8 @@ def run_search(
         resume: go on with the search in the folder.
         overwrite: replace the run in the folder.
         progress: called after each step of a long job.
-        note: called with what a person should know before the search begins.
+        note: called with what a person should know of the manifest before the search begins, and of a search that
+            has not decided.
 
     Raises:
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
@@ -84,7 +86,10 @@ def run_search(
     task = FoldTask.of(config, corpus, fold, seed)
     folder = RunFolder.claim(out, resume, overwrite)
     architecture = search(task, folder, progress)
-    return Searched(architecture, folder.read_json(METRICS), len(corpus.skipped))
+    metrics = folder.read_json(METRICS)
+    if warning := warn_undecided(metrics):
+        note(warning)
+    return Searched(architecture, metrics, len(corpus.skipped))
 
 
 def _finished(folder: RunFolder, task: JsonMapping, corpus: JsonMapping) -> Searched:

@@ -36,6 +36,10 @@ class MixedOperation(DifferentiableMixedLayer):  # type: ignore[misc]
         """Weights of the operations (O,), as the forward pass uses them."""
         return _among(self._softmax(self._arch_alpha), self.kept)
 
+    def keep(self, choice: str | list[int]) -> None:
+        """Let the one operation of this name alone take part."""
+        self.kept = torch.tensor([float(name == choice) for name in self.names]).to(self._arch_alpha.device)
+
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """(N, ...), lengths (N,) -> the operations' weighted sum."""
         return _weighted_sum(
@@ -129,6 +133,11 @@ class MixedNode(DifferentiableMixedInput):  # type: ignore[misc]
         """Weights of the inputs (I,), as the forward pass uses them; they sum to the number of chosen inputs."""
         weights: Tensor = self.n_chosen * _among(self._softmax(self._arch_alpha), self.kept)
         return weights
+
+    def keep(self, choice: str | list[int]) -> None:
+        """Let these inputs alone take part."""
+        taken = [float(state in list(choice)) for state in range(self.n_candidates)]
+        self.kept = torch.tensor(taken).to(self._arch_alpha.device)
 
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Results of the node's edges -> the node's state."""

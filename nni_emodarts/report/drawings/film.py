@@ -28,7 +28,7 @@ _GIF_DPI = 90
 _NARROWEST, _WIDEST = 0.585, 3.0  # 1.5 and 8 times the even chance
 _CURVES = {
     "val_uar": ("validation UAR of the supernet", (0.0, 1.0)),
-    "entropy": ("entropy of the edges (1: undecided)", (0.0, 1.05)),
+    "entropy": ("entropy of the choices (1: undecided)", (0.0, 1.05)),
     "skips": ("skip connections in the cells", None),
     "eigenvalue": ("dominant eigenvalue", None),
 }  # fmt: skip

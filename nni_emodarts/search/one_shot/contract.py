@@ -3,6 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
+from torch import Tensor, nn
+
 from nni_emodarts.data.batches.batches import Batch
 from nni_emodarts.models.architecture import Sample
 
@@ -23,6 +25,7 @@ class OneShotSearch:
 
     export: Callable[[], Sample]
     trainer: Any
+    model: nn.Module
     warmup_epochs: int
 
     recalibrates = False
@@ -45,6 +48,14 @@ class OneShotSearch:
     def figures(self) -> dict[str, float]:
         """What else is worth recording of an epoch, by name."""
         return {}
+
+    def choice_probabilities(self) -> dict[str, Tensor]:
+        """Chance (O,) of all that each choice may come to, by label; nothing where the method has no alphas."""
+        return {}
+
+    def discretize(self, choices: Sample) -> None:
+        """Leave of the supernet only what these choices name, a choice for every label."""
+        raise NotImplementedError
 
     def should_stop(self) -> bool:
         """Whether the search ends after this epoch."""

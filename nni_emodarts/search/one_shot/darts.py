@@ -15,9 +15,10 @@ from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftm
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.one_shot.contract import AlphaRow, Batches, Evaluate, OneShotSearch
 from nni_emodarts.search.one_shot.curvature import dominant_eigenvalue
+from nni_emodarts.search.one_shot.entropy import mean_entropy, pair_probabilities
 from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
 from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
-from nni_emodarts.search.one_shot.terms import BetaDecay, Term, sum_of
+from nni_emodarts.search.one_shot.terms import BetaDecay, Sharpening, Term, sum_of
 from nni_emodarts.search.supernet import accelerate
 from nni_emodarts.training.task import EmotionTask
 
@@ -133,9 +134,24 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
             ]
         return rows
 
+    def choice_probabilities(self) -> dict[str, Tensor]:
+        """Chance (O,) of all that each choice may come to, by label: operations, candidates, pairs of inputs."""
+        nodes = {label: found[0]._arch_alpha for label, found in self.by_label(MixedNode).items()}
+        pairs = {label: pair_probabilities(torch.softmax(alpha, 0)) for label, alpha in nodes.items()}
+        return {**self.operation_probabilities(), **pairs}
+
+    def discretize(self, choices: Sample) -> None:
+        """Set the weights of all that was not chosen to zero."""
+        edges, nodes = self.by_label(MixedOperation), self.by_label(MixedNode)
+        for label, choice in choices.items():
+            for module in nodes[label] if isinstance(choice, list) else edges[label]:
+                module.keep(choice)
+
+    @torch.no_grad()
     def figures(self) -> dict[str, float]:
-        """Skip connections of the derived cells, and how undecided the edges are: entropy from 0 to 1."""
-        return {"skips": float(sum(self.count_skips().values())), "entropy": self._entropy()}
+        """Skip connections of the derived cells, and how undecided the choices are: entropy from 0 to 1."""
+        entropy = float(mean_entropy(self.choice_probabilities().values()))
+        return {"skips": float(sum(self.count_skips().values())), "entropy": entropy}
 
     def count_skips(self) -> dict[str, int]:
         """Skip connections on the chosen edges of each derived cell, by kind of cell."""
@@ -147,14 +163,6 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
                 skips = sum(choices[f"{label}_{state}"] == SKIP for state in chosen)
                 counts[kind] = counts.get(kind, 0) + skips
         return counts
-
-    @torch.no_grad()
-    def _entropy(self) -> float:
-        edges = [torch.softmax(alpha, 0) for alpha in self.edge_alphas().values() if len(alpha) > 1]
-        if not edges:
-            return 0.0
-        relative = [torch.special.entr(edge).sum() / torch.log(torch.tensor(float(len(edge)))) for edge in edges]
-        return float(torch.stack(relative).mean())
 
     def by_label(self, kind: type[MixedOperation] | type[MixedNode]) -> dict[str, Mixed]:
         """Supernet modules of a kind, by label; those of one label share their alphas."""
@@ -170,6 +178,7 @@ class CuredDartsSearch(DartsSearch):
 
     def __init__(self, task: EmotionTask, options: DartsOptions, gradient_clip: float, terms: list[Term]) -> None:
         remedies: list[Term] = [BetaDecay(options.beta_decay)] if options.beta_decay else []
+        remedies += [Sharpening(options.sharpening)] if options.sharpening else []
         super().__init__(task, options, gradient_clip, [*terms, *remedies])
         self._options = options
 

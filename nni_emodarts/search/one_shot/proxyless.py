@@ -55,11 +55,18 @@ class ProxylessSearch(DartsSearch):
 
     def validate(self, evaluate: Evaluate) -> float:
         """The figure of the strongest path, which is no draw."""
-        chosen = self.export()
+        self.discretize(self.export())
+        return evaluate()
+
+    def discretize(self, choices: Sample) -> None:
+        """Take one path."""
         for label, found in self._choices().items():
             for gate in found:
-                gate.take(chosen[label])
-        return evaluate()
+                gate.take(choices[label])
+
+    def choice_probabilities(self) -> dict[str, Tensor]:
+        """Softmax (O,) over what each choice may come to, by label; alphas of nodes are those of pairs."""
+        return {label: found[0].probabilities() for label, found in self._choices().items()}
 
     def taken_probabilities(self) -> dict[str, Tensor]:
         """Chance (I,) that a node takes each input, by label: that of the sets that hold it."""

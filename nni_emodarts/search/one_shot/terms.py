@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from nni_emodarts.search.one_shot.entropy import mean_entropy
+
 
 class Supernet(Protocol):
     """What a term needs to know of a search."""
@@ -18,6 +20,9 @@ class Supernet(Protocol):
 
     def taken_probabilities(self) -> Mapping[str, Tensor]:
         """Chance (I,) that a node takes each input, by label."""
+
+    def choice_probabilities(self) -> Mapping[str, Tensor]:
+        """Chance (O,) of all that each choice may come to, by label: operations, candidates, pairs of inputs."""
 
     def progress(self) -> float:
         """Share of the epochs that the current one completes, in (0, 1]."""
@@ -41,6 +46,22 @@ class BetaDecay:
         """The regulariser."""
         edges = [torch.logsumexp(alpha, 0) for alpha in supernet.edge_alphas().values()]
         return self._weight * supernet.progress() * torch.stack(edges).mean()
+
+
+class Sharpening:
+    """Makes choices decided before the supernet is cut down to one network (DA2S, Tian et al. 2021, section 3.3).
+
+    The mean normalised entropy of all choices. Its weight grows linearly and reaches `weight` in the last epoch, so
+    that alphas follow the data first, and the weights then learn for the network that they come to. Its gradient is
+    zero where all options of a choice are alike: it decides for what leads, and makes nothing lead.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+
+    def __call__(self, supernet: Supernet) -> Tensor:
+        """The regulariser."""
+        return self._weight * supernet.progress() * mean_entropy(supernet.choice_probabilities().values())
 
 
 class CostTerm:

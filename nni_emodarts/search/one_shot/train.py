@@ -19,7 +19,6 @@ from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
 from nni_emodarts.data.batches.batches import Batch, Item
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
-from nni_emodarts.metrics.scores import uar
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
 from nni_emodarts.models.space import EmoDartsSpace
@@ -30,10 +29,11 @@ from nni_emodarts.runtime.writing import replacing
 from nni_emodarts.search.found import Found
 from nni_emodarts.search.one_shot import InlineEngine, make_strategy
 from nni_emodarts.search.one_shot.contract import AlphaRow, OneShotSearch
+from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
+from nni_emodarts.search.one_shot.validation import Validation
 from nni_emodarts.training.finite import check_weights, diverging
-from nni_emodarts.training.recalibration import recalibrate
-from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.task import make_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Loaders = tuple[DataLoader[Item], DataLoader[Item]]
@@ -46,9 +46,6 @@ class OneShotModule(OneShotSearch, BaseOneShotLightningModule):  # type: ignore[
 
 OnEpoch = Callable[[int, float | None], None]
 """Given how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
-
-_RECALIBRATION_BATCHES = 8
-"""Training batches that the statistics of batch normalisation are measured on, where a strategy asks for it."""
 
 
 class Recorder(pl.Callback):
@@ -139,8 +136,8 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     seed_epoch(task.seed, -1)
     terms = _terms(task)
     task = task.coarser()
-    evaluate = _evaluator(task, device)
-    recorder = Recorder(task, evaluate, folder, on_epoch)
+    validation = Validation(task, device)
+    recorder = Recorder(task, validation.uar, folder, on_epoch)
     with quiet():
         trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(task, lambda: trainer.current_epoch)
@@ -151,9 +148,10 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     seed_epoch(task.seed, settings.epochs)
     tune = _tuner(module, loaders[0], settings.optimizer, device)
     with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
-        choices = module.choose(lambda: evaluate(module), tune, task.seed)
+        choices = module.choose(lambda: validation.uar(module), tune, task.seed)
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
-    return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history)})
+    figures = {"epochs": len(recorder.history), **measure_decision(module, choices, validation)}
+    return Found(choices, recorder.history[-1]["val_uar"], figures)
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -244,22 +242,6 @@ def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
         for number, rows in enumerate(task.halves())
     )
     return for_weights, for_alphas
-
-
-def _evaluator(task: FoldTask, device: torch.device) -> Callable[[OneShotModule], float]:
-    """Search -> validation UAR of its supernet as it stands."""
-    size, rows = task.config.search.batch_size, task.fold.validation
-    loader = task.evaluation_batches(rows, size)
-    true = task.labels(np.sort(rows))
-    drawn = np.random.default_rng(task.seed).permutation(task.fold.train)[: _RECALIBRATION_BATCHES * size]
-    batches = task.evaluation_batches(drawn, size)
-
-    def evaluate(search: OneShotModule) -> float:
-        if search.recalibrates:
-            recalibrate(search.model, batches, device)
-        return uar(true, predict(search.model, loader, device, len(true)).argmax(1), task.corpus.num_classes)
-
-    return evaluate
 
 
 def _tuner(

@@ -163,21 +163,6 @@ def test_alphas_that_have_not_learnt_stop_nothing() -> None:
     assert stops == [False, False, True, True]
 
 
-def test_entropy_is_one_when_undecided_and_zero_when_decided() -> None:
-    space = supernet()
-    search = search_of(space)
-    with torch.no_grad():
-        for part in space.modules():
-            if isinstance(part, MixedOperation):
-                part._arch_alpha.zero_()
-    assert search.figures()["entropy"] == pytest.approx(1.0)
-    with torch.no_grad():
-        for part in space.modules():
-            if isinstance(part, MixedOperation):
-                part._arch_alpha[0] = 100
-    assert search.figures()["entropy"] == pytest.approx(0.0, abs=1e-6)
-
-
 def test_perturbation_keeps_what_hurts_most_when_it_goes() -> None:
     """Each operation and input has a worth of its own; alphas say the opposite and are not heard."""
     space = supernet()

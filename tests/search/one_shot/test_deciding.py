@@ -1,0 +1,110 @@
+"""How decided a search is: the figure, the term that brings it about, and that a search of noise says so."""
+
+import itertools
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nni_emodarts import EmoDartsSpace, load_preset
+from nni_emodarts.config.strategy_options import DartsOptions
+from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
+from nni_emodarts.search.one_shot.darts import CuredDartsSearch, Darts
+from nni_emodarts.search.one_shot.entropy import mean_entropy, normalized_entropy, pair_probabilities
+from nni_emodarts.search.one_shot.terms import Sharpening
+from nni_emodarts.training.task import EmotionTask
+
+
+def search_of(epoch: int = 0, epochs: int = 5, **options: Any) -> CuredDartsSearch:
+    space = Darts(DartsOptions(), 5.0, []).mutate_model(EmoDartsSpace(**load_preset("tiny"), num_classes=4))
+    task = EmotionTask(torch.ones(4), 1)
+    task.set_model(space)
+    search = CuredDartsSearch(task, DartsOptions(**options), 5.0, [])
+    search.trainer = SimpleNamespace(current_epoch=epoch, max_epochs=epochs)
+    return search
+
+
+@torch.no_grad()
+def decide(search: CuredDartsSearch, strength: float) -> None:
+    """The first operation of each edge and the first two inputs of each node, by so much."""
+    for part in search.model.modules():
+        if isinstance(part, MixedOperation | MixedNode):
+            part._arch_alpha.zero_()
+            part._arch_alpha[: 2 if isinstance(part, MixedNode) else 1] = strength
+
+
+def test_pairs_have_the_chances_of_draws_without_replacement() -> None:
+    weights = torch.softmax(torch.randn(5, dtype=torch.float64), 0)
+    expected = [
+        sum(float(weights[a] * weights[b] / (1 - weights[a])) for a, b in (pair, pair[::-1]))
+        for pair in itertools.combinations(range(5), 2)
+    ]
+    assert pair_probabilities(weights).tolist() == pytest.approx(expected)
+    assert sum(expected) == pytest.approx(1)
+
+
+def test_the_entropy_of_a_choice_lies_between_zero_and_one() -> None:
+    assert float(normalized_entropy(torch.full((7,), 1 / 7))) == pytest.approx(1)
+    assert float(normalized_entropy(torch.tensor([0.0, 1.0, 0.0]))) == 0
+    half = torch.tensor([0.5, 0.5, 0.0, 0.0])
+    assert float(normalized_entropy(half)) == pytest.approx(math.log(2) / math.log(4))
+    assert float(mean_entropy([half, torch.ones(1), torch.tensor([1.0, 0.0])])) == pytest.approx(0.25)
+    assert float(mean_entropy([torch.ones(1)])) == 0, "there is nothing to choose"
+
+
+@pytest.mark.parametrize("alphas", [[60.0, 60.0, 0.0], [120.0, 60.0, 0.0]])
+def test_a_node_of_two_inputs_is_decided_whether_these_are_alike_or_not(alphas: list[float]) -> None:
+    pairs = pair_probabilities(torch.softmax(torch.tensor(alphas, dtype=torch.float64), 0))
+    assert float(normalized_entropy(pairs)) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_entropy_of_a_search_counts_edges_and_nodes_alike() -> None:
+    search = search_of()
+    decide(search, 0)
+    assert search.figures()["entropy"] == pytest.approx(1)
+    decide(search, 100)
+    assert search.figures()["entropy"] == pytest.approx(0, abs=1e-6)
+    nodes = [found[0] for found in search.by_label(MixedNode).values() if found[0].n_candidates > 2]
+    for node in nodes:
+        torch.nn.init.zeros_(node._arch_alpha)
+    choices = len(nodes) + len(search.by_label(MixedOperation))
+    assert search.figures()["entropy"] == pytest.approx(len(nodes) / choices, abs=1e-6)
+
+
+def test_sharpening_grows_over_the_epochs_and_decides_for_what_leads() -> None:
+    losses = [float(Sharpening(3.0)(search_of(epoch)).detach()) for epoch in range(5)]
+    assert losses == pytest.approx([3 * (epoch + 1) / 5 for epoch in range(5)], abs=1e-3), "undecided: entropy 1"
+    search = search_of(4)
+    decide(search, 0.5)
+    led = search.export()
+    optimizer = torch.optim.Adam(search.arch_parameters(), 0.1)
+    for _ in range(60):
+        optimizer.zero_grad()
+        Sharpening(3.0)(search).backward()
+        optimizer.step()
+    assert search.figures()["entropy"] < 0.1
+    assert search.export() == led
+
+
+def test_what_was_not_chosen_has_no_say_once_it_is_cut_away() -> None:
+    search = search_of()
+    torch.manual_seed(1)
+    for alpha in search.arch_parameters():
+        torch.nn.init.normal_(alpha)
+    choices = search.export()
+    search.discretize(choices)
+    for label, found in search.by_label(MixedOperation).items():
+        for edge in found:
+            assert edge.probabilities().tolist() == [float(name == choices[label]) for name in edge.names]
+    for label, found in search.by_label(MixedNode).items():
+        for node in found:
+            assert np.flatnonzero(node.probabilities().detach().numpy()).tolist() == choices[label]
+            assert float(node.probabilities().detach().sum()) == pytest.approx(2)
+
+
+def test_options_that_are_off_add_no_term_and_no_meaning() -> None:
+    assert "sharpening" not in DartsOptions().meaning()
+    assert CuredDartsSearch(EmotionTask(torch.ones(4), 1), DartsOptions(), 5.0, [])._terms == []
