@@ -11,7 +11,14 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.config.strategy_options import StrategyOptions
-from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
+from nni_emodarts.config.streams import (
+    ENCODER_RATE,
+    MOST_STREAMS,
+    AnyStream,
+    PretrainedStream,
+    SpectralSettings,
+    SpectralStream,
+)
 from nni_emodarts.runtime.plain_data import JsonObject
 
 _SHOWN = 10
@@ -87,6 +94,17 @@ class FeatureConfig(SpectralSettings):
         names = [stream.name for stream in self.streams]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"streams: two are called {twice[0]}; give each a name of its own")
+        rates = {
+            stream.name: stream.sampling_rate if isinstance(stream, SpectralStream) else ENCODER_RATE
+            for stream in self.streams
+        }
+        if len(set(rates.values())) > 1:
+            listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
+            remedy = ENCODER_RATE if self.pretrained else next(iter(rates.values()))
+            raise ValueError(
+                f"streams: they hear one waveform, and are of several sampling rates ({listed}); set sampling_rate of "
+                f"each spectral one to {remedy}"
+            )
         return self
 
     @property

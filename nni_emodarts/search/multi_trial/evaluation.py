@@ -56,7 +56,7 @@ def _train(
             report(row["val_uar"])
 
     try:
-        heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels)
+        heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels, architecture.heard)
         trained = train(heard, architecture, on_epoch=on_epoch)
     except Exception:
         folder.write_json(FAILURE, watch.read())
