@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from nni_emodarts import Architecture, EmoDartsSpace, build_model
 from nni_emodarts.config import HeardStream, SpaceConfig, load_config
 from nni_emodarts.config.strategy_options import DartsOptions
-from nni_emodarts.errors import ArchitectureError, ConfigError
+from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.costs import (
     ExpectedCost,
     architecture_cost,
