@@ -1,4 +1,4 @@
-"""Networks of several streams: recognised with those that they hear, described, and exported with the encoder inside."""
+"""Networks of several streams: recognised with what they hear, described, and exported with the encoder inside."""
 
 import json
 import shutil
