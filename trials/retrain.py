@@ -31,14 +31,12 @@ def work(trial: arguments.TrialTask) -> None:
         config = settle_space(
             config, architecture, explicit=(trial.arguments.preset or trial.arguments.config) is not None
         )
-    corpus = load_corpus(config, progress=progress)
+    corpus = load_corpus(config, progress=progress, heard=() if trial.choices else architecture.heard)
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)
     if trial.choices:
         # A tuner chooses by validation speakers, and its networks learn from training speakers, as in a search.
         origin = task.origin(strategy="tuner", options={})
-        architecture = Architecture.from_choices(
-            config.space, trial.choices, corpus.num_classes, corpus.input_shape, origin
-        )
+        architecture = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.shapes, origin)
     overlap = task.overlap(architecture.origin)
     if not trial.arguments.allow_overlap:
         refuse_overlap({task.fold.index: overlap})

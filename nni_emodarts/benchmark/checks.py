@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
-from nni_emodarts.config import ExperimentConfig, PretrainedStream
+from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
@@ -32,20 +32,29 @@ def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -
     """Probes and heads on all levels hear levels of one pretrained encoder, other hand-designed networks spectral maps.
 
     Raises:
-        ConfigError: the features are of the other kind.
+        ConfigError: the features are of the other kind, or hold several of it.
     """
-    if all(isinstance(stream, PretrainedStream) for stream in config.features.heard):
-        names = [method.name for method in methods if method.needs_spectra]
-        if names:
-            raise ConfigError(
-                f"method {', '.join(names)} hears spectral maps, whose bins have an order, but the features are levels "
-                f"of a pretrained encoder; leave --front-end out, or take {', '.join(ON_LEVELS)} instead"
-            )
-        return
-    names = [method.name for method in methods if method.needs_levels]
-    if names:
+    features = config.features
+    spectral = [method.name for method in methods if method.needs_spectra]
+    levels = [method.name for method in methods if method.needs_levels]
+    if spectral and len(features.heard) > 1:
         raise ConfigError(
-            f"method {', '.join(names)} hears levels of a pretrained encoder, but features.streams holds none; name "
+            f"method {', '.join(spectral)} hears one stream of spectral maps, but the features are "
+            f"{', '.join(stream.name for stream in features.heard)}; give it a benchmark of its own on one of them"
+        )
+    if levels and len(features.pretrained) > 1:
+        raise ConfigError(
+            f"method {', '.join(levels)} hears levels of one pretrained encoder, but features.streams holds "
+            f"{', '.join(stream.name for stream in features.pretrained)}; give it a benchmark of its own on one of them"
+        )
+    if spectral and features.pretrained:
+        raise ConfigError(
+            f"method {', '.join(spectral)} hears spectral maps, whose bins have an order, but the features are levels "
+            f"of a pretrained encoder; leave --front-end out, or take {', '.join(ON_LEVELS)} instead"
+        )
+    if levels and not features.pretrained:
+        raise ConfigError(
+            f"method {', '.join(levels)} hears levels of a pretrained encoder, but features.streams holds none; name "
             f"one by --front-end MODEL, or leave the method out"
         )
 

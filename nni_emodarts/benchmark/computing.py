@@ -4,7 +4,7 @@ from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import METHODS, Method
 from nni_emodarts.benchmark.methods import SEARCH as CONFIGURED
-from nni_emodarts.benchmark.probe import measure_probe
+from nni_emodarts.benchmark.probe import levels_of, measure_probe
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
@@ -51,7 +51,8 @@ def compute_cell(
     else:
         designs, cost = (method.entry.load()(task, method),), _NO_COST
     if not folder.has(METRICS):
-        _measure(task, designs[0], folder, progress)
+        heard = task.hearing({}, [levels_of(task.config).name]) if method.needs_levels else task
+        _measure(heard, designs[0], folder, progress)
     figures, predictions = folder.read_json(METRICS), read_predictions(folder)
     data = {
         "method": method.name,

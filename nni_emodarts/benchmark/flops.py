@@ -5,11 +5,12 @@ from functools import lru_cache
 
 import torch
 
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.benchmark.probe import levels_of
+from nni_emodarts.config import ExperimentConfig, InputShape, of_stream
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.baselines import BASELINES, Baseline, build_baseline
+from nni_emodarts.models.baselines import BASELINES, ON_LEVELS, Baseline, build_baseline
 from nni_emodarts.models.costs import architecture_cost, count_flops, frames_per_second
 
 
@@ -22,15 +23,17 @@ def cell_flops(config: ExperimentConfig, cell: FinishedCell, architectures: Sequ
         architectures: of its networks, where it has several; that of the cell where absent.
     """
     frames, classes = frames_per_second(config.features), len(cell.classes)
-    shape = stream_shape(config.features.heard[0])
     if cell.architecture is not None:
         architectures = [Architecture.from_dict(cell.architecture)]
     if architectures:
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
         networks = [each.widened(config.retrain.width) for each in architectures]
+        shapes = {stream.name: stream_shape(stream) for stream in config.features.heard}
+        shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))
         return round(sum(architecture_cost(network, "flops", frames, classes, shape) for network in networks))
     if cell.method in BASELINES:
-        return _baseline_flops(cell.method, classes, shape, frames)
+        stream = levels_of(config) if cell.method in ON_LEVELS else config.features.heard[0]
+        return _baseline_flops(cell.method, classes, stream_shape(stream), of_stream(frames, stream.name))
     return None
 
 

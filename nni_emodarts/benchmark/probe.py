@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from nni_emodarts.config import PretrainedStream
+from nni_emodarts.config import ExperimentConfig, PretrainedStream
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends import front_end_facts
@@ -46,7 +46,8 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
     Raises:
         ConfigError: the features hold no pretrained stream.
     """
-    numbers = _level_numbers(task)
+    stream = levels_of(task.config)
+    numbers = stream.levels or front_end_facts(stream).levels
     with folder.held():
         task.note_corpus(folder)
         watch = Stopwatch()
@@ -81,12 +82,19 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         return metrics
 
 
-def _level_numbers(task: FoldTask) -> Sequence[int]:
-    """Numbers of the levels that the features hold, as the model's own documents have them."""
-    stream = task.config.features.heard[0]
-    if not isinstance(stream, PretrainedStream):
+def levels_of(config: ExperimentConfig) -> PretrainedStream:
+    """The one pretrained stream of a configuration.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    streams = config.features.pretrained
+    if not streams:
         raise ConfigError(NO_LEVELS)
-    return stream.levels or front_end_facts(stream).levels
+    if len(streams) > 1:
+        names = ", ".join(stream.name for stream in streams)
+        raise ConfigError(f"a method that hears levels of one pretrained encoder is given {names}; name one of them")
+    return streams[0]
 
 
 def _read_levels(task: FoldTask, rows: Rows, places: Sequence[int]) -> list[Heard]:

@@ -40,7 +40,7 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
     config, corpus, fold = task.config, task.corpus, task.fold
     origin = task.origin(strategy=RANDOM_SEARCH, options={"budget_cpu_seconds": budget})
     draws = draw_architectures(
-        config.space, corpus.num_classes, corpus.input_shape, [task.seed, fold.index, _STREAM], origin
+        config.space, corpus.num_classes, corpus.shapes, [task.seed, fold.index, _STREAM], origin
     )
     coarse, epochs = task.coarser(), config.search.epochs
     found: list[tuple[Architecture, JsonObject]] = []

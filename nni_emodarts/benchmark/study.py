@@ -11,6 +11,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
@@ -191,9 +192,7 @@ def run_study(
     """
     searched = read_search(RunFolder(search))
     config = load_config(None, Path(search) / CONFIG, settings, {"data.manifest": manifest})
-    if front_end is not None and not config.features.pretrained:
-        raise ConfigError(f"front end {front_end}: the search in {search} hears with none; leave it out")
-    config = config.with_weights_at(front_end)
+    config = heard_elsewhere(config, front_end, f"the search in {search}")
     try:
         one_track({f"the search in {search}": searched.track, "the study": Track.of(config.tracks)})
     except ValueError as error:
@@ -257,7 +256,7 @@ def _study(
     task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
-    draws = draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [task.seed], origin)
+    draws = draw_architectures(config.space, corpus.num_classes, corpus.shapes, [task.seed], origin)
     rows: list[Trained] = []
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)

@@ -33,11 +33,15 @@ from nni_emodarts.config.schema import (
 )
 from nni_emodarts.config.streams import (
     TORCHAUDIO,
+    Frames,
+    InputShape,
     PretrainedStream,
+    Shape,
     SpectralSettings,
     SpectralStream,
     front_end_streams,
     located_model,
+    of_stream,
 )
 
 __all__ = [
@@ -53,12 +57,15 @@ __all__ = [
     "EstimateConfig",
     "ExperimentConfig",
     "FeatureConfig",
+    "Frames",
     "HeardStream",
+    "InputShape",
     "OptimizerConfig",
     "PerturbationConfig",
     "PretrainedStream",
     "RetrainConfig",
     "SearchConfig",
+    "Shape",
     "SpaceConfig",
     "SpecAugmentConfig",
     "SpectralSettings",
@@ -73,6 +80,7 @@ __all__ = [
     "located",
     "located_model",
     "nearest",
+    "of_stream",
     "read_preset",
     "refuse_other_settings",
     "shorten",

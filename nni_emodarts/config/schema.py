@@ -1,6 +1,7 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
 import os
+from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import yaml
@@ -13,6 +14,7 @@ from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat,
 from nni_emodarts.config.strategies import STRATEGIES, of_family
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import (
+    ENCODER_RATE,
     MOST_STREAMS,
     AnyStream,
     PretrainedStream,
@@ -95,6 +97,17 @@ class FeatureConfig(SpectralSettings):
         names = [stream.name for stream in self.streams]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"streams: two are called {twice[0]}; give each a name of its own")
+        rates = {
+            stream.name: stream.sampling_rate if isinstance(stream, SpectralStream) else ENCODER_RATE
+            for stream in self.streams
+        }
+        if len(set(rates.values())) > 1:
+            listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
+            remedy = ENCODER_RATE if self.pretrained else next(iter(rates.values()))
+            raise ValueError(
+                f"streams: they hear one waveform, and are of several sampling rates ({listed}); set sampling_rate of "
+                f"each spectral one to {remedy}"
+            )
         return self
 
     @property
@@ -385,16 +398,17 @@ class ExperimentConfig(Section):
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
 
-    def with_weights_at(self, model: str | None) -> Self:
-        """The same configuration, whose encoders' weights are read elsewhere; itself where no place is named."""
-        if model is None:
-            return self
+    def with_weights_at(self, model: str, names: Collection[str]) -> Self:
+        """The same configuration, whose encoders' weights are read elsewhere.
+
+        Args:
+            model: where they are.
+            names: of the streams that they belong to.
+        """
         elsewhere = {"model": located_model(model), "revision": None}
+        streams = self.features.streams
         return self.hearing(
-            tuple(
-                stream.model_copy(update=elsewhere) if isinstance(stream, PretrainedStream) else stream
-                for stream in self.features.streams
-            )
+            tuple(each.model_copy(update=elsewhere) if each.name in names else each for each in streams)
         )
 
     def to_yaml(self) -> str:

@@ -1,8 +1,9 @@
 """What a network hears: streams of spectral features, or of a pretrained encoder's levels. Times in ms, unless said."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
@@ -15,6 +16,15 @@ MOST_SAMPLES = 2**15
 MOST_STREAMS = 8
 TORCHAUDIO = "torchaudio:"
 """What the model of a stream begins with where it is a bundle of torchaudio."""
+ENCODER_RATE = 16000
+"""Sampling rate in Hz of what pretrained encoders hear."""
+Shape = tuple[int, int]
+"""Of a stream's maps: (C, F), channels and bins; (L, D), levels and features, of a pretrained stream's."""
+InputShape = Shape | Mapping[str, Shape]
+"""Shape of the maps of one stream; of several, by the stream's name."""
+Frames = int | Mapping[str, int]
+"""Length T of the maps of one stream, or of each; of several, by the stream's name."""
+Each = TypeVar("Each", Shape, int)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LONGEST_NAME = 40
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -158,6 +168,11 @@ AnyStream = Annotated[
         custom_error_message="A stream needs a kind: log_mel, mfcc or pretrained",
     ),
 ]
+
+
+def of_stream(values: Each | Mapping[str, Each], name: str) -> Each:
+    """The value of a stream, of those by name, or of the one that holds for whatever is heard."""
+    return values[name] if isinstance(values, Mapping) else values
 
 
 def stream_name(model: str) -> str:

@@ -1,6 +1,6 @@
 """Configuration -> the corpus with its features, ready to be divided."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -9,8 +9,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import SYNTHETIC, DataConfig, ExperimentConfig, SpectralStream
-from nni_emodarts.data.batches import Augment, Coarsening, Collate, Utterances
+from nni_emodarts.config import (
+    SYNTHETIC,
+    DataConfig,
+    ExperimentConfig,
+    InputShape,
+    PretrainedStream,
+    Shape,
+    SpectralStream,
+)
+from nni_emodarts.data.batches import (
+    Augment,
+    Coarsening,
+    Collate,
+    JointAugment,
+    JointCollate,
+    JointUtterances,
+    Measured,
+    Utterances,
+)
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Normalizers, fill_store
@@ -31,6 +48,8 @@ FRONT_ENDS = "front_ends"
 class Corpus:
     """A manifest with the features of its utterances.
 
+    Of several streams it has those of the first, and a corpus of each further one beside.
+
     Attributes:
         manifest: the utterances that can be used.
         store: their features.
@@ -41,19 +60,38 @@ class Corpus:
         deltas: orders of deltas that are channels of their maps.
         pretrained: whether their maps are of a pretrained stream.
         level: place of the one level of such a stream that is read; all are where absent.
-        front_ends: the pretrained encoders that their maps come from.
+        front_end: the pretrained encoder that their maps come from.
+        name: of the stream.
+        beside: the same utterances in further streams.
     """
 
     manifest: Manifest
     store: FeatureStore
     protocol: str
-    input_shape: tuple[int, int]
+    input_shape: Shape
     skipped: pd.DataFrame
     coarsening: Coarsening | None = None
     deltas: int = 0
     pretrained: bool = False
     level: int | None = None
-    front_ends: tuple[FrontEndFacts, ...] = ()
+    front_end: FrontEndFacts | None = None
+    name: str = ""
+    beside: tuple["Corpus", ...] = ()
+
+    @property
+    def streams(self) -> tuple["Corpus", ...]:
+        """The utterances in each stream by itself."""
+        return (replace(self, beside=()), *self.beside)
+
+    @property
+    def shapes(self) -> InputShape:
+        """What networks are built for: `input_shape`, or that of each of several streams, by name."""
+        return {each.name: each.input_shape for each in self.streams} if self.beside else self.input_shape
+
+    @property
+    def front_ends(self) -> tuple[FrontEndFacts, ...]:
+        """The pretrained encoders that their maps come from."""
+        return tuple(each.front_end for each in self.streams if each.front_end is not None)
 
     @property
     def recordings(self) -> str:
@@ -76,8 +114,29 @@ class Corpus:
         return self.input_shape[1]
 
     @property
-    def collate(self) -> Collate:
+    def whole_bins(self) -> int:
+        """Height F of a map whose resolution is not lowered; features D of a pretrained stream."""
+        lowered = None if self.coarsening is None or self.pretrained else self.coarsening
+        return self.frequency_bins if lowered is None else lowered.frequency_bins
+
+    @property
+    def feature_rows(self) -> int:
+        """Rows R of the features of the first stream: bins and contours, or levels times features."""
+        channels = self.input_shape[0]
+        if self.pretrained:
+            return channels * self.frequency_bins
+        return self.whole_bins + channels - 1 - self.deltas
+
+    @property
+    def collate(self) -> Collate | JointCollate:
         """How utterances become a batch of its maps."""
+        if self.beside:
+            return JointCollate([each.own_collate for each in self.streams])
+        return self.own_collate
+
+    @property
+    def own_collate(self) -> Collate:
+        """How utterances become maps of the first stream."""
         return Collate(self.frequency_bins, self.deltas, self.levels_read)
 
     @property
@@ -100,15 +159,36 @@ class Corpus:
         return sorted(set(self.manifest.table["speaker"].iloc[rows]) - {""})
 
     def utterances(self, rows: np.ndarray, normalizers: Normalizers, augment: Augment | None = None) -> Utterances:
-        """Rows as a data set."""
+        """Rows as a data set of the first stream."""
         labels = self.manifest.labels
         return Utterances(self.store, rows, labels, normalizers, augment, self.coarsening, self._part)
+
+    def joint_utterances(
+        self, rows: np.ndarray, normalizers: Sequence[Normalizers], augment: JointAugment | None = None
+    ) -> Measured:
+        """Rows as a data set of all streams, with what normalises each."""
+        streams = [each.utterances(rows, own) for each, own in zip(self.streams, normalizers, strict=True)]
+        return JointUtterances(streams, self.manifest.labels, augment)
+
+    def hearing(self, names: Collection[str], levels: Mapping[str, int]) -> "Corpus":
+        """The same corpus in some of its streams.
+
+        Args:
+            names: their names; none means all.
+            levels: stream -> place of the one level of it that is read.
+        """
+        kept = [each for each in self.streams if not names or each.name in names]
+        first, *others = [replace(each, level=levels.get(each.name, each.level)) for each in kept]
+        return replace(first, beside=tuple(others))
 
     def coarser(self, factor: int) -> "Corpus":
         """The same corpus at 1 / factor of its frames and bins; features of a pretrained stream are no bins."""
         channels, bins = self.input_shape
         if factor == 1:
             return self
+        if self.beside:
+            first, *others = [each.coarser(factor) for each in self.streams]
+            return replace(first, beside=tuple(others))
         if self.pretrained:
             return replace(self, coarsening=Coarsening(0, factor))
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
@@ -134,22 +214,36 @@ def cache_root(data: DataConfig) -> Path:
     return default_cache() if data.cache is None else Path(data.cache)
 
 
-def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, progress: Progress = silent) -> Corpus:
-    """Read the manifest and extract what the feature store does not hold yet.
+def load_corpus(
+    config: ExperimentConfig,
+    manifest: Manifest | None = None,
+    progress: Progress = silent,
+    heard: Collection[str] = (),
+) -> Corpus:
+    """Read the manifest and extract what the feature store does not hold yet, stream by stream.
 
     Folds are made of what this returns: with `bad_audio: skip` its manifest is without the recordings that cannot be
     used, in every process alike, since only the recordings decide.
+
+    Args:
+        config: the whole configuration.
+        manifest: the manifest, where it is read already.
+        progress: called as recordings are hashed and features extracted.
+        heard: names of the streams that are wanted; all where there are none.
 
     Raises:
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
-    stream, *others = features.heard
-    if others:
-        raise ConfigError(f"features.streams: {len(others) + 1} are named, and one can be heard; name one")
-    extractor = stream_extractor(stream, config.device)
-    store, reasons = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
+    streams = [stream for stream in features.heard if not heard or stream.name in heard]
+    stores: list[FeatureStore] = []
+    reasons: dict[int, str] = {}
+    for stream in streams:
+        extractor = stream_extractor(stream, config.device)
+        store, faults = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
+        stores.append(store)
+        reasons = {**faults, **reasons}
     if reasons and data.bad_audio == "refuse":
         raise BadRecordings(reasons, len(manifest), "mend them, or go on without them by --bad-audio skip")
     if len(reasons) == len(manifest):
@@ -157,12 +251,19 @@ def load_corpus(config: ExperimentConfig, manifest: Manifest | None = None, prog
     skipped = _skipped(manifest, reasons)
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
-        manifest, store = manifest.pick(good), store.pick(good)
-    shape = stream_shape(stream)
+        manifest, stores = manifest.pick(good), [store.pick(good) for store in stores]
+    first, *others = [
+        _in_stream(Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, name=stream.name), stream)
+        for stream, store in zip(streams, stores, strict=True)
+    ]
+    return replace(first, beside=tuple(others))
+
+
+def _in_stream(corpus: Corpus, stream: SpectralStream | PretrainedStream) -> Corpus:
+    """A corpus with what is known of its stream."""
     if isinstance(stream, SpectralStream):
-        return Corpus(manifest, store, data.protocol, shape, skipped, deltas=stream.deltas)
-    front_ends = (front_end_facts(stream),)
-    return Corpus(manifest, store, data.protocol, shape, skipped, pretrained=True, front_ends=front_ends)
+        return replace(corpus, deltas=stream.deltas)
+    return replace(corpus, pretrained=True, front_end=front_end_facts(stream))
 
 
 def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:

@@ -1,6 +1,6 @@
 """What a search, a retraining and a cell of a benchmark work on: one fold of a corpus, with one seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,8 +9,7 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.batches import Augment, evaluation_loader, training_loader
-from nni_emodarts.data.batches.batches import Item
+from nni_emodarts.data.batches import AnyItem, Augment, JointAugment, Measured, evaluation_loader, training_loader
 from nni_emodarts.data.corpus import Corpus, note_corpus
 from nni_emodarts.data.enrolment import (
     ALL,
@@ -73,16 +72,23 @@ class FoldTask:
         """The same task at the resolution of a search."""
         return replace(self, corpus=self.corpus.coarser(self.config.search.coarseness))
 
-    def hearing(self, levels: Mapping[str, int]) -> "FoldTask":
-        """The same task, of whose pretrained stream the one level alone is read that a network hears.
+    def hearing(self, levels: Mapping[str, int], names: Collection[str] = ()) -> "FoldTask":
+        """The same task, of which that alone is read that a network hears.
 
         Args:
             levels: the level of each pretrained stream, as an architecture has it.
+            names: names of the streams; all where there are none.
         """
-        stream = self.config.space.hears[0] if len(self.config.space.hears) == 1 else None
-        if stream is None or stream.name not in levels:
+        places = {
+            stream.name: stream.levels.index(levels[stream.name])
+            for stream in self.config.space.hears
+            if stream.name in levels
+        }
+        if not places and len(self.corpus.streams) == 1:
             return self
-        return replace(self, corpus=replace(self.corpus, level=stream.levels.index(levels[stream.name])))
+        if len(self.corpus.streams) == 1:  # which need not know its name
+            return replace(self, corpus=replace(self.corpus, level=next(iter(places.values()))))
+        return replace(self, corpus=self.corpus.hearing(names, places))
 
     def without_validation(self) -> "FoldTask":
         """The same task with its validation part among the rows to learn from."""
@@ -97,11 +103,14 @@ class FoldTask:
 
     @cached_property
     def normalizer(self) -> Normalizer | SpeakerNormalizer:
-        """Fitted on the training part alone."""
-        corpus, train = self.corpus, self.fold.train
+        """Fitted on the training part alone; of several streams, each by itself, with their rows one after another."""
+        streams, train = self.corpus.streams, self.fold.train
         if not self.config.speaker_adapted:
-            return Normalizer.fit(corpus.store, train)
-        return SpeakerNormalizer.fit(corpus.store.moments(train), self.voices.numbers[train])
+            return Normalizer.beside([Normalizer.fit(each.store, train) for each in streams])
+        speakers = self.voices.numbers[train]
+        return SpeakerNormalizer.beside(
+            [SpeakerNormalizer.fit(each.store.moments(train), speakers) for each in streams]
+        )
 
     @cached_property
     def voices(self) -> Voices:
@@ -122,25 +131,29 @@ class FoldTask:
         """Number of other recordings of its speaker that each of the rows is normalised by."""
         return np.array([len(enrolment.choose(self.voices, int(row), self.seed)) for row in rows], dtype=np.int64)
 
-    def drawing(self, stream: int = 0, epoch: Callable[[], int] | None = None) -> Normalizers:
+    def drawing(self, stream: int = 0, epoch: Callable[[], int] | None = None, place: int = 0) -> Normalizers:
         """What normalises rows to learn from: by speaker, random other recordings, drawn anew each time.
 
         Args:
             stream: sets the draws apart from others of the same task.
             epoch: tells the current epoch, which then decides the draws by itself.
+            place: of a stream of features; all of them have the same draws.
         """
-        return self._normalizers(lambda voices: RandomSubsets(voices, self.neutral, self.seed + stream, epoch))
+        return self._normalizers(lambda voices: RandomSubsets(voices, self.neutral, self.seed + stream, epoch), place)
 
-    def enrolling(self, enrolment: Enrolment) -> Normalizers:
-        """What normalises rows to answer: by speaker, an enrolment."""
-        return self._normalizers(lambda voices: lambda row: enrolment.choose(voices, row, self.seed))
+    def enrolling(self, enrolment: Enrolment, place: int = 0) -> Normalizers:
+        """What normalises rows to answer: by speaker, an enrolment; `place` as for `drawing`."""
+        return self._normalizers(lambda voices: lambda row: enrolment.choose(voices, row, self.seed), place)
 
-    def _normalizers(self, make: Callable[[Voices], Choose]) -> Normalizers:
+    def _normalizers(self, make: Callable[[Voices], Choose], place: int = 0) -> Normalizers:
         """What normalises rows; where it is their speakers' others, by those that `make` gives the choice of."""
-        statistics = self.normalizer
+        stream, statistics = self.corpus.streams[place], self.normalizer
+        if self.corpus.beside:
+            before = sum(each.feature_rows for each in self.corpus.streams[:place])
+            statistics = statistics.part(slice(before, before + stream.feature_rows))
         if isinstance(statistics, Normalizer):
             return statistics
-        return Enrolled(statistics, self.corpus.store, make(self.voices))
+        return Enrolled(statistics, stream.store, make(self.voices))
 
     def halves(self) -> tuple[Rows, Rows]:
         """The training part divided for a search: one half fits weights, the other alphas."""
@@ -156,25 +169,30 @@ class FoldTask:
         batch_size: int,
         *,
         augment: Augment | None = None,
+        alike: JointAugment | None = None,
         stream: int = 0,
         most: int | None = None,
         epoch: Callable[[], int] | None = None,
-    ) -> DataLoader[Item]:
+    ) -> DataLoader[AnyItem]:
         """Batches of rows of like length, in a new order each epoch.
 
         Args:
             rows: what to learn from.
             batch_size: utterances of a batch.
             augment: what is done to each utterance's features.
+            alike: likewise, of several streams.
             stream: sets the order apart from that of another loader of the same task.
             most: batches of an epoch at most.
             epoch: tells the current epoch, which then decides the order by itself.
         """
-        normalizers = self.drawing(stream, epoch)
-        utterances = self.corpus.utterances(rows, normalizers, augment)
+        if self.corpus.beside:
+            normalizers = [self.drawing(stream, epoch, place) for place in range(len(self.corpus.streams))]
+            utterances: Measured = self.corpus.joint_utterances(rows, normalizers, alike)
+        else:
+            utterances = self.corpus.utterances(rows, self.drawing(stream, epoch), augment)
         return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
 
-    def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[Item]:
+    def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[AnyItem]:
         """Batches of rows, each row once.
 
         Args:
@@ -182,7 +200,11 @@ class FoldTask:
             batch_size: utterances of a batch.
             enrolment: which other recordings of its speaker each row is normalised by, where it is.
         """
-        utterances = self.corpus.utterances(rows, self.enrolling(enrolment))
+        if self.corpus.beside:
+            normalizers = [self.enrolling(enrolment, place) for place in range(len(self.corpus.streams))]
+            utterances: Measured = self.corpus.joint_utterances(rows, normalizers)
+        else:
+            utterances = self.corpus.utterances(rows, self.enrolling(enrolment))
         return evaluation_loader(utterances, self.corpus.collate, batch_size)
 
     def overlap(self, origin: JsonMapping) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
+from torch import nn
 
 from nni_emodarts.data.features import Moments, Normalizer, SpeakerNormalizer
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
@@ -26,9 +27,9 @@ from nni_emodarts.deploy.onnx_network import (
     OnnxNetwork,
 )
 from nni_emodarts.deploy.sealing import sealed
-from nni_emodarts.deploy.torch_network import TorchNetwork
+from nni_emodarts.deploy.torch_network import AnyExtractor, TorchNetwork
 from nni_emodarts.deploy.waveform import WaveformNetwork
-from nni_emodarts.deploy.whole import AdaptedNetwork, WholeNetwork
+from nni_emodarts.deploy.whole import AdaptedJointNetwork, AdaptedNetwork, JointNetwork, WholeNetwork
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.runtime.progress import Progress, silent
 
@@ -63,8 +64,7 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
         ConfigError: its features cannot be written as a graph.
     """
     adapted = reference.statistics is not None
-    plain = _whole(reference)
-    whole = (AdaptedNetwork(plain) if adapted else plain).eval()
+    whole = (_adapted(_whole(reference)) if adapted else _whole(reference)).eval()
     rate = reference.extractor.sampling_rate
     example = (torch.randn(2, round(TRACED_SECONDS * rate)), *(_voice(reference.normalizer) if adapted else ()))
     buffer = BytesIO()
@@ -88,9 +88,11 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
         for name, values in zip(VOICE, _voice(reference.normalizer), strict=True):
             # an input with a value of its own may be left out
             model.graph.initializer.append(onnx.numpy_helper.from_array(values.numpy(), name))
-    if isinstance(reference.extractor, PretrainedExtractor):
-        metadata[FRONT_END] = json.dumps(reference.extractor.facts.provenance(), ensure_ascii=False)
-        metadata[LONGEST] = f"{reference.extractor.front_end.longest_seconds:g}"
+    encoders = [each for each in reference.extractors if isinstance(each, PretrainedExtractor)]
+    if encoders:
+        heard = [each.facts.provenance() for each in encoders]
+        metadata[FRONT_END] = json.dumps(heard[0] if len(heard) == 1 else heard, ensure_ascii=False)
+        metadata[LONGEST] = f"{min(each.front_end.longest_seconds for each in encoders):g}"
     onnx.helper.set_model_props(model, metadata)
     return sealed(model)
 
@@ -101,22 +103,43 @@ def _voice(normalizer: Normalizer) -> tuple[torch.Tensor, torch.Tensor]:
     return mean, deviation
 
 
-def _whole(reference: TorchNetwork) -> WholeNetwork:
-    """The network behind its features, or behind its encoder.
+def _whole(reference: TorchNetwork) -> WholeNetwork | JointNetwork:
+    """The network behind its features, or behind its encoder, or behind those of several streams.
 
     Raises:
         ConfigError: it cannot be written as one file.
     """
-    extractor = reference.extractor
-    if not isinstance(extractor, PretrainedExtractor):
-        return WaveformNetwork(extractor, reference.normalizer, reference.model)
-    weights = sum(each.numel() for each in extractor.front_end.encoder.parameters())
+    _refuse_large([each for each in reference.extractors if isinstance(each, PretrainedExtractor)])
+    if len(reference.extractors) == 1:
+        return _behind(reference.extractor, reference.normalizer, reference.model)
+    parts = zip(reference.extractors, reference.parts(reference.normalizer), strict=True)
+    return JointNetwork([_behind(extractor, own, nn.Identity()) for extractor, own in parts], reference.model)
+
+
+def _behind(extractor: AnyExtractor, normalizer: Normalizer, model: nn.Module) -> WholeNetwork:
+    """A network behind the features of a stream."""
+    if isinstance(extractor, PretrainedExtractor):
+        return EncodedNetwork(extractor, normalizer, model)
+    return WaveformNetwork(extractor, normalizer, model)
+
+
+def _adapted(whole: WholeNetwork | JointNetwork) -> nn.Module:
+    return AdaptedJointNetwork(whole) if isinstance(whole, JointNetwork) else AdaptedNetwork(whole)
+
+
+def _refuse_large(encoders: Sequence[PretrainedExtractor]) -> None:
+    """Refuse encoders that do not fit into a file.
+
+    Raises:
+        ConfigError: they are more than it may hold.
+    """
+    weights = sum(each.numel() for one in encoders for each in one.front_end.encoder.parameters())
     if 4 * weights > _MOST_BYTES:
+        named = ", ".join(f"{one.facts.model} up to level {one.facts.levels[-1]}" for one in encoders)
         raise ConfigError(
-            f"front end {extractor.facts.model}: {weights:,} weights up to level {extractor.facts.levels[-1]} are more "
-            f"than the 2 GB of an ONNX file; recognise with the run folder itself, or retrain on an earlier level"
+            f"front end {named}: {weights:,} weights are more than the 2 GB of an ONNX file; recognise with the run "
+            f"folder itself, or retrain on an earlier level"
         )
-    return EncodedNetwork(extractor, reference.normalizer, reference.model)
 
 
 def check_export(model: bytes, reference: TorchNetwork, progress: Progress = silent) -> float:

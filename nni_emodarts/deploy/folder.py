@@ -1,11 +1,13 @@
 """Which network of a run folder is meant, and what its files say of it."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, load_config
 from nni_emodarts.data.front_ends import stream_rate
-from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.data.front_ends.pinning import heard_elsewhere
+from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
 
@@ -29,20 +31,35 @@ class NetworkFolder:
     @property
     def sampling_rate(self) -> int:
         """What it hears, in Hz."""
-        return stream_rate(self.stream)
+        return stream_rate(self.config.features.heard[0])  # of several they are the same
 
     @property
-    def stream(self) -> SpectralStream | PretrainedStream:
+    def whole_streams(self) -> tuple[SpectralStream | PretrainedStream, ...]:
+        """What it hears with, with all levels that its features have.
+
+        Raises:
+            ArchitectureError: its architecture is broken.
+        """
+        streams, heard = self.config.features.heard, self._architecture.heard if self._architecture else ()
+        return tuple(stream for stream in streams if stream.name in heard) if len(streams) > 1 and heard else streams
+
+    @property
+    def streams(self) -> tuple[SpectralStream | PretrainedStream, ...]:
         """What it hears with; of a pretrained encoder's levels the one that its architecture takes, where it does.
 
         Raises:
             ArchitectureError: its architecture is broken.
         """
-        stream = self.config.features.heard[0]
-        if isinstance(stream, SpectralStream) or not self.folder.has(ARCHITECTURE):
-            return stream
-        level = Architecture.load(self.folder.path / ARCHITECTURE).levels.get(stream.name)
-        return stream if level is None else stream.model_copy(update={"levels": (level,)})
+        levels = self._architecture.levels if self._architecture else {}
+        return tuple(
+            stream.model_copy(update={"levels": (levels[stream.name],)}) if stream.name in levels else stream
+            for stream in self.whole_streams
+        )
+
+    @cached_property
+    def _architecture(self) -> Architecture | None:
+        """What it was searched as; None of a network that is designed by hand."""
+        return Architecture.load(self.folder.path / ARCHITECTURE) if self.folder.has(ARCHITECTURE) else None
 
     def hearing_with(self, model: str | None) -> "NetworkFolder":
         """The same network, whose encoder's weights lie elsewhere; itself where no place is named.
@@ -50,9 +67,8 @@ class NetworkFolder:
         Raises:
             ConfigError: it hears with no pretrained encoder.
         """
-        if model is not None and not self.config.features.pretrained:
-            raise ConfigError(f"front end {model}: network {self.folder.path} hears with none; leave it out")
-        return replace(self, config=self.config.with_weights_at(model))
+        heard = [stream.name for stream in self.streams]
+        return replace(self, config=heard_elsewhere(self.config, model, f"network {self.folder.path}", heard))
 
     @property
     def is_final(self) -> bool:

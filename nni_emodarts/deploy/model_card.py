@@ -143,8 +143,13 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Network: designed by hand"
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
-    for stream in features.heard:
+    for stream in network.streams:
         yield _spectrum(stream) if isinstance(stream, SpectralStream) else _levels(network, stream)
+    if len(features.heard) > len(network.streams):
+        others = ", ".join(
+            each.name for each in features.heard if each.name not in {own.name for own in network.streams}
+        )
+        yield f"- Streams that its search could have heard, and that it does not hear: {others}"
     yield from _front_ends(network)
     if network.config.speaker_adapted:
         yield (
@@ -170,7 +175,7 @@ def _spectrum(stream: SpectralStream) -> str:
 
 
 def _levels(network: NetworkFolder, stream: PretrainedStream) -> str:
-    taken = network.stream.levels if isinstance(network.stream, PretrainedStream) else stream.levels
+    taken = stream.levels
     which = "all levels" if taken is None else f"level{'s' if len(taken) > 1 else ''} {', '.join(map(str, taken))}"
     return (
         f"- Input: speech at {network.sampling_rate} Hz, heard as {which} of the pretrained encoder "

@@ -8,8 +8,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from nni_emodarts.config import PretrainedStream
-from nni_emodarts.data.batches.batches import Collate, Item
+from nni_emodarts.config import InputShape, PretrainedStream, SpectralStream
+from nni_emodarts.data.batches import Collate, JointCollate
+from nni_emodarts.data.batches.batches import Item, JointItem
 from nni_emodarts.data.features import FeatureExtractor, Moments, Normalizer, SpeakerNormalizer
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
@@ -23,30 +24,42 @@ from nni_emodarts.runtime.digests import refuse_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, NORMALIZATION, WEIGHTS
 
+AnyExtractor = FeatureExtractor | PretrainedExtractor
+"""Waveform -> feature rows, spectral ones or a pretrained encoder's levels."""
+AnyStream = SpectralStream | PretrainedStream
+_Rows = tuple[np.ndarray, ...]
+"""An utterance's feature rows (R, T) in each stream."""
+
 
 class TorchNetwork:
     """Feature extraction, normalisation and network.
 
     Args:
-        extractor: waveform -> feature rows, spectral ones or a pretrained encoder's levels.
-        normalizer: of the network's training speakers; where it is normalised by speaker, what a voice's is made of.
-        model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
+        extractor: what makes its features; of several streams that of each.
+        normalizer: of the network's training speakers; where it is normalised by speaker, what a voice's is made of. Of
+            several streams, their rows one after another.
+        model: maps (N, C, F, T), lengths (N,), or those of several streams -> logits (N, K).
         device: where the network computes, such as `cpu` or `cuda`.
     """
 
     def __init__(
         self,
-        extractor: FeatureExtractor | PretrainedExtractor,
+        extractor: AnyExtractor | Sequence[AnyExtractor],
         normalizer: Normalizer | SpeakerNormalizer,
         model: nn.Module,
         device: str = "cpu",
     ) -> None:
-        self.extractor = extractor
+        self.extractors = tuple(extractor) if isinstance(extractor, Sequence) else (extractor,)
         self.statistics = normalizer if isinstance(normalizer, SpeakerNormalizer) else None
         self.normalizer = normalizer.general if isinstance(normalizer, SpeakerNormalizer) else normalizer
         self.model = model.to(device).eval()
         self._device = torch.device(device)
-        self._collate = _collate(extractor)
+        self._collate = [_collate(each) for each in self.extractors]
+
+    @property
+    def extractor(self) -> AnyExtractor:
+        """What makes its features; of several streams those of the first."""
+        return self.extractors[0]
 
     def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
         """N waveforms (S,) at the network's sampling rate -> probabilities (N, K).
@@ -56,30 +69,50 @@ class TorchNetwork:
             normalizers: what normalises each, of a network that is normalised by speaker.
         """
         own = normalizers or [self.normalizer] * len(waveforms)
-        return self._answer([each(features) for each, features in zip(own, self._hear(waveforms), strict=True)])
+        heard = zip(own, self._hear(waveforms), strict=True)
+        return self._answer([self._normalised(each, features) for each, features in heard])
 
     def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
         """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
         (features,) = self._hear([waveform])
-        return self._answer([normalizer(features)])[0], Moments.of(features)
+        heard = Moments.beside([Moments.of(each) for each in features])
+        return self._answer([self._normalised(normalizer, features)])[0], heard
 
-    def _hear(self, waveforms: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """N waveforms (S,) -> feature rows (R, T) of each, not normalised yet."""
-        if isinstance(self.extractor, PretrainedExtractor):
-            return self.extractor.many(waveforms)
-        return list(map(self.extractor, waveforms))
+    def parts(self, normalizer: Normalizer) -> list[Normalizer]:
+        """A normaliser of all rows as that of each stream."""
+        return list(map(normalizer.part, rows_of(self.extractors)))
+
+    def _normalised(self, normalizer: Normalizer, features: _Rows) -> _Rows:
+        return tuple(own(each) for own, each in zip(self.parts(normalizer), features, strict=True))
+
+    def _hear(self, waveforms: Sequence[np.ndarray]) -> list[_Rows]:
+        """N waveforms (S,) -> feature rows of each, not normalised yet."""
+        streams = (
+            each.many(waveforms) if isinstance(each, PretrainedExtractor) else list(map(each, waveforms))
+            for each in self.extractors
+        )
+        return list(zip(*streams, strict=True))
 
     @torch.inference_mode()
-    def _answer(self, features: Sequence[np.ndarray]) -> np.ndarray:
-        """N normalised maps (R, T) -> probabilities (N, K)."""
-        maps = [torch.from_numpy(each) for each in features]
-        batch = self._collate([Item(features, 0, row) for row, features in enumerate(maps)])
+    def _answer(self, features: Sequence[_Rows]) -> np.ndarray:
+        """N utterances' normalised rows -> probabilities (N, K)."""
+        items = [JointItem(tuple(map(torch.from_numpy, each)), 0, row) for row, each in enumerate(features)]
+        if len(self._collate) > 1:
+            batch = JointCollate(self._collate)(items)
+        else:
+            batch = self._collate[0]([Item(item.features[0], 0, item.row) for item in items])
         with _float32():
-            logits = self.model(batch.maps.to(self._device), batch.lengths.to(self._device))
+            logits = self.model(*batch.heard(self._device))
         return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
 
 
-def _collate(extractor: FeatureExtractor | PretrainedExtractor) -> Collate:
+def rows_of(extractors: Sequence[AnyExtractor]) -> list[slice]:
+    """The rows of each stream, where those of all lie one after another."""
+    ends = np.cumsum([each.feature_rows for each in extractors]).tolist()
+    return [slice(first, last) for first, last in zip([0, *ends], ends, strict=False)]
+
+
+def _collate(extractor: AnyExtractor) -> Collate:
     """How feature rows become maps."""
     if isinstance(extractor, PretrainedExtractor):
         levels, features = extractor.facts.input_shape
@@ -108,34 +141,32 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     Raises:
         RunFolderError: files that do not belong together, or are damaged.
     """
-    extractor = stream_extractor(network.stream, "cpu" if device == "cpu" else "gpu")
-    normalizer = _read_normalizer(network, extractor)
+    extractors = [stream_extractor(stream, "cpu" if device == "cpu" else "gpu") for stream in network.streams]
+    normalizer = _read_normalizer(network)
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
-    return TorchNetwork(extractor, normalizer, model, device)
+    return TorchNetwork(extractors, normalizer, model, device)
 
 
 def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
-    classes, shape = len(network.labels), stream_shape(network.config.features.heard[0])
+    classes, shapes = len(network.labels), {stream.name: stream_shape(stream) for stream in network.whole_streams}
+    first, *others = shapes.values()
+    shape: InputShape = shapes if others else first
     if network.folder.has(ARCHITECTURE):
         architecture = Architecture.load(network.folder.path / ARCHITECTURE)
         return build_model(architecture.widened(network.config.retrain.width), classes, shape)
-    return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, shape)
+    return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, first)
 
 
-def _read_normalizer(
-    network: NetworkFolder, extractor: FeatureExtractor | PretrainedExtractor
-) -> Normalizer | SpeakerNormalizer:
-    """Of the rows that are heard; the file has those of all levels of a pretrained encoder."""
-    heard, rows, part = network.config.features.heard[0], extractor.feature_rows, slice(None)
-    if isinstance(heard, PretrainedStream) and isinstance(extractor, PretrainedExtractor):
-        every, facts = stream_shape(heard), extractor.facts
-        rows = every[0] * every[1]
-        if heard.levels is not None and len(facts.levels) == 1:
-            place = heard.levels.index(facts.levels[0])
-            part = slice(place * facts.features, (place + 1) * facts.features)
+def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
+    """Of the rows that are heard; the file has those of all levels of a pretrained encoder, of each stream in turn."""
+    rows, parts = 0, []
+    for whole, heard in zip(network.whole_streams, network.streams, strict=True):
+        count, part = _rows_heard(whole, heard)
+        parts.append(slice(rows + part.start, rows + part.stop))
+        rows += count
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
@@ -150,7 +181,22 @@ def _read_normalizer(
             f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    return normalizer.part(part)
+    if isinstance(normalizer, SpeakerNormalizer):
+        return SpeakerNormalizer.beside([normalizer.part(part) for part in parts])
+    return Normalizer.beside([normalizer.part(part) for part in parts])
+
+
+def _rows_heard(whole: AnyStream, heard: AnyStream) -> tuple[int, slice]:
+    """Rows of a stream with all its levels, and which of them are of those that are heard."""
+    if isinstance(whole, SpectralStream):
+        rows = stream_extractor(whole).feature_rows
+        return rows, slice(0, rows)
+    levels, features = stream_shape(whole)
+    taken = heard.levels if isinstance(heard, PretrainedStream) else None
+    if whole.levels is None or taken is None or len(taken) > 1:
+        return levels * features, slice(0, levels * features)
+    place = whole.levels.index(taken[0])
+    return levels * features, slice(place * features, (place + 1) * features)
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:

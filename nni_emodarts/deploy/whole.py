@@ -1,6 +1,8 @@
 """From waveform to probabilities as one module that can be exported, whatever its features are."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +41,64 @@ class WholeNetwork(nn.Module):
     def forward(self, waveform: Tensor) -> Tensor:
         """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
         return self.answer((self.features(waveform) - self.mean) * self.scale)
+
+
+class JointNetwork(nn.Module):
+    """A network of several streams: feature rows of each, normalisation, network and softmax.
+
+    Args:
+        streams: the features of each stream, with the normalisation of its rows; their own networks are not used.
+        model: maps of each stream, lengths (N, streams) -> logits (N, K).
+    """
+
+    def __init__(self, streams: Sequence[WholeNetwork], model: nn.Module) -> None:
+        super().__init__()
+        self.streams = nn.ModuleList(streams)
+        self.network = model
+
+    def features(self, waveform: Tensor) -> list[Tensor]:
+        """waveform (N, S) -> feature rows (N, R, T) of each stream, not normalised yet."""
+        return [stream.features(waveform) for stream in self._streams]
+
+    def answer(self, rows: Sequence[Tensor]) -> Tensor:
+        """Normalised feature rows of each stream -> probabilities (N, K)."""
+        maps = tuple(stream.maps(own) for stream, own in zip(self._streams, rows, strict=True))
+        lengths = torch.stack([frames_of(own) for own in rows], 1)
+        return torch.softmax(self.network(maps, lengths), 1)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """waveform (N, S) at the network's sampling rate -> probabilities (N, K)."""
+        heard = zip(self._streams, self.features(waveform), strict=True)
+        return self.answer([(rows - stream.mean) * stream.scale for stream, rows in heard])
+
+    @property
+    def _streams(self) -> list[WholeNetwork]:
+        return cast(list[WholeNetwork], list(self.streams))
+
+
+class AdaptedJointNetwork(nn.Module):
+    """A network of several streams that is normalised by speaker; rows of the streams lie one after another.
+
+    Args:
+        whole: the network with its features.
+    """
+
+    def __init__(self, whole: JointNetwork) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, waveform: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, ...]:
+        """As `AdaptedNetwork`, but numbers of frames are (N, R), since those of streams differ."""
+        features = self.whole.features(waveform)
+        sizes = [rows.shape[1] for rows in features]
+        normalised, means, squares, frames = [], [], [], []
+        for rows, own, spread in zip(features, mean.split(sizes, 1), deviation.split(sizes, 1), strict=True):
+            average = rows.mean(2, keepdim=True)
+            normalised.append((rows - own[:, :, None]) / spread[:, :, None])
+            means.append(average[:, :, 0])
+            squares.append((rows - average).square().sum(2))
+            frames.append(torch.ones_like(rows, dtype=torch.int64).sum(2))
+        return self.whole.answer(normalised), torch.cat(means, 1), torch.cat(squares, 1), torch.cat(frames, 1)
 
 
 class AdaptedNetwork(nn.Module):

@@ -19,8 +19,9 @@ from typing import Annotated, Any, Literal, NamedTuple, Self, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from nni_emodarts.config import MOST_CLASSES, NONE, SpaceConfig, nearest, shorten
+from nni_emodarts.config import MOST_CLASSES, NONE, InputShape, SpaceConfig, nearest, shorten
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.models.shapes import plain_shape, shape_fault
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_json
 
@@ -154,6 +155,9 @@ def nodes(space: SpaceConfig) -> Iterator[tuple[CellKind, int]]:
             yield kind, node
 
 
+_Pair = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
+
+
 class _Document(BaseModel):
     """The JSON form."""
 
@@ -164,7 +168,7 @@ class _Document(BaseModel):
     space: SpaceConfig
     choices: dict[str, str | list[int]]
     num_classes: int = Field(ge=2, le=MOST_CLASSES)
-    input_shape: tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
+    input_shape: _Pair | dict[str, _Pair]
     origin: JsonObject
 
 
@@ -178,14 +182,14 @@ class Architecture:
             takes, and levels of streams that are not heard, are left out.
         num_classes: number of classes K that it was searched for.
         input_shape: of the maps that it was searched for: (C, F), or (L, D), levels and features, of a pretrained
-            stream.
+            stream; of several streams, name -> its shape, also of those that it does not hear.
         origin: strategy, seed, hash of the manifest, speakers that the search saw, and the like.
     """
 
     space: SpaceConfig
     choices: Mapping[str, Choice]
     num_classes: int
-    input_shape: tuple[int, int]
+    input_shape: InputShape
     origin: Origin = field(default_factory=dict)
 
     @classmethod
@@ -194,7 +198,7 @@ class Architecture:
         space: SpaceConfig,
         choices: Mapping[str, object],
         num_classes: int,
-        input_shape: tuple[int, int],
+        input_shape: InputShape,
         origin: Origin | None = None,
     ) -> Self:
         """Check and tidy the choices that a strategy or a tuner made.
@@ -206,7 +210,10 @@ class Architecture:
         """
         # Two descriptions of one space must make equal architectures.
         space = SpaceConfig.model_validate(space.identity())
-        return cls(space, _tidy(space, choices), num_classes, (input_shape[0], input_shape[1]), dict(origin or {}))
+        shape = plain_shape(input_shape)
+        if (fault := shape_fault(space, shape)) is not None:
+            raise ArchitectureError(fault)
+        return cls(space, _tidy(space, choices), num_classes, shape, dict(origin or {}))
 
     @property
     def id(self) -> str:
@@ -215,10 +222,15 @@ class Architecture:
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
+    def heard(self) -> tuple[str, ...]:
+        """Names of the streams that its network hears; none of a space of one spectral stream."""
+        return heard_streams(self.space, self.choices)
+
+    @property
     def levels(self) -> dict[str, int]:
         """The level of each pretrained stream that its network hears, by the stream's name."""
-        heard = heard_streams(self.space, self.choices)
-        return {name: int(str(self.choices[label])) for name in heard if (label := level_label(name)) in self.choices}
+        labels = {name: level_label(name) for name in self.heard}
+        return {name: int(str(self.choices[label])) for name, label in labels.items() if label in self.choices}
 
     @property
     def pooling(self) -> str:
@@ -250,7 +262,7 @@ class Architecture:
             "space": self.space.identity(),
             "choices": self._plain_choices(),
             "num_classes": self.num_classes,
-            "input_shape": list(self.input_shape),
+            "input_shape": _plain(self.input_shape),
             "origin": dict(self.origin),
         }
 
@@ -301,6 +313,10 @@ class Architecture:
 
     def _plain_choices(self) -> Sample:
         return {label: list(choice) if isinstance(choice, tuple) else choice for label, choice in self.choices.items()}
+
+
+def _plain(shape: InputShape) -> JsonObject | list[int]:
+    return {name: list(each) for name, each in shape.items()} if isinstance(shape, Mapping) else list(shape)
 
 
 def _refuse_many(data: Any, source: str) -> None:

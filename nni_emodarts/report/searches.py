@@ -25,7 +25,7 @@ from nni_emodarts.report.drawings.network import describe_network, draw_network
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import Search
 from nni_emodarts.runtime.plain_data import JsonObject
-from nni_emodarts.runtime.run_folder import METRICS, RunFolder
+from nni_emodarts.runtime.run_folder import RunFolder
 
 _SHADES = 33
 

@@ -80,7 +80,7 @@ def _search(
             report(val_uar)
 
     found = search_one_shot(task, folder, on_epoch)
-    shape = task.corpus.num_classes, task.corpus.input_shape
+    shape = task.corpus.num_classes, task.corpus.shapes
     architecture = Architecture.from_choices(config.space, found.choices, *shape, task.origin())
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
         progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)

@@ -21,7 +21,7 @@ def recalibrate(model: nn.Module, batches: Iterable[Batch], device: torch.device
         for number, batch in enumerate(batches, 1):
             for layer in layers:
                 layer.momentum = 1 / number
-            model(batch.maps.to(device), batch.lengths.to(device))
+            model(*batch.heard(device))
         for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
 

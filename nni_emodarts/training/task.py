@@ -10,7 +10,8 @@ from torch.distributions import Beta
 from torch.nn import functional as F
 
 from nni_emodarts.config import OptimizerConfig
-from nni_emodarts.data.batches import Batch
+from nni_emodarts.data.batches import Batch, Maps
+from nni_emodarts.data.batches.maps import mixed
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.nn.level_sum import RATE, level_scores
 from nni_emodarts.nni_bridge.nas import LightningModule
@@ -68,8 +69,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
         self._taught = TaughtLoss(self.loss, answers)
 
-    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T), lengths (N,) -> logits (N, K)."""
+    def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
+        """maps (N, C, F, T), lengths (N,), or those of several streams -> logits (N, K)."""
         out: Tensor = self.model(maps, lengths)
         return out
 
@@ -93,8 +94,7 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         share = self._mixup.sample()
         share = torch.maximum(share, 1 - share)  # the utterance in its own place leads
         other = torch.randperm(len(labels), device=labels.device)
-        mixed = share * maps + (1 - share) * maps[other]
-        logits = self(mixed, torch.maximum(lengths, lengths[other]))
+        logits = self(mixed(maps, share, other), torch.maximum(lengths, lengths[other]))
         own = self._against(logits, labels, batch.rows)
         mixture: Tensor = share * own + (1 - share) * self._against(logits, labels[other], batch.rows[other])
         return mixture
@@ -185,7 +185,7 @@ def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) 
     model.eval()
     rows, found = [], []
     for batch in loader:
-        logits = model(batch.maps.to(device), batch.lengths.to(device))
+        logits = model(*batch.heard(device))
         found.append(F.softmax(logits.float(), 1).cpu().numpy())
         rows.append(batch.rows.numpy())
     model.train(training)

@@ -71,7 +71,7 @@ class Draws:
 
 
 def _drawn(config: ExperimentConfig, corpus: Corpus, seed: int) -> Iterator[Architecture]:
-    return draw_architectures(config.space, corpus.num_classes, corpus.input_shape, [seed], {"strategy": "random"})
+    return draw_architectures(config.space, corpus.num_classes, corpus.shapes, [seed], {"strategy": "random"})
 
 
 def run_table(

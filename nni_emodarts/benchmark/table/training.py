@@ -74,7 +74,7 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
     fold = corpus.fold(wanted.fold)
     if wanted.inner is not None and wanted.splits is not None:
         fold = inner_fold(corpus.manifest, fold, wanted.splits, wanted.inner)
-    task = FoldTask(config, corpus, fold, wanted.seed).hearing(wanted.architecture.levels)
+    task = FoldTask(config, corpus, fold, wanted.seed).hearing(wanted.architecture.levels, wanted.architecture.heard)
     design = wanted.architecture.widened(config.retrain.width)
     known: dict[str, object] = {
         "architecture": wanted.architecture.id,
@@ -85,7 +85,7 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
         **({} if wanted.inner is None else {"inner": wanted.inner, "splits": wanted.splits}),
         "settings": settings_of_table(config, corpus.manifest.digest),
         "recordings": corpus.recordings,
-        "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_classes, corpus.input_shape)),
+        "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_classes, corpus.shapes)),
     }
     try:
         figures = _figures(task, train(task, design))

@@ -1,7 +1,8 @@
 """Changes of the features that leave the emotion."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -40,10 +41,35 @@ class Excerpt:
         if self._least == 1:
             return features
         frames = features.shape[1]
-        share = self._least + (1 - self._least) * float(torch.rand(()))
-        length = math.ceil(share * frames)
+        length = math.ceil(self._share() * frames)
         start = int(torch.randint(frames - length + 1, ()))
         return features[:, start : start + length]
+
+    def of_each(self, streams: Sequence[Tensor]) -> list[Tensor]:
+        """Features (R, T) of an utterance in each stream -> the same stretch of all of them."""
+        if self._least == 1:
+            return list(streams)
+        share, place = self._share(), float(torch.rand(()))
+        return [self._stretch(features, share, place) for features in streams]
+
+    def _share(self) -> float:
+        return self._least + (1 - self._least) * float(torch.rand(()))
+
+    @staticmethod
+    def _stretch(features: Tensor, share: float, place: float) -> Tensor:
+        frames = features.shape[1]
+        length = math.ceil(share * frames)
+        start = round(place * (frames - length))
+        return features[:, start : start + length]
+
+
+class Voice(NamedTuple):
+    """How another voice differs: each a share of the largest change, noise from 0 to 1, the others from -1 to 1."""
+
+    tempo: float
+    level: float
+    pitch: float
+    noise: float
 
 
 class Perturbation:
@@ -74,36 +100,49 @@ class Perturbation:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Normalised features (R, T) -> those of another voice (R, T')."""
+        return self.spoken_by(self.draw(), features)
+
+    def draw(self) -> Voice:
+        """Another voice."""
+        return Voice(
+            _between_minus_one_and_one() if self._tempo else 0.0,
+            _between_minus_one_and_one() if self._level else 0.0,
+            _between_minus_one_and_one() if self._pitch else 0.0,
+            float(torch.rand(())) if self._noise else 0.0,
+        )
+
+    def spoken_by(self, voice: Voice, features: Tensor) -> Tensor:
+        """Normalised features (R, T) -> those of a voice (R, T')."""
         if self._tempo:
-            features = self._stretched(features)
+            features = self._stretched(features, voice.tempo)
         if self._level:
-            features = self._louder(features)
+            features = self._louder(features, voice.level)
         if self._pitch:
-            features = self._shifted(features)
+            features = self._shifted(features, voice.pitch)
         if self._noise:
-            features = self._noisier(features)
+            features = self._noisier(features, voice.noise)
         return features
 
-    def _stretched(self, features: Tensor) -> Tensor:
-        factor = (1 + self._tempo) ** _between_minus_one_and_one()
+    def _stretched(self, features: Tensor, share: float) -> Tensor:
+        factor = (1 + self._tempo) ** share
         frames = max(1, round(features.shape[1] * factor))
         return F.interpolate(features[None], size=frames, mode="linear", align_corners=False)[0]
 
-    def _louder(self, features: Tensor) -> Tensor:
-        gain = self._level * _between_minus_one_and_one()
+    def _louder(self, features: Tensor, share: float) -> Tensor:
+        gain = self._level * share
         return torch.cat([features[: self._bins] + gain, features[self._bins :]])
 
-    def _shifted(self, features: Tensor) -> Tensor:
+    def _shifted(self, features: Tensor, share: float) -> Tensor:
         """Bins beyond the edge repeat the edge's."""
-        places = torch.arange(self._bins) + _between_minus_one_and_one() * self._pitch * self._bins
+        places = torch.arange(self._bins) + share * self._pitch * self._bins
         places = places.clamp(0, self._bins - 1)
         below = places.floor().long()
-        share = (places - below)[:, None]
-        maps = features[below] * (1 - share) + features[(below + 1).clamp(max=self._bins - 1)] * share
+        above = (places - below)[:, None]
+        maps = features[below] * (1 - above) + features[(below + 1).clamp(max=self._bins - 1)] * above
         return torch.cat([maps, features[self._bins :]])
 
-    def _noisier(self, features: Tensor) -> Tensor:
-        deviation = float(torch.rand(())) * self._noise
+    def _noisier(self, features: Tensor, share: float) -> Tensor:
+        deviation = share * self._noise
         maps = features[: self._bins]
         return torch.cat([maps + deviation * torch.randn_like(maps), features[self._bins :]])
 
@@ -146,19 +185,54 @@ class SpecAugment:
 
     def __call__(self, features: Tensor) -> Tensor:
         """Normalised features (R, T) -> the same with masked stretches."""
+        return self.masked(features, self.draw())
+
+    def draw(self) -> list[tuple[Tensor, Tensor]]:
+        """Stretches of time: width and start of each, as shares."""
+        return [_draw() for _ in range(self._time[0])]
+
+    def masked(self, features: Tensor, stretches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        """Normalised features (R, T) -> the same without these stretches of time, and without some of frequency."""
         masked = features.clone()
-        count, share = self._time
-        for _ in range(count):
-            masked[:, _stretch(features.shape[1], share)] = 0
+        for drawn in stretches:
+            masked[:, _stretch(features.shape[1], self._time[1], drawn)] = 0
         count, share = self._frequency
         maps = masked.unflatten(0, (self._levels, -1)) if self._levels else masked[: self._bins][None]
         for _ in range(count):
-            maps[:, _stretch(self._bins, share)] = 0
+            maps[:, _stretch(self._bins, share, _draw())] = 0
         return masked
 
 
-def _stretch(size: int, share: float) -> slice:
-    """A stretch of at most a share of an axis, drawn as torchaudio's `mask_along_axis` draws it."""
-    width = torch.rand(1) * (int(share * size) + 1)
-    start = int(torch.rand(1) * (size - width))
+class ChangedAlike:
+    """Excerpt, perturbation and masks of an utterance in several streams: in time the same ones in all of them.
+
+    A voice's speed, loudness and pitch are one, too; frequencies and features are masked in each stream by itself.
+    """
+
+    def __init__(self, excerpt: Excerpt, voices: Sequence[Perturbation], masks: Sequence[SpecAugment]) -> None:
+        """Set the changes; of voices and masks those of each stream, whose sizes differ and nothing else."""
+        self._excerpt = excerpt
+        self._voices = voices
+        self._masks = masks
+
+    def __call__(self, streams: Sequence[Tensor]) -> list[Tensor]:
+        """Features (R, T) of an utterance in each stream -> the changed ones."""
+        voice = self._voices[0].draw()
+        spoken = [
+            perturbation.spoken_by(voice, features)
+            for perturbation, features in zip(self._voices, self._excerpt.of_each(streams), strict=True)
+        ]
+        stretches = self._masks[0].draw()
+        return [mask.masked(features, stretches) for mask, features in zip(self._masks, spoken, strict=True)]
+
+
+def _draw() -> tuple[Tensor, Tensor]:
+    width, start = torch.rand(1), torch.rand(1)
+    return width, start
+
+
+def _stretch(size: int, share: float, drawn: tuple[Tensor, Tensor]) -> slice:
+    """A stretch of at most a share of an axis, as torchaudio's `mask_along_axis` has it."""
+    width = drawn[0] * (int(share * size) + 1)
+    start = int(drawn[1] * (size - width))
     return slice(start, start + int(width))

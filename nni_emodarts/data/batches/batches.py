@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
-from nni_emodarts.data.batches.maps import to_levels, to_maps
+from nni_emodarts.data.batches.maps import Maps, to_levels, to_maps
 from nni_emodarts.data.features import FeatureStore, Normalizers
 from nni_emodarts.data.features.moments import EVERY_ROW
 
@@ -25,18 +25,48 @@ class Item(NamedTuple):
     row: int
 
 
+class JointItem(NamedTuple):
+    """One utterance in several streams: features (R, T) in each, class, row of the manifest."""
+
+    features: tuple[Tensor, ...]
+    label: int
+    row: int
+
+
+AnyItem = Item | JointItem
+
+
 class Batch(NamedTuple):
     """Padded utterances: maps (N, C, F, T), or (N, L, D, T) of a pretrained stream, zero behind each length; lengths
-    (N,), labels (N,), rows (N,).
+    (N,), labels (N,), rows (N,). Of several streams the maps of each, and lengths (N, streams).
     """
 
-    maps: Tensor
+    maps: Maps
     lengths: Tensor
     labels: Tensor
     rows: Tensor
 
+    def heard(self, device: torch.device) -> tuple[Maps, Tensor]:
+        """What a network on a device takes: maps and lengths."""
+        if isinstance(self.maps, tuple):
+            return tuple(each.to(device) for each in self.maps), self.lengths.to(device)
+        return self.maps.to(device), self.lengths.to(device)
 
-class Utterances(Dataset[Item]):
+
+class Measured(Dataset[AnyItem]):
+    """Utterances whose lengths are known.
+
+    Attributes:
+        lengths: (n,) frames of each; of several streams, in the first.
+    """
+
+    lengths: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+
+class Utterances(Measured):
     """Rows of a feature store, normalised and, for training, augmented."""
 
     def __init__(
@@ -70,18 +100,21 @@ class Utterances(Dataset[Item]):
         self._augment = augment
         self._coarsening = coarsening
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
     def __getitem__(self, position: int) -> Item:
-        row = int(self.rows[position])
-        normalizer = self._normalizers.for_row(row, self._part)
-        features = torch.from_numpy(normalizer(self._store[row][self._part]))
+        row, features = int(self.rows[position]), self.read(position)
         if self._augment is not None:
             features = self._augment(features)
-        if self._coarsening is not None:
-            features = self._coarsening(features)
-        return Item(features, int(self._labels[row]), row)
+        return Item(self.coarsened(features), int(self._labels[row]), row)
+
+    def read(self, position: int) -> Tensor:
+        """Normalised features (R, T) of an utterance, as they are without augmentation and at full resolution."""
+        row = int(self.rows[position])
+        normalizer = self._normalizers.for_row(row, self._part)
+        return torch.from_numpy(normalizer(self._store[row][self._part]))
+
+    def coarsened(self, features: Tensor) -> Tensor:
+        """Features (R, T) at the resolution that is asked for."""
+        return features if self._coarsening is None else self._coarsening(features)
 
 
 class LengthBatches(Sampler[list[int]]):
@@ -158,36 +191,40 @@ class Collate:
 
     def __call__(self, items: Sequence[Item]) -> Batch:
         """N items -> maps (N, C, F, T) with T the longest length."""
-        maps = [self._maps(item.features[None])[0] for item in items]
+        return Batch(*self.pad([item.features for item in items]), *answers(items))
+
+    def pad(self, features: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features (R, T) of N utterances -> maps (N, C, F, T) with T the longest length, lengths (N,)."""
+        maps = [self._maps(each[None])[0] for each in features]
         lengths = torch.tensor([each.shape[-1] for each in maps])
         padded = torch.zeros(len(maps), *maps[0].shape[:-1], int(lengths.max()))
         for number, each in enumerate(maps):
             padded[number, ..., : each.shape[-1]] = each
-        return Batch(
-            padded,
-            lengths,
-            torch.tensor([item.label for item in items]),
-            torch.tensor([item.row for item in items]),
-        )
+        return padded, lengths
 
     def _maps(self, rows: Tensor) -> Tensor:
         return to_levels(rows, self._levels) if self._levels else to_maps(rows, self._bins, self._deltas)
 
 
+def answers(items: Sequence[AnyItem]) -> tuple[Tensor, Tensor]:
+    """Classes (N,) and rows of the manifest (N,) of items."""
+    return torch.tensor([item.label for item in items]), torch.tensor([item.row for item in items])
+
+
 def training_loader(
-    utterances: Utterances,
-    collate: Collate,
+    utterances: Measured,
+    collate: Callable[..., Batch],
     batch_size: int,
     seed: int,
     most: int | None = None,
     epoch: Callable[[], int] | None = None,
-) -> DataLoader[Item]:
+) -> DataLoader[AnyItem]:
     """Batches by length, in a new order each epoch, as `LengthBatches` draws them."""
     batches = LengthBatches(utterances.lengths, batch_size, seed, most, epoch)
     return DataLoader(utterances, batch_sampler=batches, collate_fn=collate)
 
 
-def evaluation_loader(utterances: Utterances, collate: Collate, batch_size: int) -> DataLoader[Item]:
+def evaluation_loader(utterances: Measured, collate: Callable[..., Batch], batch_size: int) -> DataLoader[AnyItem]:
     """Every utterance once, shortest first."""
     order = np.argsort(utterances.lengths, kind="stable")
     batches = [order[start : start + batch_size].tolist() for start in range(0, len(order), batch_size)]

@@ -11,12 +11,12 @@ class Coarsening:
 
     def __init__(self, frequency_bins: int, factor: int) -> None:
         """Set the number of rows that are bins, and how many neighbours become one."""
-        self._bins = frequency_bins
+        self.frequency_bins = frequency_bins
         self._factor = factor
 
     def __call__(self, features: Tensor) -> Tensor:
         """Features (R, T) -> rows and frames divided by the factor, rounded up."""
-        bins, contours = features[: self._bins], features[self._bins :]
+        bins, contours = features[: self.frequency_bins], features[self.frequency_bins :]
         return torch.cat([self._means(bins, self._factor), self._means(contours, 1)])
 
     def lengths(self, lengths: np.ndarray) -> np.ndarray:

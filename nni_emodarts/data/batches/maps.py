@@ -4,6 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+Maps = Tensor | tuple[Tensor, ...]
+"""What a network hears: maps (N, C, F, T) of one stream, or of several those of each, in their order."""
+
 _REACH = 2
 """Frames to either side that a slope is taken over, as HTK does (Young et al. 2006, section 5.9)."""
 
@@ -28,6 +31,19 @@ def to_levels(rows: Tensor, levels: int) -> Tensor:
     """Feature rows (N, L D, T) of a pretrained stream, level after level -> its maps (N, L, D, T)."""
     maps: Tensor = rows.unflatten(1, (levels, -1))
     return maps
+
+
+def mixed(maps: Maps, share: Tensor, other: Tensor) -> Maps:
+    """A mixture of maps with themselves in another order of the batch.
+
+    Args:
+        maps: of N utterances.
+        share: a number, of those in their own places.
+        other: (N,) the order.
+    """
+    if isinstance(maps, tuple):
+        return tuple(share * each + (1 - share) * each[other] for each in maps)
+    return share * maps + (1 - share) * maps[other]
 
 
 def _slopes(rows: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Normalisation for one voice: by some recordings of it, which need no label."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,6 +44,14 @@ class SpeakerNormalizer:
         scatters = [moments.pick(np.flatnonzero(speakers == speaker)).pooled.scatter for speaker in np.unique(speakers)]
         within = deviation_of(np.sum(scatters, axis=0), everybody.frames, general.mean)
         return cls(general, within)
+
+    @classmethod
+    def beside(cls, parts: Sequence["SpeakerNormalizer"]) -> "SpeakerNormalizer":
+        """One of the rows of all parts, one part after another."""
+        if len(parts) == 1:
+            return parts[0]
+        general = Normalizer.beside([part.general for part in parts])
+        return cls(general, np.concatenate([part.within for part in parts]))
 
     def adapted(self, heard: Pooled | None) -> Normalizer:
         """The normaliser of a voice: each feature less its mean over the recordings, over their deviation.

@@ -1,6 +1,6 @@
 """Statistics of recordings, worked out once each and put together for any set of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -21,7 +21,7 @@ class Moments:
     """Frames, means and squared deviations of n recordings.
 
     Attributes:
-        frames: (n,) number of frames.
+        frames: (n,) number of frames; (n, R) where rows are of several streams, whose numbers differ.
         means: (n, R) mean of each feature row over the recording's frames.
         squares: (n, R) sum of its squared deviations from that mean.
     """
@@ -51,8 +51,24 @@ class Moments:
         frames, means, squares = zip(*((part.frames, part.means, part.squares) for part in parts), strict=True)
         return cls(np.concatenate(frames), np.concatenate(means), np.concatenate(squares))
 
+    @classmethod
+    def beside(cls, parts: Sequence["Moments"]) -> "Moments":
+        """The same recordings with the rows of all parts, one part after another."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([np.broadcast_to(part.column, part.means.shape) for part in parts], 1),
+            np.concatenate([part.means for part in parts], 1),
+            np.concatenate([part.squares for part in parts], 1),
+        )
+
     def __len__(self) -> int:
         return len(self.frames)
+
+    @property
+    def column(self) -> np.ndarray:
+        """Frames as (n, 1), or (n, R)."""
+        return self.frames if self.frames.ndim == 2 else self.frames[:, np.newaxis]
 
     def pick(self, recordings: np.ndarray) -> "Moments":
         """Those of some of the recordings."""
@@ -60,7 +76,8 @@ class Moments:
 
     def part(self, rows: slice) -> "Moments":
         """Those of some of the feature rows."""
-        return Moments(self.frames, self.means[:, rows], self.squares[:, rows])
+        frames = self.frames[:, rows] if self.frames.ndim == 2 else self.frames
+        return Moments(frames, self.means[:, rows], self.squares[:, rows])
 
     @property
     def pooled(self) -> "Pooled":
@@ -74,13 +91,13 @@ class Pooled:
 
     Attributes:
         recordings: how many.
-        frames: of all of them.
+        frames: of all of them; (R,) where rows are of several streams.
         mean: (R,) of each feature row.
         scatter: (R,) sum of squared deviations from `mean`.
     """
 
     recordings: int
-    frames: float
+    frames: float | np.ndarray
     mean: np.ndarray
     scatter: np.ndarray
 
@@ -98,15 +115,16 @@ def pool(parts: Iterable[Moments]) -> Pooled:
     Sums are of 64 bits: the squares of means lose no digit that a deviation of 32 bits has, unless it is a millionth of
     its mean. Nothing is stacked, since a pretrained stream has thousands of rows.
     """
-    recordings, frames = 0, 0.0
+    recordings = 0
+    frames: float | np.ndarray = 0.0
     total: np.ndarray | float = 0.0
     squares: np.ndarray | float = 0.0
     for part in parts:
         means = part.means.astype(np.float64)
-        weighted = part.frames[:, np.newaxis] * means
+        weighted = part.column * means
         total = total + weighted.sum(axis=0)
         squares = squares + part.squares.sum(axis=0, dtype=np.float64) + (weighted * means).sum(axis=0)
-        recordings, frames = recordings + len(part), frames + float(part.frames.sum())
+        recordings, frames = recordings + len(part), frames + part.frames.sum(axis=0)
     if not recordings:
         raise ValueError("statistics need at least one recording; 0 were given")
     mean = np.asarray(total) / frames

@@ -1,6 +1,6 @@
 """Zero mean and unit deviation of each feature row, fitted on training utterances."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -51,6 +51,13 @@ class Normalizer:
         """Of what recordings are known by."""
         return cls(pooled.mean, deviation_of(pooled.scatter, pooled.frames, pooled.mean))
 
+    @classmethod
+    def beside(cls, parts: Sequence["Normalizer"]) -> "Normalizer":
+        """One of the rows of all parts, one part after another."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(np.concatenate([part.mean for part in parts]), np.concatenate([part.std for part in parts]))
+
     def for_row(self, row: int, part: slice = EVERY_ROW) -> "Normalizer":
         """What normalises a part of the features of a row of the manifest: the same for all."""
         return self.part(part)
@@ -73,7 +80,7 @@ class Normalizer:
         return cls(np.asarray(data["mean"], np.float64), np.asarray(data["std"], np.float64))
 
 
-def deviation_of(scatter: np.ndarray, frames: float, mean: np.ndarray) -> np.ndarray:
+def deviation_of(scatter: np.ndarray, frames: float | np.ndarray, mean: np.ndarray) -> np.ndarray:
     """(R,) deviation of sums (R,) of squared deviations from a mean (R,); 1 where it is no more than rounding."""
     std = np.sqrt(scatter / frames)
     return np.where(std <= CONSTANT * np.maximum(1, np.abs(mean)), 1.0, std)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nni_emodarts.config import PretrainedStream, SpectralStream
+from nni_emodarts.config.streams import ENCODER_RATE
 from nni_emodarts.data.front_ends.catalogue import FRONT_ENDS
 from nni_emodarts.data.front_ends.families import TORCHAUDIO_FAMILY
 from nni_emodarts.data.front_ends.fetching import have_source
@@ -14,7 +15,7 @@ from nni_emodarts.data.front_ends.sources import Source, sized
 from nni_emodarts.errors import FrontEndError
 from nni_emodarts.runtime.plain_data import JsonObject
 
-SAMPLING_RATE = 16_000
+SAMPLING_RATE = ENCODER_RATE
 """Of every encoder, in Hz."""
 FRAME = 320
 """Samples from one frame of an encoder to the next."""

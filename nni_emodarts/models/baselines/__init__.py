@@ -51,6 +51,11 @@ class Baseline:
         """None: it hears all that there is."""
         return {}
 
+    @property
+    def heard(self) -> tuple[str, ...]:
+        """No streams by name: it hears the one that there is."""
+        return ()
+
 
 def build_baseline(design: Baseline, num_classes: int, input_shape: tuple[int, int]) -> "nn.Module":
     """The network of a name, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).

@@ -2,20 +2,23 @@
 
 from nni_emodarts.models.costs.blocks import Block, network_blocks
 from nni_emodarts.models.costs.counting import count_flops
-from nni_emodarts.models.costs.expectation import ExpectedCost, taken_probabilities
+from nni_emodarts.models.costs.expectation import ExpectedCost, expected_cost, taken_probabilities
 from nni_emodarts.models.costs.limits import check_limit, frames_per_second, within
-from nni_emodarts.models.costs.table import Costs, architecture_cost, operation_costs
+from nni_emodarts.models.costs.table import Costs, CostsByStream, architecture_cost, operation_costs, space_costs
 
 __all__ = [
     "Block",
     "Costs",
+    "CostsByStream",
     "ExpectedCost",
     "architecture_cost",
     "check_limit",
     "count_flops",
+    "expected_cost",
     "frames_per_second",
     "network_blocks",
     "operation_costs",
+    "space_costs",
     "taken_probabilities",
     "within",
 ]

@@ -1,31 +1,42 @@
 """FLOPs of any network, counted while the shapes of one utterance pass through it; nothing is computed."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from nni_emodarts.config import Frames, InputShape, of_stream
+from nni_emodarts.data.batches import Maps
 from nni_emodarts.models.nn.recurrence import RecurrentAttention
 from nni_emodarts.models.nn.temporal_pooling import AttentionPooling, StatisticsPooling
 
 
-def count_flops(model: nn.Module, input_shape: tuple[int, int], frames: int) -> int:
+def count_flops(model: nn.Module, input_shape: InputShape, frames: Frames) -> int:
     """FLOPs of one utterance, by the definition of `Part`; the network stays as it is.
 
     Of a network of the space, `architecture_cost` says the same without building it.
 
     Args:
         model: (maps (N, C, F, T), lengths (N,)) -> logits (N, K); what it runs must not depend on values of tensors.
-        input_shape: (C, F), channels and frequency bins of the maps.
-        frames: length T of the utterance.
+        input_shape: (C, F), channels and frequency bins of the maps; of several streams, of each that it hears.
+        frames: length T of the utterance; likewise.
     """
     with shapes_only():
-        utterance = torch.zeros(1, *input_shape, frames), torch.tensor([frames])
+        utterance = _utterance(input_shape, frames)
         flops, _ = count_pass(copy.deepcopy(model).to("meta", torch.float32), *utterance)
     return flops
+
+
+def _utterance(input_shape: InputShape, frames: Frames) -> tuple[Maps, Tensor]:
+    if not isinstance(input_shape, Mapping):
+        length = of_stream(frames, "")
+        return torch.zeros(1, *input_shape, length), torch.tensor([length])
+    lengths = [of_stream(frames, name) for name in input_shape]
+    maps = (torch.zeros(1, *shape, length) for shape, length in zip(input_shape.values(), lengths, strict=True))
+    return tuple(maps), torch.tensor([lengths])
 
 
 @contextmanager
@@ -35,7 +46,7 @@ def shapes_only() -> Iterator[None]:
         yield
 
 
-def count_pass(module: nn.Module, *inputs: Tensor) -> tuple[int, Tensor]:
+def count_pass(module: nn.Module, *inputs: Maps) -> tuple[int, Tensor]:
     """FLOPs of one pass in evaluation mode, and what it leaves.
 
     Args:

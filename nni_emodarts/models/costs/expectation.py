@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config import NONE
-from nni_emodarts.models.costs.table import Costs
+from nni_emodarts.models.architecture import STREAM
+from nni_emodarts.models.costs.table import Costs, CostsByStream
 
 
 class ExpectedCost(nn.Module):
@@ -80,6 +81,25 @@ class ExpectedCost(nn.Module):
         # Where `none` has everything, nothing tells the others apart, and they count alike.
         shares = torch.where(rest > least, kept / rest.clamp(min=least), alike / alike.sum())
         return torch.dot(shares, self.get_buffer(f"{edge}_costs").to(kept))
+
+
+class ExpectedCostByStream(nn.Module):
+    """Cost of a network of which is also drawn what it hears, and with it what everything else costs."""
+
+    def __init__(self, costs: CostsByStream) -> None:
+        """Take over the costs."""
+        super().__init__()
+        self.options = nn.ModuleList(ExpectedCost(each) for each in costs.options.values())
+
+    def forward(self, operation_probabilities: Mapping[str, Tensor], input_weights: Mapping[str, Tensor]) -> Tensor:
+        """Probabilities -> the expected cost, a scalar; arguments as for `ExpectedCost`, the streams' among them."""
+        each = [option(operation_probabilities, input_weights) for option in self.options]
+        return torch.dot(operation_probabilities[STREAM], torch.stack(each))
+
+
+def expected_cost(costs: Costs | CostsByStream) -> ExpectedCost | ExpectedCostByStream:
+    """The expected cost of a space's networks."""
+    return ExpectedCostByStream(costs) if isinstance(costs, CostsByStream) else ExpectedCost(costs)
 
 
 def taken_probabilities(weights: Tensor) -> Tensor:

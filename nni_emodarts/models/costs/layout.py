@@ -1,11 +1,11 @@
 """Which parts the networks of a space consist of, block by block."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from nni_emodarts.config import SpaceConfig
+from nni_emodarts.config import Frames, HeardStream, InputShape, SpaceConfig, of_stream
 from nni_emodarts.models.architecture import POOLING, CellKind, Choice, cell_nodes, edge_label
 from nni_emodarts.models.costs.part import Part
 from nni_emodarts.models.costs.parts import (
@@ -20,10 +20,11 @@ from nni_emodarts.models.costs.parts import (
     SeqnnJoin,
     SequenceOperation,
     StemPart,
+    StreamsPart,
 )
 from nni_emodarts.models.places import cnn_places
 
-BlockKind = Literal["stem", "bridge", "pooling", "classifier"] | CellKind
+BlockKind = Literal["stem", "bridge", "streams", "pooling", "classifier"] | CellKind
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class BlockParts:
         fixed: parts that every network of the space has there; the last one leaves the block's result.
         choices: label -> (candidate other than `none`) -> its part. Of a block without fixed parts the one that is
             chosen leaves the result.
+        stream: the stream on whose path it stands, where there are several paths.
     """
 
     kind: BlockKind
     fixed: tuple[Part, ...]
     choices: Mapping[str, Callable[[str], Part]] = field(default_factory=dict)
+    stream: str | None = None
 
     def chosen(self, choices: Mapping[str, Choice]) -> list[Part]:
         """The parts that a network of these choices has; edges that no node takes are left out."""
@@ -51,31 +54,49 @@ class BlockParts:
         return self.fixed[-1] if self.fixed else self.chosen(choices)[-1]
 
 
-def lay_out(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int, frames: int) -> list[BlockParts]:
+def lay_out(
+    space: SpaceConfig, input_shape: InputShape, num_classes: int, frames: Frames, heard: Sequence[str] = ()
+) -> list[BlockParts]:
     """The blocks of a space's networks in the order of computation.
 
     Args:
         space: the joint space.
-        input_shape: (C, F), channels and frequency bins of the maps; (L, D) of a pretrained stream.
+        input_shape: (C, F), channels and frequency bins of the maps; (L, D) of a pretrained stream; of several streams,
+            of each that is heard.
         num_classes: number of classes K.
-        frames: length T of the maps.
+        frames: length T of the maps; likewise.
+        heard: names of the streams that the networks hear; none of a space of one spectral stream.
     """
-    time_only = bool(space.hears) and space.hears[0].is_pretrained
+    streams = [stream for stream in space.hears if stream.name in heard]
+    paths = [_path(space, stream, input_shape, frames) for stream in streams] or [
+        _path(space, None, input_shape, frames)
+    ]
+    blocks = paths[0]
+    left = [path[-1].fixed[-1].out[0] for path in paths]
+    if len(paths) > 1:
+        named = zip(streams, paths, strict=True)
+        blocks = [replace(block, stream=stream.name) for stream, path in named for block in path]
+        blocks.append(BlockParts("streams", (StreamsPart(tuple(left), space.seqnn_width),)))
+    return [
+        *blocks,
+        *[_seqnn_cell(space, min(left))] * space.seqnn_cells,
+        *_head(space, min(left), num_classes),
+    ]
+
+
+def _path(space: SpaceConfig, stream: HeardStream | None, input_shape: InputShape, frames: Frames) -> list[BlockParts]:
+    """The blocks from a stream's maps to its sequence."""
+    name, time_only = ("", False) if stream is None else (stream.name, stream.is_pretrained)
+    shape, length = of_stream(input_shape, name), of_stream(frames, name)
     channels = space.cnn_channels * space.stem_multiplier
     stem: Part
     if time_only:
-        stem = ProjectionPart(Maps(input_shape[1], 1, frames), channels)
+        stem = ProjectionPart(Maps(shape[1], 1, length), channels)
     else:
-        stem = StemPart(Maps(*input_shape, frames), channels, space.stem_stride)
+        stem = StemPart(Maps(*shape, length), channels, space.stem_stride)
     cnn_cells = list(_cnn_cells(space, Maps(*stem.out), time_only))
     bridge = BridgePart(Maps(*cnn_cells[-1].fixed[-1].out), space.seqnn_width)
-    return [
-        BlockParts("stem", (stem,)),
-        *cnn_cells,
-        BlockParts("bridge", (bridge,)),
-        *[_seqnn_cell(space, bridge.out[0])] * space.seqnn_cells,
-        *_head(space, bridge.out[0], num_classes),
-    ]
+    return [BlockParts("stem", (stem,)), *cnn_cells, BlockParts("bridge", (bridge,))]
 
 
 def _head(space: SpaceConfig, frames: int, num_classes: int) -> list[BlockParts]:

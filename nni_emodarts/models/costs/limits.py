@@ -2,11 +2,11 @@
 
 import math
 
-from nni_emodarts.config import FeatureConfig, PretrainedStream, SpaceConfig
+from nni_emodarts.config import FeatureConfig, Frames, InputShape, PretrainedStream, SpaceConfig, SpectralStream
 from nni_emodarts.config.strategy_options import CostLimit, CostMetric
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.models.costs.table import architecture_cost, operation_costs
+from nni_emodarts.models.costs.table import architecture_cost, space_costs
 
 _UNITS: dict[CostMetric, str] = {
     "parameters": "parameters",
@@ -15,12 +15,16 @@ _UNITS: dict[CostMetric, str] = {
 }
 
 
-def frames_per_second(features: FeatureConfig) -> int:
-    """Frames T of one second of audio: one at each hop, the first centred on the first sample.
+def frames_per_second(features: FeatureConfig) -> Frames:
+    """Frames T of one second of audio; of several streams, by the stream's name.
 
-    Those of a pretrained stream stand for their hop; of several streams the first counts.
+    One at each hop, the first centred on the first sample; those of a pretrained stream stand for their hop.
     """
-    stream = features.heard[0]
+    streams = features.heard
+    return _frames(streams[0]) if len(streams) == 1 else {stream.name: _frames(stream) for stream in streams}
+
+
+def _frames(stream: SpectralStream | PretrainedStream) -> int:
     if isinstance(stream, PretrainedStream):
         return math.ceil(1000 / stream.hop_ms)
     hop = max(1, round(stream.hop_ms * stream.sampling_rate / 1000))
@@ -39,7 +43,7 @@ def within(architecture: Architecture, limit: CostLimit, features: FeatureConfig
 
 
 def check_limit(
-    limit: CostLimit, space: SpaceConfig, features: FeatureConfig, num_classes: int, input_shape: tuple[int, int]
+    limit: CostLimit, space: SpaceConfig, features: FeatureConfig, num_classes: int, input_shape: InputShape
 ) -> None:
     """Whether any network of a space can keep a limit.
 
@@ -53,7 +57,7 @@ def check_limit(
     Raises:
         ConfigError: even the cheapest network exceeds it.
     """
-    costs = operation_costs(space, input_shape, num_classes, limit.metric, frames_per_second(features))
+    costs = space_costs(space, input_shape, num_classes, limit.metric, frames_per_second(features))
     if limit.limit < costs.cheapest:
         unit = _UNITS[limit.metric]
         least = math.ceil(costs.cheapest * 1000) / 1000

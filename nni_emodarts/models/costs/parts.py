@@ -11,6 +11,7 @@ from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.levels import Projection
 from nni_emodarts.models.nn.primitives import alignment, cnn_operation, sequence_operation
+from nni_emodarts.models.nn.resampling import StreamSum, in_one_time
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 
 
@@ -179,6 +180,33 @@ class _NormalizedMean(nn.Module):
 
     def forward(self, *sequences: Tensor) -> Tensor:
         out: Tensor = self.norm(torch.stack([state + state for state in sequences]).mean(0))
+        return out
+
+
+@dataclass(frozen=True)
+class StreamsPart(Part):
+    """The sum of the sequences of several streams, each brought to the time of that with the fewest frames."""
+
+    frames: tuple[int, ...]
+    width: int
+
+    def build(self) -> nn.Module:
+        """See `Part`."""
+        return _SumInOneTime(len(self.frames))
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """A sequence of each stream."""
+        return tuple(torch.randn(1, frames, self.width) for frames in self.frames)
+
+
+class _SumInOneTime(nn.Module):
+    def __init__(self, streams: int) -> None:
+        super().__init__()
+        self.sum = StreamSum(range(streams))
+
+    def forward(self, *sequences: Tensor) -> Tensor:
+        lengths = [torch.full((1,), each.shape[1], device=each.device) for each in sequences]
+        out: Tensor = self.sum(*in_one_time(sequences, lengths))
         return out
 
 

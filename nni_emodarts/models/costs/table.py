@@ -1,12 +1,22 @@
 """Costs of a whole space by operation and edge, and of one network."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from nni_emodarts.config import NONE, SpaceConfig
+from nni_emodarts.config import NONE, Frames, InputShape, SpaceConfig
 from nni_emodarts.config.strategy_options import CostMetric
-from nni_emodarts.models.architecture import Architecture, candidates, edge_label, layer_choices, node_label, nodes
+from nni_emodarts.models.architecture import (
+    STREAM,
+    Architecture,
+    candidates,
+    edge_label,
+    heard_streams,
+    layer_choices,
+    level_label,
+    node_label,
+    nodes,
+)
 from nni_emodarts.models.costs.latency import latency
 from nni_emodarts.models.costs.layout import lay_out
 from nni_emodarts.models.costs.part import Part
@@ -63,20 +73,64 @@ class Costs:
         return sum(costs) / len(costs)
 
 
+@dataclass(frozen=True)
+class CostsByStream:
+    """What the networks of a space of several streams cost: what they hear decides all other costs.
+
+    Attributes:
+        options: candidate of the choice of streams -> costs of the networks that hear it.
+    """
+
+    options: Mapping[str, Costs]
+
+    @property
+    def mean(self) -> float:
+        """Mean cost of the space's networks, drawn uniformly."""
+        return math.fsum(costs.mean for costs in self.options.values()) / len(self.options)
+
+    @property
+    def cheapest(self) -> float:
+        """The least cost that any network of the space has."""
+        return min(costs.cheapest for costs in self.options.values())
+
+
+def space_costs(
+    space: SpaceConfig, input_shape: InputShape, num_classes: int, metric: CostMetric, frames: Frames
+) -> Costs | CostsByStream:
+    """What the networks of a space cost, whatever it hears; arguments as for `operation_costs`."""
+    options = layer_choices(space).get(STREAM)
+    if options is None:
+        return operation_costs(space, input_shape, num_classes, metric, frames)
+    return CostsByStream(
+        {
+            option: operation_costs(space, input_shape, num_classes, metric, frames, option.split("+"))
+            for option in options
+        }
+    )
+
+
 def operation_costs(
-    space: SpaceConfig, input_shape: tuple[int, int], num_classes: int, metric: CostMetric, frames: int
+    space: SpaceConfig,
+    input_shape: InputShape,
+    num_classes: int,
+    metric: CostMetric,
+    frames: Frames,
+    heard: Sequence[str] | None = None,
 ) -> Costs:
     """What every operation costs on every edge, and what is left. `Part` says what counts as a FLOP.
 
     Args:
         space: the joint space.
-        input_shape: (C, F), channels and frequency bins of the maps.
+        input_shape: (C, F), channels and frequency bins of the maps; of several streams, of each.
         num_classes: number of classes K.
         metric: `parameters`; `flops` of one utterance; or `latency` of one utterance in ms, measured part by part,
             which takes a few seconds the first time.
-        frames: length T of the utterance. It does not matter to parameters.
+        frames: length T of the utterance; of several streams, in each. It does not matter to parameters.
+        heard: names of the streams that the networks hear, where there are several to choose from.
     """
-    blocks = lay_out(space, input_shape, num_classes, frames)
+    heard = heard_streams(space, {}) if heard is None else heard
+    unheard = {STREAM, *(level_label(stream.name) for stream in space.hears if stream.name not in heard)}
+    blocks = lay_out(space, input_shape, num_classes, frames, heard)
     edges: dict[str, Mapping[str, float]] = {}
     owners: dict[str, tuple[str, ...]] = {}
     for kind, node in nodes(space):
@@ -94,6 +148,7 @@ def operation_costs(
             for name in options
         }
         for label, options in layer_choices(space).items()
+        if label not in unheard
     }
     return Costs(edges, owners, _total((part for block in blocks for part in block.fixed), metric), layers)
 
@@ -101,21 +156,21 @@ def operation_costs(
 def architecture_cost(
     architecture: Architecture,
     metric: CostMetric,
-    frames: int,
+    frames: Frames,
     num_classes: int | None = None,
-    input_shape: tuple[int, int] | None = None,
+    input_shape: InputShape | None = None,
 ) -> float:
     """What the network of an architecture costs; the network is not built.
 
     Args:
         architecture: what a search chose.
         metric: `parameters`, `flops` of one utterance, or `latency` of one utterance in ms.
-        frames: length T of the utterance. It does not matter to parameters.
+        frames: length T of the utterance; of several streams, in each. It does not matter to parameters.
         num_classes: number of classes K; the architecture's own where absent.
-        input_shape: (C, F) of the maps; the architecture's own where absent.
+        input_shape: of the maps; the architecture's own where absent.
     """
     shape, classes = input_shape or architecture.input_shape, num_classes or architecture.num_classes
-    blocks = lay_out(architecture.space, shape, classes, frames)
+    blocks = lay_out(architecture.space, shape, classes, frames, architecture.heard)
     return _total((part for block in blocks for part in block.chosen(architecture.choices)), metric)
 
 

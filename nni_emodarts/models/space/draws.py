@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 
-from nni_emodarts.config import SpaceConfig
+from nni_emodarts.config import InputShape, SpaceConfig
 from nni_emodarts.models.architecture import Architecture, Origin
 from nni_emodarts.models.space import random_architecture
 
@@ -14,7 +14,7 @@ _TRIES = 1000  # draws in vain after which a small space counts as drawn out
 def draw_architectures(
     space: SpaceConfig,
     num_classes: int,
-    input_shape: tuple[int, int],
+    input_shape: InputShape,
     seed: Sequence[int],
     origin: Origin,
 ) -> Iterator[Architecture]:
@@ -23,7 +23,7 @@ def draw_architectures(
     Args:
         space: what to draw from.
         num_classes: number of classes K.
-        input_shape: (C, F) of the maps.
+        input_shape: of the maps.
         seed: numbers that decide the draws.
         origin: what each architecture says of where it comes from.
     """

@@ -6,7 +6,8 @@ import numpy as np
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from nni_emodarts.config import SpaceConfig, describe_fault
+from nni_emodarts.config import InputShape, SpaceConfig, describe_fault
+from nni_emodarts.data.batches import Maps
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import (
     POOLING,
@@ -21,9 +22,11 @@ from nni_emodarts.models.architecture import (
 from nni_emodarts.models.costs.table import architecture_cost, operation_costs
 from nni_emodarts.models.nn.dropout import Dropout
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS, PooledClassifier
+from nni_emodarts.models.shapes import plain_shape, shape_fault
 from nni_emodarts.models.space.cells import SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.models.space.paths import HearsStream, layer_choice
+from nni_emodarts.models.space.paths import layer_choice
+from nni_emodarts.models.space.streams import HearsStreams
 from nni_emodarts.nni_bridge.nas import DARTS, Hook, Memo, ModelSpace, Strategy, current_model, model_context
 
 LARGEST_NETWORK = 200_000_000
@@ -32,7 +35,7 @@ LARGEST_SPACE = 1_000_000_000
 """Parameters of all candidates of a space together."""
 
 
-class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
+class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
     """CNN cells, a bridge that keeps the time axis, SeqNN cells, masked temporal pooling, a classifier.
 
     Rajapakshe et al. 2024 (emoDARTS), with recurrence over time instead of over the batch. Per cell of n nodes the
@@ -44,13 +47,13 @@ class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
     Under NNI's `model_context` it builds one network of the space, without any unused parameter; `build_model` does so.
     """
 
-    def __init__(self, num_classes: int, input_shape: tuple[int, int], **options: object) -> None:
+    def __init__(self, num_classes: int, input_shape: InputShape, **options: object) -> None:
         """Build the space.
 
         Args:
             num_classes: number of classes K.
             input_shape: (C, F), channels and frequency bins of the maps; (L, D), levels and features, of those of a
-                pretrained stream.
+                pretrained stream; of several streams, name -> its shape.
             **options: the fields of `SpaceConfig`; the paper's values where absent.
 
         Raises:
@@ -59,17 +62,16 @@ class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
         super().__init__()
         self.description = _describe(options)
         self.num_classes = num_classes
-        self.input_shape = (int(input_shape[0]), int(input_shape[1]))
+        self.input_shape = plain_shape(input_shape)
         if num_classes < 2:
             raise ConfigError(f"num_classes: {num_classes} must be at least 2")
-        if min(self.input_shape) < 1:
-            raise ConfigError(f"input_shape: {self.input_shape} must be at least one channel and one frequency bin")
         space = self.description
-        if len(space.hears) > 1:
-            raise ConfigError(f"hears: {len(space.hears)} streams are named, and one can be heard; name one")
+        fault = shape_fault(space, self.input_shape)
+        if fault is not None and (current_model() is None or not space.hears):
+            raise ConfigError(fault)
         if current_model() is None:
             _refuse_large_space(space, self.input_shape, num_classes)
-        self.build_path(space, space.hears[0] if space.hears else None, self.input_shape)
+        self.build_streams(space, self.input_shape)
         self.seqnn_cells = nn.ModuleList(
             SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations, space.seqnn_normalization)
             for _ in range(space.seqnn_cells)
@@ -86,10 +88,12 @@ class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
             self.pooling = POOLINGS[space.pooling](width)
             self.classifier = nn.Linear(self.pooling.out_width, classes)
 
-    def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say.
 
         A space of a pretrained stream takes maps (N, L, D, T), a network of it also (N, 1, D, T) of its level alone.
+        A space of several streams takes the maps of each and lengths (N, streams); a network of it those that it hears,
+        or, where that is one, its maps and lengths (N,).
         """
         sequence, lengths = self.hear(maps, lengths, self.dropout)
         before, last = sequence, sequence
@@ -127,14 +131,14 @@ class EmoDartsSpace(HearsStream, ModelSpace):  # type: ignore[misc]
 
 
 def build_model(
-    architecture: Architecture, num_classes: int | None = None, input_shape: tuple[int, int] | None = None
+    architecture: Architecture, num_classes: int | None = None, input_shape: InputShape | None = None
 ) -> EmoDartsSpace:
     """The network of an architecture, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K).
 
     Args:
         architecture: what a search chose.
         num_classes: number of classes K; the architecture's own where absent.
-        input_shape: (C, F) of the maps; the architecture's own where absent.
+        input_shape: of the maps that it hears; the architecture's own where absent.
 
     Raises:
         ConfigError: it has more than `LARGEST_NETWORK` parameters; nothing is built then.
@@ -145,8 +149,9 @@ def build_model(
         return EmoDartsSpace(classes, shape, **architecture.space.identity())
 
 
-def _refuse_large_space(space: SpaceConfig, input_shape: tuple[int, int], num_classes: int) -> None:
-    costs = operation_costs(space, input_shape, num_classes, "parameters", 1)
+def _refuse_large_space(space: SpaceConfig, input_shape: InputShape, num_classes: int) -> None:
+    every = [stream.name for stream in space.hears]
+    costs = operation_costs(space, input_shape, num_classes, "parameters", 1, every)
     choices = (*costs.edges.values(), *costs.layers.values())
     candidates = costs.fixed + sum(sum(options.values()) for options in choices)
     _refuse_large(candidates, LARGEST_SPACE, "the candidates of this space")
@@ -161,7 +166,7 @@ def _refuse_large(parameters: float, most: int, what: str) -> None:
 
 
 def random_architecture(
-    space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], seed: int | list[int]
+    space: SpaceConfig, num_classes: int, input_shape: InputShape, seed: int | list[int]
 ) -> Architecture:
     """An architecture drawn uniformly from the space; `none` is never drawn. A seed may be several numbers."""
     choices = _draw(space, np.random.RandomState(seed))

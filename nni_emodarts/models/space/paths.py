@@ -5,7 +5,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from nni_emodarts.config import HeardStream, SpaceConfig
+from nni_emodarts.config import HeardStream, Shape, SpaceConfig
 from nni_emodarts.models.architecture import level_label
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
@@ -36,7 +36,7 @@ class HearsStream(nn.Module):
 
     stem_stride: int
 
-    def build_path(self, space: SpaceConfig, stream: HeardStream | None, shape: tuple[int, int]) -> None:
+    def build_path(self, space: SpaceConfig, stream: HeardStream | None, shape: Shape) -> None:
         """Build the layers.
 
         Args:
@@ -63,7 +63,7 @@ class HearsStream(nn.Module):
             bins, last = -(-bins // cell.stride), cell.out_channels
         self.bridge = Bridge(last, bins, space.seqnn_width)
 
-    def hear(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
+    def hear_path(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
         """Maps of the stream, lengths (N,) in frames -> sequence (N, T', W), lengths (N,)."""
         level = getattr(self, "level", None)
         heard = without_padding(maps, lengths) if level is None else level(maps, lengths)
@@ -75,3 +75,18 @@ class HearsStream(nn.Module):
             out = dropout(cell(before, last, lengths_before, lengths, lengths_out))
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
         return self.bridge(last, lengths), lengths
+
+    def frames_left(self, lengths: Tensor) -> Tensor:
+        """Lengths (N,) of a sequence that `hear_path` makes of maps of these lengths (N,)."""
+        for stride in (self.stem_stride, *(cell.stride for cell in cast(Iterable[CnnCell], self.cnn_cells))):
+            lengths = strided(lengths, stride)
+        return lengths
+
+
+class StreamPath(HearsStream):
+    """The path of one of several streams, all of which have cells of the same choices."""
+
+    def __init__(self, space: SpaceConfig, stream: HeardStream, shape: Shape) -> None:
+        """Build the layers; arguments as for `build_path`."""
+        super().__init__()
+        self.build_path(space, stream, shape)

@@ -28,6 +28,11 @@ class SampledOperation(PathSamplingLayer):  # type: ignore[misc]
         """What may be drawn."""
         return [name for name in self.names if name != NONE]
 
+    @property
+    def taken(self) -> list[str]:
+        """Operations that are computed; all of them before the first draw."""
+        return self.options if self._sampled is None else [self._sampled]
+
     def resample(self, memo: Memo) -> Sample:
         """The operation that `memo` names, otherwise one drawn uniformly; NNI calls this."""
         self._sampled = memo[self.label] if self.label in memo else self.options[_draw(len(self.options))]
@@ -131,6 +136,11 @@ class GatedOperation(Gate, SampledOperation):  # type: ignore[misc]
     def options(self) -> list[str]:
         """What may be drawn."""
         return list(self.names)
+
+    @property
+    def taken(self) -> list[str]:
+        """Operations that are computed: the path's and its rival; all of them before the first draw."""
+        return super().taken if self.rival is None else [self._sampled, self.rival]
 
     def take(self, option: str, rival: str | None = None) -> Sample:
         """Compute this operation, and that one for comparison."""

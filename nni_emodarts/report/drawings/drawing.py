@@ -1,6 +1,6 @@
 """Drawings of an architecture, and of the search behind it, as files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pydantic import ValidationError
 
-from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.config import ExperimentConfig, Frames, load_config
 from nni_emodarts.data.front_ends.costs import EncoderCost, encoder_costs
 from nni_emodarts.errors import ConfigError, FrontEndError, RunFolderError
 from nni_emodarts.models.architecture import Architecture, cell_kinds
@@ -71,11 +71,13 @@ class Subject:
         return {} if alphas is None else strengths(self.architecture, alphas.last)
 
     @property
-    def length(self) -> tuple[int, str]:
+    def length(self) -> tuple[Frames, str]:
         """Frames that shapes and FLOPs are given for, and the same in words."""
         if self.config is None:
             return _FRAMES, f"maps of {_FRAMES} frames"
-        return 1 + _SECONDS * (frames_per_second(self.config.features) - 1), f"{_SECONDS} s of audio"
+        frames = frames_per_second(self.config.features)
+        whole = {name: _whole(each) for name, each in frames.items()} if isinstance(frames, Mapping) else _whole(frames)
+        return whole, f"{_SECONDS} s of audio"
 
     @property
     def encoders(self) -> tuple[EncoderCost, ...]:
@@ -85,6 +87,11 @@ class Subject:
             return encoder_costs(streams, self.architecture.levels, _SECONDS)
         except FrontEndError:
             return ()
+
+
+def _whole(frames: int) -> int:
+    """Frames of what is drawn, of those of one second."""
+    return 1 + _SECONDS * (frames - 1)
 
 
 def find_subject(path: str | Path) -> Subject:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, PathPatch, Rectangle
 from matplotlib.path import Path
 
+from nni_emodarts.config import Frames, of_stream
 from nni_emodarts.data.front_ends.costs import EncoderCost
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Block, network_blocks
@@ -15,11 +16,11 @@ from nni_emodarts.report.drawings.families import INK, PAPER, QUIET, SURFACE, se
 
 _NAMES = {
     "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",
-    "pooling": "temporal pooling", "classifier": "classifier",
+    "streams": "sum of streams", "pooling": "temporal pooling", "classifier": "classifier",
 }  # fmt: skip
 _COLORS = {
     "stem": SURFACE, "normal": "#dbeafe", "reduce": "#9cc3e6", "bridge": SURFACE, "seqnn": "#fde3c0",
-    "pooling": SURFACE, "classifier": SURFACE,
+    "streams": SURFACE, "pooling": SURFACE, "classifier": SURFACE,
 }  # fmt: skip
 _BARS = (("parameters", "#0072B2"), ("FLOPs", "#C24E00"))
 
@@ -30,12 +31,14 @@ _BAR_X, _BAR_WIDTH, _BAR_STEP = 5.35, 1.35, 2.45
 _WIDTH = _BAR_X + 2 * _BAR_STEP
 
 
-def draw_network(architecture: Architecture, frames: int, length: str, encoders: Sequence[EncoderCost] = ()) -> Figure:
+def draw_network(
+    architecture: Architecture, frames: Frames, length: str, encoders: Sequence[EncoderCost] = ()
+) -> Figure:
     """Draw a network.
 
     Args:
         architecture: what a search chose.
-        frames: length T of the utterance that shapes and FLOPs are given for.
+        frames: length T of the utterance that shapes and FLOPs are given for; of several streams, in each.
         length: that length in words, such as `3 s of audio`.
         encoders: what the pretrained encoders in front of it cost, which are no part of the network.
     """
@@ -45,13 +48,15 @@ def draw_network(architecture: Architecture, frames: int, length: str, encoders:
         figure, axes = blank_axes(_WIDTH, _TOP + _ROW * (len(blocks) + 0.75))
         _draw_head(axes, architecture, blocks, length)
         axes.text(0.3, 0.92, describe_encoders(encoders), fontsize=8.5, color=QUIET, va="center")
-        kind = "levels" if architecture.levels else "maps"
-        _draw_shape(axes, -1, f"{kind}  {_shape((*architecture.input_shape, frames))}")
         for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
+            if block.kind == "stem":
+                _draw_shape(axes, row - 1, _heard(architecture, block, frames))
             _draw_block(axes, row, block, name)
-            _draw_shape(axes, row, _tensor(block))
+            if row + 1 == len(blocks) or blocks[row + 1].kind != "stem":
+                _draw_shape(axes, row, _tensor(block))
             _draw_bars(axes, row, block, blocks)
         _draw_second_inputs(axes, blocks)
+        _draw_other_streams(axes, blocks)
     return figure
 
 
@@ -64,7 +69,9 @@ def describe_encoders(encoders: Sequence[EncoderCost]) -> str:
     )
 
 
-def describe_network(architecture: Architecture, frames: int, length: str, encoders: Sequence[EncoderCost] = ()) -> str:
+def describe_network(
+    architecture: Architecture, frames: Frames, length: str, encoders: Sequence[EncoderCost] = ()
+) -> str:
     """A network in words."""
     blocks = network_blocks(architecture, frames)
     parts = [
@@ -88,16 +95,33 @@ def _name(architecture: Architecture, blocks: Sequence[Block]) -> list[str]:
     """Names of the blocks; cells are numbered, pooling says its kind."""
     names, cells = [], 0
     for block in blocks:
+        if block.kind == "stem":
+            cells = 0
         name = sentence(_NAMES[block.kind])
         if block.kind in ("normal", "reduce", "seqnn"):
             cells += 1
             name = f"{cells}  {name}"
         elif block.kind == "pooling":
             name = f"{sentence(architecture.pooling)} pooling"
-        elif block.kind == "stem" and architecture.levels:
-            name = "Level " + ", ".join(f"{level} of {stream}" for stream, level in architecture.levels.items())
+        elif block.kind == "stem" and (stream := _stream(architecture, block)) in architecture.levels:
+            name = f"Level {architecture.levels[stream]} of {stream}"
+        elif block.kind == "stem" and len(architecture.space.hears) > 1:
+            name = f"Stem of {stream}"
         names.append(name)
     return names
+
+
+def _stream(architecture: Architecture, block: Block) -> str:
+    """Name of the stream that a block hears; "" of the one spectral stream of a space."""
+    return block.stream or next(iter(architecture.heard), "")
+
+
+def _heard(architecture: Architecture, block: Block, frames: Frames) -> str:
+    """The maps that a stem hears."""
+    stream = _stream(architecture, block)
+    kind = "levels" if stream in architecture.levels else "maps"
+    shape = of_stream(architecture.input_shape, stream), of_stream(frames, stream)
+    return f"{kind}  {_shape((*shape[0], shape[1]))}"
 
 
 def _shape(shape: Sequence[int]) -> str:
@@ -166,17 +190,30 @@ def _draw_second_inputs(axes: Axes, blocks: Sequence[Block]) -> None:
     for row, block in enumerate(blocks):
         if block.kind not in ("normal", "reduce", "seqnn"):
             continue
-        first = blocks[row - 1].kind in ("stem", "bridge")
+        first = blocks[row - 1].kind in ("stem", "bridge", "streams")
         top = _y(row - 1 if first else row - 2) + _BOX[1] / 2 + (_ROW - _BOX[1]) * 0.32
         shift = 0.42 + 0.22 * (row % 2)
-        start, bottom = _LEFT + _BOX[0] / 2, _y(row) - 0.08
-        radius, x = 0.12, _LEFT - shift
-        points = [(start, top), (x + radius, top), (x, top), (x, top + radius), (x, bottom - radius), (x, bottom),
-                  (x + radius, bottom), (_LEFT - 0.08, bottom)]  # fmt: skip
-        codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]
-        path = Path(points, codes)
-        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=PAPER, lw=4, zorder=0.8))
-        axes.add_patch(PathPatch(path, facecolor="none", edgecolor=_SECOND, lw=1.6, zorder=0.9))
-        head = FancyArrowPatch((_LEFT - 0.12, bottom), (_LEFT, bottom), arrowstyle="-|>,head_length=4,head_width=2.4",
-                               shrinkA=0, shrinkB=0, color=_SECOND, lw=1.2)  # fmt: skip
-        axes.add_patch(head)
+        _draw_way(axes, (top, _y(row) - 0.08), shift, _SECOND)
+
+
+def _draw_other_streams(axes: Axes, blocks: Sequence[Block]) -> None:
+    """What the paths leave that do not end right above the sum of streams."""
+    sums = [row for row, block in enumerate(blocks) if block.kind == "streams"]
+    for row, block in enumerate(blocks):
+        if block.kind == "bridge" and sums and row + 1 != sums[0]:
+            _draw_way(axes, (_y(row) + _BOX[1] / 2, _y(sums[0])), 0.86 + 0.04 * row / len(blocks), QUIET)
+
+
+def _draw_way(axes: Axes, heights: tuple[float, float], shift: float, color: str) -> None:
+    """A line from below a block, past others on the left, into a block."""
+    top, bottom = heights
+    start, radius, x = _LEFT + _BOX[0] / 2, 0.12, _LEFT - shift
+    points = [(start, top), (x + radius, top), (x, top), (x, top + radius), (x, bottom - radius), (x, bottom),
+              (x + radius, bottom), (_LEFT - 0.08, bottom)]  # fmt: skip
+    codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]
+    path = Path(points, codes)
+    axes.add_patch(PathPatch(path, facecolor="none", edgecolor=PAPER, lw=4, zorder=0.8))
+    axes.add_patch(PathPatch(path, facecolor="none", edgecolor=color, lw=1.6, zorder=0.9))
+    head = FancyArrowPatch((_LEFT - 0.12, bottom), (_LEFT, bottom), arrowstyle="-|>,head_length=4,head_width=2.4",
+                           shrinkA=0, shrinkB=0, color=color, lw=1.2)  # fmt: skip
+    axes.add_patch(head)

@@ -7,6 +7,7 @@ from pathlib import Path
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -75,7 +76,7 @@ def run_ensemble(
     """
     pools = read_pools([RunFolder(path) for path in searches])
     config = load_config(None, pools[0].searches[0].path / CONFIG, settings, {"data.manifest": manifest})
-    config = config.with_weights_at(front_end)
+    config = heard_elsewhere(config, front_end, f"the search in {pools[0].searches[0].path}")
     table = load_manifest(config.data)
     checked_folds(config, table, [pool.fold for pool in pools])
     RunFolder.check(out, resume, overwrite)

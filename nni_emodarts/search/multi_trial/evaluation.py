@@ -82,7 +82,7 @@ def train_candidate(
     task: FoldTask, architecture: Architecture, epochs: int, on_epoch: OnEpoch = lambda row: None
 ) -> tuple[FoldTask, Trained]:
     """Train a candidate by the retrain recipe for so many epochs: what it was trained on, and the network."""
-    heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels)
+    heard = task.under(_shortened(task.config, epochs)).hearing(architecture.levels, architecture.heard)
     return heard, train(heard, architecture, on_epoch=on_epoch)
 
 

@@ -112,7 +112,7 @@ def _within(config: ExperimentConfig, corpus: Corpus) -> Accepts:
     limit = cast(TrialOptions, config.search.strategy_options()).max_cost
     if limit is None:
         return lambda architecture: True
-    check_limit(limit, config.space, config.features, corpus.num_classes, corpus.input_shape)
+    check_limit(limit, config.space, config.features, corpus.num_classes, corpus.shapes)
     return lambda architecture: within(architecture, limit, config.features)
 
 
@@ -230,7 +230,7 @@ class _Search:
         return ChoiceSpace(
             self._config.space,
             self._corpus.num_classes,
-            self._corpus.input_shape,
+            self._corpus.shapes,
             self._task.seed if shuffled else None,
         )
 
@@ -283,7 +283,7 @@ class _Search:
 
     def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:
         return Architecture.from_choices(
-            self._config.space, flat_sample(architecture), self._corpus.num_classes, self._corpus.input_shape,
+            self._config.space, flat_sample(architecture), self._corpus.num_classes, self._corpus.shapes,
             {**self._origin, **more},
         )  # fmt: skip
 

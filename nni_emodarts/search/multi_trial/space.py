@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
-from nni_emodarts.config import SpaceConfig
+from nni_emodarts.config import InputShape, SpaceConfig
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices, flat_sample
 from nni_emodarts.nni_bridge.nas import Categorical, ExecutableModelSpace, ModelStatus
@@ -30,14 +30,14 @@ class ChoiceSpace(ExecutableModelSpace):  # type: ignore[misc]
     """
 
     def __init__(
-        self, space: SpaceConfig, num_classes: int, input_shape: tuple[int, int], shuffle_seed: int | None = None
+        self, space: SpaceConfig, num_classes: int, input_shape: InputShape, shuffle_seed: int | None = None
     ) -> None:
         """Describe the space.
 
         Args:
             space: the joint space.
             num_classes: number of classes K.
-            input_shape: (C, F) of the maps.
+            input_shape: of the maps.
             shuffle_seed: seed of the order of `grid`; in the space's own order where absent.
         """
         super().__init__()

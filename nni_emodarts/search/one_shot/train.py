@@ -16,11 +16,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
-from nni_emodarts.data.batches.batches import Batch, Item
+from nni_emodarts.data.batches import AnyItem, Batch
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.tracks import marked
-from nni_emodarts.models.costs import ExpectedCost, frames_per_second, operation_costs
+from nni_emodarts.models.costs import expected_cost, frames_per_second, space_costs
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -36,7 +36,7 @@ from nni_emodarts.training.finite import check_weights, diverging
 from nni_emodarts.training.task import make_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
-Loaders = tuple[DataLoader[Item], DataLoader[Item]]
+Loaders = tuple[DataLoader[AnyItem], DataLoader[AnyItem]]
 """Batches for the weights, and batches for the alphas."""
 
 
@@ -166,7 +166,7 @@ def _train(
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
     training = make_task(settings.optimizer, task.labels(task.fold.train), corpus.num_classes, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_classes, corpus.input_shape, **_competing_space(task.config).identity())
+    space = EmoDartsSpace(corpus.num_classes, corpus.shapes, **_competing_space(task.config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
@@ -196,8 +196,8 @@ def _terms(task: FoldTask) -> list[Term]:
     if not penalty.weight:
         return []
     frames = frames_per_second(config.features)
-    costs = operation_costs(config.space, corpus.input_shape, corpus.num_classes, penalty.metric, frames)
-    return [CostTerm(penalty.weight, ExpectedCost(costs), costs.mean)]
+    costs = space_costs(config.space, corpus.shapes, corpus.num_classes, penalty.metric, frames)
+    return [CostTerm(penalty.weight, expected_cost(costs), costs.mean)]
 
 
 def _readable(checkpoint: Path) -> bool:
@@ -245,7 +245,7 @@ def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
 
 
 def _tuner(
-    module: OneShotModule, loader: DataLoader[Item], settings: OptimizerConfig, device: torch.device
+    module: OneShotModule, loader: DataLoader[AnyItem], settings: OptimizerConfig, device: torch.device
 ) -> Callable[[int], None]:
     """Trains a supernet's weights, not its alphas, by plain steps outside the schedule."""
     training, clip = module.training_module, settings.gradient_clip
@@ -259,7 +259,7 @@ def _tuner(
         for batch in islice(batches, steps):
             module.resample()
             optimizer.zero_grad()
-            logits = training.model(batch.maps.to(device), batch.lengths.to(device))
+            logits = training.model(*batch.heard(device))
             loss = training.loss(logits, batch.labels.to(device))
             if not torch.isfinite(loss):
                 raise DivergenceError(f"the loss is {float(loss.detach())}")
@@ -274,7 +274,7 @@ def _tuner(
 class _Batches:
     """A loader's batches, without its class: NNI warns of loaders that it could not send to another machine."""
 
-    def __init__(self, loader: DataLoader[Item]) -> None:
+    def __init__(self, loader: DataLoader[AnyItem]) -> None:
         self._loader = loader
 
     def __iter__(self) -> Iterator[Batch]:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from nni_emodarts.config import ExperimentConfig, RetrainConfig, SpaceConfig
+from nni_emodarts.config import ExperimentConfig, InputShape, RetrainConfig, SpaceConfig, SpectralStream, of_stream
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture
@@ -17,7 +17,7 @@ def widen(design: Design, recipe: RetrainConfig) -> Design:
     return design.widened(recipe.width) if isinstance(design, Architecture) else design
 
 
-def build_network(design: Design, num_classes: int, input_shape: tuple[int, int]) -> nn.Module:
+def build_network(design: Design, num_classes: int, input_shape: InputShape) -> nn.Module:
     """A design's network, newly initialised: model(maps (N, C, F, T), lengths (N,)) -> logits (N, K)."""
     build = build_baseline if isinstance(design, Baseline) else build_model
     return build(design, num_classes, input_shape)  # type: ignore[arg-type]  # each gets its own kind
@@ -54,11 +54,14 @@ def settle_space(config: ExperimentConfig, architecture: Architecture, explicit:
             f"architecture {architecture.id} hears {_name(architecture.space)}, but the features of the configuration "
             f"give {_name(config.space)}; name the preset, configuration or front end that it was searched with"
         )
-    (stream, *others), shape = config.features.heard, tuple(architecture.input_shape)
-    if not others and (given := stream_shape(stream)) != shape:
-        what = "(levels, features)" if config.space.hears else "(channels, bins)"
-        raise ArchitectureError(
-            f"architecture {architecture.id} takes maps of {what} {shape}, but the features of the configuration give "
-            f"{given}; name the preset or configuration that it was searched with"
-        )
+    for stream in config.features.heard:
+        if stream.name not in architecture.heard and architecture.heard:
+            continue
+        shape, given = of_stream(architecture.input_shape, stream.name), stream_shape(stream)
+        if given != shape:
+            what = "(channels, bins)" if isinstance(stream, SpectralStream) else "(levels, features)"
+            raise ArchitectureError(
+                f"architecture {architecture.id} takes maps of {what} {shape}, but the features of the configuration "
+                f"give {given}; name the preset or configuration that it was searched with"
+            )
     return config.model_copy(update={"space": architecture.space})

@@ -40,7 +40,7 @@ def train_final(
     best = [fold.read_json(METRICS)["best_epoch"] for fold in folds]
     epochs = round(median(best))
     on_epoch = counting("final network", epochs, progress)
-    task = task.hearing(architecture.levels)
+    task = task.hearing(architecture.levels, architecture.heard)
     trained = train(task, widen(architecture, task.config.retrain), epochs=epochs, on_epoch=on_epoch)
     final = folder.child(FINAL)
     task.note_corpus(final)

@@ -7,8 +7,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from nni_emodarts.config import RetrainConfig, SpectralStream
-from nni_emodarts.data.batches import Augment, Chain, Excerpt, Perturbation, SpecAugment
+from nni_emodarts.config import RetrainConfig
+from nni_emodarts.data.batches import Augment, Chain, ChangedAlike, Excerpt, JointAugment, Perturbation, SpecAugment
+from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.scores import uar
@@ -64,10 +65,8 @@ def train(
     device = pick_device(task.config.device)
     pl.seed_everything(task.seed, verbose=False)
     # Of a corpus at a lower resolution, utterances are changed before it is lowered.
-    heard = task.config.features.heard[0]
-    bins = heard.frequency_bins if isinstance(heard, SpectralStream) else corpus.frequency_bins
-    augment = make_augment(recipe, bins, corpus.levels_read)
-    loader = task.training_batches(rows, recipe.batch_size, augment=augment, most=recipe.epoch_steps)
+    augment, alike = make_augment(recipe, corpus.whole_bins, corpus.levels_read), make_joint_augment(recipe, corpus)
+    loader = task.training_batches(rows, recipe.batch_size, augment=augment, alike=alike, most=recipe.epoch_steps)
     training = make_task(
         recipe.optimizer,
         task.labels(rows),
@@ -81,7 +80,7 @@ def train(
     )
     if teacher is not None:
         training.learn_from(teacher.spread(len(corpus.manifest)))
-    model = build_network(design, corpus.num_classes, corpus.input_shape)
+    model = build_network(design, corpus.num_classes, corpus.shapes)
     training.set_model(model)
     keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch)
     with quiet():
@@ -99,11 +98,22 @@ def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:
         bins: frequency bins F of spectral maps, features D of a pretrained stream's.
         levels: L of a pretrained stream; 0 of a spectral one.
     """
-    return Chain(
-        Excerpt(recipe.excerpt),
-        Perturbation(max(levels, 1) * bins, **recipe.perturbation.model_dump()),
-        SpecAugment(bins, **recipe.spec_augment.model_dump(), levels=levels),
-    )
+    return Chain(Excerpt(recipe.excerpt), _voice(recipe, bins, levels), _masks(recipe, bins, levels))
+
+
+def make_joint_augment(recipe: RetrainConfig, corpus: Corpus) -> JointAugment:
+    """What the recipe does to the features that a training utterance has in each stream of a corpus."""
+    sizes = [(each.whole_bins, each.levels_read) for each in corpus.streams]
+    voices, masks = [_voice(recipe, *size) for size in sizes], [_masks(recipe, *size) for size in sizes]
+    return ChangedAlike(Excerpt(recipe.excerpt), voices, masks)
+
+
+def _voice(recipe: RetrainConfig, bins: int, levels: int) -> Perturbation:
+    return Perturbation(max(levels, 1) * bins, **recipe.perturbation.model_dump())
+
+
+def _masks(recipe: RetrainConfig, bins: int, levels: int) -> SpecAugment:
+    return SpecAugment(bins, **recipe.spec_augment.model_dump(), levels=levels)
 
 
 def _validator(task: FoldTask, device: torch.device) -> Validate:

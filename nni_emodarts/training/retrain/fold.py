@@ -72,7 +72,7 @@ def retrain_fold(
 
         progress(what, 0, epochs)
         network = widen(design, config.retrain)
-        task = task.hearing(design.levels)
+        task = task.hearing(design.levels, design.heard)
         validated = validate or config.retrain.needs_validation
         learnt = task if validated else task.without_validation()
         trained = train(learnt, network, on_epoch=on_epoch, teacher=teacher)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 from safetensors.torch import save
 
-from nni_emodarts.data.corpus import FRONT_ENDS
+from nni_emodarts.config import InputShape, Shape
+from nni_emodarts.data.corpus import FRONT_ENDS, Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
@@ -45,10 +46,20 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
     # of a pretrained stream the head alone, which hears one level where it chose one
-    shape = (corpus.levels_read, corpus.input_shape[1]) if corpus.pretrained else corpus.input_shape
-    encoders = [{**facts.provenance(), "levels": _levels(facts.levels, corpus.level)} for facts in corpus.front_ends]
+    shapes = {each.name: _shape(each) for each in corpus.streams}
+    shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))
+    encoders = [
+        {**facts.provenance(), "levels": _levels(facts.levels, each.level)}
+        for each in corpus.streams
+        if (facts := each.front_end) is not None
+    ]
     metadata = {FRONT_ENDS: json.dumps(encoders, ensure_ascii=False)} if encoders else None
     folder.write_bytes(GRAPH, onnx_graph(trained.model, shape, metadata))
+
+
+def _shape(stream: Corpus) -> Shape:
+    """Of the maps that are read of a stream."""
+    return (stream.levels_read, stream.input_shape[1]) if stream.pretrained else stream.input_shape
 
 
 def _levels(levels: Sequence[int], place: int | None) -> list[int]:

@@ -92,13 +92,13 @@ def run_retrain(
     Raises:
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
-    config = settle_space(pinned(config), architecture, explicit=same_space)
+    config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
     manifest = load_manifest(config.data)
     for each in manifest.notes:
         note(each)
     checked_folds(config, manifest, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
-    corpus = load_corpus(config, manifest, progress)
+    corpus = load_corpus(config, manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
         note(
             "recordings were replaced, mended or skipped since the architecture was searched: its networks learn from "

@@ -1,0 +1,79 @@
+"""What a network hears: one stream, or of several those that are chosen, each through a path of its own."""
+
+from collections.abc import Collection
+from typing import cast
+
+from torch import Tensor, nn
+
+from nni_emodarts.config import InputShape, SpaceConfig, of_stream
+from nni_emodarts.data.batches import Maps
+from nni_emodarts.errors import ConfigError
+from nni_emodarts.models.architecture import STREAM, layer_choices
+from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.resampling import StreamSum, in_one_time
+from nni_emodarts.models.space.paths import HearsStream, StreamPath, layer_choice
+from nni_emodarts.nni_bridge.nas import Categorical, current_model
+
+
+class HearsStreams(HearsStream):
+    """What hears one stream or several; a base class.
+
+    A network that hears one of several streams has the layers of one that there is alone. Of more than one, each has a
+    path, whose cells have the choices of their kind in common and weights of their own; their sequences are brought to
+    the time of the coarsest, and the chosen ones summed.
+    """
+
+    def build_streams(self, space: SpaceConfig, input_shape: InputShape) -> None:
+        """Build the layers.
+
+        Args:
+            space: what is heard, and what cells are like.
+            input_shape: of the maps of the streams that are heard.
+        """
+        streams = {stream.name: stream for stream in space.hears}
+        options = layer_choices(space).get(STREAM, ())
+        arch = current_model()
+        if options and arch is not None:
+            chosen = str(Categorical(list(options), label=STREAM).freeze(arch)).split("+")
+            streams = {name: streams[name] for name in chosen}
+        if len(streams) < 2:
+            stream = next(iter(streams.values()), None)
+            self.build_path(space, stream, of_stream(input_shape, "" if stream is None else stream.name))
+            return
+        self.heard = tuple(streams)
+        self.paths = nn.ModuleList(
+            StreamPath(space, stream, of_stream(input_shape, name)) for name, stream in streams.items()
+        )
+        try:
+            self.stream = layer_choice(options, self._sum, STREAM)
+        except (AssertionError, KeyError) as error:  # torch and NNI keep candidates as attributes
+            reason = str(error.args[0] if error.args else error)
+            raise ConfigError(f"features.streams: a name is taken ({reason}); call that stream otherwise") from None
+
+    def _sum(self, option: str) -> StreamSum:
+        return StreamSum([self.heard.index(name) for name in option.split("+")])
+
+    def hear(self, maps: Maps, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
+        """What is heard -> sequence (N, T', W), lengths (N,).
+
+        Args:
+            maps: of the one stream that is heard; of several those of each, in their order.
+            lengths: (N,) in frames; (N, streams) of several.
+            dropout: between cells.
+        """
+        if isinstance(maps, Tensor):
+            return self.hear_path(maps, lengths, dropout)
+        taken = self._taken()
+        sequences: list[Tensor | None] = []
+        left: list[Tensor] = []
+        for name, module, each, own in zip(self.heard, self.paths, maps, lengths.unbind(1), strict=True):
+            path = cast(StreamPath, module)
+            left.append(path.frames_left(own))
+            sequences.append(path.hear_path(each, own, dropout)[0] if name in taken else None)
+        together, shortest = in_one_time(sequences, left)
+        return self.stream(together, shortest), shortest
+
+    def _taken(self) -> Collection[str]:
+        """Names of the streams to compute: in a supernet of sampled paths those of its path, and of its rival."""
+        options: Collection[str] = getattr(self.stream, "taken", self.heard)
+        return {name for option in options for name in option.split("+")}
