@@ -1,7 +1,6 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
 import os
-from collections.abc import Collection
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import yaml
@@ -20,7 +19,6 @@ from nni_emodarts.config.streams import (
     PretrainedStream,
     SpectralSettings,
     SpectralStream,
-    located_model,
 )
 from nni_emodarts.runtime.plain_data import JsonObject
 
@@ -397,19 +395,6 @@ class ExperimentConfig(Section):
         features = self.features.model_copy(update={"streams": streams})
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
-
-    def with_weights_at(self, model: str, names: Collection[str]) -> Self:
-        """The same configuration, whose encoders' weights are read elsewhere.
-
-        Args:
-            model: where they are.
-            names: of the streams that they belong to.
-        """
-        elsewhere = {"model": located_model(model), "revision": None}
-        streams = self.features.streams
-        return self.hearing(
-            tuple(each.model_copy(update=elsewhere) if each.name in names else each for each in streams)
-        )
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

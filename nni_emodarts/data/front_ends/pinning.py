@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream
+from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, located_model
 from nni_emodarts.data.front_ends.facts import front_end_facts
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.run_folder import CONFIG
@@ -61,7 +61,9 @@ def heard_elsewhere(
             f"front end {model}: {what} hears with {' and '.join(own)}, and one place is named for both; put their "
             f"weights where the run had them, as its {CONFIG} says"
         )
-    return config.with_weights_at(model, own)
+    elsewhere = {"model": located_model(model), "revision": None}
+    streams = config.features.streams
+    return config.hearing(tuple(each.model_copy(update=elsewhere) if each.name in own else each for each in streams))
 
 
 def _has_open_levels(stream: SpectralStream | PretrainedStream) -> bool:
