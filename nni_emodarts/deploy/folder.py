@@ -1,5 +1,6 @@
 """Which network of a run folder is meant, and what its files say of it."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,24 +10,38 @@ from nni_emodarts.data.front_ends import stream_rate
 from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, FINAL, METRICS, NORMALIZATION, WEIGHTS, RunFolder
+from nni_emodarts.runtime.run_folder import (
+    ARCHITECTURE,
+    CONFIG,
+    ENSEMBLE,
+    FINAL,
+    MEMBERS,
+    METRICS,
+    NORMALIZATION,
+    WEIGHTS,
+    RunFolder,
+)
+
+AnyStream = SpectralStream | PretrainedStream
 
 
 @dataclass(frozen=True)
 class NetworkFolder:
-    """A trained network on disk.
+    """A trained network on disk, or several that answer together.
 
     Attributes:
         folder: its own folder.
         run: the folder of its figures: of a final network the run that it belongs to, of any other its own.
         config: what it was made with.
         labels: names of the classes (K), in the order of its outputs.
+        members: of an ensemble, its networks and the share of each; none of a single network.
     """
 
     folder: RunFolder
     run: RunFolder
     config: ExperimentConfig
     labels: tuple[str, ...]
+    members: "tuple[tuple[NetworkFolder, float], ...]" = ()
 
     @property
     def sampling_rate(self) -> int:
@@ -34,27 +49,42 @@ class NetworkFolder:
         return stream_rate(self.config.features.heard[0])  # of several they are the same
 
     @property
-    def whole_streams(self) -> tuple[SpectralStream | PretrainedStream, ...]:
+    def whole_streams(self) -> tuple[AnyStream, ...]:
         """What it hears with, with all levels that its features have.
 
         Raises:
             ArchitectureError: its architecture is broken.
         """
+        if self.members:
+            own = {stream.name for member, _ in self.members for stream in member.whole_streams}
+            return tuple(stream for stream in self.config.features.heard if stream.name in own)
         streams, heard = self.config.features.heard, self._architecture.heard if self._architecture else ()
         return tuple(stream for stream in streams if stream.name in heard) if len(streams) > 1 and heard else streams
 
     @property
-    def streams(self) -> tuple[SpectralStream | PretrainedStream, ...]:
+    def streams(self) -> tuple[AnyStream, ...]:
         """What it hears with; of a pretrained encoder's levels the one that its architecture takes, where it does.
+
+        Those of an ensemble are what any of its members hears with.
 
         Raises:
             ArchitectureError: its architecture is broken.
         """
+        if self.members:
+            return tuple(map(self._joined, self.whole_streams))
         levels = self._architecture.levels if self._architecture else {}
         return tuple(
             stream.model_copy(update={"levels": (levels[stream.name],)}) if stream.name in levels else stream
             for stream in self.whole_streams
         )
+
+    def _joined(self, stream: AnyStream) -> AnyStream:
+        """A stream with the levels that any member takes."""
+        if isinstance(stream, SpectralStream):
+            return stream
+        heard = [own for member, _ in self.members for own in member.streams if own.name == stream.name]
+        levels = {level for own in heard if isinstance(own, PretrainedStream) for level in own.levels or ()}
+        return stream.model_copy(update={"levels": tuple(sorted(levels))})
 
     @cached_property
     def _architecture(self) -> Architecture | None:
@@ -68,7 +98,9 @@ class NetworkFolder:
             ConfigError: it hears with no pretrained encoder.
         """
         heard = [stream.name for stream in self.streams]
-        return replace(self, config=heard_elsewhere(self.config, model, f"network {self.folder.path}", heard))
+        config = heard_elsewhere(self.config, model, f"network {self.folder.path}", heard)
+        members = tuple((replace(member, config=config), share) for member, share in self.members)
+        return replace(self, config=config, members=members)
 
     @property
     def is_final(self) -> bool:
@@ -92,16 +124,45 @@ def open_network(path: str | Path, fold: int | None = None, seed: int | None = N
         kind = "is a file; name the run's folder" if path.exists() else "does not exist; name a run's folder"
         raise RunFolderError(f"run folder {path} {kind}")
     folder = RunFolder(_choose(path, fold, seed))
+    if folder.has(ENSEMBLE):
+        return _open_ensemble(folder)
     missing = [name for name in (CONFIG, METRICS, NORMALIZATION) if not folder.has(name)]
     if missing:
         raise RunFolderError(
             f"network {folder.path} lacks {', '.join(missing)}: its training did not finish; go on with it by "
             f"emodarts retrain --resume"
         )
+    return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), _labels(folder))
+
+
+def _labels(folder: RunFolder) -> tuple[str, ...]:
     labels = folder.read_json(METRICS).get("classes")
     if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
         raise RunFolderError(f"network {folder.path}: {METRICS} names no classes; retrain it")
-    return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), tuple(labels))
+    return tuple(labels)
+
+
+def _open_ensemble(folder: RunFolder) -> NetworkFolder:
+    """The networks of a fold's ensemble."""
+    if not folder.has(METRICS) or not folder.has(CONFIG):
+        raise RunFolderError(f"ensemble {folder.path} did not finish; go on with it by emodarts ensemble --resume")
+    shares = folder.read_json(ENSEMBLE).get("members")
+    if not isinstance(shares, dict) or not shares or not all(_is_share(name, shares[name]) for name in shares):
+        raise RunFolderError(f"ensemble {folder.path}: {ENSEMBLE} names no members with their shares; make it anew")
+    members = tuple((open_network(folder.path / MEMBERS / name), float(share)) for name, share in shares.items())
+    labels = _labels(folder)
+    for member, _ in members:
+        if member.labels != labels:
+            raise RunFolderError(
+                f"ensemble {folder.path} is of the classes {', '.join(labels)}, but its member {member.folder.path} of "
+                f"{', '.join(member.labels)}; the folder mixes two runs"
+            )
+    return NetworkFolder(folder, folder, load_config(file=folder.path / CONFIG), labels, members)
+
+
+def _is_share(name: str, share: object) -> bool:
+    """Whether a member is an architecture's id with a share."""
+    return re.fullmatch("[0-9a-f]+", name) is not None and isinstance(share, (int, float)) and 0 < share <= 1
 
 
 def _scored_by(network: RunFolder) -> RunFolder:
@@ -111,8 +172,9 @@ def _scored_by(network: RunFolder) -> RunFolder:
 
 
 def _choose(path: Path, fold: int | None, seed: int | None) -> Path:
-    cells = RunFolder(path).cells(WEIGHTS)
-    single = (path / WEIGHTS).is_file()
+    folder = RunFolder(path)
+    cells = folder.cells(WEIGHTS) | folder.cells(ENSEMBLE)
+    single = (path / WEIGHTS).is_file() or ((path / ENSEMBLE).is_file() and (path / MEMBERS).is_dir())
     if fold is None and seed is None:
         if single:
             return path

@@ -128,14 +128,19 @@ def write_model_card(network: NetworkFolder) -> Path:
 
 
 def figures_id(network: NetworkFolder) -> str:
-    """The id of a network's architecture, or its name where it is designed by hand."""
+    """The id of a network's architecture, or its name where it is designed by hand; of an ensemble its members'."""
+    if network.members:
+        return f"ensemble of {', '.join(member.folder.path.name for member, _ in network.members)}"
     return str(network.folder.read_json(METRICS).get("architecture", "of unknown architecture"))
 
 
 def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
     yield f"- Classes: {_listed(network.labels)}"
-    if network.folder.has(ARCHITECTURE):
+    if network.members:
+        shares = ", ".join(f"{share:.0%} {markdown_code(each.folder.path.name)}" for each, share in network.members)
+        yield f"- Network: the weighted mean of {len(network.members)} networks of the space of emoDARTS: {shares}"
+    elif network.folder.has(ARCHITECTURE):
         origin = Architecture.load(network.folder.path / ARCHITECTURE).origin
         strategy = markdown_code(str(origin.get("strategy", "unknown")))
         yield f"- Network: found by the search strategy {strategy} in the space of emoDARTS"

@@ -15,7 +15,8 @@ from nni_emodarts.data.features import FeatureExtractor, Moments, Normalizer, Sp
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
 from nni_emodarts.data.heard import stream_extractor
-from nni_emodarts.deploy.folder import NetworkFolder
+from nni_emodarts.deploy.ensemble import Averaged, parts_of
+from nni_emodarts.deploy.folder import AnyStream, NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
@@ -26,7 +27,6 @@ from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, NORMAL
 
 AnyExtractor = FeatureExtractor | PretrainedExtractor
 """Waveform -> feature rows, spectral ones or a pretrained encoder's levels."""
-AnyStream = SpectralStream | PretrainedStream
 _Rows = tuple[np.ndarray, ...]
 """An utterance's feature rows (R, T) in each stream."""
 
@@ -142,11 +142,57 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
         RunFolderError: files that do not belong together, or are damaged.
     """
     extractors = [stream_extractor(stream, "cpu" if device == "cpu" else "gpu") for stream in network.streams]
-    normalizer = _read_normalizer(network)
+    if network.members:
+        return TorchNetwork(extractors, _joint_normalizer(network), _averaged(network), device)
+    return TorchNetwork(extractors, _read_normalizer(network), _read_model(network), device)
+
+
+def _read_model(network: NetworkFolder) -> nn.Module:
+    """The network with its weights."""
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
-    return TorchNetwork(extractors, normalizer, model, device)
+    return model
+
+
+def _averaged(network: NetworkFolder) -> Averaged:
+    """The networks of an ensemble as one."""
+    members, shares = zip(*network.members, strict=True)
+    parts = [parts_of(member, network.streams) for member in members]
+    return Averaged(list(map(_read_model, members)), shares, parts)
+
+
+def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
+    """Of all rows that any member of an ensemble hears; members that hear the same normalise it alike.
+
+    Raises:
+        RunFolderError: they do not, so that they are of two runs.
+    """
+    known: dict[tuple[str, int | None], Normalizer | SpeakerNormalizer] = {}
+    for member, _ in network.members:
+        own, first = _read_normalizer(member), 0
+        for key, rows in _levels_of(member.streams):
+            part = own.part(slice(first, first + rows))
+            if key in known and known[key].to_dict() != part.to_dict():
+                raise RunFolderError(
+                    f"ensemble {network.folder.path}: its members normalise {key[0]} differently; they are of two runs"
+                )
+            known[key] = part
+            first += rows
+    parts = [known[key] for key, _ in _levels_of(network.streams)]
+    kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
+    return kind.beside(parts)  # type: ignore[arg-type]  # all are of the kind
+
+
+def _levels_of(streams: Sequence[AnyStream]) -> Iterator[tuple[tuple[str, int | None], int]]:
+    """The levels of streams in the order of their rows, and how many rows each has; a spectral one has no level."""
+    for stream in streams:
+        if isinstance(stream, SpectralStream):
+            yield (stream.name, None), stream_extractor(stream).feature_rows
+            continue
+        count, features = stream_shape(stream)
+        for level in stream.levels or range(count):
+            yield (stream.name, level), features
 
 
 def _build(network: NetworkFolder) -> nn.Module:
