@@ -158,21 +158,20 @@ def search_table(held: Held, setup: Setup, seed: int) -> Outcome:
     """
     order = [(seed + place) % held.count for place in range(setup.how.replicates)]
     drawn = np.random.default_rng(seed).permutation(len(held))[: setup.candidates]
-    numbers = {held.architectures[number].id: int(number) for number in drawn}
     first = 1 if setup.how.halving else setup.how.replicates
-    counts = dict.fromkeys(numbers, first)
-    racing = [Entry(place, held.architectures[number]) for place, number in enumerate(numbers.values())]
+    counts = np.full(len(drawn), first)
+    racing = [Entry(place, held.architectures[number]) for place, number in enumerate(drawn)]
     for replicates in range(first, setup.how.replicates + 1):
         racing = racing if replicates == first else better_half(racing)
         for entry in racing:
-            name = entry.architecture.id
-            counts[name] = replicates
-            entry.score = held.estimate(numbers[name], order[:replicates], setup.how).score
-    estimates = {name: held.estimate(numbers[name], order[: counts[name]], setup.how) for name in numbers}
-    parameters = {name: held.replicates[number][0].parameters for name, number in numbers.items()}
-    taken = _taken(estimates, parameters)
-    seconds = sum(held.seconds[numbers[name], order[:count]].sum() for name, count in counts.items())
-    return Outcome(float(held.truth.max() - held.truth[numbers[taken]]), float(seconds))
+            place = entry.number or 0
+            counts[place] = replicates
+            entry.score = held.estimate(drawn[place], order[:replicates], setup.how).score
+    known = list(zip(drawn, counts, strict=True))
+    estimates = {str(number): held.estimate(number, order[:count], setup.how) for number, count in known}
+    taken = _taken(estimates, {str(number): held.replicates[number][0].parameters for number in drawn})
+    seconds = sum(held.seconds[number, order[:count]].sum() for number, count in known)
+    return Outcome(float(held.truth.max() - held.truth[int(taken)]), float(seconds))
 
 
 def search_surrogate(surrogate: Surrogate, setup: Setup, seed: int) -> Outcome:

@@ -17,9 +17,9 @@ from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.search.multi_trial.gaussian_process import Encoding
 
-_TREES = 100
+_TREES = 60
 _FOLDS = 10
-_DRAWN = 1000
+_DRAWN = 500
 """Random architectures of which the best is what regret is measured from."""
 
 Values = npt.NDArray[np.float64]
@@ -125,7 +125,7 @@ class Surrogate:
 
 def _fitted(codes: Values, values: Values, seed: int) -> tuple[ExtraTreesRegressor, Values]:
     """Trees that learnt all, and what such trees say of each value that they did not learn."""
-    trees = ExtraTreesRegressor(_TREES, min_samples_leaf=3, max_features=1 / 3, bootstrap=True, random_state=seed)
+    trees = ExtraTreesRegressor(_TREES, min_samples_leaf=3, bootstrap=True, random_state=seed)
     folds = KFold(min(_FOLDS, len(values)), shuffle=True, random_state=seed)
     guessed = cross_val_predict(trees, codes, values, cv=folds)
     return trees.fit(codes, values), np.asarray(guessed)
@@ -137,4 +137,6 @@ def _mean(trees: ExtraTreesRegressor, codes: npt.NDArray[np.float32]) -> float:
 
 
 def _explained(values: Values, guessed: Values) -> float:
-    return float(1 - ((values - guessed) ** 2).sum() / ((values - values.mean()) ** 2).sum())
+    """R squared; 0 of values that do not vary."""
+    variance = float(((values - values.mean()) ** 2).sum())
+    return 1 - float(((values - guessed) ** 2).sum()) / variance if variance > 1e-12 else 0.0

@@ -57,7 +57,7 @@ def ideal(deviation: float) -> Held:
     )
 
 
-def regret(held: Held, how: EstimateConfig, trainings: int, seeds: int = 400) -> float:
+def regret(held: Held, how: EstimateConfig, trainings: int, seeds: int = 300) -> float:
     return float(np.mean([search_table(held, Setup("random", how, trainings), seed).regret for seed in range(seeds)]))
 
 
@@ -98,16 +98,16 @@ def test_where_architectures_differ_by_far_more_than_noise_more_candidates_are_b
 
 @pytest.mark.parametrize("deviation", [GOOD, ALL])
 def test_a_surrogate_knows_the_table_s_spread_and_says_how_wrong_it_is(deviation: float) -> None:
-    table, noisy = made_up(deviation, 120)
+    table, noisy = made_up(deviation, 100)
     held = Held.of(table, noisy.space)
-    assert (len(held), held.count) == (120, FOLDS)
+    assert (len(held), held.count) == (100, FOLDS)
     surrogate = Surrogate(held, noisy.space)
     assert surrogate.noise == pytest.approx(np.hypot(BY_FOLD, BY_SEED), rel=0.12)
     fresh = [made for _, made in zip(range(200), draw_architectures(noisy.space, *SHAPE, [99], {}), strict=False)]
     true, said = np.array([noisy.true(each) for each in fresh]), np.array([surrogate.truth(each) for each in fresh])
-    assert said.std() == pytest.approx(true.std(), rel=0.3)
+    assert said.std() == pytest.approx(true.std(), rel=0.25)
     assert np.corrcoef(true, said)[0, 1] > (0.8 if deviation == ALL else 0.4)
-    assert surrogate.error.r2 > (0.7 if deviation == ALL else 0.1)
+    assert surrogate.error.r2 > (0.8 if deviation == ALL else 0.1)
     assert surrogate.error.rmse < surrogate.error.deviation
     assert surrogate.seconds(fresh[0]) == pytest.approx(12.5, abs=0.1)
 
