@@ -39,8 +39,12 @@ class NetworkFolder:
         Raises:
             ArchitectureError: its architecture is broken.
         """
-        streams, heard = self.config.features.heard, self._architecture.heard if self._architecture else ()
-        return tuple(stream for stream in streams if stream.name in heard) if len(streams) > 1 and heard else streams
+        streams = self.config.features.heard
+        if len(streams) == 1:
+            return streams
+        if self._architecture is None:  # of several, a network that is designed by hand hears the pretrained one
+            return self.config.features.pretrained
+        return tuple(stream for stream in streams if stream.name in self._architecture.heard)
 
     @property
     def streams(self) -> tuple[SpectralStream | PretrainedStream, ...]:
