@@ -58,8 +58,12 @@ class NetworkFolder:
         if self.members:
             own = {stream.name for member, _ in self.members for stream in member.whole_streams}
             return tuple(stream for stream in self.config.features.heard if stream.name in own)
-        streams, heard = self.config.features.heard, self._architecture.heard if self._architecture else ()
-        return tuple(stream for stream in streams if stream.name in heard) if len(streams) > 1 and heard else streams
+        streams = self.config.features.heard
+        if len(streams) == 1:
+            return streams
+        if self._architecture is None:  # of several, a network that is designed by hand hears the pretrained one
+            return self.config.features.pretrained
+        return tuple(stream for stream in streams if stream.name in self._architecture.heard)
 
     @property
     def streams(self) -> tuple[AnyStream, ...]:
