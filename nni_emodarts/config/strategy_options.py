@@ -108,7 +108,7 @@ class DartsOptions(MixtureOptions):
     """Weight of the regulariser of beta-DARTS (Ye et al. 2022), reached linearly at the last epoch."""
     sharpening: Annotated[NonNegativeFloat, CAME_LATER] = 0.0
     """Weight of the choices' mean entropy in the loss of the alphas, reached linearly at the last epoch (DA2S, Tian et
-    al. 2020)."""
+    al. 2021)."""
     skip_dropout: Fraction = 0.0
     """Dropout on skip connections at the start, falling linearly to 0 (P-DARTS, Chen et al. 2019)."""
     max_skips: PositiveInt | None = None

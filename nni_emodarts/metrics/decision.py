@@ -7,7 +7,8 @@ ENTROPY = "entropy"
 DISCRETE = "discrete_val_uar"
 """Key: validation UAR of the supernet once all weights but those of what is derived are zero."""
 CHANCE = "chance_p"
-"""Key: p of the hypothesis that its answers are then no better than chance."""
+"""Key: p of the hypothesis that its answers are then no better than chance, on validation speakers and on the
+half of the training part that its weights did not learn from: the larger of both."""
 DECIDED = "decided"
 """Key: whether both are below their bounds."""
 
@@ -45,7 +46,7 @@ def warn_undecided(metrics: JsonMapping) -> str | None:
         )
     if metrics[CHANCE] > CHANCE_BOUND:
         reasons.append(
-            f"the network that it names answers no better than chance on validation speakers (UAR "
-            f"{metrics[DISCRETE]:.3f}, p {metrics[CHANCE]:.2g}, more than {CHANCE_BOUND})"
+            f"what it names has learnt nothing that holds for other speakers (validation UAR {metrics[DISCRETE]:.3f}; "
+            f"p of chance {metrics[CHANCE]:.2g}, more than {CHANCE_BOUND:g})"
         )
     return f"the search is undecided: {'; '.join(reasons)}"

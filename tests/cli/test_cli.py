@@ -32,6 +32,8 @@ def searched(small_manifest: Path, fast_words: list[str], tmp_path_factory: pyte
     assert "search: 1/1" in done.stderr, "plain lines where there is no terminal"
     assert "Warning" not in done.stderr
     assert "litlogger" not in done.stderr.lower()
+    assert "undecided: entropy 1.00 of 1" in done.stdout
+    assert "note: the search is undecided: its choices are still mixed" in done.stderr
     return out
 
 

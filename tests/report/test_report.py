@@ -96,6 +96,11 @@ def test_the_page_holds_the_figures(text: str, retrain_run: Path) -> None:
     assert 'type="range"' in text
 
 
+def test_a_search_that_has_not_decided_is_warned_of(text: str) -> None:
+    assert "<p>Undecided: entropy 1.00 of 1" in text
+    assert '<p class="warn"><strong>The search is undecided: its choices are still mixed' in text
+
+
 def test_nothing_is_embedded_unasked(page: Page, retrain_run: Path) -> None:
     assert page.audio == 0
     (run,) = read_runs([str(retrain_run)])

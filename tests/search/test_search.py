@@ -1,3 +1,4 @@
+import itertools
 import json
 import pickle
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_what_a_search_leaves(searched: Path, small_corpus: Corpus) -> None:
     assert set(origin["speakers"]) == {"01", "02", "03", "04", "05", "06"} - set(test_speakers)
     assert (origin["strategy"], origin["seed"], origin["fold"]) == ("darts", 1, 2)
     assert origin["manifest"] == small_corpus.manifest.digest
+
+
+def test_a_search_says_how_decided_it_is(searched: Path) -> None:
+    """The entropy is that of the last rows of alphas.csv, a node's of the pairs that it may take."""
+    metrics = json.loads((searched / "metrics.json").read_text())
+    assert metrics["entropy"] == pytest.approx(pd.read_csv(searched / "history.csv")["entropy"].iloc[-1], abs=1e-6)
+    alphas = pd.read_csv(searched / "alphas.csv", keep_default_na=False).query("epoch == 1")
+    shares = []
+    for label, rows in alphas.groupby("label"):
+        chances = rows["probability"].to_numpy()
+        if label.count("_") == 1:
+            both = itertools.permutations(chances, 2)
+            ordered = np.array([first * second / (1 - first) for first, second in both])
+            pairs = list(itertools.permutations(range(len(chances)), 2))
+            chances = np.array([ordered[pairs.index((a, b))] + ordered[pairs.index((b, a))] for a, b in pairs if a < b])
+        if len(chances) > 1:
+            shares.append(-(chances * np.log(chances)).sum() / np.log(len(chances)))
+    assert metrics["entropy"] == pytest.approx(np.mean(shares), abs=1e-5)
+    assert metrics["decided"] is False
+    assert 0 < metrics["chance_p"] <= 1
+    assert 0 <= metrics["discrete_val_uar"] <= 1
 
 
 def test_same_seed_same_architecture(searched: Path, small_corpus: Corpus, tmp_path: Path) -> None:

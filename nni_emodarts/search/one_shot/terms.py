@@ -49,7 +49,7 @@ class BetaDecay:
 
 
 class Sharpening:
-    """Makes choices decided before the supernet is cut down to one network (DA2S, Tian et al. 2021, section 3.3).
+    """Makes choices decided before the supernet is cut down to one network (DA2S, Tian et al. 2021).
 
     The mean normalised entropy of all choices. Its weight grows linearly and reaches `weight` in the last epoch, so
     that alphas follow the data first, and the weights then learn for the network that they come to. Its gradient is

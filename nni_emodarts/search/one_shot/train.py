@@ -30,8 +30,8 @@ from nni_emodarts.search.found import Found
 from nni_emodarts.search.one_shot import InlineEngine, make_strategy
 from nni_emodarts.search.one_shot.contract import AlphaRow, OneShotSearch
 from nni_emodarts.search.one_shot.decision import measure_decision
+from nni_emodarts.search.one_shot.judging import Judge
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
-from nni_emodarts.search.one_shot.validation import Validation
 from nni_emodarts.training.finite import check_weights, diverging
 from nni_emodarts.training.task import make_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
@@ -136,7 +136,7 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     seed_epoch(task.seed, -1)
     terms = _terms(task)
     task = task.coarser()
-    validation = Validation(task, device)
+    validation = Judge(task, task.fold.validation, device)
     recorder = Recorder(task, validation.uar, folder, on_epoch)
     with quiet():
         trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
@@ -149,9 +149,9 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     tune = _tuner(module, loaders[0], settings.optimizer, device)
     with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
         choices = module.choose(lambda: validation.uar(module), tune, task.seed)
+        decision = measure_decision(module, choices, validation, Judge(task, task.halves()[1], device))
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
-    figures = {"epochs": len(recorder.history), **measure_decision(module, choices, validation)}
-    return Found(choices, recorder.history[-1]["val_uar"], figures)
+    return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history), **decision})
 
 
 def seed_epoch(seed: int, epoch: int) -> None:

@@ -11,11 +11,16 @@ import torch
 
 from nni_emodarts import EmoDartsSpace, load_preset
 from nni_emodarts.config.strategy_options import DartsOptions
+from nni_emodarts.metrics.chance import chance_p
+from nni_emodarts.metrics.decision import ENTROPY_BOUND, describe_decision, warn_undecided
+from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.search.one_shot.darts import CuredDartsSearch, Darts
+from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.entropy import mean_entropy, normalized_entropy, pair_probabilities
 from nni_emodarts.search.one_shot.terms import Sharpening
 from nni_emodarts.training.task import EmotionTask
+from tests.search.one_shot.planted import PLANTED, answers, batch, searched
 
 
 def search_of(epoch: int = 0, epochs: int = 5, **options: Any) -> CuredDartsSearch:
@@ -108,3 +113,55 @@ def test_what_was_not_chosen_has_no_say_once_it_is_cut_away() -> None:
 def test_options_that_are_off_add_no_term_and_no_meaning() -> None:
     assert "sharpening" not in DartsOptions().meaning()
     assert CuredDartsSearch(EmotionTask(torch.ones(4), 1), DartsOptions(), 5.0, [])._terms == []
+
+
+SHARP = {"alpha_learning_rate": 0.1, "sharpening": 0.3}
+SEARCHES = 3
+
+
+class HeldOut:
+    """New samples, as a part of the data that a search is asked about."""
+
+    def __init__(self, seed: int, shuffled: bool = False) -> None:
+        self._batch = batch(torch.Generator().manual_seed(seed), 256)
+        order = torch.randperm(256, generator=torch.Generator().manual_seed(seed)) if shuffled else torch.arange(256)
+        self._true = self._batch.labels[order].numpy()
+
+    def uar(self, search: Any) -> float:
+        return uar(self._true, answers(search, self._batch), 2)
+
+    def chance_p(self, search: Any) -> float:
+        return chance_p(self._true, answers(search, self._batch), 2)
+
+    def recalibrate(self, search: Any) -> None:
+        """It has no batch normalisation."""
+
+
+def test_a_search_decides_for_what_was_planted_and_says_so() -> None:
+    """Chance finds it in all of 3 searches once in 1,728 times."""
+    for seed in range(SEARCHES):
+        search = searched("darts", SHARP, seed)
+        choices = search.export()
+        assert choices == PLANTED
+        measured = measure_decision(search, choices, HeldOut(2000 + seed), HeldOut(3000 + seed))
+        assert measured["decided"]
+        assert measured["entropy"] <= ENTROPY_BOUND
+        assert measured["discrete_val_uar"] > 0.85
+
+
+def test_a_search_of_shuffled_labels_says_that_it_is_undecided() -> None:
+    """Also where it is cooled until its entropy is low; its validation part has true labels, or shuffled ones."""
+    for seed in range(SEARCHES):
+        search = searched("darts", SHARP | {"sharpening": 10.0}, seed, shuffled=True)
+        parts = HeldOut(2000 + seed, shuffled=seed % 2 == 0), HeldOut(3000 + seed, shuffled=True)
+        measured = measure_decision(search, search.export(), *parts)
+        assert measured["entropy"] <= ENTROPY_BOUND, "cooled"
+        assert not measured["decided"]
+        assert "has learnt nothing that holds for other speakers" in str(warn_undecided({"val_uar": 0.5, **measured}))
+
+
+def test_strategies_without_alphas_say_nothing_of_it() -> None:
+    search = searched("random_one_shot", {}, 0, epochs=1)
+    assert measure_decision(search, {}, HeldOut(1), HeldOut(2)) == {}
+    assert warn_undecided({"val_uar": 0.5}) is None
+    assert describe_decision({"val_uar": 0.5}) is None
