@@ -6,6 +6,7 @@ from nni_emodarts.config import FeatureConfig, Frames, InputShape, PretrainedStr
 from nni_emodarts.config.strategy_options import CostLimit, CostMetric
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.costs.encoders import encoders_cost, with_encoders
 from nni_emodarts.models.costs.table import architecture_cost, space_costs
 
 _UNITS: dict[CostMetric, str] = {
@@ -32,14 +33,18 @@ def _frames(stream: SpectralStream | PretrainedStream) -> int:
 
 
 def within(architecture: Architecture, limit: CostLimit, features: FeatureConfig) -> bool:
-    """Whether the network of an architecture costs at most the limit.
+    """Whether the network of an architecture costs at most the limit, with the encoders that it hears with.
 
     Args:
         architecture: a candidate, with the classes and the shape of maps that it is meant for.
         limit: the bound. Of latency it is compared with what this process has measured, which is approximate.
-        features: they say how many frames a second has.
+        features: they say how many frames a second has, and what encoders there are.
+
+    Raises:
+        ConfigError: what an encoder costs is not known.
     """
-    return architecture_cost(architecture, limit.metric, frames_per_second(features)) <= limit.limit
+    own = architecture_cost(architecture, limit.metric, frames_per_second(features))
+    return own + encoders_cost(architecture.levels, features.pretrained, limit.metric) <= limit.limit
 
 
 def check_limit(
@@ -55,9 +60,10 @@ def check_limit(
         input_shape: of the maps.
 
     Raises:
-        ConfigError: even the cheapest network exceeds it.
+        ConfigError: even the cheapest network exceeds it, or what an encoder costs is not known.
     """
-    costs = space_costs(space, input_shape, num_classes, limit.metric, frames_per_second(features))
+    alone = space_costs(space, input_shape, num_classes, limit.metric, frames_per_second(features))
+    costs = with_encoders(alone, features.pretrained, limit.metric)
     if limit.limit < costs.cheapest:
         unit = _UNITS[limit.metric]
         least = math.ceil(costs.cheapest * 1000) / 1000

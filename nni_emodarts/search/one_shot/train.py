@@ -20,7 +20,7 @@ from nni_emodarts.data.batches import AnyItem, Batch
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.tracks import marked
-from nni_emodarts.models.costs import expected_cost, frames_per_second, space_costs
+from nni_emodarts.models.costs import expected_cost, frames_per_second, space_costs, with_encoders
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -196,7 +196,8 @@ def _terms(task: FoldTask) -> list[Term]:
     if not penalty.weight:
         return []
     frames = frames_per_second(config.features)
-    costs = space_costs(config.space, corpus.shapes, corpus.num_classes, penalty.metric, frames)
+    alone = space_costs(config.space, corpus.shapes, corpus.num_classes, penalty.metric, frames)
+    costs = with_encoders(alone, config.features.pretrained, penalty.metric)
     return [CostTerm(penalty.weight, expected_cost(costs), costs.mean)]
 
 
