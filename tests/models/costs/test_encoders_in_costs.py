@@ -91,8 +91,8 @@ def test_what_is_heard_decides_which_encoder_counts(encoder: Path) -> None:
     assert expected_cost(whole) is not None
 
 
-def test_an_encoder_that_is_not_here_is_named(encoder: Path, tmp_path: Path) -> None:
+def test_an_encoder_that_is_not_here_is_named(encoder: Path) -> None:
     config = configured(encoder)
-    gone = config.features.pretrained[0].model_copy(update={"model": str(tmp_path / "nowhere")})
+    gone = config.features.pretrained[0].model_copy(update={"model": "someone/not-here"})
     with pytest.raises(ConfigError, match="encoder of stream speech is not known"):
         encoders_cost({"speech": 1}, [gone], "flops")
