@@ -31,6 +31,7 @@ from nni_emodarts.config.schema import (
     SpecAugmentConfig,
 )
 from nni_emodarts.config.streams import (
+    FUNCTIONALS,
     TORCHAUDIO,
     Frames,
     InputShape,
@@ -45,6 +46,7 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",
     "PRESETS",

@@ -11,16 +11,19 @@ from nni_emodarts.config import Frames, of_stream
 from nni_emodarts.data.front_ends.costs import EncoderCost
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Block, network_blocks
+from nni_emodarts.models.shapes import heard_shape
 from nni_emodarts.report.drawings.canvas import blank_axes, style
 from nni_emodarts.report.drawings.families import INK, PAPER, QUIET, SURFACE, sentence
 
 _NAMES = {
     "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",
     "streams": "sum of streams", "pooling": "temporal pooling", "classifier": "classifier",
+    "functionals": "join functionals",
 }  # fmt: skip
 _COLORS = {
     "stem": SURFACE, "normal": "#dbeafe", "reduce": "#9cc3e6", "bridge": SURFACE, "seqnn": "#fde3c0",
     "streams": SURFACE, "pooling": SURFACE, "classifier": SURFACE,
+    "functionals": SURFACE,
 }  # fmt: skip
 _BARS = (("parameters", "#0072B2"), ("FLOPs", "#C24E00"))
 
@@ -120,7 +123,8 @@ def _heard(architecture: Architecture, block: Block, frames: Frames) -> str:
     """The maps that a stem hears."""
     stream = _stream(architecture, block)
     kind = "levels" if stream in architecture.levels else "maps"
-    shape = of_stream(architecture.input_shape, stream), of_stream(frames, stream)
+    shapes = heard_shape(architecture.space, architecture.input_shape)
+    shape = of_stream(shapes, stream), of_stream(frames, stream)
     return f"{kind}  {_shape((*shape[0], shape[1]))}"
 
 
@@ -133,7 +137,9 @@ def _share(value: int, total: int) -> str:
 
 
 def _tensor(block: Block) -> str:
-    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind == "classifier" else "vector"}[len(block.out)]
+    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind in ("classifier", "functionals") else "vector"}[
+        len(block.out)
+    ]
     return f"{kind}  {_shape(block.out)}"
 
 
