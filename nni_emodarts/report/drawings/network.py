@@ -53,7 +53,7 @@ def draw_network(
         axes.text(0.3, 0.92, describe_encoders(encoders), fontsize=8.5, color=QUIET, va="center")
         for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
             if block.kind == "stem":
-                _draw_shape(axes, row - 1, _heard(architecture, block, frames))
+                _draw_shape(axes, row - 1, _heard(architecture, block, frames), gap=0.0 if row == 0 else 0.1)
             _draw_block(axes, row, block, name)
             if row + 1 == len(blocks) or blocks[row + 1].kind != "stem":
                 _draw_shape(axes, row, _tensor(block))
@@ -170,10 +170,10 @@ def _draw_block(axes: Axes, row: int, block: Block, name: str) -> None:
     axes.text(_LEFT + width / 2, _y(row), name, ha="center", va="center", fontsize=10, zorder=4)
 
 
-def _draw_shape(axes: Axes, row: int, text: str) -> None:
-    """The arrow below a block, and the tensor that it carries."""
+def _draw_shape(axes: Axes, row: int, text: str, gap: float = 0.0) -> None:
+    """The arrow below a block, a gap behind it where it comes from elsewhere, and the tensor that it carries."""
     x, top = _LEFT + _BOX[0] / 2, _y(row) + _BOX[1] / 2
-    arrow = FancyArrowPatch((x, top), (x, top + _ROW - _BOX[1]), arrowstyle="-|>,head_length=4,head_width=2.4",
+    arrow = FancyArrowPatch((x, top + gap), (x, top + _ROW - _BOX[1]), arrowstyle="-|>,head_length=4,head_width=2.4",
                             shrinkA=0, shrinkB=0, color=QUIET, lw=1.2)  # fmt: skip
     axes.add_patch(arrow)
     axes.text(x + 0.14, top + (_ROW - _BOX[1]) / 2, text, fontsize=8.5, color=QUIET, va="center")
@@ -199,7 +199,7 @@ def _draw_second_inputs(axes: Axes, blocks: Sequence[Block]) -> None:
         first = blocks[row - 1].kind in ("stem", "bridge", "streams")
         top = _y(row - 1 if first else row - 2) + _BOX[1] / 2 + (_ROW - _BOX[1]) * 0.32
         shift = 0.42 + 0.22 * (row % 2)
-        _draw_way(axes, (top, _y(row) - 0.08), shift, _SECOND)
+        _draw_way(axes, (_LEFT + _BOX[0] / 2, top), _y(row) - 0.08, shift, _SECOND)
 
 
 def _draw_other_streams(axes: Axes, blocks: Sequence[Block]) -> None:
@@ -207,13 +207,13 @@ def _draw_other_streams(axes: Axes, blocks: Sequence[Block]) -> None:
     sums = [row for row, block in enumerate(blocks) if block.kind == "streams"]
     for row, block in enumerate(blocks):
         if block.kind == "bridge" and sums and row + 1 != sums[0]:
-            _draw_way(axes, (_y(row) + _BOX[1] / 2, _y(sums[0])), 0.86 + 0.04 * row / len(blocks), QUIET)
+            _draw_way(axes, (_LEFT, _y(row)), _y(sums[0]), 0.86 + 0.04 * row / len(blocks), QUIET)
 
 
-def _draw_way(axes: Axes, heights: tuple[float, float], shift: float, color: str) -> None:
-    """A line from below a block, past others on the left, into a block."""
-    top, bottom = heights
-    start, radius, x = _LEFT + _BOX[0] / 2, 0.12, _LEFT - shift
+def _draw_way(axes: Axes, begins: tuple[float, float], bottom: float, shift: float, color: str) -> None:
+    """A line from a point, past blocks on the left, into a block at this height."""
+    start, top = begins
+    radius, x = 0.12, _LEFT - shift
     points = [(start, top), (x + radius, top), (x, top), (x, top + radius), (x, bottom - radius), (x, bottom),
               (x + radius, bottom), (_LEFT - 0.08, bottom)]  # fmt: skip
     codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]
