@@ -37,6 +37,11 @@ def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -
     features = config.features
     spectral = [method.name for method in methods if method.needs_spectra]
     levels = [method.name for method in methods if method.needs_levels]
+    if (spectral or levels) and features.functionals is not None:
+        raise ConfigError(
+            f"method {', '.join([*spectral, *levels])} is joined by no functionals, but features.functionals is "
+            f"{features.functionals}; give it a benchmark of its own without them"
+        )
     if spectral and len(features.heard) > 1:
         raise ConfigError(
             f"method {', '.join(spectral)} hears one stream of spectral maps, but the features are "

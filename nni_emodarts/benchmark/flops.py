@@ -6,7 +6,8 @@ from functools import lru_cache
 import torch
 
 from nni_emodarts.benchmark.probe import levels_of
-from nni_emodarts.config import ExperimentConfig, InputShape, of_stream
+from nni_emodarts.config import FUNCTIONALS, ExperimentConfig, InputShape, of_stream
+from nni_emodarts.data.features.functionals import FUNCTIONAL_SETS
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
@@ -29,6 +30,8 @@ def cell_flops(config: ExperimentConfig, cell: FinishedCell, architectures: Sequ
         # An architecture of another corpus says how many classes that one has; the recipe says how wide it becomes.
         networks = [each.widened(config.retrain.width) for each in architectures]
         shapes = {stream.name: stream_shape(stream) for stream in config.features.heard}
+        if config.features.functionals is not None:
+            shapes[FUNCTIONALS] = (1, FUNCTIONAL_SETS[config.features.functionals])
         shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))
         return round(sum(architecture_cost(network, "flops", frames, classes, shape) for network in networks))
     if cell.method in BASELINES:

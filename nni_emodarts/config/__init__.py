@@ -32,6 +32,7 @@ from nni_emodarts.config.schema import (
     SpecAugmentConfig,
 )
 from nni_emodarts.config.streams import (
+    FUNCTIONALS,
     TORCHAUDIO,
     Frames,
     InputShape,
@@ -46,6 +47,7 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",
     "PRESETS",

@@ -14,11 +14,14 @@ from nni_emodarts.config.strategies import STRATEGIES, of_family
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import (
     ENCODER_RATE,
+    FUNCTIONALS,
     MOST_STREAMS,
     AnyStream,
+    FunctionalSet,
     PretrainedStream,
     SpectralSettings,
     SpectralStream,
+    check_one_rate,
 )
 from nni_emodarts.runtime.plain_data import JsonObject
 
@@ -82,6 +85,8 @@ class FeatureConfig(SpectralSettings):
 
     streams: Annotated[tuple[AnyStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
     """What is heard instead of the maps that the other settings mean."""
+    functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
+    """openSMILE functionals of the utterance, joined to what pooling leaves."""
     normalization: Annotated[Literal["corpus", "speaker"], CAME_LATER] = "corpus"
     """Mean and deviation of each feature: of all training speakers, or of other recordings of the same speaker, which
     is a track of its own."""
@@ -95,17 +100,9 @@ class FeatureConfig(SpectralSettings):
         names = [stream.name for stream in self.streams]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"streams: two are called {twice[0]}; give each a name of its own")
-        rates = {
-            stream.name: stream.sampling_rate if isinstance(stream, SpectralStream) else ENCODER_RATE
-            for stream in self.streams
-        }
-        if len(set(rates.values())) > 1:
-            listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
-            remedy = ENCODER_RATE if self.pretrained else next(iter(rates.values()))
-            raise ValueError(
-                f"streams: they hear one waveform, and are of several sampling rates ({listed}); set sampling_rate of "
-                f"each spectral one to {remedy}"
-            )
+        if FUNCTIONALS in names:
+            raise ValueError(f"streams: one is called {FUNCTIONALS}, as openSMILE's features are; call it otherwise")
+        check_one_rate(self.heard, None if self.functionals is None else ENCODER_RATE)
         return self
 
     @property
@@ -157,6 +154,8 @@ class SpaceConfig(Section):
     dropout: Fraction = 0.3
     hears: Annotated[tuple[HeardStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
     """What is heard, where that is more than one stream of spectral maps. It follows from `features.streams`."""
+    functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
+    """Those that are joined. They follow from `features.functionals`."""
 
     N_CHOSEN: ClassVar[int] = 2
     """Inputs that each node sums."""
@@ -351,9 +350,9 @@ class ExperimentConfig(Section):
     @model_validator(mode="after")
     def _hear(self) -> Self:
         """The space hears what the features give."""
-        hears = self.features.hears
-        if self.space.hears != hears:
-            object.__setattr__(self, "space", self.space.model_copy(update={"hears": hears}))
+        heard = {"hears": self.features.hears, "functionals": self.features.functionals}
+        if any(getattr(self.space, name) != value for name, value in heard.items()):
+            object.__setattr__(self, "space", self.space.model_copy(update=heard))
         return self
 
     @model_validator(mode="after")

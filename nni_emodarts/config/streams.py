@@ -1,7 +1,7 @@
 """What a network hears: streams of spectral features, or of a pretrained encoder's levels. Times in ms, unless said."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -18,6 +18,9 @@ TORCHAUDIO = "torchaudio:"
 """What the model of a stream begins with where it is a bundle of torchaudio."""
 ENCODER_RATE = 16000
 """Sampling rate in Hz of what pretrained encoders hear."""
+FUNCTIONALS = "functionals"
+"""What openSMILE's functionals are called where streams have names."""
+FunctionalSet = Literal["eGeMAPSv02", "ComParE_2016"]
 Shape = tuple[int, int]
 """Of a stream's maps: (C, F), channels and bins; (L, D), levels and features, of a pretrained stream's."""
 InputShape = Shape | Mapping[str, Shape]
@@ -168,6 +171,30 @@ AnyStream = Annotated[
         custom_error_message="A stream needs a kind: log_mel, mfcc or pretrained",
     ),
 ]
+
+
+def check_one_rate(streams: Iterable[SpectralStream | PretrainedStream], also: int | None = None) -> None:
+    """Streams hear one waveform, of one sampling rate.
+
+    Args:
+        streams: the streams.
+        also: a rate in Hz that they must have for something else.
+
+    Raises:
+        ValueError: they have several.
+    """
+    rates = {
+        stream.name: stream.sampling_rate if isinstance(stream, SpectralStream) else ENCODER_RATE for stream in streams
+    }
+    if also is not None:
+        rates[FUNCTIONALS] = also
+    if len(set(rates.values())) > 1:
+        listed = ", ".join(f"{name} {rate} Hz" for name, rate in rates.items())
+        wanted = ENCODER_RATE if ENCODER_RATE in rates.values() else next(iter(rates.values()))
+        raise ValueError(
+            f"streams: they hear one waveform, and are of several sampling rates ({listed}); set sampling_rate of each "
+            f"spectral one to {wanted}"
+        )
 
 
 def of_stream(values: Each | Mapping[str, Each], name: str) -> Each:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import (
+    FUNCTIONALS,
     SYNTHETIC,
     DataConfig,
     ExperimentConfig,
@@ -30,7 +31,8 @@ from nni_emodarts.data.batches import (
 )
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
-from nni_emodarts.data.features import FeatureStore, Normalizers, fill_store
+from nni_emodarts.data.features import FeatureStore, Functionals, Normalizers, fill_store
+from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
@@ -177,14 +179,14 @@ class Corpus:
             names: their names; none means all.
             levels: stream -> place of the one level of it that is read.
         """
-        kept = [each for each in self.streams if not names or each.name in names]
+        kept = [each for each in self.streams if not names or each.name in (*names, FUNCTIONALS)]
         first, *others = [replace(each, level=levels.get(each.name, each.level)) for each in kept]
         return replace(first, beside=tuple(others))
 
     def coarser(self, factor: int) -> "Corpus":
         """The same corpus at 1 / factor of its frames and bins; features of a pretrained stream are no bins."""
         channels, bins = self.input_shape
-        if factor == 1:
+        if factor == 1 or self.name == FUNCTIONALS:
             return self
         if self.beside:
             first, *others = [each.coarser(factor) for each in self.streams]
@@ -237,10 +239,11 @@ def load_corpus(
     data, features = config.data, config.features
     manifest = manifest or load_manifest(data)
     streams = [stream for stream in features.heard if not heard or stream.name in heard]
+    extractors: list[Extractor] = [stream_extractor(stream, config.device) for stream in streams]
+    joined = [] if features.functionals is None else [Functionals(features.functionals)]
     stores: list[FeatureStore] = []
     reasons: dict[int, str] = {}
-    for stream in streams:
-        extractor = stream_extractor(stream, config.device)
+    for extractor in (*extractors, *joined):
         store, faults = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
         stores.append(store)
         reasons = {**faults, **reasons}
@@ -254,8 +257,11 @@ def load_corpus(
         manifest, stores = manifest.pick(good), [store.pick(good) for store in stores]
     first, *others = [
         _in_stream(Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, name=stream.name), stream)
-        for stream, store in zip(streams, stores, strict=True)
+        for stream, store in zip(streams, stores, strict=False)
     ]
+    for extractor, store in zip(joined, stores[len(streams) :], strict=True):
+        shape = 1, extractor.feature_rows
+        others.append(Corpus(manifest, store, data.protocol, shape, skipped, name=FUNCTIONALS))
     return replace(first, beside=tuple(others))
 
 

@@ -67,4 +67,6 @@ def parts_of(member: NetworkFolder, streams: Sequence[AnyStream]) -> list[tuple[
             found.append((place, ()))
         else:
             found.append((place, [whole.levels.index(level) for level in levels]))
+    if member.config.features.functionals is not None:
+        found.append((len(streams), ()))  # they come last
     return found

@@ -11,7 +11,7 @@ import onnx
 import torch
 from torch import nn
 
-from nni_emodarts.data.features import Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.features import Functionals, Moments, Normalizer, SpeakerNormalizer
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
 from nni_emodarts.deploy.encoded import EncodedNetwork
 from nni_emodarts.deploy.onnx_network import (
@@ -118,6 +118,11 @@ def _whole(reference: TorchNetwork) -> WholeNetwork | JointNetwork:
 
 def _behind(extractor: AnyExtractor, normalizer: Normalizer, model: nn.Module) -> WholeNetwork:
     """A network behind the features of a stream."""
+    if isinstance(extractor, Functionals):
+        raise ConfigError(
+            f"features.functionals: {extractor.feature_set} cannot be exported, since openSMILE has no graph; retrain "
+            f"without it, or recognise with the run folder itself"
+        )
     if isinstance(extractor, PretrainedExtractor):
         return EncodedNetwork(extractor, normalizer, model)
     return WaveformNetwork(extractor, normalizer, model)

@@ -155,6 +155,8 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
             each.name for each in features.heard if each.name not in {own.name for own in network.streams}
         )
         yield f"- Streams that its search could have heard, and that it does not hear: {others}"
+    if features.functionals is not None:
+        yield f"- Joined by openSMILE's functionals {features.functionals}, for which the package opensmile is needed"
     yield from _front_ends(network)
     if network.config.speaker_adapted:
         yield (

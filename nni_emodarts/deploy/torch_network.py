@@ -8,10 +8,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from nni_emodarts.config import InputShape, PretrainedStream, SpectralStream
+from nni_emodarts.config import FUNCTIONALS, InputShape, PretrainedStream, SpectralStream
 from nni_emodarts.data.batches import Collate, JointCollate
 from nni_emodarts.data.batches.batches import Item, JointItem
-from nni_emodarts.data.features import FeatureExtractor, Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.features import FeatureExtractor, Functionals, Moments, Normalizer, SpeakerNormalizer
+from nni_emodarts.data.features.functionals import FUNCTIONAL_SETS
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
 from nni_emodarts.data.heard import stream_extractor
@@ -25,8 +26,8 @@ from nni_emodarts.runtime.digests import refuse_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, GRAPH, METRICS, NORMALIZATION, WEIGHTS
 
-AnyExtractor = FeatureExtractor | PretrainedExtractor
-"""Waveform -> feature rows, spectral ones or a pretrained encoder's levels."""
+AnyExtractor = FeatureExtractor | PretrainedExtractor | Functionals
+"""Waveform -> feature rows, spectral ones, a pretrained encoder's levels, or functionals."""
 _Rows = tuple[np.ndarray, ...]
 """An utterance's feature rows (R, T) in each stream."""
 
@@ -117,6 +118,8 @@ def _collate(extractor: AnyExtractor) -> Collate:
     if isinstance(extractor, PretrainedExtractor):
         levels, features = extractor.facts.input_shape
         return Collate(features, levels=levels)
+    if isinstance(extractor, Functionals):
+        return Collate(extractor.feature_rows)
     return Collate(extractor.frequency_bins, extractor.deltas)
 
 
@@ -141,7 +144,10 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     Raises:
         RunFolderError: files that do not belong together, or are damaged.
     """
-    extractors = [stream_extractor(stream, "cpu" if device == "cpu" else "gpu") for stream in network.streams]
+    place, joined = "cpu" if device == "cpu" else "gpu", network.config.features.functionals
+    extractors: list[AnyExtractor] = [stream_extractor(stream, place) for stream in network.streams]
+    if joined is not None:
+        extractors.append(Functionals(joined))
     if network.members:
         return TorchNetwork(extractors, _joint_normalizer(network), _averaged(network), device)
     return TorchNetwork(extractors, _read_normalizer(network), _read_model(network), device)
@@ -171,7 +177,7 @@ def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
     known: dict[tuple[str, int | None], Normalizer | SpeakerNormalizer] = {}
     for member, _ in network.members:
         own, first = _read_normalizer(member), 0
-        for key, rows in _levels_of(member.streams):
+        for key, rows in _levels_of(member):
             part = own.part(slice(first, first + rows))
             if key in known and known[key].to_dict() != part.to_dict():
                 raise RunFolderError(
@@ -179,25 +185,29 @@ def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
                 )
             known[key] = part
             first += rows
-    parts = [known[key] for key, _ in _levels_of(network.streams)]
+    parts = [known[key] for key, _ in _levels_of(network)]
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     return kind.beside(parts)  # type: ignore[arg-type]  # all are of the kind
 
 
-def _levels_of(streams: Sequence[AnyStream]) -> Iterator[tuple[tuple[str, int | None], int]]:
-    """The levels of streams in the order of their rows, and how many rows each has; a spectral one has no level."""
-    for stream in streams:
+def _levels_of(network: NetworkFolder) -> Iterator[tuple[tuple[str, int | None], int]]:
+    """What is heard in the order of its rows, level by level, and how many rows each has; all but levels have none."""
+    for stream in network.streams:
         if isinstance(stream, SpectralStream):
             yield (stream.name, None), stream_extractor(stream).feature_rows
             continue
         count, features = stream_shape(stream)
         for level in stream.levels or range(count):
             yield (stream.name, level), features
+    if (joined := network.config.features.functionals) is not None:
+        yield (FUNCTIONALS, None), FUNCTIONAL_SETS[joined]
 
 
 def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
     classes, shapes = len(network.labels), {stream.name: stream_shape(stream) for stream in network.whole_streams}
+    if (joined := network.config.features.functionals) is not None:
+        shapes[FUNCTIONALS] = (1, FUNCTIONAL_SETS[joined])
     first, *others = shapes.values()
     shape: InputShape = shapes if others else first
     if network.folder.has(ARCHITECTURE):
@@ -213,6 +223,9 @@ def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
         count, part = _rows_heard(whole, heard)
         parts.append(slice(rows + part.start, rows + part.stop))
         rows += count
+    if (joined := network.config.features.functionals) is not None:
+        parts.append(slice(rows, rows + FUNCTIONAL_SETS[joined]))
+        rows += FUNCTIONAL_SETS[joined]
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:

@@ -155,7 +155,7 @@ def nodes(space: SpaceConfig) -> Iterator[tuple[CellKind, int]]:
             yield kind, node
 
 
-_Pair = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
+_Pair = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=8192)]]
 
 
 class _Document(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from nni_emodarts.config import InputShape, Shape, SpaceConfig
+from nni_emodarts.config import FUNCTIONALS, InputShape, Shape, SpaceConfig
 
 
 def plain_shape(shape: InputShape) -> InputShape:
@@ -12,11 +12,28 @@ def plain_shape(shape: InputShape) -> InputShape:
     return _pair(shape)
 
 
+def heard_shape(space: SpaceConfig, shape: InputShape) -> InputShape:
+    """The shape of the streams alone, without that of the functionals that join them."""
+    if space.functionals is None or not isinstance(shape, Mapping):
+        return shape
+    streams = {name: each for name, each in shape.items() if name != FUNCTIONALS}
+    return streams if len(space.hears) > 1 or len(streams) != 1 else next(iter(streams.values()))
+
+
+def functionals_joined(space: SpaceConfig, shape: InputShape) -> int:
+    """Number of functionals that join; 0 of a space without."""
+    return shape[FUNCTIONALS][1] if space.functionals is not None and isinstance(shape, Mapping) else 0
+
+
 def shape_fault(space: SpaceConfig, shape: InputShape) -> str | None:
     """Why maps of a shape are not what a space hears; None where they may be.
 
     Of several streams a shape without names is that of each.
     """
+    if space.functionals is not None:
+        if not isinstance(shape, Mapping) or FUNCTIONALS not in shape:
+            return f"input_shape: {shape} lacks that of {FUNCTIONALS}, which join the space; give it by name"
+        shape = heard_shape(space, shape)
     names = [stream.name for stream in space.hears]
     if not isinstance(shape, Mapping):
         small = min(shape) < 1

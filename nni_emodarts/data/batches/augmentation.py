@@ -206,7 +206,8 @@ class SpecAugment:
 class ChangedAlike:
     """Excerpt, perturbation and masks of an utterance in several streams: in time the same ones in all of them.
 
-    A voice's speed, loudness and pitch are one, too; frequencies and features are masked in each stream by itself.
+    A voice's speed, loudness and pitch are one, too; frequencies and features are masked in each stream by itself. What
+    comes behind the streams, functionals, stays as it is.
     """
 
     def __init__(self, excerpt: Excerpt, voices: Sequence[Perturbation], masks: Sequence[SpecAugment]) -> None:
@@ -217,13 +218,12 @@ class ChangedAlike:
 
     def __call__(self, streams: Sequence[Tensor]) -> list[Tensor]:
         """Features (R, T) of an utterance in each stream -> the changed ones."""
-        voice = self._voices[0].draw()
-        spoken = [
-            perturbation.spoken_by(voice, features)
-            for perturbation, features in zip(self._voices, self._excerpt.of_each(streams), strict=True)
-        ]
+        count = len(self._voices)
+        voice, excerpts = self._voices[0].draw(), self._excerpt.of_each(streams[:count])
+        spoken = [own.spoken_by(voice, features) for own, features in zip(self._voices, excerpts, strict=True)]
         stretches = self._masks[0].draw()
-        return [mask.masked(features, stretches) for mask, features in zip(self._masks, spoken, strict=True)]
+        masked = [own.masked(features, stretches) for own, features in zip(self._masks, spoken, strict=True)]
+        return [*masked, *streams[count:]]
 
 
 def _draw() -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from nni_emodarts.models.costs.parts import (
     BridgePart,
     ClassifierPart,
     CnnJoin,
+    FunctionalsPart,
     MapOperation,
     Maps,
     PoolingPart,
@@ -23,8 +24,9 @@ from nni_emodarts.models.costs.parts import (
     StreamsPart,
 )
 from nni_emodarts.models.places import cnn_places
+from nni_emodarts.models.shapes import functionals_joined, heard_shape
 
-BlockKind = Literal["stem", "bridge", "streams", "pooling", "classifier"] | CellKind
+BlockKind = Literal["stem", "bridge", "streams", "pooling", "classifier", "functionals"] | CellKind
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def lay_out(
         frames: length T of the maps; likewise.
         heard: names of the streams that the networks hear; none of a space of one spectral stream.
     """
+    joined, input_shape = functionals_joined(space, input_shape), heard_shape(space, input_shape)
     streams = [stream for stream in space.hears if stream.name in heard]
     paths = [_path(space, stream, input_shape, frames) for stream in streams] or [
         _path(space, None, input_shape, frames)
@@ -81,6 +84,7 @@ def lay_out(
         *blocks,
         *[_seqnn_cell(space, min(left))] * space.seqnn_cells,
         *_head(space, min(left), num_classes),
+        *([BlockParts("functionals", (FunctionalsPart(joined, num_classes),))] if joined else []),
     ]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from nni_emodarts.models.costs.part import Part
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
+from nni_emodarts.models.nn.functionals import JoinedFunctionals
 from nni_emodarts.models.nn.levels import Projection
 from nni_emodarts.models.nn.primitives import alignment, cnn_operation, sequence_operation
 from nni_emodarts.models.nn.resampling import StreamSum, in_one_time
@@ -224,3 +225,19 @@ class ClassifierPart(Part):
     def inputs(self) -> tuple[Tensor, ...]:
         """A vector."""
         return (torch.randn(1, self.width),)
+
+
+@dataclass(frozen=True)
+class FunctionalsPart(Part):
+    """Functionals -> logits."""
+
+    functionals: int
+    num_classes: int
+
+    def build(self) -> nn.Module:
+        """See `Part`."""
+        return JoinedFunctionals(self.functionals, self.num_classes)
+
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The functionals."""
+        return (torch.randn(1, self.functionals),)

@@ -21,8 +21,9 @@ from nni_emodarts.models.architecture import (
 )
 from nni_emodarts.models.costs.table import architecture_cost, operation_costs
 from nni_emodarts.models.nn.dropout import Dropout
+from nni_emodarts.models.nn.functionals import JoinedFunctionals, without_functionals
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS, PooledClassifier
-from nni_emodarts.models.shapes import plain_shape, shape_fault
+from nni_emodarts.models.shapes import functionals_joined, heard_shape, plain_shape, shape_fault
 from nni_emodarts.models.space.cells import SeqnnCell
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
 from nni_emodarts.models.space.paths import layer_choice
@@ -67,11 +68,11 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
             raise ConfigError(f"num_classes: {num_classes} must be at least 2")
         space = self.description
         fault = shape_fault(space, self.input_shape)
-        if fault is not None and (current_model() is None or not space.hears):
+        if fault is not None and (current_model() is None or len(space.hears) < 2):
             raise ConfigError(fault)
         if current_model() is None:
             _refuse_large_space(space, self.input_shape, num_classes)
-        self.build_streams(space, self.input_shape)
+        self.build_streams(space, heard_shape(space, self.input_shape))
         self.seqnn_cells = nn.ModuleList(
             SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations, space.seqnn_normalization)
             for _ in range(space.seqnn_cells)
@@ -87,14 +88,19 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
         else:
             self.pooling = POOLINGS[space.pooling](width)
             self.classifier = nn.Linear(self.pooling.out_width, classes)
+        if space.functionals is not None:
+            self.functionals = JoinedFunctionals(functionals_joined(space, self.input_shape), classes)
 
     def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,) in frames -> logits (N, K); what lies behind a length has no say.
 
         A space of a pretrained stream takes maps (N, L, D, T), a network of it also (N, 1, D, T) of its level alone.
         A space of several streams takes the maps of each and lengths (N, streams); a network of it those that it hears,
-        or, where that is one, its maps and lengths (N,).
+        or, where that is one, its maps and lengths (N,). Functionals come last, as maps (N, 1, R, 1) of length 1.
         """
+        joined: Tensor | None = None
+        if self.description.functionals is not None:
+            maps, lengths, joined = without_functionals(maps, lengths)
         sequence, lengths = self.hear(maps, lengths, self.dropout)
         before, last = sequence, sequence
         for cell in self.seqnn_cells:
@@ -103,7 +109,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
             logits: Tensor = self.head(last, lengths)
         else:
             logits = self.classifier(self.pooling(last, lengths))
-        return logits
+        return logits if joined is None else logits + self.functionals(self.dropout(joined))
 
     def freeze(self, sample: Mapping[str, object]) -> "EmoDartsSpace":
         """The network that a sample stands for, newly initialised.

@@ -11,16 +11,19 @@ from nni_emodarts.config import Frames, of_stream
 from nni_emodarts.data.front_ends.costs import EncoderCost
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import Block, network_blocks
+from nni_emodarts.models.shapes import heard_shape
 from nni_emodarts.report.drawings.canvas import blank_axes, style
 from nni_emodarts.report.drawings.families import INK, PAPER, QUIET, SURFACE, sentence
 
 _NAMES = {
     "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",
     "streams": "sum of streams", "pooling": "temporal pooling", "classifier": "classifier",
+    "functionals": "join functionals",
 }  # fmt: skip
 _COLORS = {
     "stem": SURFACE, "normal": "#dbeafe", "reduce": "#9cc3e6", "bridge": SURFACE, "seqnn": "#fde3c0",
     "streams": SURFACE, "pooling": SURFACE, "classifier": SURFACE,
+    "functionals": SURFACE,
 }  # fmt: skip
 _BARS = (("parameters", "#0072B2"), ("FLOPs", "#C24E00"))
 
@@ -50,7 +53,7 @@ def draw_network(
         axes.text(0.3, 0.92, describe_encoders(encoders), fontsize=8.5, color=QUIET, va="center")
         for row, (block, name) in enumerate(zip(blocks, names, strict=True)):
             if block.kind == "stem":
-                _draw_shape(axes, row - 1, _heard(architecture, block, frames))
+                _draw_shape(axes, row - 1, _heard(architecture, block, frames), gap=0.0 if row == 0 else 0.1)
             _draw_block(axes, row, block, name)
             if row + 1 == len(blocks) or blocks[row + 1].kind != "stem":
                 _draw_shape(axes, row, _tensor(block))
@@ -120,7 +123,8 @@ def _heard(architecture: Architecture, block: Block, frames: Frames) -> str:
     """The maps that a stem hears."""
     stream = _stream(architecture, block)
     kind = "levels" if stream in architecture.levels else "maps"
-    shape = of_stream(architecture.input_shape, stream), of_stream(frames, stream)
+    shapes = heard_shape(architecture.space, architecture.input_shape)
+    shape = of_stream(shapes, stream), of_stream(frames, stream)
     return f"{kind}  {_shape((*shape[0], shape[1]))}"
 
 
@@ -133,7 +137,9 @@ def _share(value: int, total: int) -> str:
 
 
 def _tensor(block: Block) -> str:
-    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind == "classifier" else "vector"}[len(block.out)]
+    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind in ("classifier", "functionals") else "vector"}[
+        len(block.out)
+    ]
     return f"{kind}  {_shape(block.out)}"
 
 
@@ -164,10 +170,10 @@ def _draw_block(axes: Axes, row: int, block: Block, name: str) -> None:
     axes.text(_LEFT + width / 2, _y(row), name, ha="center", va="center", fontsize=10, zorder=4)
 
 
-def _draw_shape(axes: Axes, row: int, text: str) -> None:
-    """The arrow below a block, and the tensor that it carries."""
+def _draw_shape(axes: Axes, row: int, text: str, gap: float = 0.0) -> None:
+    """The arrow below a block, a gap behind it where it comes from elsewhere, and the tensor that it carries."""
     x, top = _LEFT + _BOX[0] / 2, _y(row) + _BOX[1] / 2
-    arrow = FancyArrowPatch((x, top), (x, top + _ROW - _BOX[1]), arrowstyle="-|>,head_length=4,head_width=2.4",
+    arrow = FancyArrowPatch((x, top + gap), (x, top + _ROW - _BOX[1]), arrowstyle="-|>,head_length=4,head_width=2.4",
                             shrinkA=0, shrinkB=0, color=QUIET, lw=1.2)  # fmt: skip
     axes.add_patch(arrow)
     axes.text(x + 0.14, top + (_ROW - _BOX[1]) / 2, text, fontsize=8.5, color=QUIET, va="center")
@@ -193,7 +199,7 @@ def _draw_second_inputs(axes: Axes, blocks: Sequence[Block]) -> None:
         first = blocks[row - 1].kind in ("stem", "bridge", "streams")
         top = _y(row - 1 if first else row - 2) + _BOX[1] / 2 + (_ROW - _BOX[1]) * 0.32
         shift = 0.42 + 0.22 * (row % 2)
-        _draw_way(axes, (top, _y(row) - 0.08), shift, _SECOND)
+        _draw_way(axes, (_LEFT + _BOX[0] / 2, top), _y(row) - 0.08, shift, _SECOND)
 
 
 def _draw_other_streams(axes: Axes, blocks: Sequence[Block]) -> None:
@@ -201,13 +207,13 @@ def _draw_other_streams(axes: Axes, blocks: Sequence[Block]) -> None:
     sums = [row for row, block in enumerate(blocks) if block.kind == "streams"]
     for row, block in enumerate(blocks):
         if block.kind == "bridge" and sums and row + 1 != sums[0]:
-            _draw_way(axes, (_y(row) + _BOX[1] / 2, _y(sums[0])), 0.86 + 0.04 * row / len(blocks), QUIET)
+            _draw_way(axes, (_LEFT, _y(row)), _y(sums[0]), 0.86 + 0.04 * row / len(blocks), QUIET)
 
 
-def _draw_way(axes: Axes, heights: tuple[float, float], shift: float, color: str) -> None:
-    """A line from below a block, past others on the left, into a block."""
-    top, bottom = heights
-    start, radius, x = _LEFT + _BOX[0] / 2, 0.12, _LEFT - shift
+def _draw_way(axes: Axes, begins: tuple[float, float], bottom: float, shift: float, color: str) -> None:
+    """A line from a point, past blocks on the left, into a block at this height."""
+    start, top = begins
+    radius, x = 0.12, _LEFT - shift
     points = [(start, top), (x + radius, top), (x, top), (x, top + radius), (x, bottom - radius), (x, bottom),
               (x + radius, bottom), (_LEFT - 0.08, bottom)]  # fmt: skip
     codes = [Path.MOVETO, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO, Path.CURVE3, Path.CURVE3, Path.LINETO]

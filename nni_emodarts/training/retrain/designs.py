@@ -7,6 +7,7 @@ from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.errors import ArchitectureError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
+from nni_emodarts.models.shapes import heard_shape
 from nni_emodarts.models.space import build_model
 
 Design = Architecture | Baseline
@@ -49,6 +50,11 @@ def settle_space(config: ExperimentConfig, architecture: Architecture, explicit:
             f"{'preset ' + config.preset if config.preset else 'the configuration'}; name the preset or configuration "
             f"that it was searched with"
         )
+    if config.space.functionals != architecture.space.functionals:
+        raise ArchitectureError(
+            f"architecture {architecture.id} is joined by functionals {architecture.space.functionals}, but "
+            f"features.functionals is {config.space.functionals}; set it to the same"
+        )
     if config.space.hears != architecture.space.hears:
         raise ArchitectureError(
             f"architecture {architecture.id} hears {_name(architecture.space)}, but the features of the configuration "
@@ -57,7 +63,8 @@ def settle_space(config: ExperimentConfig, architecture: Architecture, explicit:
     for stream in config.features.heard:
         if stream.name not in architecture.heard and architecture.heard:
             continue
-        shape, given = of_stream(architecture.input_shape, stream.name), stream_shape(stream)
+        shapes = heard_shape(architecture.space, architecture.input_shape)
+        shape, given = of_stream(shapes, stream.name), stream_shape(stream)
         if given != shape:
             what = "(channels, bins)" if isinstance(stream, SpectralStream) else "(levels, features)"
             raise ArchitectureError(

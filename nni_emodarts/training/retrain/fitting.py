@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
-from nni_emodarts.config import RetrainConfig
+from nni_emodarts.config import FUNCTIONALS, RetrainConfig
 from nni_emodarts.data.batches import Augment, Chain, ChangedAlike, Excerpt, JointAugment, Perturbation, SpecAugment
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
@@ -103,7 +103,7 @@ def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:
 
 def make_joint_augment(recipe: RetrainConfig, corpus: Corpus) -> JointAugment:
     """What the recipe does to the features that a training utterance has in each stream of a corpus."""
-    sizes = [(each.whole_bins, each.levels_read) for each in corpus.streams]
+    sizes = [(each.whole_bins, each.levels_read) for each in corpus.streams if each.name != FUNCTIONALS]
     voices, masks = [_voice(recipe, *size) for size in sizes], [_masks(recipe, *size) for size in sizes]
     return ChangedAlike(Excerpt(recipe.excerpt), voices, masks)
 
