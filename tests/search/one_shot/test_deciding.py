@@ -116,7 +116,7 @@ def test_options_that_are_off_add_no_term_and_no_meaning() -> None:
 
 
 SHARP = {"alpha_learning_rate": 0.1, "sharpening": 0.3}
-SEARCHES = 3
+SEARCHES, EPOCHS = 3, 6
 
 
 class HeldOut:
@@ -140,7 +140,7 @@ class HeldOut:
 def test_a_search_decides_for_what_was_planted_and_says_so() -> None:
     """Chance finds it in all of 3 searches once in 1,728 times."""
     for seed in range(SEARCHES):
-        search = searched("darts", SHARP, seed)
+        search = searched("darts", SHARP, seed, epochs=EPOCHS)
         choices = search.export()
         assert choices == PLANTED
         measured = measure_decision(search, choices, HeldOut(2000 + seed), HeldOut(3000 + seed))
@@ -152,7 +152,7 @@ def test_a_search_decides_for_what_was_planted_and_says_so() -> None:
 def test_a_search_of_shuffled_labels_says_that_it_is_undecided() -> None:
     """Also where it is cooled until its entropy is low; its validation part has true labels, or shuffled ones."""
     for seed in range(SEARCHES):
-        search = searched("darts", SHARP | {"sharpening": 10.0}, seed, shuffled=True)
+        search = searched("darts", SHARP | {"sharpening": 10.0}, seed, shuffled=True, epochs=EPOCHS)
         parts = HeldOut(2000 + seed, shuffled=seed % 2 == 0), HeldOut(3000 + seed, shuffled=True)
         measured = measure_decision(search, search.export(), *parts)
         assert measured["entropy"] <= ENTROPY_BOUND, "cooled"
