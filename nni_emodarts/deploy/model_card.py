@@ -137,15 +137,7 @@ def figures_id(network: NetworkFolder) -> str:
 def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
     yield f"- Classes: {_listed(network.labels)}"
-    if network.members:
-        shares = ", ".join(f"{share:.0%} {markdown_code(each.folder.path.name)}" for each, share in network.members)
-        yield f"- Network: the weighted mean of {len(network.members)} networks of the space of emoDARTS: {shares}"
-    elif network.folder.has(ARCHITECTURE):
-        origin = Architecture.load(network.folder.path / ARCHITECTURE).origin
-        strategy = markdown_code(str(origin.get("strategy", "unknown")))
-        yield f"- Network: found by the search strategy {strategy} in the space of emoDARTS"
-    else:
-        yield "- Network: designed by hand"
+    yield _origin(network)
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
     for stream in network.streams:
@@ -170,6 +162,18 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Made by: " + ", ".join(
             f"{name} {packages[name]}" for name in ("nni_emodarts", "torch") if name in packages
         )
+
+
+def _origin(network: NetworkFolder) -> str:
+    """Where a network comes from, in a line."""
+    if network.members:
+        shares = ", ".join(f"{share:.0%} {markdown_code(each.folder.path.name)}" for each, share in network.members)
+        return f"- Network: the weighted mean of {len(network.members)} networks of the space of emoDARTS: {shares}"
+    if not network.folder.has(ARCHITECTURE):
+        return "- Network: designed by hand"
+    origin = Architecture.load(network.folder.path / ARCHITECTURE).origin
+    strategy = markdown_code(str(origin.get("strategy", "unknown")))
+    return f"- Network: found by the search strategy {strategy} in the space of emoDARTS"
 
 
 def _spectrum(stream: SpectralStream) -> str:
