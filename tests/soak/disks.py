@@ -61,10 +61,9 @@ def _on_disk(folder: Path, disk: str, where: str, command: str) -> str:
         words = [sys.executable, "-m", "nni_emodarts", *line.split()]
         if disk.startswith("files of"):
             words = ["bash", "-c", 'ulimit -f 50; exec "$@"', "-", *words]
+        environment = {**environment_in(work, folder / "cache"), "EMODARTS_CACHE": str(cache)}
         try:
-            done = subprocess.run(
-                words, cwd=work, env=environment_in(work, cache), capture_output=True, text=True, timeout=600
-            )
+            done = subprocess.run(words, cwd=work, env=environment, capture_output=True, text=True, timeout=600)
         finally:
             subprocess.run(["rm", "-rf", str(work)], check=True)
     if "Traceback" in done.stderr:
