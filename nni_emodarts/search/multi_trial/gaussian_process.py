@@ -17,6 +17,9 @@ Values = npt.NDArray[np.float64]
 _WEIGHTS = (0.1, 0.5, 1.5, 5.0)
 _NOISES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
 _PASSES = 2
+_USUAL_WEIGHT, _USUAL_NOISE = 0.5, 0.4
+_WEIGHT_SPREAD, _NOISE_SPREAD = 1.0, 0.25
+"""Priors: of a weight's logarithm and of the noise's share, normal around what is usual. A few figures move neither."""
 _TINY = 1e-9
 
 
@@ -46,7 +49,7 @@ class GaussianProcess:
     """Regression with a kernel that falls with the number of choices that differ (Rasmussen & Williams 2006, ch. 2, 5).
 
     k(x, y) = exp(-sum over groups of weight x share of the group's choices that differ). Weights of groups and the
-    share of the noise are those with the highest marginal likelihood, group by group on a grid: so the model finds out
+    share of the noise are the most likely ones under weak priors, group by group on a grid: so the model finds out
     which choices matter, and how noisy figures are.
     """
 
@@ -63,16 +66,16 @@ class GaussianProcess:
         self._mean, self._scale = float(values.mean()), float(values.std()) or 1.0
         self._targets = (values - self._mean) / self._scale
         distances = self._distances(known)
-        self._weights, self._noise = np.full(len(groups), 0.5), 0.4
-        best = self._likelihood(distances, self._weights, self._noise)
+        self._weights, self._noise = np.full(len(groups), _USUAL_WEIGHT), _USUAL_NOISE
+        best = self._probability(distances, self._weights, self._noise)
         for _ in range(_PASSES):
             for noise in _NOISES:
-                if (found := self._likelihood(distances, self._weights, noise)) > best:
+                if (found := self._probability(distances, self._weights, noise)) > best:
                     best, self._noise = found, noise
             for group in range(len(groups)):
                 for weight in _WEIGHTS:
                     tried = np.where(np.arange(len(groups)) == group, weight, self._weights)
-                    if (found := self._likelihood(distances, tried, self._noise)) > best:
+                    if (found := self._probability(distances, tried, self._noise)) > best:
                         best, self._weights = found, tried
         self._factor, self._solved = self._solve(distances, self._weights, self._noise)
 
@@ -92,9 +95,12 @@ class GaussianProcess:
             found.append((counts - 2 * mine @ theirs.T) / np.maximum(counts, 1))
         return np.stack(found)
 
-    def _likelihood(self, distances: Values, weights: Values, noise: float) -> float:
+    def _probability(self, distances: Values, weights: Values, noise: float) -> float:
         factor, solved = self._solve(distances, weights, noise)
-        return float(-0.5 * self._targets @ solved - np.log(np.diag(factor)).sum())
+        far = ((np.log(weights / _USUAL_WEIGHT) / _WEIGHT_SPREAD) ** 2).sum() + (
+            (noise - _USUAL_NOISE) / _NOISE_SPREAD
+        ) ** 2
+        return float(-0.5 * (self._targets @ solved + far) - np.log(np.diag(factor)).sum())
 
     def _solve(self, distances: Values, weights: Values, noise: float) -> tuple[Values, Values]:
         kernel = (1 - noise) * np.exp(-np.tensordot(weights, distances, 1))

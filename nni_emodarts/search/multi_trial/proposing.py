@@ -1,13 +1,13 @@
 """Strategies that propose one candidate after another: what asks and tells, and NNI's strategy around it."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from nni_emodarts.config import SpaceConfig
-from nni_emodarts.models.flat_space import architecture_at, count_architectures, flat_choices, meant
+from nni_emodarts.models.flat_space import flat_choices, meant
 from nni_emodarts.nni_bridge.nas import ExecutionEngine, ModelEventType, Strategy, TrainingEndEvent
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 
@@ -74,35 +74,28 @@ class Draws:
         """
         self.space = space
         self.rng = np.random.default_rng(seed)
-        self._size = count_architectures(space)
         self._choices = flat_choices(space)
 
     def uniform(self) -> FlatChoices:
-        """Any network, each with the same chance."""
-        return architecture_at(self.space, self._whole_number(self._size))
+        """Any network, each choice with the same chance."""
+        return {label: self._any(values) for label, values in self._choices.items()}
 
     def neighbour(self, choices: FlatChoices) -> FlatChoices:
         """A network that differs in one choice that matters; where a node then takes other edges, in theirs too."""
         labels = [label for label in meant(self.space, choices) if len(self._choices[label]) > 1]
         if not labels:
             return choices
-        label = labels[self._whole_number(len(labels))]
-        others = [value for value in self._choices[label] if value != choices[label]]
-        changed = {**choices, label: others[self._whole_number(len(others))]}
+        label = self._any(labels)
+        changed = {**choices, label: self._any([value for value in self._choices[label] if value != choices[label]])}
         before = meant(self.space, choices)
         for taken in meant(self.space, changed):
             if taken not in before:
-                values = self._choices[taken]
-                changed[taken] = values[self._whole_number(len(values))]
+                changed[taken] = self._any(self._choices[taken])
         return changed
 
     def network(self, choices: FlatChoices) -> Network:
         """The choices that matter."""
         return tuple(meant(self.space, choices).items())
 
-    def _whole_number(self, below: int) -> int:
-        """Any number from 0, also below more than a generator's integers hold."""
-        if below < 2**62:
-            return int(self.rng.integers(below))
-        digits = [int(digit) for digit in self.rng.integers(2**32, size=below.bit_length() // 32 + 2)]
-        return sum(digit << (32 * place) for place, digit in enumerate(digits)) % below
+    def _any(self, values: Sequence[str]) -> str:
+        return values[int(self.rng.integers(len(values)))]
