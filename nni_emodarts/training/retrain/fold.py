@@ -1,7 +1,7 @@
 """One fold with one seed: train by the recipe, read the test part once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -57,62 +57,97 @@ def retrain_fold(
     with folder.held():
         watch = Stopwatch()
         task.note_corpus(folder)
-        config, classes, fold = task.config, task.corpus.manifest.classes, task.fold
-        what, epochs = f"retrain fold {fold.index} seed {task.seed}", config.retrain.epochs
-        history: list[dict[str, float]] = []
-
-        def on_epoch(row: dict[str, float]) -> None:
-            history.append(row)
-            # each time, so that it can be looked at while it runs
-            folder.write_csv(HISTORY, marked(pd.DataFrame(history), config.tracks))
-            figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
-            progress(what, len(history), epochs, **figures)
-            if report is not None and figures:
-                report(row["val_uar"])
-
-        progress(what, 0, epochs)
-        network = widen(design, config.retrain)
-        task = task.hearing(design.levels, design.heard)
-        validated = validate or config.retrain.needs_validation
-        learnt = task if validated else task.without_validation()
-        trained = train(learnt, network, on_epoch=on_epoch, teacher=teacher)
-        val_uar = trained.val_uar if validated else None
-        if val_uar is not None and len(history) < epochs:  # stopped early: nothing is left
-            progress(what, len(history), len(history), val_uar=val_uar)
-        metrics: JsonObject = {
-            "val_uar": val_uar,
-            "best_epoch": trained.best_epoch,
-            "fold": fold.index,
-            "seed": task.seed,
-            "architecture": design.id,
-            "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
-            "classes": list(classes),
-            **_encoders(config, design),
-            **config.tracks,
-        }
-        if config.retrain.refit and validated:
-            learnt = task.without_validation()
-            trained = _refit(learnt, network, trained, teacher, progress)
+        config, fold = task.config, task.fold
+        network, heard = widen(design, config.retrain), task.hearing(design.levels, design.heard)
+        fit = _Fit(heard, network, teacher, validate or config.retrain.needs_validation)
+        learnt, trained = fit.first(_Shown(heard, folder, progress, report))
+        metrics = _described(heard, design, trained, trained.val_uar if fit.validated else None)
+        if config.retrain.refit and fit.validated:
+            learnt, trained = fit.again(trained, progress)
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
             table = marked(predictions(learnt, trained, fold.test), config.tracks)
             folder.write_csv(PREDICTIONS, table)
-            metrics |= score_predictions(table, classes)
-        write_model(folder, task, design, trained)
+            metrics |= score_predictions(table, task.corpus.manifest.classes)
+        write_model(folder, heard, design, trained)
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
         return metrics
+
+
+class _Shown:
+    """Keeps and shows the history of a training while it runs."""
+
+    def __init__(self, task: FoldTask, folder: RunFolder, progress: Progress, report: Report | None) -> None:
+        self._task, self._folder, self._progress, self._report = task, folder, progress, report
+        self._what = f"retrain fold {task.fold.index} seed {task.seed}"
+        self._history: list[dict[str, float]] = []
+        progress(self._what, 0, task.config.retrain.epochs)
+
+    def __call__(self, row: dict[str, float]) -> None:
+        """One epoch more."""
+        self._history.append(row)
+        # each time, so that it can be looked at while it runs
+        self._folder.write_csv(HISTORY, marked(pd.DataFrame(self._history), self._task.config.tracks))
+        figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
+        self._progress(self._what, len(self._history), self._task.config.retrain.epochs, **figures)
+        if self._report is not None and figures:
+            self._report(row["val_uar"])
+
+    def over(self, val_uar: float) -> None:
+        """The training is over, be it that it was stopped early, so that nothing is left."""
+        if len(self._history) < self._task.config.retrain.epochs:
+            self._progress(self._what, len(self._history), len(self._history), val_uar=val_uar)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How a network of a fold is trained.
+
+    Attributes:
+        task: the fold.
+        network: what is trained, at its width.
+        teacher: whose answers are learnt from, too.
+        validated: whether validation has a say, or a figure of it is wanted.
+    """
+
+    task: FoldTask
+    network: Design
+    teacher: Teacher | None
+    validated: bool
+
+    def first(self, shown: _Shown) -> tuple[FoldTask, Trained]:
+        """What was learnt from, and the network."""
+        learnt = self.task if self.validated else self.task.without_validation()
+        trained = train(learnt, self.network, on_epoch=shown, teacher=self.teacher)
+        if self.validated:
+            shown.over(trained.val_uar)
+        return learnt, trained
+
+    def again(self, trained: Trained, progress: Progress) -> tuple[FoldTask, Trained]:
+        """Train anew on training and validation part together, for as many epochs as validation chose."""
+        learnt, epochs = self.task.without_validation(), trained.best_epoch
+        on_epoch = counting(f"refit fold {learnt.fold.index} seed {learnt.seed}", epochs, progress)
+        again = train(learnt, self.network, epochs=epochs, on_epoch=on_epoch, teacher=self.teacher)
+        return learnt, replace(again, history=trained.history)
+
+
+def _described(task: FoldTask, design: Design, trained: Trained, val_uar: float | None) -> JsonObject:
+    """What a network's metrics.json begins with."""
+    return {
+        "val_uar": val_uar,
+        "best_epoch": trained.best_epoch,
+        "fold": task.fold.index,
+        "seed": task.seed,
+        "architecture": design.id,
+        "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
+        "classes": list(task.corpus.manifest.classes),
+        **_encoders(task.config, design),
+        **task.config.tracks,
+    }
 
 
 def _encoders(config: ExperimentConfig, design: Design) -> JsonObject:
     """Parameters of the pretrained encoders that a network hears, each up to its level; they are not the network's."""
     costs = encoder_costs(config.features.pretrained, design.levels, 1.0)
     return {"encoder_parameters": {cost.stream: cost.parameters for cost in costs}} if costs else {}
-
-
-def _refit(task: FoldTask, network: Design, trained: Trained, teacher: Teacher | None, progress: Progress) -> Trained:
-    """Train anew on training and validation part together, for as many epochs as validation chose."""
-    epochs = trained.best_epoch
-    on_epoch = counting(f"refit fold {task.fold.index} seed {task.seed}", epochs, progress)
-    again = train(task, network, epochs=epochs, on_epoch=on_epoch, teacher=teacher)
-    return replace(again, history=trained.history)
