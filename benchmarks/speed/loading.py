@@ -25,7 +25,7 @@ def make_step(manifest: str, preset: str, batch_size: int, variant: str) -> Step
     corpus = load_corpus(config)
     rows = np.arange(len(corpus.manifest))
     utterances = corpus.utterances(rows, Normalizer.fit(corpus.store, rows), SpecAugment(corpus.frequency_bins))
-    loader = _loader(utterances, corpus.collate, batch_size, variant)
+    loader = _loader(utterances, corpus.own_collate, batch_size, variant)
 
     def step() -> dict[str, Any]:
         frames, places = 0, 0

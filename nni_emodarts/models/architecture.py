@@ -155,7 +155,10 @@ def nodes(space: SpaceConfig) -> Iterator[tuple[CellKind, int]]:
             yield kind, node
 
 
-_Pair = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=8192)]]
+_Pair = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=4096)]]
+
+_Named = tuple[Annotated[int, Field(ge=1, le=64)], Annotated[int, Field(ge=1, le=8192)]]
+"""Of a stream by name, or of functionals."""
 
 
 class _Document(BaseModel):
@@ -168,7 +171,7 @@ class _Document(BaseModel):
     space: SpaceConfig
     choices: dict[str, str | list[int]]
     num_classes: int = Field(ge=2, le=MOST_CLASSES)
-    input_shape: _Pair | dict[str, _Pair]
+    input_shape: _Pair | dict[str, _Named]
     origin: JsonObject
 
 
