@@ -84,7 +84,7 @@ def show_progress(what: str, done: int, total: int, **figures: float) -> None:
 def _parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--manifest", help="the manifest, or synthetic for the embedded corpus")
-    parser.add_argument("--preset", help="paper, compact or tiny")
+    parser.add_argument("--preset", help="paper, compact, tiny or pretrained")
     parser.add_argument("--config", help="a YAML file laid over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one setting laid over both")
     parser.add_argument("--protocol", help="loso, session, kfold:K or official")

@@ -167,6 +167,7 @@ def run_study(
     *,
     manifest: str | None = None,
     settings: Sequence[str] = (),
+    front_end: str | None = None,
     samples: int = 10,
     resume: bool = False,
     overwrite: bool = False,
@@ -179,6 +180,7 @@ def run_study(
         out: the output folder; empty or absent, unless the study in it goes on or is replaced.
         manifest: the manifest, where it is another file by now.
         settings: `section.key=value` texts, laid over the configuration.
+        front_end: where the weights of the search's pretrained encoder are, where not where it had them.
         samples: random architectures to train at least.
         resume: go on with the study in the folder.
         overwrite: replace the run in the folder.
@@ -189,6 +191,9 @@ def run_study(
     """
     searched = read_search(RunFolder(search))
     config = load_config(None, Path(search) / CONFIG, settings, {"data.manifest": manifest})
+    if front_end is not None and not config.features.pretrained:
+        raise ConfigError(f"front end {front_end}: the search in {search} hears with none; leave it out")
+    config = config.with_weights_at(front_end)
     try:
         one_track({f"the search in {search}": searched.track, "the study": Track.of(config.tracks)})
     except ValueError as error:

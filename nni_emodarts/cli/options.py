@@ -16,7 +16,12 @@ _MANY = 100_000
 """Numbers that a text may name."""
 
 Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
-Preset = Annotated[str | None, typer.Option(help="paper, compact or tiny; compact where nothing else says so.")]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        help="paper, compact, tiny or pretrained; compact where nothing else says so, pretrained with --front-end."
+    ),
+]
 Config = Annotated[Path | None, typer.Option(help="A YAML file laid over the preset.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="A.B=C", help="One setting laid over both; repeatable.")

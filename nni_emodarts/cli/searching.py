@@ -20,6 +20,7 @@ from nni_emodarts.cli.options import (
     Resume,
     Settings,
     Strategy,
+    Weights,
     fold_numbers,
     insisting,
     load,
@@ -128,17 +129,21 @@ def study(
     manifest: Manifest = None,
     settings: Settings = None,
     allow_unfit: AllowUnfit = False,
+    front_end: Weights = None,
     samples: Annotated[int, typer.Option(min=2, help="Random architectures to train at least.")] = 10,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Tell whether a search was any good: its architecture among random ones, at the same recipe and cost."""
+    from nni_emodarts.models.readable import check_readable
+
+    check_readable([search_folder])  # a broken one is refused before seconds of imports
     from nni_emodarts.benchmark.study import run_study
 
     with console.progress_bars() as progress:
         found = run_study(
-            search_folder, out, manifest=manifest, settings=insisting(settings, allow_unfit), samples=samples,
-            resume=resume, overwrite=overwrite, progress=progress,
+            search_folder, out, manifest=manifest, settings=insisting(settings, allow_unfit), front_end=front_end,
+            samples=samples, resume=resume, overwrite=overwrite, progress=progress,
         )  # fmt: skip
     console.show_study(found)
 
@@ -191,6 +196,7 @@ def table(
     protocol: Protocol = None,
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
+    allow_unfit: AllowUnfit = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
     draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
@@ -201,6 +207,7 @@ def table(
     workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
 ) -> None:
     """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
+    settings = insisting(settings, allow_unfit)
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.table.run import Draws, run_table
 

@@ -18,6 +18,9 @@ def draw(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the drawings in the folder.")] = False,
 ) -> None:
     """Draw an architecture: its cells and the whole network as SVG and PNG, and its search as a film."""
+    from nni_emodarts.models.readable import check_readable
+
+    check_readable([source])  # a broken one is refused before seconds of imports
     from nni_emodarts.report.drawings.drawing import draw as run_draw
 
     with console.progress_bars() as progress:
@@ -38,6 +41,9 @@ def report(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write one page with everything about runs: results, confusions, drawings, the search as a film, configuration."""
+    from nni_emodarts.models.readable import check_readable
+
+    check_readable(runs)  # a broken one is refused before seconds of imports
     from nni_emodarts.report.page import report as run_report
 
     with console.progress_bars() as progress:

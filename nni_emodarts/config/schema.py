@@ -10,9 +10,16 @@ from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from nni_emodarts.config.strategies import STRATEGIES, of_family
+from nni_emodarts.config.strategies import STRATEGIES, refuse_unmeasured
 from nni_emodarts.config.strategy_options import StrategyOptions
-from nni_emodarts.config.streams import MOST_STREAMS, AnyStream, PretrainedStream, SpectralSettings, SpectralStream
+from nni_emodarts.config.streams import (
+    MOST_STREAMS,
+    AnyStream,
+    PretrainedStream,
+    SpectralSettings,
+    SpectralStream,
+    located_model,
+)
 from nni_emodarts.runtime.plain_data import JsonObject
 
 _SHOWN = 10
@@ -243,12 +250,8 @@ class SearchConfig(Section):
             faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in found[:_SHOWN]]
             more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
             raise ValueError(f"options of {self.strategy}: {'; '.join([*faults, *more])}") from None
-        if self.estimate is not None and STRATEGIES[self.strategy].family == "one-shot":
-            trained = ", ".join(strategy.name for strategy in of_family("multi-trial"))
-            raise ValueError(
-                f"estimate: {self.strategy} trains one supernet and measures no candidate by itself; leave it out, or "
-                f"take a strategy that does ({trained})"
-            )
+        if self.estimate is not None:
+            refuse_unmeasured(self.strategy)
         return self
 
     def strategy_options(self) -> StrategyOptions:
@@ -377,6 +380,18 @@ class ExperimentConfig(Section):
         features = self.features.model_copy(update={"streams": streams})
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
+
+    def with_weights_at(self, model: str | None) -> Self:
+        """The same configuration, whose encoders' weights are read elsewhere; itself where no place is named."""
+        if model is None:
+            return self
+        elsewhere = {"model": located_model(model), "revision": None}
+        return self.hearing(
+            tuple(
+                stream.model_copy(update=elsewhere) if isinstance(stream, PretrainedStream) else stream
+                for stream in self.features.streams
+            )
+        )
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

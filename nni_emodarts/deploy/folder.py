@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, load_config, located_model
+from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, load_config
 from nni_emodarts.data.front_ends import stream_rate
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -50,17 +50,9 @@ class NetworkFolder:
         Raises:
             ConfigError: it hears with no pretrained encoder.
         """
-        if model is None:
-            return self
-        if not self.config.features.pretrained:
+        if model is not None and not self.config.features.pretrained:
             raise ConfigError(f"front end {model}: network {self.folder.path} hears with none; leave it out")
-        streams = tuple(
-            stream.model_copy(update={"model": located_model(model), "revision": None})
-            if isinstance(stream, PretrainedStream)
-            else stream
-            for stream in self.config.features.streams
-        )
-        return replace(self, config=self.config.hearing(streams))
+        return replace(self, config=self.config.with_weights_at(model))
 
     @property
     def is_final(self) -> bool:

@@ -14,10 +14,11 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
@@ -98,9 +99,12 @@ def run_table(
     Raises:
         RunFolderError: the table is of other settings or recordings.
         ConfigError: a process died.
+        UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
     config = pinned(config)
-    corpus = load_corpus(config, progress=progress)
+    manifest = load_manifest(config.data)
+    checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
+    corpus = load_corpus(config, manifest, progress)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")

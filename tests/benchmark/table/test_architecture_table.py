@@ -12,7 +12,7 @@ from nni_emodarts.benchmark.table.records import TrainingKey
 from nni_emodarts.benchmark.table.run import Draws, _claimed, run_table
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
-from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.errors import ConfigError, RunFolderError, UnfitSpeakers
 from nni_emodarts.metrics.logits import decode_logits, decode_rows
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.training.task import class_weights
@@ -155,3 +155,22 @@ def test_no_such_table(tmp_path: Path) -> None:
         read_table(tmp_path / "missing.jsonl")
     (tmp_path / "odd.jsonl").write_text(json.dumps({"architecture": "x"}) + "\n")
     assert "holds no training" in read_table(tmp_path / "odd.jsonl").damaged[0]
+
+
+def test_speakers_that_are_unfit_are_refused_before_recordings_are_read(
+    fast_config: ExperimentConfig, tmp_path: Path
+) -> None:
+    names = [f"{speaker}{number}" for speaker in "abcdefgh" for number in range(6)]
+    for name in names:
+        (tmp_path / f"{name}.wav").touch()
+    lines = [f"{name}.wav,{'joy' if name[0] in 'abcd' else 'anger'},{name[0]}" for name in names]
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("\n".join(["file,emotion,speaker", *lines]) + "\n")
+    config = fast_config.model_copy(
+        update={
+            "data": fast_config.data.model_copy(update={"manifest": str(manifest)}),
+            "features": fast_config.features.model_copy(update={"normalization": "speaker"}),
+        }
+    )
+    with pytest.raises(UnfitSpeakers, match=r"training speakers show one emotion"):
+        run_table(config, tmp_path / "table.jsonl", DRAWS)
