@@ -12,7 +12,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.search.multi_trial.predictor import Predictor
 from nni_emodarts.search.multi_trial.proposing import Draws, Proposer
 
-BUDGET, PLANTS, SEEDS = 48, range(100, 108), range(2)
+BUDGET, PLANTS, SEEDS = 48, range(100, 108), range(4)
 noisy_space = cache(NoisySpace)
 
 
