@@ -39,11 +39,11 @@ class NoisySpace:
         self._of_level = _scaled(
             {str(level): OF_LEVEL[str(level)] for level in levels}, float(np.sqrt(deviation**2 - WITHIN_LEVEL**2))
         )
-        drawn = [made for _, made in zip(range(400), draw_architectures(self.space, *SHAPE, [plant], {}), strict=False)]
+        drawn = [made for _, made in zip(range(200), draw_architectures(self.space, *SHAPE, [plant], {}), strict=False)]
         sums = [self._additive(architecture) for architecture in drawn]
         self._mean, self._scale = float(np.mean(sums)), WITHIN_LEVEL / np.sqrt(2) / float(np.std(sums))
         self.best = max(self.true(architecture) for architecture in drawn)
-        """Of 400 random ones."""
+        """Of 200 random ones."""
 
     def true(self, architecture: Architecture) -> float:
         """Test UAR, averaged over folds and seeds without end."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nni_emodarts.benchmark.study import Study
-    from nni_emodarts.benchmark.table.replay import Replayed
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
     from nni_emodarts.deploy.loss import Shipped
@@ -242,33 +241,6 @@ def show_study(found: "Study") -> None:
         show_line(
             "The search was computed on another processor or device, or with other threads: its CPU seconds are not "
             "those of the samples, and random search had more or less than its cost."
-        )
-
-
-def show_replay(replayed: "Replayed") -> None:
-    """Print what searches on a table came to: a row for each way to search."""
-    what = f"{replayed.architectures} architectures, {replayed.replicates} replicates"
-    table = Table(title=f"Regret in test UAR, {count_text(replayed.searches, 'replay')} each, on {what}")
-    columns = ("on", "strategy", "figure", "trainings of a candidate", "candidates", "regret", "95 % interval", "CPU s")
-    for column in columns:
-        table.add_column(column, justify="left" if column in columns[:3] else "right")
-    for row in replayed.rows:
-        table.add_row(
-            row.on,
-            row.strategy,
-            row.figure,
-            f"{'1 to ' if row.halving else ''}{row.replicates}",
-            str(row.candidates),
-            figure_text(row.regret),
-            interval_text((row.low, row.high), signed=True),
-            whole_text(row.cpu_seconds),
-        )
-    out.print(table)
-    error = replayed.surrogate
-    if error is not None:
-        show_line(
-            f"surrogate, by cross-validation: R2 {error.r2:.2f}, rank correlation {error.rank_correlation:.2f}, error "
-            f"{error.rmse:.3f} of a deviation of {error.deviation:.3f}; R2 of seconds {error.seconds_r2:.2f}"
         )
 
 

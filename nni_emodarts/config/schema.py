@@ -10,7 +10,7 @@ from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
 from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from nni_emodarts.config.strategies import STRATEGIES, of_family
+from nni_emodarts.config.strategies import STRATEGIES, refuse_unmeasured
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import (
     ENCODER_RATE,
@@ -260,12 +260,8 @@ class SearchConfig(Section):
             faults = [describe_fault(fault, STRATEGIES[self.strategy].options) for fault in found[:_SHOWN]]
             more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
             raise ValueError(f"options of {self.strategy}: {'; '.join([*faults, *more])}") from None
-        if self.estimate is not None and STRATEGIES[self.strategy].family == "one-shot":
-            trained = ", ".join(strategy.name for strategy in of_family("multi-trial"))
-            raise ValueError(
-                f"estimate: {self.strategy} trains one supernet and measures no candidate by itself; leave it out, or "
-                f"take a strategy that does ({trained})"
-            )
+        if self.estimate is not None:
+            refuse_unmeasured(self.strategy)
         return self
 
     def strategy_options(self) -> StrategyOptions:

@@ -212,6 +212,20 @@ def of_family(family: Family) -> list[Strategy]:
     return [strategy for strategy in STRATEGIES.values() if strategy.family == family]
 
 
+def refuse_unmeasured(name: str) -> None:
+    """Refuse to say how candidates are measured where none is trained by itself.
+
+    Raises:
+        ValueError: the strategy trains one supernet.
+    """
+    if STRATEGIES[name].family == "one-shot":
+        trained = ", ".join(strategy.name for strategy in of_family("multi-trial"))
+        raise ValueError(
+            f"estimate: {name} trains one supernet and measures no candidate by itself; leave it out, or take a "
+            f"strategy that does ({trained})"
+        )
+
+
 def find_strategy(name: str, family: Family) -> Strategy:
     """The strategy of a name.
 

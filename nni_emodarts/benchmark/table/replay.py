@@ -194,11 +194,11 @@ def search_surrogate(surrogate: Surrogate, setup: Setup, seed: int) -> Outcome:
         return float(np.mean(figures[architecture.id]))
 
     options = STRATEGIES[setup.strategy].options.model_validate({"candidates": setup.candidates})
-    strategy = make_multi_trial(setup.strategy, cast(TrialOptions, options), seed)
-    if setup.how.halving:
-        strategy = Halving(strategy, setup.how.replicates)
     ledger = Ledger(InlineTraining(train), setup.candidates)
     with quiet():
+        strategy = make_multi_trial(setup.strategy, cast(TrialOptions, options), seed)
+        if setup.how.halving:
+            strategy = Halving(strategy, setup.how.replicates)
         strategy(ChoiceSpace(surrogate.space, 2, (1, 1)), ledger)
         ledger.wait_models()
     estimates = {name: Estimate(tuple(each), float(np.mean(each))) for name, each in figures.items()}

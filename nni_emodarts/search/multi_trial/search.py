@@ -246,6 +246,7 @@ class _Search:
 
     def _open(self, engine: Any, concurrency: int) -> Ledger:
         known = self._folder.finished(self._how)
+        self._ended.update(known)
         self._ledger = Ledger(engine, self._most, concurrency, self._accepts, known, self._on_start, self._on_end)
         return self._ledger
 
