@@ -116,11 +116,12 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
         name = "-".join([digest, corpus.recordings, *more])
         return RunFolder(job.runs).child(of.method.name, name).cell(of.fold, of.seed)
 
-    def search_folder() -> RunFolder | None:
+    def shared_search() -> dict[str, RunFolder]:
         """Where the configured search lies, which an ensemble shares with the method that is called so."""
         if not cell.method.ensemble:
-            return None
-        return run_folder(of=cell.search, digest=settings_digest(config, cell.search.method, corpus.manifest.digest))
+            return {}
+        own = settings_digest(config, cell.search.method, corpus.manifest.digest)
+        return {"search_in": run_folder(of=cell.search, digest=own)}
 
     def task(method: Method) -> FoldTask:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
@@ -133,7 +134,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
             return _of_another(held[cell.key], job, digest, corpus.recordings)
         try:
             if source is None:
-                figures = compute_cell(task(cell.method), cell.method, first, progress, 0.0, search_folder())
+                figures = compute_cell(task(cell.method), cell.method, first, progress, **shared_search())
             else:
                 searched = held[source.key]
                 budget = budget_here(task(source.method), source.method, searched, first, progress)
