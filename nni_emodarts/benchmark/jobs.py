@@ -116,12 +116,14 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
         name = "-".join([digest, corpus.recordings, *more])
         return RunFolder(job.runs).child(of.method.name, name).cell(of.fold, of.seed)
 
-    def shared_search() -> dict[str, RunFolder]:
-        """Where the configured search lies, which an ensemble shares with the method that is called so."""
+    def compute() -> FinishedCell:
+        own = task(cell.method)
         if not cell.method.ensemble:
-            return {}
-        own = settings_digest(config, cell.search.method, corpus.manifest.digest)
-        return {"search_in": run_folder(of=cell.search, digest=own)}
+            return compute_cell(own, cell.method, first, progress)
+        # the configured search lies where the method that is called so has it
+        search = settings_digest(config, cell.search.method, corpus.manifest.digest)
+        shared = run_folder(of=cell.search, digest=search)
+        return compute_cell(own, cell.method, first, progress, search_in=shared)
 
     def task(method: Method) -> FoldTask:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
@@ -134,7 +136,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
             return _of_another(held[cell.key], job, digest, corpus.recordings)
         try:
             if source is None:
-                figures = compute_cell(task(cell.method), cell.method, first, progress, **shared_search())
+                figures = compute()
             else:
                 searched = held[source.key]
                 budget = budget_here(task(source.method), source.method, searched, first, progress)
