@@ -186,10 +186,10 @@ def test_failing_candidates_do_not_sink_a_search(name: str) -> None:
             raise RuntimeError("planted")
         return goodness(architecture)
 
-    ledger, _ = drive(name, 1, 12, figure=figure)
+    ledger, _ = drive(name, 1, 24, figure=figure)
     failed = [entry for entry in ledger.entries.values() if entry.score is None]
-    assert len(ledger.entries) == 12
-    assert 0 < len(failed) < 12
+    assert len(ledger.entries) == 24
+    assert 0 < len(failed) < 24
     assert all(entry.error == "RuntimeError: planted" for entry in failed)
 
 
