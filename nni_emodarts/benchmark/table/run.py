@@ -105,6 +105,7 @@ def run_table(
     manifest = load_manifest(config.data)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)
+    file.parent.mkdir(parents=True, exist_ok=True)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")

@@ -28,7 +28,7 @@ def figures(table: Table) -> dict[TrainingKey, dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def made(fast_config: ExperimentConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Table]:
-    file = tmp_path_factory.mktemp("table") / "table.jsonl"
+    file = tmp_path_factory.mktemp("table") / "new" / "table.jsonl"
     return file, run_table(fast_config, file, DRAWS)
 
 
