@@ -126,7 +126,9 @@ def begin(folder: Path, name: str) -> Path:
 
 def _left(job: Job, work: Path, printed: str) -> dict[str, str]:
     """What a job left in its folder; of an experiment, whose results lie in NNI's, the table that it printed."""
-    return {"table": printed.partition("UAR")[2]} if job.experiment else dict(digests(work))
+    if not job.experiment:
+        return dict(digests(work))
+    return {"table": printed.partition("UAR")[2].partition("run folders")[0]}  # which lie by the experiment's id
 
 
 def _trial(folder: Path, name: str, reference: Reference, rng: np.random.Generator) -> tuple[str, str, int]:

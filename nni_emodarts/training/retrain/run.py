@@ -223,7 +223,8 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(map(read_predictions, cells))
     pooled: JsonObject = pooled_table(table, figures[0]["classes"])
-    pooled["val_uar"] = float(np.mean([each["val_uar"] for each in figures]))
+    validated = [each["val_uar"] for each in figures if each["val_uar"] is not None]
+    pooled["val_uar"] = float(np.mean(validated)) if len(validated) == len(figures) else None
     pooled["parameters"] = figures[0]["parameters"]
     pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
     for key in ("seconds", "cpu_seconds"):

@@ -30,7 +30,7 @@ def configured(config: ExperimentConfig, candidates: int, seeds: int) -> Experim
     data = config.model_dump()
     options: dict[str, Any] = {"candidates": candidates, "epochs": 1}
     data["search"] |= {"strategy": "random", "options": options, "estimate": {"folds": 2, "seeds": seeds}}
-    data["retrain"] |= {"epoch_steps": 1, "epochs": 1}
+    data["retrain"] |= {"epoch_steps": 1, "epochs": 1, "refit": True, "keep": "last"}  # nothing is validated then
     data["space"] |= {
         "cnn_cells": 1, "reduction_cells": (), "cnn_nodes": 1, "cnn_channels": 2, "seqnn_cells": 1, "seqnn_nodes": 1,
         "seqnn_width": 4, "cnn_primitives": ("max_pool_3x3", "skip_connect", "sep_conv_3x3"),
