@@ -185,9 +185,12 @@ def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
                 )
             known[key] = part
             first += rows
-    parts = [known[key] for key, _ in _levels_of(network)]
-    kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
-    return kind.beside(parts)  # type: ignore[arg-type]  # all are of the kind
+    return _beside([known[key] for key, _ in _levels_of(network)])
+
+
+def _beside(parts: Sequence[Normalizer | SpeakerNormalizer]) -> Normalizer | SpeakerNormalizer:
+    """One normaliser of the rows of several of a kind, one after another."""
+    return type(parts[0]).beside(parts)  # type: ignore[arg-type]  # all are of its kind
 
 
 def _levels_of(network: NetworkFolder) -> Iterator[tuple[tuple[str, int | None], int]]:
@@ -240,9 +243,7 @@ def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
             f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    if isinstance(normalizer, SpeakerNormalizer):
-        return SpeakerNormalizer.beside([normalizer.part(part) for part in parts])
-    return Normalizer.beside([normalizer.part(part) for part in parts])
+    return _beside([normalizer.part(part) for part in parts])
 
 
 def _rows_heard(whole: AnyStream, heard: AnyStream) -> tuple[int, slice]:

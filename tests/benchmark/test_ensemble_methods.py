@@ -14,6 +14,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.runtime.cell_table import CellTable
+from tests.small_networks import SMALL_NETWORKS
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +23,7 @@ def config(fast_config: ExperimentConfig) -> ExperimentConfig:
     options: dict[str, Any] = {"candidates": 2, "epochs": 1}
     data["search"] |= {"strategy": "random", "options": options, "estimate": {"folds": 2}}
     data["retrain"] |= {"epoch_steps": 1, "epochs": 1}
-    data["space"] |= {
-        "cnn_cells": 1, "reduction_cells": (), "cnn_nodes": 1, "cnn_channels": 2, "seqnn_cells": 1, "seqnn_nodes": 1,
-        "seqnn_width": 4, "cnn_primitives": ("max_pool_3x3", "skip_connect", "sep_conv_3x3"),
-        "seqnn_primitives": ("lstm_1", "rnn_1", "skip_connect"),
-    }  # fmt: skip
+    data["space"] |= SMALL_NETWORKS
     return ExperimentConfig.model_validate(data)
 
 

@@ -1,6 +1,5 @@
 """Every strategy chooses which of several streams is heard; what it finds is retrained on those alone, and drawn."""
 
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ import torch
 from nni_emodarts import Architecture
 from nni_emodarts.benchmark.checks import refuse_other_features
 from nni_emodarts.benchmark.methods import Method
-from nni_emodarts.config import ExperimentConfig, PretrainedStream, load_config
+from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore, Normalizer
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.front_ends.costs import EncoderCost
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.models.flat_space import flat_sample
@@ -59,20 +57,8 @@ class Levels(FeatureStore):
         return np.concatenate([noise, mel]).astype(np.float16)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def known_encoder() -> Iterator[None]:
-    """What the encoder costs up to each level, though its model is not on this machine."""
-
-    def costs(streams: Sequence[PretrainedStream], levels: Mapping[str, int], seconds: float) -> list[EncoderCost]:
-        return [EncoderCost(name, level, 10 * level, 100 * level) for name, level in levels.items()]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nni_emodarts.models.costs.encoders.encoder_costs", costs)
-        yield
-
-
 @pytest.fixture(scope="module")
-def corpus(small_corpus: Corpus) -> Corpus:
+def corpus(small_corpus: Corpus, known_encoder: None) -> Corpus:
     store = small_corpus.store
     levels = Levels(store.shelf, store._keys, store._digests, store.lengths, store._mend, store._numbers)
     voice = replace(small_corpus, store=levels, input_shape=(len(LEVELS), FEATURES), pretrained=True, name="voice")

@@ -97,7 +97,7 @@ def _pool(fold: int, searches: Sequence[RunFolder]) -> Pool:
     found: dict[str, Candidate] = {}
     rows: Rows | None = None
     for search in searches:
-        for folder, replicates in _measured(search):
+        for architecture, replicates in _measured(search):
             answered, logits = out_of_fold(replicates)
             if rows is not None and not np.array_equal(rows, answered):
                 raise RunFolderError(
@@ -105,7 +105,6 @@ def _pool(fold: int, searches: Sequence[RunFolder]) -> Pool:
                     f"one ensemble divide the training speakers alike (search.estimate.folds)"
                 )
             rows = answered
-            architecture = Architecture.load(folder.path / ARCHITECTURE)
             found.setdefault(architecture.id, Candidate(architecture, logits))
     if rows is None:
         raise RunFolderError(
@@ -117,19 +116,15 @@ def _pool(fold: int, searches: Sequence[RunFolder]) -> Pool:
     return Pool(fold, rows, tuple(found.values()), chosen, tuple(searches), cost)
 
 
-def _measured(search: RunFolder) -> list[tuple[RunFolder, list[Replicate]]]:
+def _measured(search: RunFolder) -> list[tuple[Architecture, list[Replicate]]]:
     """The candidates of a search that have all of its trainings, in the order of the search."""
     how = configuration_of(search).search.estimate
     if how is None or how.folds == 1:
         return []
-    files = sorted(search.path.glob(f"{CANDIDATE_FOLDERS}/*/{REPLICATES}"))
-    held = [(folder, read_replicates(folder)) for folder in (RunFolder(file.parent) for file in files)]
-    whole = [(folder, replicates) for folder, replicates in held if len(replicates) == how.replicates]
-    return sorted(whole, key=lambda each: _number(each[0]))
-
-
-def _number(folder: RunFolder) -> int:
-    return int(Architecture.load(folder.path / ARCHITECTURE).origin.get("candidate", 0))
+    folders = [file.parent for file in sorted(search.path.glob(f"{CANDIDATE_FOLDERS}/*/{REPLICATES}"))]
+    held = [(Architecture.load(each / ARCHITECTURE), read_replicates(RunFolder(each))) for each in folders]
+    whole = [each for each in held if len(each[1]) == how.replicates]
+    return sorted(whole, key=lambda each: int(each[0].origin.get("candidate", 0)))
 
 
 def out_of_fold(replicates: Sequence[Replicate]) -> tuple[Rows, Logits]:

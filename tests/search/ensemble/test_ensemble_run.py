@@ -21,6 +21,7 @@ from nni_emodarts.search.ensemble import run_ensemble
 from nni_emodarts.search.ensemble.candidates import out_of_fold, read_pools
 from nni_emodarts.search.multi_trial.estimating import read_replicates
 from nni_emodarts.search.run import search
+from tests.small_networks import SMALL_NETWORKS
 
 FOLDS = (0, 2)
 
@@ -31,11 +32,7 @@ def configured(config: ExperimentConfig, candidates: int, seeds: int) -> Experim
     options: dict[str, Any] = {"candidates": candidates, "epochs": 1}
     data["search"] |= {"strategy": "random", "options": options, "estimate": {"folds": 2, "seeds": seeds}}
     data["retrain"] |= {"epoch_steps": 1, "epochs": 1, "refit": True, "keep": "last"}  # nothing is validated then
-    data["space"] |= {
-        "cnn_cells": 1, "reduction_cells": (), "cnn_nodes": 1, "cnn_channels": 2, "seqnn_cells": 1, "seqnn_nodes": 1,
-        "seqnn_width": 4, "cnn_primitives": ("max_pool_3x3", "skip_connect", "sep_conv_3x3"),
-        "seqnn_primitives": ("lstm_1", "rnn_1", "skip_connect"),
-    }  # fmt: skip
+    data["space"] |= SMALL_NETWORKS
     return ExperimentConfig.model_validate(data)
 
 

@@ -25,6 +25,7 @@ from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.multi_trial import evaluation
 from nni_emodarts.search.multi_trial.estimating import read_replicates
 from nni_emodarts.search.run import search
+from tests.small_networks import SMALL_NETWORKS
 
 FOLD = 2
 
@@ -34,11 +35,7 @@ def configured(config: ExperimentConfig, strategy: str, candidates: int, **how: 
     data = config.model_dump()
     data["search"] |= {"strategy": strategy, "options": {"candidates": candidates, "epochs": 1}, "estimate": how}
     data["retrain"]["epoch_steps"] = 1
-    data["space"] |= {
-        "cnn_cells": 1, "reduction_cells": (), "cnn_nodes": 1, "cnn_channels": 2, "seqnn_cells": 1, "seqnn_nodes": 1,
-        "seqnn_width": 4, "cnn_primitives": ("max_pool_3x3", "skip_connect", "sep_conv_3x3"),
-        "seqnn_primitives": ("lstm_1", "rnn_1", "skip_connect"),
-    }  # fmt: skip
+    data["space"] |= SMALL_NETWORKS
     return ExperimentConfig.model_validate(data)
 
 

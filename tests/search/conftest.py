@@ -1,0 +1,20 @@
+"""What tests of searches on the levels of a made-up encoder share."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+
+from nni_emodarts.config import PretrainedStream
+from nni_emodarts.data.front_ends.costs import EncoderCost
+
+
+@pytest.fixture(scope="module")
+def known_encoder() -> Iterator[None]:
+    """What the encoder costs up to each level, though its model is not on this machine."""
+
+    def costs(streams: Sequence[PretrainedStream], levels: Mapping[str, int], seconds: float) -> list[EncoderCost]:
+        return [EncoderCost(name, level, 10 * level, 100 * level) for name, level in levels.items()]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nni_emodarts.models.costs.encoders.encoder_costs", costs)
+        yield
