@@ -5,7 +5,7 @@ inputs are weighed so that the supernet agrees in scale with the network derived
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -142,6 +142,11 @@ class MixedNode(DifferentiableMixedInput):  # type: ignore[misc]
     def forward(self, inputs: list[Tensor]) -> Tensor:
         """Results of the node's edges -> the node's state."""
         return _weighted_sum(zip(self.probabilities(), inputs, strict=True))
+
+
+def derivable_probabilities(names: Sequence[str], alphas: Tensor) -> Tensor:
+    """Softmax (O',) over the operations that may be derived: all but `none`, which only weighs an edge."""
+    return torch.softmax(alphas[[name != NONE for name in names]], 0)
 
 
 def _among(weights: Tensor, kept: Tensor | None) -> Tensor:

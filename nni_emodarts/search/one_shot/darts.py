@@ -10,7 +10,14 @@ from nni_emodarts.config.strategy_options import DartsOptions, GradientOptions, 
 from nni_emodarts.data.batches.batches import Batch
 from nni_emodarts.models.architecture import Sample, chooses_what_is_heard, is_edge
 from nni_emodarts.models.costs import taken_probabilities
-from nni_emodarts.models.space.mixed import SKIP, MixedNode, MixedOperation, partial_operation, shared_depth
+from nni_emodarts.models.space.mixed import (
+    SKIP,
+    MixedNode,
+    MixedOperation,
+    derivable_probabilities,
+    partial_operation,
+    shared_depth,
+)
 from nni_emodarts.nni_bridge.nas import DARTS, DartsLightningModule, GumbelSoftmax, Hook
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.one_shot.contract import AlphaRow, Batches, Evaluate, OneShotSearch
@@ -135,10 +142,17 @@ class DartsSearch(OneShotSearch, DartsLightningModule):  # type: ignore[misc]
         return rows
 
     def choice_probabilities(self) -> dict[str, Tensor]:
-        """Chance (O,) of all that each choice may come to, by label: operations, candidates, pairs of inputs."""
+        """Chance (O,) of all that each choice may come to, by label: operations, candidates, pairs of inputs.
+
+        `none` is no outcome: an edge that settled on it would be derived with another operation, and that undecided.
+        """
         nodes = {label: found[0]._arch_alpha for label, found in self.by_label(MixedNode).items()}
         pairs = {label: pair_probabilities(torch.softmax(alpha, 0)) for label, alpha in nodes.items()}
-        return {**self.operation_probabilities(), **pairs}
+        return {**self._derivable_probabilities(), **pairs}
+
+    def _derivable_probabilities(self) -> dict[str, Tensor]:
+        edges = {label: found[0] for label, found in self.by_label(MixedOperation).items()}
+        return {label: derivable_probabilities(edge.names, edge._arch_alpha) for label, edge in edges.items()}
 
     def discretize(self, choices: Sample) -> None:
         """Set the weights of all that was not chosen to zero."""

@@ -66,7 +66,8 @@ class ProxylessSearch(DartsSearch):
 
     def choice_probabilities(self) -> dict[str, Tensor]:
         """Softmax (O,) over what each choice may come to, by label; alphas of nodes are those of pairs."""
-        return {label: found[0].probabilities() for label, found in self._choices().items()}
+        pairs = {label: found[0].probabilities() for label, found in self.by_label(MixedNode).items()}
+        return {**self._derivable_probabilities(), **pairs}
 
     def taken_probabilities(self) -> dict[str, Tensor]:
         """Chance (I,) that a node takes each input, by label: that of the sets that hold it."""

@@ -15,9 +15,10 @@ from nni_emodarts.metrics.chance import chance_p
 from nni_emodarts.metrics.decision import ENTROPY_BOUND, describe_decision, warn_undecided
 from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.space.mixed import MixedNode, MixedOperation
-from nni_emodarts.search.one_shot.darts import CuredDartsSearch, Darts
+from nni_emodarts.search.one_shot.darts import CuredDartsSearch, Darts, DartsSearch
 from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.entropy import mean_entropy, normalized_entropy, pair_probabilities
+from nni_emodarts.search.one_shot.proxyless import Proxyless, ProxylessSearch
 from nni_emodarts.search.one_shot.terms import Sharpening
 from nni_emodarts.training.task import EmotionTask
 from tests.search.one_shot.planted import PLANTED, answers, batch, searched
@@ -77,6 +78,22 @@ def test_the_entropy_of_a_search_counts_edges_and_nodes_alike() -> None:
         torch.nn.init.zeros_(node._arch_alpha)
     choices = len(nodes) + len(search.by_label(MixedOperation))
     assert search.figures()["entropy"] == pytest.approx(len(nodes) / choices, abs=1e-6)
+
+
+@pytest.mark.parametrize(("strategy", "kind"), [(Darts, CuredDartsSearch), (Proxyless, ProxylessSearch)])
+def test_an_edge_that_settles_on_none_has_not_decided(strategy: type[Darts], kind: type[DartsSearch]) -> None:
+    space = strategy(DartsOptions(), 5.0, []).mutate_model(EmoDartsSpace(**load_preset("tiny"), num_classes=4))
+    task = EmotionTask(torch.ones(4), 1)
+    task.set_model(space)
+    search = kind(task, DartsOptions(), 5.0, [])
+    with torch.no_grad():
+        for found in search.by_label(MixedOperation).values():
+            found[0]._arch_alpha.zero_()
+            found[0]._arch_alpha[found[0].names.index("none")] = 100
+    chances = search.choice_probabilities()
+    for label, found in search.by_label(MixedOperation).items():
+        others = len(found[0].names) - 1
+        assert chances[label].tolist() == pytest.approx([1 / others] * others)
 
 
 def test_sharpening_grows_over_the_epochs_and_decides_for_what_leads() -> None:
