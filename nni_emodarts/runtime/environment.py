@@ -38,9 +38,12 @@ class Stopwatch:
 def threads_each(processes: int) -> int:
     """Threads of each of several processes at once; two that use every core spin against each other.
 
-    Cores are those that this process may use, which on a cluster are a few of the machine's.
+    Cores are those that this process may use, which on a cluster are a few of the machine's; `OMP_NUM_THREADS` bounds
+    the threads of each.
     """
-    return max(1, len(os.sched_getaffinity(0)) // processes)
+    share = max(1, len(os.sched_getaffinity(0)) // processes)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, max(1, int(asked))) if asked.isdecimal() else share
 
 
 def same_speed(one: JsonMapping, other: JsonMapping) -> bool:

@@ -1,7 +1,9 @@
+import os
+
 import pytest
 import torch
 
-from nni_emodarts.runtime.environment import describe_environment, same_speed
+from nni_emodarts.runtime.environment import describe_environment, same_speed, threads_each
 from nni_emodarts.training.trainer import environment_of
 
 
@@ -22,3 +24,16 @@ def test_cpu_seconds_compare_on_one_machine_with_the_same_threads() -> None:
     assert same_speed(one, other)
     assert not same_speed(one, busier)
     assert not same_speed(one, describe_environment("mps", 1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "processes", "threads"),
+    [("", 1, 8), ("", 3, 2), ("", 9, 1), ("1", 1, 1), ("3", 2, 3), ("3", 4, 2), ("0", 2, 1), ("4,2", 2, 4)],
+)
+def test_threads_are_shared_and_bounded(
+    monkeypatch: pytest.MonkeyPatch, asked: str, processes: int, threads: int
+) -> None:
+    """By the variable that bounds them for OpenMP; a list in it bounds nothing."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert threads_each(processes) == threads
