@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ LEFT_SECONDS = 30.0
 HUNG_SECONDS = 900.0
 MOST_KILLS = 3
 """Kills of one run before it may finish."""
+_POLL = 0.1
 
 _SET = " ".join(f"--set {part}.{each}" for part in ("search", "retrain") for each in ("epochs=2", "batch_size=8"))
 CORPUS = f"--manifest ../corpus/manifest.csv --preset tiny --protocol loso {_SET}"
@@ -84,9 +87,14 @@ def trials(folder: Path, seed: int, numbers: range) -> Iterator[Outcome]:
 
 @dataclass(frozen=True)
 class Reference:
-    """A job that nothing stopped: its seconds, and digests of what it left or printed."""
+    """A job that nothing stopped.
 
-    seconds: float
+    Attributes:
+        cpu_seconds: of all its processes. By them a moment is a share of the work, whatever else the machine does.
+        digests: of what it left or printed.
+    """
+
+    cpu_seconds: float
     digests: Mapping[str, str]
 
 
@@ -101,11 +109,15 @@ def _references(folder: Path) -> dict[str, Reference]:
     found = {}
     for name, job in JOBS.items():
         work = begin(folder, name)
-        began = time.monotonic()
-        done = run(work, job.begin, work.parent / "cache")
+        with ThreadPoolExecutor(1) as pool:
+            running, spent = pool.submit(run, work, job.begin, work.parent / "cache"), 0.0
+            while not running.done():
+                spent = max(spent, _cpu_seconds(work))
+                time.sleep(_POLL)
+        done = running.result()
         if done.returncode:
             raise SystemExit(f"{name} fails without any kill:\n{done.stderr}")
-        found[name] = Reference(time.monotonic() - began, _left(job, work, done.stdout))
+        found[name] = Reference(spent, _left(job, work, done.stdout))
         if any(name in other.needs for other in JOBS.values()):
             shutil.copytree(work, folder / name)
     return found
@@ -137,9 +149,10 @@ def _trial(folder: Path, name: str, reference: Reference, rng: np.random.Generat
     cache = work.parent / "cache"
     moments: list[str] = []
     what, kills = "", 0
-    for _ in range(int(rng.integers(1, MOST_KILLS + 1))):
-        moment = float(rng.uniform(0, 1.05 * reference.seconds))
-        moments.append(f"{moment:.1f} s")
+    for number in range(int(rng.integers(1, MOST_KILLS + 1))):
+        left = reference.cpu_seconds / (number + 1)  # what was finished is not done again
+        moment = float(rng.uniform(0, left))
+        moments.append(f"{moment:.1f} CPU s")
         what = f"killed after {', '.join(moments)}"
         killed, fault = _kill(work, job.line_in(work), cache, moment)
         kills += killed
@@ -169,17 +182,15 @@ def run(work: Path, line: str, cache: Path) -> "subprocess.CompletedProcess[str]
     return subprocess.run(words, cwd=work, env=environment, capture_output=True, text=True, timeout=HUNG_SECONDS)
 
 
-def _kill(work: Path, line: str, cache: Path, seconds: float) -> tuple[bool, str]:
-    """Start a command and kill it after so many seconds; whether it still worked, and what runs a while later."""
+def _kill(work: Path, line: str, cache: Path, moment: float) -> tuple[bool, str]:
+    """Start a command and kill it after so many CPU seconds; whether it still worked, and what runs a while later."""
     words = [sys.executable, "-m", "nni_emodarts", *line.split()]
     nowhere, environment = subprocess.DEVNULL, environment_in(work, cache)
     process = subprocess.Popen(words, cwd=work, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True)
-    killed = False
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        killed = True
+    while process.poll() is None and _cpu_seconds(work) < moment:
+        time.sleep(_POLL)
+    killed = process.poll() is None
+    process.kill()
     process.wait()
     deadline = time.monotonic() + LEFT_SECONDS
     while left := _alive(work):
@@ -194,11 +205,26 @@ def _kill(work: Path, line: str, cache: Path, seconds: float) -> tuple[bool, str
 def _alive(work: Path) -> dict[int, str]:
     """Processes of a trial, with their command lines; a zombie has none any more."""
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"{TRIAL}={work}\0".encode() in (folder / "environ").read_bytes():
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                found[int(folder.name)] = line[:100]
-        except OSError:  # it has ended meanwhile, or is another's
-            continue
+    for folder in _processes(work):
+        with suppress(OSError):  # it has ended meanwhile
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            found[int(folder.name)] = line[:100]
     return {pid: line for pid, line in found.items() if line}
+
+
+def _cpu_seconds(work: Path) -> float:
+    """CPU seconds of a trial's processes and of those that these have waited for."""
+    ticks = 0
+    for folder in _processes(work):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _processes(work: Path) -> Iterator[Path]:
+    """Folders of /proc of a trial's processes."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended, or is another's
+            if f"{TRIAL}={work}\0".encode() in (folder / "environ").read_bytes():
+                yield folder
