@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from nni_emodarts.config import FUNCTIONALS, InputShape, PretrainedStream, SpectralStream
+from nni_emodarts.config import FUNCTIONALS, InputShape, SpectralStream
 from nni_emodarts.data.batches import Collate, JointCollate
 from nni_emodarts.data.batches.batches import Item, JointItem
 from nni_emodarts.data.features import FeatureExtractor, Functionals, Moments, Normalizer, SpeakerNormalizer
@@ -177,7 +177,7 @@ def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
     known: dict[tuple[str, int | None], Normalizer | SpeakerNormalizer] = {}
     for member, _ in network.members:
         own, first = _read_normalizer(member), 0
-        for key, rows in _levels_of(member):
+        for key, rows in _levels_of(member, member.streams):
             part = own.part(slice(first, first + rows))
             if key in known and known[key].to_dict() != part.to_dict():
                 raise RunFolderError(
@@ -185,7 +185,7 @@ def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
                 )
             known[key] = part
             first += rows
-    return _beside([known[key] for key, _ in _levels_of(network)])
+    return _beside([known[key] for key, _ in _levels_of(network, network.streams)])
 
 
 def _beside(parts: Sequence[Normalizer | SpeakerNormalizer]) -> Normalizer | SpeakerNormalizer:
@@ -193,9 +193,14 @@ def _beside(parts: Sequence[Normalizer | SpeakerNormalizer]) -> Normalizer | Spe
     return type(parts[0]).beside(parts)  # type: ignore[arg-type]  # all are of its kind
 
 
-def _levels_of(network: NetworkFolder) -> Iterator[tuple[tuple[str, int | None], int]]:
-    """What is heard in the order of its rows, level by level, and how many rows each has; all but levels have none."""
-    for stream in network.streams:
+def _levels_of(network: NetworkFolder, streams: Sequence[AnyStream]) -> Iterator[tuple[tuple[str, int | None], int]]:
+    """What is heard in the order of its rows, level by level, and how many rows each has; all but levels have none.
+
+    Args:
+        network: the run's files.
+        streams: those that it hears, or those that its features hold.
+    """
+    for stream in streams:
         if isinstance(stream, SpectralStream):
             yield (stream.name, None), stream_extractor(stream).feature_rows
             continue
@@ -221,14 +226,12 @@ def _build(network: NetworkFolder) -> nn.Module:
 
 def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
     """Of the rows that are heard; the file has those of all levels of a pretrained encoder, of each stream in turn."""
+    heard = {key for key, _ in _levels_of(network, network.streams)}
     rows, parts = 0, []
-    for whole, heard in zip(network.whole_streams, network.streams, strict=True):
-        count, part = _rows_heard(whole, heard)
-        parts.append(slice(rows + part.start, rows + part.stop))
+    for key, count in _levels_of(network, network.whole_streams):
+        if key in heard:
+            parts.append(slice(rows, rows + count))
         rows += count
-    if (joined := network.config.features.functionals) is not None:
-        parts.append(slice(rows, rows + FUNCTIONAL_SETS[joined]))
-        rows += FUNCTIONAL_SETS[joined]
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
@@ -244,19 +247,6 @@ def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
             f"configuration have {rows}; the folder mixes two runs"
         )
     return _beside([normalizer.part(part) for part in parts])
-
-
-def _rows_heard(whole: AnyStream, heard: AnyStream) -> tuple[int, slice]:
-    """Rows of a stream with all its levels, and which of them are of those that are heard."""
-    if isinstance(whole, SpectralStream):
-        rows = stream_extractor(whole).feature_rows
-        return rows, slice(0, rows)
-    levels, features = stream_shape(whole)
-    taken = heard.levels if isinstance(heard, PretrainedStream) else None
-    if whole.levels is None or taken is None or len(taken) > 1:
-        return levels * features, slice(0, levels * features)
-    place = whole.levels.index(taken[0])
-    return levels * features, slice(place * features, (place + 1) * features)
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:
