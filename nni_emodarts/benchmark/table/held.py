@@ -53,29 +53,38 @@ class Held:
         Raises:
             RunFolderError: it is of another space, or holds too little.
         """
-        by_architecture: dict[str, dict[tuple[int, int], Training]] = defaultdict(dict)
-        for each in table:
-            if each.inner is None and each.error is None and each.test_uar is not None:
-                by_architecture[each.architecture][each.fold, each.seed] = each
-        counts: dict[tuple[int, int], int] = defaultdict(int)
-        for trained in by_architecture.values():
-            for key in trained:
-                counts[key] += 1
-        keys = sorted((key for key, count in counts.items() if count >= _SHARE * len(by_architecture)), key=_by_seed)
-        whole = [each for each in by_architecture.values() if all(key in each for key in keys)]
-        if len(whole) < _LEAST or len(keys) < 2:
+        tested = [each for each in table if each.inner is None and each.error is None and each.test_uar is not None]
+        keys, rows = _on_the_same(tested)
+        if len(rows) < _LEAST or len(keys) < 2:
             raise RunFolderError(
-                f"the table holds {len(whole)} architectures that were trained on the same {len(keys)} folds and "
+                f"the table holds {len(rows)} architectures that were trained on the same {len(keys)} folds and "
                 f"seeds; a replay needs {_LEAST} on two at least: make more of it with emodarts table"
             )
-        rows = [[each[key] for key in keys] for each in whole]
-        return cls(
-            tuple(_rebuilt(row[0], space) for row in rows),
-            tuple(tuple(map(_replicate, row)) for row in rows),
-            np.array([np.mean([each.test_uar or 0.0 for each in row]) for row in rows]),
-            np.array([[each.cpu_seconds for each in row] for row in rows]),
-            labels,
-        )
+        return cls(*_known(rows, space), _truth(rows), _seconds(rows), labels)
+
+    @classmethod
+    def nested(
+        cls, table: Table, space: SpaceConfig, labels: npt.NDArray[np.int64] | None = None
+    ) -> tuple["Held", ...]:
+        """What a table knows of its folds as searches inside them come to know them, an entry for each fold.
+
+        Replicates are inner splits of a fold's training speakers, and seeds; the truth is the test UAR of that fold,
+        averaged over seeds. Folds of which too few architectures were trained so are left out.
+
+        Args: as for `of`.
+        """
+        found = []
+        for fold in sorted({each.fold for each in table if each.inner is not None}):
+            own = [each for each in table if each.fold == fold and each.error is None]
+            tested: dict[str, list[Training]] = defaultdict(list)
+            for each in own:
+                if each.inner is None and each.test_uar is not None:
+                    tested[each.architecture].append(each)
+            keys, rows = _on_the_same([each for each in own if each.inner is not None and each.architecture in tested])
+            if len(rows) >= _LEAST and len(keys) >= 2:
+                truth = _truth([tested[row[0].architecture] for row in rows])
+                found.append(cls(*_known(rows, space), truth, _seconds(rows), labels))
+        return tuple(found)
 
     def __len__(self) -> int:
         return len(self.architectures)
@@ -109,8 +118,36 @@ class Held:
         return {}
 
 
-def _by_seed(key: tuple[int, int]) -> tuple[int, int]:
-    return key[1], key[0]
+_Key = tuple[int, int, int]
+"""What stands for a replicate: seed, fold, inner split."""
+
+
+def _on_the_same(trainings: Sequence[Training]) -> tuple[list[_Key], list[list[Training]]]:
+    """Replicates that at least half of the architectures have, in order, and their trainings of those that have all."""
+    by_architecture: dict[str, dict[_Key, Training]] = defaultdict(dict)
+    counts: dict[_Key, int] = defaultdict(int)
+    for each in trainings:
+        key = each.seed, each.fold, each.inner or 0
+        by_architecture[each.architecture][key] = each
+        counts[key] += 1
+    keys = sorted(key for key, count in counts.items() if count >= _SHARE * len(by_architecture))
+    whole = [each for each in by_architecture.values() if all(key in each for key in keys)]
+    return keys, [[each[key] for key in keys] for each in whole]
+
+
+def _known(
+    rows: Sequence[Sequence[Training]], space: SpaceConfig
+) -> tuple[tuple[Architecture, ...], tuple[tuple[Replicate, ...], ...]]:
+    """Architectures, and the trainings of each as a search keeps them."""
+    return tuple(_rebuilt(row[0], space) for row in rows), tuple(tuple(map(_replicate, row)) for row in rows)
+
+
+def _truth(rows: Sequence[Sequence[Training]]) -> npt.NDArray[np.float64]:
+    return np.array([np.mean([each.test_uar or 0.0 for each in row]) for row in rows])
+
+
+def _seconds(rows: Sequence[Sequence[Training]]) -> npt.NDArray[np.float64]:
+    return np.array([[each.cpu_seconds for each in row] for row in rows])
 
 
 def _replicate(training: Training) -> Replicate:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, cast
 
 import numpy as np
@@ -27,6 +28,8 @@ DRAWING = "random"
 """The strategy whose candidates are those of a table: both are drawn uniformly from the space."""
 PROPOSING = ("evolution", "tpe", "local", "predictor")
 """Strategies whose candidates a table need not hold: they are replayed on a surrogate, `random` beside them."""
+Ground = Literal["table", "nested", "surrogate"]
+"""What is replayed on: validation parts of a table's folds, inner splits inside each fold, or a surrogate."""
 _INTERVAL = (2.5, 97.5)
 _RESAMPLES = 2000
 
@@ -86,7 +89,7 @@ class ReplayRow(Record):
         cpu_seconds: mean of a search.
     """
 
-    on: Literal["table", "surrogate"]
+    on: Ground
     strategy: str
     figure: str
     replicates: int
@@ -117,24 +120,39 @@ class Replayed(Record):
     rows: tuple[ReplayRow, ...]
 
 
-def replay(
-    held: Held, surrogate: Surrogate | None, budgets: Sequence[int], searches: int, progress: Progress = silent
-) -> Replayed:
+@dataclass(frozen=True)
+class Grounds:
+    """What searches are replayed on.
+
+    Attributes:
+        held: what a table knows by its folds.
+        nested: what it knows inside each of some folds; nothing without lines of inner splits.
+        surrogate: of the table; only what draws is replayed where absent.
+    """
+
+    held: Held
+    nested: tuple[Held, ...] = ()
+    surrogate: Surrogate | None = None
+
+
+def replay(grounds: Grounds, budgets: Sequence[int], searches: int, progress: Progress = silent) -> Replayed:
     """Replay every way to search.
 
     Args:
-        held: what a table knows.
-        surrogate: of it; only what draws is replayed where absent.
+        grounds: what is known; searches nested in folds take their folds in turn.
         budgets: in trainings of a search.
         searches: of each way to search; each has a seed of its own.
         progress: called after each way.
     """
-    setups = list(_setups(held, surrogate is not None, budgets))
+    held, nested, surrogate = grounds.held, grounds.nested, grounds.surrogate
+    setups = list(_setups(grounds, budgets))
     rows = []
     progress("ways to search", 0, len(setups))
     for number, (on, setup) in enumerate(setups, 1):
         if on == "surrogate" and surrogate is not None:
             outcomes = [search_surrogate(surrogate, setup, seed) for seed in range(searches)]
+        elif on == "nested":
+            outcomes = [search_table(nested[seed % len(nested)], setup, seed) for seed in range(searches)]
         else:
             outcomes = [search_table(held, setup, seed) for seed in range(searches)]
         rows.append(_row(on, setup, outcomes))
@@ -211,22 +229,31 @@ def _taken(estimates: Mapping[str, Estimate], parameters: Mapping[str, int]) -> 
     return decide(estimates, parameters).taken
 
 
-def _setups(
-    held: Held, proposing: bool, budgets: Sequence[int]
-) -> Iterator[tuple[Literal["table", "surrogate"], Setup]]:
+def _setups(grounds: Grounds, budgets: Sequence[int]) -> Iterator[tuple[Ground, Setup]]:
     """Ways to search that a table can tell of, each with two candidates at least."""
-    kinds: dict[Literal["table", "surrogate"], tuple[tuple[str, ...], tuple[Literal["uar", "loss"], ...]]] = {
-        "table": ((DRAWING,), ("uar",) if held.labels is None else ("uar", "loss"))
-    }
-    if proposing:
-        kinds["surrogate"] = ((DRAWING, *PROPOSING), ("uar",))
-    for on, (strategies, figures) in kinds.items():
-        for budget in budgets:
-            for strategy in strategies:
-                for how in (how for figure in figures for how in _estimates(held.count, figure)):
-                    setup = Setup(strategy, how, budget)
-                    if setup.candidates >= _fewest(strategy) and (on == "surrogate" or setup.candidates <= len(held)):
-                        yield on, setup
+    figures: tuple[Literal["uar", "loss"], ...] = ("uar",) if grounds.held.labels is None else ("uar", "loss")
+    yield from (("table", each) for each in _drawing(grounds.held.count, len(grounds.held), figures, budgets))
+    if grounds.nested:
+        count, fewest = min(each.count for each in grounds.nested), min(map(len, grounds.nested))
+        yield from (("nested", each) for each in _drawing(count, fewest, figures, budgets))
+    if grounds.surrogate is None:
+        return
+    for budget, strategy in product(budgets, (DRAWING, *PROPOSING)):
+        for how in _estimates(grounds.held.count, "uar"):
+            setup = Setup(strategy, how, budget)
+            if setup.candidates >= _fewest(strategy):
+                yield "surrogate", setup
+
+
+def _drawing(
+    count: int, architectures: int, figures: Sequence[Literal["uar", "loss"]], budgets: Sequence[int]
+) -> Iterator[Setup]:
+    """Ways to draw from so many architectures with so many replicates."""
+    for budget, figure in product(budgets, figures):
+        for how in _estimates(count, figure):
+            setup = Setup(DRAWING, how, budget)
+            if _fewest(DRAWING) <= setup.candidates <= architectures:
+                yield setup
 
 
 def _fewest(strategy: str) -> int:
@@ -239,7 +266,7 @@ def _estimates(count: int, figure: Literal["uar", "loss"]) -> list[EstimateConfi
     return [*plain, EstimateConfig(folds=count, figure=figure, halving=True)]
 
 
-def _row(on: Literal["table", "surrogate"], setup: Setup, outcomes: Sequence[Outcome]) -> ReplayRow:
+def _row(on: Ground, setup: Setup, outcomes: Sequence[Outcome]) -> ReplayRow:
     regrets = np.array([each.regret for each in outcomes])
     draws = np.random.default_rng(0).integers(len(regrets), size=(_RESAMPLES, len(regrets)))
     low, high = np.percentile(regrets[draws].mean(1), _INTERVAL)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from nni_emodarts.benchmark.table.held import Held
 from nni_emodarts.benchmark.table.records import Table, read_table
-from nni_emodarts.benchmark.table.replay import Replayed, replay
+from nni_emodarts.benchmark.table.replay import Grounds, Replayed, replay
 from nni_emodarts.benchmark.table.surrogate import Surrogate
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_manifest
@@ -49,7 +49,8 @@ def replay_table(
     labels = None if config.data.manifest is None else _labels(table, config)
     held = Held.of(table, config.space, labels)
     surrogate = Surrogate(held, config.space) if proposing else None
-    return replay(held, surrogate, budgets, searches, progress)
+    grounds = Grounds(held, Held.nested(table, config.space, labels), surrogate)
+    return replay(grounds, budgets, searches, progress)
 
 
 def _labels(table: Table, config: ExperimentConfig) -> npt.NDArray[np.int64]:

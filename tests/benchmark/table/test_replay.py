@@ -11,10 +11,11 @@ from noisy_space import ALL, BY_FOLD, BY_SEED, GOOD, SHAPE, NoisySpace
 
 from nni_emodarts.benchmark.table import Table, Training
 from nni_emodarts.benchmark.table.held import Held
-from nni_emodarts.benchmark.table.replay import Setup, replay, search_surrogate, search_table
+from nni_emodarts.benchmark.table.replay import Grounds, Setup, replay, search_surrogate, search_table
 from nni_emodarts.benchmark.table.surrogate import Surrogate
 from nni_emodarts.config import EstimateConfig, load_config
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 
 FOLDS = 6
@@ -187,5 +188,44 @@ def test_what_a_table_holds_too_little_of() -> None:
 def test_only_ways_that_a_table_can_tell_of_are_replayed() -> None:
     table, noisy = made_up(GOOD, 60)
     held = Held.of(table, noisy.space)
-    rows = replay(held, None, [4, 240], 3).rows
+    rows = replay(Grounds(held), [4, 240], 3).rows
     assert {(row.trainings, row.candidates) for row in rows} == {(4, 4), (240, 40)}
+
+
+def with_inner_splits(table: Table, noisy: NoisySpace, count: int) -> Table:
+    """Beside the table three inner splits of folds 0 and 1 for the first architectures, and of fold 2 for three."""
+    trainings = dict(table.trainings)
+    for each in table:
+        if each.number < count and (each.fold < 2 or (each.fold == 2 and each.number < 3)):
+            for split in range(3):
+                architecture = Architecture.from_choices(noisy.space, each.choices, *SHAPE)
+                figure = noisy.figure(architecture, 1000 + 10 * each.fold + split, 1)
+                made = each.model_copy(
+                    update={"inner": split, "splits": 3, "test_uar": None, "val_uar": [figure], "cpu_seconds": 7.0}
+                )
+                trainings[made.key] = made
+    return Table(trainings)
+
+
+def test_searches_nested_in_folds_know_inner_splits_and_are_judged_by_their_fold() -> None:
+    table, noisy = made_up(GOOD, 60)
+    found = Held.nested(with_inner_splits(table, noisy, 40), noisy.space)
+    assert [(len(each), each.count) for each in found] == [(40, 3), (40, 3)], "three architectures are too few"
+    assert Held.nested(table, noisy.space) == ()
+    for fold, held in enumerate(found):
+        expected = [noisy.figure(each, 100 + fold, 1) for each in held.architectures]
+        assert held.truth.tolist() == pytest.approx(expected)
+        inside = [
+            [noisy.figure(each, 1000 + 10 * fold + split, 1) for split in range(3)] for each in held.architectures
+        ]
+        np.testing.assert_allclose(held.figures, inside)
+    grounds = Grounds(Held.of(with_inner_splits(table, noisy, 40), noisy.space), found)
+    rows = [row for row in replay(grounds, [12], 4).rows if row.on == "nested"]
+    assert {(row.strategy, row.replicates, row.candidates) for row in rows} == {
+        ("random", 1, 12), ("random", 2, 6), ("random", 3, 4), ("random", 3, 6),
+    }  # fmt: skip
+    once = next(row for row in rows if row.replicates == 1)
+    assert once.cpu_seconds == pytest.approx(12 * 7)
+    setup = Setup("random", ONCE, 12)
+    expected_regret = np.mean([search_table(found[seed % 2], setup, seed).regret for seed in range(4)])
+    assert once.regret == pytest.approx(expected_regret)
