@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from finished_cells import cell_in
+from made_up_smile import Smile
 from sklearn.metrics import recall_score
 from sklearn.svm import SVC
 
@@ -23,19 +23,6 @@ from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 
 DESIGN = SVMS["egemaps_svm"]
-
-
-class Smile:
-    """Levels of octaves, repeated to the number of features that the set has."""
-
-    def __init__(self, feature_set: str) -> None:
-        self.features = functionals.FUNCTIONAL_SETS[feature_set]
-
-    def process_signal(self, waveform: np.ndarray, rate: int) -> np.ndarray:
-        power = np.abs(np.fft.rfft(waveform)) ** 2
-        edges = np.geomspace(1, len(power), 12).astype(int)
-        levels = [np.log(power[low : high + 1].mean() + 1e-12) for low, high in pairwise(edges)]
-        return np.resize(np.array(levels), self.features)[np.newaxis]
 
 
 @pytest.fixture(scope="module")

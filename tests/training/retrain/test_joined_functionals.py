@@ -1,13 +1,12 @@
 """Functionals that join what pooling leaves. They are made up here, so that no test needs openSMILE."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from made_up_smile import Smile
 
 from nni_emodarts import Architecture, EmoDartsSpace, build_model
 from nni_emodarts.benchmark.checks import refuse_other_features
@@ -35,19 +34,6 @@ SETTINGS = (
     "retrain.epoch_steps=3", "retrain.mixup=0.2", "retrain.excerpt=0.7", "retrain.perturbation.noise=0.2",
     "search.options.cost.weight=0.1", f"features.functionals={JOINED}",
 )  # fmt: skip
-
-
-class Smile:
-    """Levels of octaves, repeated to the number of features that the set has."""
-
-    def __init__(self, feature_set: str) -> None:
-        self.features = functionals.FUNCTIONAL_SETS[feature_set]
-
-    def process_signal(self, waveform: np.ndarray, rate: int) -> np.ndarray:
-        power = np.abs(np.fft.rfft(waveform)) ** 2
-        edges = np.geomspace(1, len(power), 12).astype(int)
-        levels = [np.log(power[low : high + 1].mean() + 1e-12) for low, high in pairwise(edges)]
-        return np.resize(np.array(levels), self.features)[np.newaxis]
 
 
 @pytest.fixture(scope="module", autouse=True)
