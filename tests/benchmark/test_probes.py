@@ -171,4 +171,6 @@ def test_real_speech_is_recognised(
     assert set(methods["linear_probe"]["levels"]) <= {"2", "3", "4"}
     said, adapted = measured("adapted", "last_level_probe", "--set", "features.normalization=speaker")
     assert "speaker-adapted" in said
-    assert adapted["last_level_probe"]["uar_mean"] > 0.7, "chance is 0.25; of all ten speakers it is 0.03 better"
+    assert adapted["last_level_probe"]["uar_mean"] > 0.7, (
+        "chance is 0.25; of all ten speakers normalising voices adds 0.01"
+    )
