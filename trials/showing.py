@@ -2,7 +2,7 @@
 
 import logging
 
-from nni_emodarts.metrics.decision import describe_decision, describe_settled, warn_undecided
+from nni_emodarts.metrics.decision import describe_decision, warn_undecided
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
@@ -27,9 +27,8 @@ def show_decision(folder: RunFolder) -> None:
         folder: the search's.
     """
     metrics = folder.read_json(METRICS)
-    for told in (describe_settled(metrics), describe_decision(metrics)):
-        if told is not None:
-            _say(told)
+    if told := describe_decision(metrics):
+        _say(told)
     if warning := warn_undecided(metrics):
         logger.warning(warning)
 

@@ -1,5 +1,7 @@
 """A linear probe measured fold by fold, as `retrain` measures a network."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
@@ -12,14 +14,13 @@ from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
 from nni_emodarts.metrics.tracks import marked
-from nni_emodarts.models.baselines.probe import INNER_FOLDS, STRENGTHS, ProbeDesign
-from nni_emodarts.models.baselines.probe_fitting import choose, count_parameters, fit_probe
+from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
+from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.level_features import columns_of_level, features_of, read_levels
 from nni_emodarts.training.retrain import describe_rows, score_predictions
 
 NO_LEVELS = (
@@ -54,7 +55,7 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         learnt, test = np.union1d(fold.train, fold.validation), np.sort(fold.test)
         places = [len(numbers) - 1] if design.last_level else list(range(len(numbers)))
         progress("levels", 0, len(places))
-        levels = read_levels(task.without_validation(), learnt, places)
+        levels = _read_levels(task.without_validation(), learnt, places)
         progress("levels", len(places), len(places))
         labels = task.labels(learnt)
         chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
@@ -96,14 +97,51 @@ def levels_of(config: ExperimentConfig) -> PretrainedStream:
     return streams[0]
 
 
+def _read_levels(task: FoldTask, rows: Rows, places: Sequence[int]) -> list[Heard]:
+    """Features of rows by each level."""
+    draws = np.stack([_features(task, rows, draw) for draw in range(DRAWS)]) if task.config.speaker_adapted else None
+    judged = _features(task, rows, ALL)
+    found = []
+    for place in places:
+        columns = _columns(task, place)
+        own = judged[:, columns]
+        found.append(Heard(own[np.newaxis] if draws is None else draws[:, :, columns], own))
+    return found
+
+
+def _columns(task: FoldTask, place: int) -> np.ndarray:
+    """Columns of `_features` that are of a level: its means, then its deviations."""
+    levels, features = task.corpus.input_shape
+    means = np.arange(place * features, (place + 1) * features)
+    return np.concatenate([means, means + levels * features])
+
+
+def _features(task: FoldTask, rows: Rows, by: Enrolment | int) -> np.ndarray:
+    """Means and deviations (n, 2 R) over time of the normalised features of rows, from the statistics of each.
+
+    Args:
+        task: the fold; its training speakers are those of its train part.
+        rows: what is read.
+        by: the enrolment; or the number of a draw, where rows are learnt from.
+    """
+    moments = task.corpus.store.moments(rows)
+    means, deviations = moments.means, np.sqrt(moments.squares / moments.frames[:, np.newaxis])
+    if task.config.speaker_adapted:
+        normalizers = task.drawing(by) if isinstance(by, int) else task.enrolling(by)
+        for number, row in enumerate(rows):
+            normalizer = normalizers.for_row(int(row))
+            means[number] = (means[number] - normalizer.mean) / normalizer.std
+            deviations[number] = deviations[number] / normalizer.std
+    return np.concatenate([means, deviations], axis=1).astype(np.float32)
+
+
 def _answers(task: FoldTask, probe: Pipeline, rows: Rows, place: int) -> pd.DataFrame:
     """The table of predictions of test rows; with what is answered by each enrolment, where there is any."""
-    columns, classes = columns_of_level(task, place), np.array(task.corpus.manifest.classes)
+    columns, classes = _columns(task, place), np.array(task.corpus.manifest.classes)
 
     def probabilities(enrolment: Enrolment) -> np.ndarray:
-        heard = features_of(task, rows, enrolment)[:, columns].astype(np.float64)
         found = np.zeros((len(rows), len(classes)))
-        found[:, probe.classes_] = probe.predict_proba(heard)
+        found[:, probe.classes_] = probe.predict_proba(_features(task, rows, enrolment)[:, columns].astype(np.float64))
         return found
 
     headline = probabilities(ALL)

@@ -28,7 +28,7 @@ from nni_emodarts.cli.options import (
     words,
 )
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.metrics.decision import describe_decision, describe_settled
+from nni_emodarts.metrics.decision import describe_decision
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -304,6 +304,5 @@ def _show_search(found: "Searched", where: object) -> None:
     measured = candidate if "candidates" in metrics else "supernet"
     figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}{console.of_track(metrics)}"
     console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")
-    for told in (describe_settled(metrics), describe_decision(metrics)):
-        if told is not None:
-            console.show_line(told)
+    if told := describe_decision(metrics):
+        console.show_line(told)

@@ -18,7 +18,6 @@ from nni_emodarts.config.streams import (
     MOST_STREAMS,
     AnyStream,
     FunctionalSet,
-    HeardStream,
     PretrainedStream,
     SpectralSettings,
     SpectralStream,
@@ -65,6 +64,20 @@ class DataConfig(Section):
     @classmethod
     def _expand(cls, path: str | None) -> str | None:
         return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
+
+
+class HeardStream(Section):
+    """A stream as a space knows it."""
+
+    name: Name
+    kind: Literal["log_mel", "mfcc", "pretrained"]
+    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
+        return self.kind == "pretrained"
 
 
 class FeatureConfig(SpectralSettings):
@@ -232,8 +245,6 @@ class SearchConfig(Section):
     coarseness: PositiveInt = 1
     """So many neighbouring frames and bins, of MFCCs coefficients, become their mean before a supernet hears them;
     networks are retrained on all. Trials of a multi-trial search are trained on all as well."""
-    level_by: Annotated[Literal["search", "probe"], CAME_LATER] = "search"
-    """What chooses the levels of pretrained streams: the strategy, with all else, or before it a linear probe."""
     optimizer: OptimizerConfig = OptimizerConfig()
     estimate: Annotated[EstimateConfig | None, CAME_LATER] = None
     """How a candidate is measured that is trained by itself; once, on the fold's own validation part, where absent."""

@@ -221,24 +221,3 @@ def located_model(model: str) -> str:
 def front_end_streams(model: str) -> list[JsonObject]:
     """`features.streams` as `--front-end MODEL` means it: one stream of all levels of the model."""
     return [{"name": stream_name(model), "kind": "pretrained", "model": located_model(model)}]
-
-
-class HeardStream(Section):
-    """A stream as a space knows it."""
-
-    name: Annotated[str, Field(max_length=100)]
-    kind: Literal["log_mel", "mfcc", "pretrained"]
-    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
-    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
-    settled: Annotated[int | None, Field(exclude=True)] = None
-    """The one of them that was chosen before a search begins. It belongs to that search, and to no architecture."""
-
-    @property
-    def is_pretrained(self) -> bool:
-        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
-        return self.kind == "pretrained"
-
-    @property
-    def open_levels(self) -> tuple[int, ...]:
-        """Levels that are left to choose from."""
-        return self.levels if self.settled is None else (self.settled,)

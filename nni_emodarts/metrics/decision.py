@@ -12,9 +12,6 @@ half of the training part that its weights did not learn from: the larger of bot
 DECIDED = "decided"
 """Key: whether both are below their bounds."""
 
-SETTLED = "settled"
-"""Key: choices that were made before the search by a linear probe: label -> `choice` and the probe's UAR."""
-
 ENTROPY_BOUND = 0.3
 CHANCE_BOUND = 1e-3
 
@@ -35,14 +32,6 @@ def describe_decision(metrics: JsonMapping) -> str | None:
     before, after = float(metrics["val_uar"]), float(metrics[DISCRETE])
     told = f"entropy {metrics[ENTROPY]:.2f} of 1; validation UAR {before:.3f}, without what was not chosen {after:.3f}"
     return f"{'decided' if metrics[DECIDED] else 'undecided'}: {told}"
-
-
-def describe_settled(metrics: JsonMapping) -> str | None:
-    """What was chosen before a search, in words; None where it chose everything itself."""
-    if SETTLED not in metrics:
-        return None
-    each = [f"{label} {made['choice']} (UAR {made['probe_uar']:.3f})" for label, made in metrics[SETTLED].items()]
-    return f"chosen before by a linear probe inside the training speakers: {', '.join(each)}"
 
 
 def warn_undecided(metrics: JsonMapping) -> str | None:

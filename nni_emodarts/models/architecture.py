@@ -108,7 +108,7 @@ def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
                     f"the levels of stream {stream.name} are not known; name them in features.streams, such as "
                     f"levels: [0, 1, 2], or name a model that can be looked into"
                 )
-            found[level_label(stream.name)] = tuple(map(str, stream.open_levels))
+            found[level_label(stream.name)] = tuple(map(str, stream.levels))
     if len(space.hears) > 1:
         names = [stream.name for stream in space.hears]
         found[STREAM] = (*names, *map("+".join, itertools.combinations(names, 2)))

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.metrics.decision import describe_decision, describe_settled, warn_undecided
+from nni_emodarts.metrics.decision import describe_decision, warn_undecided
 from nni_emodarts.metrics.reliability import described_estimate
 from nni_emodarts.models.architecture import cell_kinds
 from nni_emodarts.report.drawings.alphas import Alphas, Panel, kinds, panels
@@ -62,8 +62,7 @@ def describe_search(search: Search, identity: str) -> JsonObject:
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: JsonObject = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
-    before = describe_settled(search.metrics)
-    found["notes"] = [*described_estimate(search.metrics), *([] if before is None else [f"{sentence(before)}."])]
+    found["notes"] = described_estimate(search.metrics)
     for key, said in (("decision", describe_decision(search.metrics)), ("undecided", warn_undecided(search.metrics))):
         found[key] = None if said is None else sentence(said)
     candidates = read_candidates(search.folder)

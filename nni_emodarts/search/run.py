@@ -23,7 +23,6 @@ from nni_emodarts.runtime.run_folder import (
 from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.search.one_shot import check_space
 from nni_emodarts.search.one_shot.train import search_one_shot
-from nni_emodarts.search.settling import settle_levels
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
@@ -80,8 +79,7 @@ def _search(
         if report is not None:
             report(val_uar)
 
-    settled, before = settle_levels(task, progress)
-    found = search_one_shot(settled, folder, on_epoch)
+    found = search_one_shot(task, folder, on_epoch)
     shape = task.corpus.num_classes, task.corpus.shapes
     architecture = Architecture.from_choices(config.space, found.choices, *shape, task.origin())
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
@@ -89,7 +87,7 @@ def _search(
     folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
     metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
-    metrics |= config.tracks | before
+    metrics |= config.tracks
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}
     folder.write_json(METRICS, {**metrics, **found.figures, **spent})
     (folder.path / CHECKPOINT).unlink(missing_ok=True)

@@ -8,20 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from nni_emodarts import Architecture
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
-from nni_emodarts.data.features.moments import EVERY_ROW
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.metrics.scores import uar
-from nni_emodarts.models.architecture import layer_choices
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.report.drawings.alphas import Alphas
 from nni_emodarts.report.drawings.drawing import drawings, find_subject
@@ -30,7 +23,6 @@ from nni_emodarts.report.drawings.network import describe_network
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.one_shot.darts import DartsSearch
 from nni_emodarts.search.run import search
-from nni_emodarts.search.settling import settle_levels
 from nni_emodarts.training.retrain import retrain_fold
 from nni_emodarts.training.task import EmotionTask
 
@@ -192,61 +184,3 @@ def test_level_weights_move_at_their_own_rate(
     assert table is not None
     spread = np.ptp(table.tracks["level_voice"].values[:, -1])
     assert spread > np.ptp(table.tracks["pooling"].values[:, -1])
-
-
-@pytest.mark.parametrize("strategy", ["darts", "proxyless", "random", "evolution"])
-def test_a_level_may_be_settled_before_a_search(
-    strategy: str, small_manifest: Path, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By a probe that hears the training part alone: of these levels the one that is no noise, whatever the seed."""
-    monkeypatch.setattr("nni_emodarts.nni_bridge.trial.in_trial", lambda: True)
-    config = configured(small_manifest, strategy, "search.level_by=probe")
-    for seed in (3, 4):
-        task = FoldTask.of(config, corpus, 1, seed)
-        folder = RunFolder.claim(tmp_path / str(seed))
-        found = search(task, folder)
-        assert found.levels == {"voice": 3}
-        assert found.space.hears[0].levels == LEVELS, "what was settled belongs to the search, not to what it found"
-        metrics = folder.read_json("metrics.json")
-        assert metrics["settled"]["level_voice"]["choice"] == "3"
-        assert load_config(file=folder.path / "config.yml") == config
-    if (folder.path / "alphas.csv").exists():
-        table = pd.read_csv(folder.path / "alphas.csv").query("label == 'level_voice'")
-        assert set(table["choice"]) == {"3"}
-        assert Alphas.read(folder) is not None
-    else:
-        assert set(pd.read_csv(folder.path / "candidates.csv")["level_voice"]) == {3}
-
-
-def test_levels_are_settled_by_scikit_learns_regression_on_the_training_part(
-    small_manifest: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = FoldTask.of(configured(small_manifest, "darts", "search.level_by=probe"), corpus, 1, 3)
-    read: set[int] = set()
-    moments = FeatureStore.moments
-
-    def noting(store: FeatureStore, rows: Any, part: slice = EVERY_ROW) -> Any:
-        read.update(map(int, rows))
-        return moments(store, rows, part)
-
-    monkeypatch.setattr(FeatureStore, "moments", noting)
-    settled, described = settle_levels(task)
-    train = task.fold.train
-    assert read == set(train.tolist())
-    assert layer_choices(settled.config.space)["level_voice"] == ("3",)
-    speakers, labels = corpus.manifest.table["speaker"].to_numpy()[train], task.labels(train)
-    figures = {}
-    for place, level in enumerate(LEVELS):
-        own = slice(place * FEATURES, (place + 1) * FEATURES)
-        maps = [np.asarray(corpus.store[row][own], np.float64) for row in train]
-        features = np.stack([np.concatenate([each.mean(1), each.std(1)]) for each in maps])
-        probe = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000))
-        folds = GroupKFold(min(4, len(set(speakers))))
-        figures[level] = uar(labels, cross_val_predict(probe, features, labels, groups=speakers, cv=folds), 4)
-    assert max(figures, key=lambda level: figures[level]) == 3
-    assert described["settled"]["level_voice"]["probe_uar"] == pytest.approx(figures[3])
-
-
-def test_nothing_is_settled_where_the_search_chooses_levels(small_manifest: Path, corpus: Corpus) -> None:
-    task = FoldTask.of(configured(small_manifest, "darts"), corpus, 1, 3)
-    assert settle_levels(task) == (task, {})

@@ -47,7 +47,7 @@ class HearsStream(nn.Module):
         frozen, channels = current_model() is not None, space.cnn_channels * space.stem_multiplier
         pretrained = stream is not None and stream.is_pretrained
         if stream is not None and pretrained:
-            places = {str(level): stream.levels.index(level) for level in stream.open_levels}
+            places = {str(level): place for place, level in enumerate(stream.levels)}
             self.level = layer_choice(list(places), lambda name: Level(places[name]), level_label(stream.name))
             self.stem: nn.Module = Projection(shape[1], channels, affine=frozen)
             bins = 1

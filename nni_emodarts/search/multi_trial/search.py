@@ -40,7 +40,6 @@ from nni_emodarts.search.multi_trial.ledger import PATIENCE, Entry, Ledger
 from nni_emodarts.search.multi_trial.replicates import Estimate
 from nni_emodarts.search.multi_trial.space import ChoiceSpace
 from nni_emodarts.search.multi_trial.strategies import check_searchable, make_multi_trial
-from nni_emodarts.search.settling import settle_levels
 from nni_emodarts.training.trainer import environment_of, pick_device, quiet
 
 Accepts = Callable[[Architecture], bool]
@@ -127,14 +126,14 @@ class _Search:
     """What the parts of one search share."""
 
     def __init__(self, task: FoldTask, folder: SearchFolder, told: Told, accepts: Accepts, how: Measures) -> None:
-        self._task, self._settled = settle_levels(task, told[0])
-        self._config, self._corpus = self._task.config, task.corpus
+        self._task = task
+        self._config, self._corpus = task.config, task.corpus
         self._folder = folder
         self._progress, self._report = told
         self._accepts = accepts
         self._how = how
         self._options = cast(TrialOptions, task.config.search.strategy_options())
-        self._most = min(self._options.candidates, count_architectures(self._config.space))
+        self._most = min(self._options.candidates, count_architectures(task.config.space))
         self._origin = task.origin(epochs=candidate_epochs(task.config), **_estimated(task.config))
         self._what = "candidates"
         self._ledger: Ledger | None = None
@@ -206,7 +205,6 @@ class _Search:
             "given_up": self._ledger is not None and self._ledger.given_up,
             **self._folder.cost(entries),
             **tracks,
-            **self._settled,
         }
         if self._how.how is not None:
             metrics["estimate"] = {**self._how.how.meaning(), **decision.described()}

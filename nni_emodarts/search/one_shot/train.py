@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from nni_emodarts.config import ExperimentConfig, OptimizerConfig
+from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
 from nni_emodarts.data.batches import AnyItem, Batch
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
@@ -166,7 +166,7 @@ def _train(
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
     training = make_task(settings.optimizer, task.labels(task.fold.train), corpus.num_classes, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_classes, corpus.shapes, **_competing_space(task.config))
+    space = EmoDartsSpace(corpus.num_classes, corpus.shapes, **_competing_space(task.config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
@@ -182,14 +182,11 @@ def _train(
     return strategy
 
 
-def _competing_space(config: ExperimentConfig) -> JsonObject:
-    """The space as the supernet holds it: recurrences may be normalised for the time in which they compete.
-
-    An identity knows nothing of what was settled before this search, so what is heard stands beside it.
-    """
-    normalized = config.search.strategy_options().normalizes_recurrence
-    space = config.space.model_copy(update={"seqnn_normalization": True}) if normalized else config.space
-    return {**space.identity(), "hears": space.hears}
+def _competing_space(config: ExperimentConfig) -> SpaceConfig:
+    """The space as the supernet holds it: recurrences may be normalised for the time in which they compete."""
+    if config.search.strategy_options().normalizes_recurrence:
+        return config.space.model_copy(update={"seqnn_normalization": True})
+    return config.space
 
 
 def _terms(task: FoldTask) -> list[Term]:
