@@ -19,6 +19,8 @@ REVISION = 2
 """Of search and training: raised where the same settings come to give other figures."""
 RANDOM_SEARCH_REVISION = 3
 """Likewise of random search alone."""
+SHARPENING_REVISION = 2
+"""Likewise of searches with `search.options.sharpening` alone."""
 
 
 _FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
@@ -64,13 +66,16 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
         method: what is measured.
         manifest: the manifest's own digest.
     """
-    data = what_decides(settled(config, method))
+    used = settled(config, method)
+    data = what_decides(used)
     revision = REVISION if method.budget_source is None else [REVISION, RANDOM_SEARCH_REVISION]
     data |= {"manifest": manifest, "revision": revision}
     if method.architecture is not None:
         data["architecture"] = Architecture.load(method.architecture).id
     if method.strategy(config) is None:
         del data["search"]
+    elif getattr(used.search.strategy_options(), "sharpening", 0.0):
+        data["sharpening"] = SHARPENING_REVISION
     if method.hand_designed:
         data["space"] = {"dropout": config.space.dropout}  # all that it has of the space
     fitted = _FITTED.get(method.entry.kind)

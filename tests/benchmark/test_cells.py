@@ -336,6 +336,12 @@ def test_what_a_digest_covers(config: ExperimentConfig, monkeypatch: pytest.Monk
     before = {name: digest(name) for name in ("random_search", "darts", "cnn_lstm")}
     monkeypatch.setattr(cells, "RANDOM_SEARCH_REVISION", "changed")
     assert {name for name, value in before.items() if digest(name) != value} == {"random_search"}
+    sharp = {"options": {"sharpening": 1.0}}
+    before = {name: digest(name, search=sharp) for name in ("darts", "cnn_lstm")}
+    unsharpened = digest("darts")
+    monkeypatch.setattr(cells, "SHARPENING_REVISION", "changed")
+    assert {name for name, value in before.items() if digest(name, search=sharp) != value} == {"darts"}
+    assert digest("darts") == unsharpened
 
 
 def test_a_digest_covers_how_networks_are_trained(config: ExperimentConfig, monkeypatch: pytest.MonkeyPatch) -> None:

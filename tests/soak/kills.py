@@ -187,7 +187,8 @@ def _kill(work: Path, line: str, cache: Path, moment: float) -> tuple[bool, str]
     words = [sys.executable, "-m", "nni_emodarts", *line.split()]
     nowhere, environment = subprocess.DEVNULL, environment_in(work, cache)
     process = subprocess.Popen(words, cwd=work, env=environment, stdout=nowhere, stderr=nowhere, start_new_session=True)
-    while process.poll() is None and _cpu_seconds(work) < moment:
+    latest = time.monotonic() + HUNG_SECONDS
+    while process.poll() is None and _cpu_seconds(work) < moment and time.monotonic() < latest:
         time.sleep(_POLL)
     killed = process.poll() is None
     process.kill()

@@ -152,7 +152,7 @@ def replay(grounds: Grounds, budgets: Sequence[int], searches: int, progress: Pr
         if on == "surrogate" and surrogate is not None:
             outcomes = [search_surrogate(surrogate, setup, seed) for seed in range(searches)]
         elif on == "nested":
-            outcomes = [search_table(nested[seed % len(nested)], setup, seed) for seed in range(searches)]
+            outcomes = [_search_nested(nested, setup, seed) for seed in range(searches)]
         else:
             outcomes = [search_table(held, setup, seed) for seed in range(searches)]
         rows.append(_row(on, setup, outcomes))
@@ -166,15 +166,23 @@ def replay(grounds: Grounds, budgets: Sequence[int], searches: int, progress: Pr
     )
 
 
-def search_table(held: Held, setup: Setup, seed: int) -> Outcome:
+def _search_nested(nested: Sequence[Held], setup: Setup, seed: int) -> Outcome:
+    """One search inside a fold; folds come in turn, and once all have come, each begins at another replicate."""
+    turn, fold = divmod(seed, len(nested))
+    return search_table(nested[fold], setup, seed, begin=turn)
+
+
+def search_table(held: Held, setup: Setup, seed: int, begin: int | None = None) -> Outcome:
     """One search whose candidates are drawn from a table; each search begins at another replicate.
 
     Args:
         held: what the table knows.
         setup: how is searched.
         seed: of the draws.
+        begin: number of the first replicate; the seed's where absent.
     """
-    order = [(seed + place) % held.count for place in range(setup.how.replicates)]
+    begin = seed if begin is None else begin
+    order = [(begin + place) % held.count for place in range(setup.how.replicates)]
     drawn = np.random.default_rng(seed).permutation(len(held))[: setup.candidates]
     first = 1 if setup.how.halving else setup.how.replicates
     counts = np.full(len(drawn), first)
