@@ -17,10 +17,12 @@ LARGEST_JSON = 32 * MEGABYTE
 """Bytes of a JSON file, which may list all recordings of a corpus; parsed they are 700 MB at worst."""
 MOST_KEYS = 200_000
 """Keys of a JSON file, and likewise lists and objects: each takes far more memory than a value."""
-LARGEST_TABLE = 256 * MEGABYTE
-"""Bytes of a CSV file: some million lines."""
-MOST_CELLS = 10_000_000
-"""Cells of a CSV file."""
+LARGEST_TABLE = 128 * MEGABYTE
+"""Bytes of a CSV file."""
+MOST_LINES = 1_000_000
+"""Lines of a CSV file, each of which takes memory by itself."""
+MOST_CELLS = 6_000_000
+"""Cells of a CSV file; with as many lines as there may be it takes 1 GB at worst."""
 MOST_COLUMNS = 10_000
 """Cells of a line of a CSV file."""
 
@@ -107,10 +109,13 @@ def read_table_bytes(path: str | Path, separators: bytes = b",") -> bytes:
 
     Raises:
         OSError: the system refuses to read it.
-        UnreadableError: it is no regular file, or has more bytes, cells or columns than any table of this package.
+        UnreadableError: it is no regular file, or has more bytes, lines, cells or columns than any table of this package.
     """
     data = read_bytes(path, LARGEST_TABLE)
-    cells = max(data.count(bytes([each])) for each in separators) + data.count(b"\n") + 1
+    lines = data.count(b"\n")
+    if lines > MOST_LINES:
+        raise UnreadableError(f"has {lines:,} lines, more than the {MOST_LINES:,} that are read; name another")
+    cells = max(data.count(bytes([each])) for each in separators) + lines + 1
     if cells > MOST_CELLS:
         raise UnreadableError(f"has {cells:,} cells, more than the {MOST_CELLS:,} that are read; name another")
     head = data[: data.find(b"\n") if b"\n" in data else None]

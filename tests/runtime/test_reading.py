@@ -15,6 +15,7 @@ from nni_emodarts.runtime.reading import (
     MOST_CELLS,
     MOST_COLUMNS,
     MOST_KEYS,
+    MOST_LINES,
     UnreadableError,
     decode,
     read_bytes,
@@ -128,7 +129,10 @@ def test_a_table_is_counted_before_it_is_parsed(tmp_path: Path) -> None:
     file.write_bytes(b"a,b\n1,2\n")
     assert read_table_bytes(file) == b"a,b\n1,2\n"
     file.write_bytes(b"a\n" + b"," * MOST_CELLS)
-    with pytest.raises(UnreadableError, match="cells, more than the 10,000,000"):
+    with pytest.raises(UnreadableError, match="cells, more than the 6,000,000"):
+        read_table_bytes(file)
+    file.write_bytes(b"a\n" * (MOST_LINES + 1))
+    with pytest.raises(UnreadableError, match="1,000,001 lines, more than the 1,000,000"):
         read_table_bytes(file)
     file.write_bytes(b";" * MOST_COLUMNS + b"\n")
     with pytest.raises(UnreadableError, match="columns, more than the 10,000"):
