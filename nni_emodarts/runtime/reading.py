@@ -109,7 +109,7 @@ def read_table_bytes(path: str | Path, separators: bytes = b",") -> bytes:
 
     Raises:
         OSError: the system refuses to read it.
-        UnreadableError: it is no regular file, or has more bytes, lines, cells or columns than any table of this package.
+        UnreadableError: it is no regular file, or is larger than any table of this package.
     """
     data = read_bytes(path, LARGEST_TABLE)
     lines = data.count(b"\n")
