@@ -24,11 +24,16 @@ from nni_emodarts.training.task import EmotionTask
 from tests.search.one_shot.planted import PLANTED, answers, batch, searched
 
 
-def search_of(epoch: int = 0, epochs: int = 5, **options: Any) -> CuredDartsSearch:
-    space = Darts(DartsOptions(), 5.0, []).mutate_model(EmoDartsSpace(**load_preset("tiny"), num_classes=4))
+def task_of(strategy: type[Darts] = Darts) -> EmotionTask:
+    """A supernet, ready to be searched."""
     task = EmotionTask(torch.ones(4), 1)
-    task.set_model(space)
-    search = CuredDartsSearch(task, DartsOptions(**options), 5.0, [])
+    space = EmoDartsSpace(**load_preset("tiny"), num_classes=4)
+    task.set_model(strategy(DartsOptions(), 5.0, []).mutate_model(space))
+    return task
+
+
+def search_of(epoch: int = 0, epochs: int = 5, **options: Any) -> CuredDartsSearch:
+    search = CuredDartsSearch(task_of(), DartsOptions(**options), 5.0, [])
     search.trainer = SimpleNamespace(current_epoch=epoch, max_epochs=epochs)
     return search
 
@@ -82,10 +87,7 @@ def test_the_entropy_of_a_search_counts_edges_and_nodes_alike() -> None:
 
 @pytest.mark.parametrize(("strategy", "kind"), [(Darts, CuredDartsSearch), (Proxyless, ProxylessSearch)])
 def test_an_edge_that_settles_on_none_has_not_decided(strategy: type[Darts], kind: type[DartsSearch]) -> None:
-    space = strategy(DartsOptions(), 5.0, []).mutate_model(EmoDartsSpace(**load_preset("tiny"), num_classes=4))
-    task = EmotionTask(torch.ones(4), 1)
-    task.set_model(space)
-    search = kind(task, DartsOptions(), 5.0, [])
+    search = kind(task_of(strategy), DartsOptions(), 5.0, [])
     with torch.no_grad():
         for found in search.by_label(MixedOperation).values():
             found[0]._arch_alpha.zero_()
