@@ -1,5 +1,9 @@
 """The figures of one cell: search where the method searches, train, score."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.methods import METHODS, Method
@@ -8,8 +12,10 @@ from nni_emodarts.benchmark.probe import levels_of, measure_probe
 from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.dimensions import dimension_names, speaker_moments
 from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
+from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.metrics.intervals import speaker_confusions
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
@@ -25,6 +31,11 @@ from nni_emodarts.training.retrain import Design, retrain_fold
 Measured = SvmDesign | ProbeDesign | Design
 """What a cell's network, machine or probe is built from."""
 
+_KEPT = (
+    "val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes", "dimensions", "val_ccc", "test_ccc",
+    "val_uar_ccc", "test_uar_ccc",
+)  # fmt: skip
+"""Figures of a network that its cell has, too."""
 _NO_COST: JsonObject = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
@@ -60,16 +71,16 @@ def compute_cell(
         "seed": task.seed,
         "settings": settings_digest(task.config, method, task.corpus.manifest.digest),
         "recordings": task.corpus.recordings,
-        **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
+        **{key: figures[key] for key in _KEPT if key in figures},
         **{key: value for key, value in figures.items() if key in ("level", "strength")},
         **Track.of(figures).to_dict(),
-        "speakers": speaker_confusions(predictions, figures["classes"]),
+        **_by_speaker(predictions, figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
         "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
         "search_cpu_seconds": round(cost["cpu_seconds"], 1),
         "environment": folder.read_json(ENVIRONMENT),
     }
-    if not method.svm:
+    if not method.svm and figures["classes"]:
         data["answers"] = pack_answers(predictions, figures["classes"])
     data |= enrolment_entries(predictions, figures)
     architectures = [each for each in designs if isinstance(each, Architecture)]
@@ -83,6 +94,13 @@ def compute_cell(
         data["candidates"] = cost["candidates"]
     finished = FinishedCell.from_data(data)
     return finished.model_copy(update={"flops": cell_flops(task.config, finished, architectures)})
+
+
+def _by_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
+    """Sums of each test speaker, of all that was learnt."""
+    names = dimension_names(predictions)
+    told = {"speakers": speaker_confusions(predictions, classes)} if classes else {}
+    return {**told, "moments": speaker_moments(predictions, names)} if names else told
 
 
 def _searched(
@@ -121,7 +139,9 @@ def run_search(
         else:
             search(task, budget, folder, progress)
     metrics = folder.read_json(METRICS)
-    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics), "val_uar": metrics["val_uar"]}
+    cost = {"seconds": metrics["seconds"], "cpu_seconds": search_cost(metrics)}
+    if UAR.val in metrics:
+        cost[UAR.val] = metrics[UAR.val]
     if "candidates" in metrics:
         cost["candidates"] = metrics["candidates"]
     return Architecture.load(folder.path / ARCHITECTURE), cost

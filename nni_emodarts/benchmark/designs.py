@@ -41,4 +41,4 @@ def sampled(task: FoldTask, method: Method) -> Architecture:
     seed = [task.seed, task.fold.index]
     origin = {"strategy": RANDOM_SAMPLING, "seed": task.seed, "fold": task.fold.index}
     corpus = task.corpus
-    return next(draw_architectures(task.config.space, corpus.num_classes, corpus.shapes, seed, origin))
+    return next(draw_architectures(task.config.space, corpus.num_outputs, corpus.shapes, seed, origin))

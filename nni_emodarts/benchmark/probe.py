@@ -1,6 +1,7 @@
 """A linear probe measured fold by fold, as `retrain` measures a network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,15 +14,17 @@ from nni_emodarts.data.front_ends import front_end_facts
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
+from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
 from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
+from nni_emodarts.models.baselines.rating import choose_ridge, fit_ridge
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import describe_rows, score_predictions
+from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
 
 NO_LEVELS = (
     "the features hold no level of a pretrained encoder; name one by --front-end MODEL, or leave this method out"
@@ -31,7 +34,8 @@ NO_LEVELS = (
 def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
     """Choose level and strength inside the training speakers, fit a probe on them, and read the test part once.
 
-    Training speakers are those of the train and of the validation part; `val_uar` is that of their inner folds.
+    Training speakers are those of the train and of the validation part; validation figures are those of their inner
+    folds. Dimensions are learnt by ridge regressions, whose level and penalty are chosen by CCC, of their own.
 
     Args:
         task: the fold; the seed draws the recordings that utterances are normalised by, where they are, and nothing
@@ -57,21 +61,27 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         progress("levels", 0, len(places))
         levels = _read_levels(task.without_validation(), learnt, places)
         progress("levels", len(places), len(places))
-        labels = task.labels(learnt)
-        chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
-        everything = np.arange(len(learnt))
-        probe = fit_probe(levels[chosen.level], everything, labels, chosen.strength)
-        table = marked(_answers(task.without_validation(), probe, test, places[chosen.level]), task.config.tracks)
+        parts = [
+            *([_tell_classes(task, levels, places, learnt)] if classes else []),
+            *([_rate(task, levels, places, learnt)] if task.outputs.dimensions else []),
+        ]
+        table = describe_rows(task, test)
+        for part in parts:
+            table = part.answer(table, test)
+        table = marked(table, task.config.tracks)
+        figures = {name: value for part in parts for name, value in part.figures.items()}
+        if len(figures) > 1:
+            figures[BOTH.val] = sum(figures.values()) / len(figures)
         metrics = {
-            "val_uar": chosen.uar,
+            **figures,
             "best_epoch": None,
             "fold": fold.index,
             "seed": task.seed,
             "architecture": design.id,
-            "parameters": count_parameters(probe),
+            "parameters": sum(part.parameters for part in parts),
             "classes": classes,
-            "level": numbers[places[chosen.level]],
-            "strength": chosen.strength,
+            "level": numbers[places[parts[0].level]],
+            "strength": parts[0].strength,
             **task.config.tracks,
             **score_predictions(table, classes),
         }
@@ -80,6 +90,49 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
         return metrics
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What a probe has learnt: classes, or dimensions.
+
+    Attributes:
+        figures: of validation, by name.
+        level: place of the level that was chosen.
+        strength: of the regularisation that was chosen, as the probe counts it.
+        parameters: weights and offsets.
+        answer: adds its answers to the table of rows.
+    """
+
+    figures: dict[str, float]
+    level: int
+    strength: float
+    parameters: int
+    answer: Callable[[pd.DataFrame, Rows], pd.DataFrame]
+
+
+def _tell_classes(task: FoldTask, levels: Sequence[Heard], places: Sequence[int], learnt: Rows) -> _Part:
+    labels = task.labels(learnt)
+    chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
+    probe = fit_probe(levels[chosen.level], np.arange(len(learnt)), labels, chosen.strength)
+
+    def answer(table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+        return _answers(task.without_validation(), probe, table, rows, places[chosen.level])
+
+    return _Part({UAR.val: chosen.uar}, chosen.level, chosen.strength, count_parameters(probe), answer)
+
+
+def _rate(task: FoldTask, levels: Sequence[Heard], places: Sequence[int], learnt: Rows) -> _Part:
+    true = task.outputs.to_unit(task.corpus.manifest.values[learnt])
+    chosen = choose_ridge(levels, true, task.voices.numbers[learnt], INNER_FOLDS)
+    raters = fit_ridge(levels[chosen.level], np.arange(len(learnt)), true, chosen.penalty)
+
+    def answer(table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+        heard = task.without_validation()
+        features = _features(heard, rows, ALL)[:, _columns(heard, places[chosen.level])]
+        return with_values(task, table, rows, task.outputs.from_unit(raters.rate(features)))
+
+    return _Part({CCC.val: chosen.ccc}, chosen.level, chosen.penalty, raters.parameters, answer)
 
 
 def levels_of(config: ExperimentConfig) -> PretrainedStream:
@@ -135,8 +188,8 @@ def _features(task: FoldTask, rows: Rows, by: Enrolment | int) -> np.ndarray:
     return np.concatenate([means, deviations], axis=1).astype(np.float32)
 
 
-def _answers(task: FoldTask, probe: Pipeline, rows: Rows, place: int) -> pd.DataFrame:
-    """The table of predictions of test rows; with what is answered by each enrolment, where there is any."""
+def _answers(task: FoldTask, probe: Pipeline, table: pd.DataFrame, rows: Rows, place: int) -> pd.DataFrame:
+    """The table of test rows with predictions; with what is answered by each enrolment, where there is any."""
     columns, classes = _columns(task, place), np.array(task.corpus.manifest.classes)
 
     def probabilities(enrolment: Enrolment) -> np.ndarray:
@@ -145,7 +198,7 @@ def _answers(task: FoldTask, probe: Pipeline, rows: Rows, place: int) -> pd.Data
         return found
 
     headline = probabilities(ALL)
-    table = describe_rows(task, rows).assign(predicted=classes[headline.argmax(1)])
+    table = table.assign(predicted=classes[headline.argmax(1)])
     more = {f"p_{name}": headline[:, number] for number, name in enumerate(classes)}
     if task.enrolments:
         more[f"{COUNTED}{ALL.name}"] = task.enrolled(rows, ALL)

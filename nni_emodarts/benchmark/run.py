@@ -29,9 +29,11 @@ from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.notation import count_text
+from nni_emodarts.metrics.rated import RatedSummary, summarize_rated
 from nni_emodarts.metrics.summaries import BenchmarkSummary, MethodSummary, summarize
 from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.cell_table import CellTable, Contents
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
@@ -150,12 +152,15 @@ def compare(
     table = cell_table(out, name)
     summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())
+    rated = [each for each in summaries if isinstance(each, RatedSummary)]
+    more: JsonObject = {"rated": rated} if rated else {}
     summary = BenchmarkSummary(
         name=name,
         preset=plan.config.preset,
         protocol=plan.config.data.protocol,
         **track.to_dict(),
-        methods=summaries,
+        methods=[each for each in summaries if isinstance(each, MethodSummary)],
+        **more,
         comparisons=[] if chosen is None else compare_with(chosen, cells),
     )
     write_json_file(out / f"{name}.json", summary.to_data())
@@ -171,7 +176,7 @@ def benchmark(
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
-) -> list[MethodSummary]:
+) -> list[MethodSummary | RatedSummary]:
     """Compute the cells that are missing, and summarise each method.
 
     Search, retraining and scoring of a cell see one fold; a search never sees its test speakers.
@@ -209,7 +214,8 @@ def benchmark(
             note(outcome.note)
         if outcome.figures is not None:
             tell(number, len(missing), outcome.figures)
-    return [summarize(name, cells) for name, cells in _finished(plan, table.read()).items()]
+    sum_up = summarize_rated if plan.config.data.learns_dimensions else summarize
+    return [sum_up(name, cells) for name, cells in _finished(plan, table.read()).items()]
 
 
 def _take_stock(table: CellTable[FinishedCell], note: Note) -> Contents[FinishedCell]:

@@ -256,7 +256,7 @@ def _study(
     task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
-    draws = draw_architectures(config.space, corpus.num_classes, corpus.shapes, [task.seed], origin)
+    draws = draw_architectures(config.space, corpus.num_outputs, corpus.shapes, [task.seed], origin)
     rows: list[Trained] = []
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)

@@ -7,8 +7,8 @@ from nni_emodarts.data.corpus import Corpus, cache_root
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import BadRecordings
-from nni_emodarts.metrics.scores import uar
 from nni_emodarts.metrics.tracks import Track
+from nni_emodarts.models.baselines.rating import fit_support_vectors
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 from nni_emodarts.runtime.digests import digests_of
@@ -16,7 +16,7 @@ from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import describe_rows, score_predictions
+from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
 
 
 def prepare_functionals(
@@ -36,10 +36,10 @@ def prepare_functionals(
 
 
 def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
-    """Fit an SVM on one fold and read the test part once.
+    """Fit an SVM on one fold, and a support vector regression of each dimension, and read the test part once.
 
-    As nothing is chosen, it learns from train and validation speakers together; `val_uar` is that of another
-    one that was fitted on the train part only. Nothing is random, so that all seeds give the same predictions. The
+    As nothing is chosen, it learns from train and validation speakers together; validation figures are those of others
+    that were fitted on the train part only. Nothing is random, so that all seeds give the same predictions. The
     extraction of features counts as little here as it does for a network.
 
     Args:
@@ -56,26 +56,24 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         corpus, fold = task.corpus, task.fold
         store = prepare_functionals(task.config, corpus, design, progress)
         watch = Stopwatch()
-        labels = corpus.manifest.labels
-
-        def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
-            fitted = fit_svm(design, _features(store, learnt), labels[learnt])
-            return fitted.predict(_features(store, rows)), count_parameters(fitted)
-
-        validated, _ = predict(fold.train, fold.validation)
+        validated, _ = _answers(task, design, store, fold.train, fold.validation)
         test = np.sort(fold.test)
-        predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
+        answers, parameters = _answers(task, design, store, np.union1d(fold.train, fold.validation), test)
         table = describe_rows(task, test)
-        table["predicted"] = np.array(corpus.manifest.classes)[predicted]
+        if corpus.num_classes:
+            table["predicted"] = np.array(corpus.manifest.classes)[answers[:, : corpus.num_classes].argmax(1)]
+        if corpus.manifest.dimensions:
+            table = with_values(task, table, test, answers[:, corpus.num_classes :])
+        figures = task.truth(fold.validation).figures(validated)
         metrics = {
-            "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
+            **{f"val_{name}": value for name, value in figures.items()},
             "best_epoch": None,
             "fold": fold.index,
             "seed": task.seed,
             "architecture": design.id,
             "parameters": parameters,
             "classes": list(corpus.manifest.classes),
-            **Track().to_dict(),
+            **Track(task=task.config.data.task).to_dict(),
             **score_predictions(table, corpus.manifest.classes),
         }
         folder.write_text(CONFIG, task.config.to_yaml())
@@ -83,6 +81,24 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
         return metrics
+
+
+def _answers(
+    task: FoldTask, design: SvmDesign, store: FeatureStore, learnt: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """Answers (n, K + D) to rows, with 1 for the class that is named, and the number of weights."""
+    features, asked = _features(store, learnt), _features(store, rows)
+    parts, parameters = [], 0
+    if task.corpus.num_classes:
+        svm = fit_svm(design, features, task.labels(learnt))
+        parts.append(np.eye(task.corpus.num_classes)[svm.predict(asked)])
+        parameters += count_parameters(svm)
+    if task.outputs.dimensions:
+        places = task.outputs.to_unit(task.corpus.manifest.values[learnt])
+        raters = fit_support_vectors(features, places, design.complexity)
+        parts.append(task.outputs.from_unit(raters.rate(asked)))
+        parameters += raters.parameters
+    return np.concatenate(parts, 1), parameters
 
 
 def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:

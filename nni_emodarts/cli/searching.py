@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nni_emodarts.cli import console
+from nni_emodarts.cli import comparing, console
 from nni_emodarts.cli.options import (
     AllowUnfit,
     Architecture,
@@ -29,6 +29,7 @@ from nni_emodarts.cli.options import (
 )
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.decision import describe_decision
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ def benchmark(
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
-    console.show_comparison(summary)
+    comparing.show_comparison(summary)
 
 
 def table(
@@ -302,7 +303,8 @@ def _show_search(found: "Searched", where: object) -> None:
         console.show_line(line)
     candidate = "candidate taken" if "estimate" in metrics else "best candidate"
     measured = candidate if "candidates" in metrics else "supernet"
-    figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}{console.of_track(metrics)}"
+    chosen = headline_of(metrics)
+    figure = f"validation {chosen.name} of the {measured} {metrics[chosen.val]:.3f}{console.of_track(metrics)}"
     console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")
     if told := describe_decision(metrics):
         console.show_line(told)

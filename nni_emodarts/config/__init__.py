@@ -17,6 +17,7 @@ from nni_emodarts.config.loading import (
     read_preset,
     validate,
 )
+from nni_emodarts.config.objective import ObjectiveConfig
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES
 from nni_emodarts.config.resuming import refuse_other_settings
 from nni_emodarts.config.schema import (
@@ -64,6 +65,7 @@ __all__ = [
     "Frames",
     "HeardStream",
     "InputShape",
+    "ObjectiveConfig",
     "OptimizerConfig",
     "PerturbationConfig",
     "PretrainedStream",

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from nni_emodarts.config.data import DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
+from nni_emodarts.config.objective import ObjectiveConfig
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
 from nni_emodarts.config.sections import (
     CAME_LATER,
@@ -323,7 +324,18 @@ class ExperimentConfig(Section):
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
     retrain: RetrainConfig = RetrainConfig()
+    objective: Annotated[ObjectiveConfig, CAME_LATER] = ObjectiveConfig()
     device: Literal["auto", "cpu", "gpu"] = "auto"
+
+    @model_validator(mode="after")
+    def _learn(self) -> Self:
+        if not self.data.learns_dimensions and self.objective != ObjectiveConfig():
+            raise ValueError("objective: is of dimensions, which data.task emotion does not learn; leave it out")
+        if self.data.learns_dimensions and self.search.estimate is not None and self.search.estimate.figure == "loss":
+            raise ValueError(
+                "search.estimate.figure: loss is of emotions alone; set it to uar, which is the headline here"
+            )
+        return self
 
     @model_validator(mode="after")
     def _hear(self) -> Self:
@@ -365,7 +377,8 @@ class ExperimentConfig(Section):
     @property
     def tracks(self) -> JsonObject:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+        task = {"task": self.data.task} if self.data.learns_dimensions else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **task}
 
     def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
         """The configuration with these streams in place of its own."""

@@ -112,6 +112,11 @@ class Corpus:
         return len(self.manifest.classes)
 
     @property
+    def num_outputs(self) -> int:
+        """Number of outputs of its networks: classes K, then dimensions D."""
+        return len(self.manifest.classes) + len(self.manifest.dimensions)
+
+    @property
     def frequency_bins(self) -> int:
         """Height F of a map."""
         return self.input_shape[1]
@@ -210,6 +215,22 @@ def load_manifest(data: DataConfig) -> Manifest:
         )
     path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
     return read_manifest(path, data.emotions, data.merge, wanted_dimensions(data))
+
+
+def refuse_dimensions(data: DataConfig, what: str) -> None:
+    """Refuse a configuration that learns dimensions, for what knows emotions alone.
+
+    Args:
+        data: the section.
+        what: knows emotions alone, such as `an ensemble`.
+
+    Raises:
+        ConfigError: it learns dimensions.
+    """
+    if data.learns_dimensions:
+        raise ConfigError(
+            f"data.task: {what} is of emotions alone, and task {data.task} learns dimensions; set it to emotion"
+        )
 
 
 def wanted_dimensions(data: DataConfig) -> Wanted | None:

@@ -23,9 +23,12 @@ from nni_emodarts.data.enrolment import (
 )
 from nni_emodarts.data.features import Normalizer, Normalizers, SpeakerNormalizer
 from nni_emodarts.data.halves import halves
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.data.protocols import Fold, Rows
 from nni_emodarts.data.unfit import refuse_unfit
+from nni_emodarts.metrics.headline import HEADLINES, Headline
+from nni_emodarts.metrics.truth import Truth
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder
 
@@ -154,6 +157,25 @@ class FoldTask:
         if isinstance(statistics, Normalizer):
             return statistics
         return Enrolled(statistics, stream.store, make(self.voices))
+
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What the outputs of its networks mean; a scale that is stated nowhere is that of the training part.
+
+        Raises:
+            ProtocolError: there is nothing to learn of a dimension in the training part.
+        """
+        return Outputs.of(self.corpus.manifest, self.fold.train)
+
+    @property
+    def headline(self) -> Headline:
+        """The figure by which its networks are chosen."""
+        return HEADLINES[self.config.data.task]
+
+    def truth(self, rows: Rows) -> Truth:
+        """What is true of rows, in the rows' order."""
+        manifest = self.corpus.manifest
+        return Truth(manifest.labels[rows], len(manifest.classes), manifest.values[rows])
 
     def halves(self) -> tuple[Rows, Rows]:
         """The training part divided for a search: one half fits weights, the other alphas."""

@@ -105,6 +105,11 @@ class Manifest:
         return pd.Index(self.classes).get_indexer(pd.Index(self.table["emotion"])).astype(np.int64)
 
     @property
+    def strata(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """Names of what divisions keep in balance, and the number of each utterance's: its class, where it has one."""
+        return (self.classes, self.labels) if self.classes else (("",), np.zeros(len(self), dtype=np.int64))
+
+    @property
     def values(self) -> npt.NDArray[np.float64]:
         """(n, D) each utterance's place in each dimension, NaN where it is missing."""
         return self.table[list(self.dimensions)].to_numpy(np.float64)

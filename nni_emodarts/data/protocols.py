@@ -172,7 +172,7 @@ class _Plan:
 
     def __init__(self, manifest: Manifest, protocol: str) -> None:
         self._name = protocol
-        self._classes, self._labels = manifest.classes, manifest.labels
+        self._classes, self._labels = manifest.strata
         self._official = _official_parts(manifest) if protocol == "official" else None
         self._cast = Cast(manifest)
         self._tested = _test_speakers(manifest, self._cast, protocol)

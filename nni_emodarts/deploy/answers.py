@@ -24,12 +24,14 @@ class Writer(ABC):
     """Turns answers into text.
 
     Args:
-        labels: names of the classes.
+        labels: names of the classes; none of a network that answers in dimensions alone.
         timed: whether answers are windows.
+        dimensions: names of the dimensions.
     """
 
-    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
         self._labels = labels
+        self._dimensions = dimensions
         self._timed = timed
 
     @abstractmethod
@@ -48,46 +50,52 @@ class Writer(ABC):
 class TableWriter(Writer):
     """Columns to read; the file comes last, as its name may be long."""
 
-    def __init__(self, labels: Sequence[str], timed: bool) -> None:
-        super().__init__(labels, timed)
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
+        super().__init__(labels, timed, dimensions)
         self._width = max(len(name) for name in (*labels, SILENCE, "emotion"))
+        self._columns = (*labels, *dimensions)
 
     def head(self) -> str:
         """Names of the columns."""
         times = f"{'start':>9} {'end':>9}  " if self._timed else ""
-        shares = " ".join(f"{label:>{max(len(label), 5)}}" for label in self._labels)
-        return f"{times}{'emotion':{self._width}}  {shares}  file\n"
+        emotion = f"{'emotion':{self._width}}  " if self._labels else ""
+        return f"{times}{emotion}{' '.join(f'{name:>{max(len(name), 5)}}' for name in self._columns)}  file\n"
 
     def line(self, answer: Prediction | Moment) -> str:
         """A row."""
         times = f"{answer.start:9.2f} {answer.end:9.2f}  " if isinstance(answer, Moment) else ""
-        shares = " ".join(
-            f"{f'{answer.probabilities[label]:.3f}' if answer.probabilities else '-':>{max(len(label), 5)}}"
-            for label in self._labels
-        )
-        return f"{times}{answer.emotion or SILENCE:{self._width}}  {shares}  {answer.file}\n"
+        emotion = f"{answer.emotion or SILENCE:{self._width}}  " if self._labels else ""
+        figures = {**answer.probabilities, **answer.dimensions}
+        shown = " ".join(f"{f'{figures[name]:.3f}' if figures else '-':>{max(len(name), 5)}}" for name in self._columns)
+        return f"{times}{emotion}{shown}  {answer.file}\n"
 
 
 class CsvWriter(Writer):
-    """Columns `file`, `start` and `end` of a window, `emotion`, and `p_` of each class, as in predictions.csv."""
+    """Columns `file`, `start` and `end` of a window, `emotion`, `p_` of each class, and the dimensions by name."""
 
     def head(self) -> str:
         """The header."""
         times = ["start", "end"] if self._timed else []
-        return _csv_line(["file", *times, "emotion", *(f"p_{label}" for label in self._labels)])
+        emotion = ["emotion"] if self._labels else []
+        return _csv_line(["file", *times, *emotion, *(f"p_{label}" for label in self._labels), *self._dimensions])
 
     def line(self, answer: Prediction | Moment) -> str:
         """A row."""
         times = [f"{answer.start:.3f}", f"{answer.end:.3f}"] if isinstance(answer, Moment) else []
         shares = [f"{answer.probabilities[label]:.8g}" if answer.probabilities else "" for label in self._labels]
-        return _csv_line([answer.file, *times, answer.emotion or "", *shares])
+        emotion = [answer.emotion or ""] if self._labels else []
+        values = [f"{answer.dimensions[name]:.8g}" if answer.dimensions else "" for name in self._dimensions]
+        return _csv_line([answer.file, *times, *emotion, *shares, *values])
 
 
 class JsonWriter(Writer):
-    """A list of `{file, emotion, probabilities}`, windows with `start` and `end` besides; one answer a line."""
+    """A list of `{file, emotion, probabilities}`, windows with `start` and `end` besides; one answer a line.
 
-    def __init__(self, labels: Sequence[str], timed: bool) -> None:
-        super().__init__(labels, timed)
+    Of a network that answers in dimensions `dimensions` stands behind these, or in place of emotion and probabilities.
+    """
+
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
+        super().__init__(labels, timed, dimensions)
         self._begun = False
 
     def head(self) -> str:
@@ -99,7 +107,10 @@ class JsonWriter(Writer):
         data: JsonObject = {"file": answer.file}
         if isinstance(answer, Moment):
             data |= {"start": answer.start, "end": answer.end}
-        data |= {"emotion": answer.emotion, "probabilities": answer.probabilities}
+        if self._labels:
+            data |= {"emotion": answer.emotion, "probabilities": answer.probabilities}
+        if self._dimensions:
+            data["dimensions"] = answer.dimensions
         comma = "," if self._begun else ""
         self._begun = True
         return f"{comma}\n{json.dumps(data, ensure_ascii=False)}"
@@ -181,7 +192,7 @@ def answer_lines(
     check_windows(window, overlap, None)
     make = make_writer(form)
     recognizer = EmotionRecognizer.load(model, fold, seed, front_end)
-    writer = make(recognizer.labels, over_time)
+    writer = make(recognizer.labels, over_time, recognizer.dimensions)
     voice = recognizer.enrol(enrolment) if enrolment else None
     yield Line(writer.head())
     windows = (window, overlap) if over_time else None

@@ -11,8 +11,10 @@ import pandas as pd
 from nni_emodarts.config import PretrainedStream, SpectralStream
 from nni_emodarts.data.corpus import FRONT_ENDS, load_manifest
 from nni_emodarts.data.facts import CorpusFacts
+from nni_emodarts.deploy.card_of_dimensions import dimension_results, scales
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
+from nni_emodarts.metrics.headline import headlines_of
 from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
@@ -136,7 +138,7 @@ def figures_id(network: NetworkFolder) -> str:
 
 def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
-    yield f"- Classes: {_listed(network.labels)}"
+    yield from _answered(network)
     yield _origin(network)
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
@@ -162,6 +164,13 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Made by: " + ", ".join(
             f"{name} {packages[name]}" for name in ("nni_emodarts", "torch") if name in packages
         )
+
+
+def _answered(network: NetworkFolder) -> Iterator[str]:
+    if network.labels:
+        yield f"- Classes: {_listed(network.labels)}"
+    if network.outputs.dimensions:
+        yield f"- Dimensions: {scales(network.outputs)}"
 
 
 def _origin(network: NetworkFolder) -> str:
@@ -243,9 +252,10 @@ def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     if corpus is None:
         yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
         return
-    yield "- Utterances: " + ", ".join(
-        f"{corpus.utterances.get(label, 0)} {markdown(label)}" for label in network.labels
-    )
+    if network.labels:
+        yield "- Utterances: " + ", ".join(
+            f"{corpus.utterances.get(label, 0)} {markdown(label)}" for label in network.labels
+        )
     if corpus.licence is None:
         yield "- Licence of the data: not stated beside the recordings. A network may fall under it; find out."
         return
@@ -274,7 +284,7 @@ def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None)
     table = read_predictions(run)
     genders = {} if corpus is None else corpus.genders
     table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
-    return Scored(table, _interval(table, labels))
+    return Scored(table, _interval(table, labels) if labels else None)
 
 
 def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
@@ -293,7 +303,7 @@ def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, floa
 def _results(
     network: NetworkFolder, figures: JsonMapping, scored: Scored | None, corpus: CorpusFacts | None
 ) -> Iterator[str]:
-    if scored is None or "test_uar" not in figures:
+    if scored is None or not headlines_of(figures):
         yield "Not measured on speakers that it was not trained on. Do so before using it."
         return
     table = scored.table
@@ -311,6 +321,22 @@ def _results(
     track = Track.of(figures)
     if track != Track():
         yield f"**All figures below are {track}: compare them with none of another track.**\n"
+    if network.labels:
+        yield from _class_results(network, figures, scored)
+    if figures.get("overlap"):
+        yield (
+            f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
+            f"figures flatter it"
+        )
+    if network.outputs.dimensions:
+        yield from dimension_results(table, figures, network.outputs.dimensions)
+    yield ""
+    if network.labels:
+        yield from _recall_table(table, network.labels, corpus)
+
+
+def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored) -> Iterator[str]:
+    """UAR and accuracy, and UAR by enrolment."""
     interval = "no interval of so few speakers"
     if scored.interval is not None:
         interval = f"95 % interval over speakers {interval_text(scored.interval)}"
@@ -322,19 +348,9 @@ def _results(
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
         yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
-    if figures.get("overlap"):
-        yield (
-            f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
-            f"figures flatter it"
-        )
-    yield ""
-    yield from _recall_table(table, network.labels)
-    if not table["gender"].any():
-        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
-        yield f"\nRecall by gender is not known: {reason}."
 
 
-def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:
+def _recall_table(table: pd.DataFrame, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Iterator[str]:
     """Recall of each emotion, of all test utterances and by gender."""
     groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
     columns = {markdown(str(name)): _recalls(rows, labels) for name, rows in groups.items()}
@@ -343,6 +359,9 @@ def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]
     for number, label in enumerate(labels):
         yield f"| {markdown(label)} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
     yield "| **UAR** | " + " | ".join(figure_text(_mean(found)) for found in columns.values()) + " |"
+    if not table["gender"].any():
+        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
+        yield f"\nRecall by gender is not known: {reason}."
 
 
 def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:

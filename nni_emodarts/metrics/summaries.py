@@ -11,6 +11,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import Comparison, stacked, stacked_folds
 from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
+from nni_emodarts.metrics.rated import RatedSummary
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -123,7 +124,8 @@ class BenchmarkSummary(Record):
         protocol: how speakers are divided.
         track: of all of it.
         speaker_adapted: likewise.
-        methods: a summary of each.
+        methods: a summary of each, where emotions alone are learnt.
+        rated: likewise, where dimensions are.
         comparisons: each against the reference; none where there is nothing to compare.
     """
 
@@ -133,6 +135,8 @@ class BenchmarkSummary(Record):
     track: str = SCRATCH
     speaker_adapted: bool = False
     methods: list[MethodSummary]
+    rated: list[RatedSummary] | None = None
+    task: str = "emotion"
     comparisons: list[Comparison]
 
 
@@ -158,7 +162,7 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
         uar_by_seed={str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
         uar_interval=bootstrap_uar(confusions),
         wa_mean=float(wa_of_confusion(pooled).mean()),
-        fold_mean_uar=mean(cell.test_uar for cell in cells),
+        fold_mean_uar=mean(cell.test_score for cell in cells),
         fold_uar_std=_deviation_within_folds(cells) if len(seeds) > 1 else None,
         val_uar=mean(validated) if len(validated) == len(cells) else None,
         recall={
@@ -233,12 +237,12 @@ def _of_one_seed(costs: Sequence[float], seeds: Sequence[int]) -> float:
 
 def _deviation_within_folds(cells: Sequence[FinishedCell]) -> float:
     folds = {cell.fold for cell in cells}
-    return sqrt(mean(variance(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds))
+    return sqrt(mean(variance(cell.test_score for cell in cells if cell.fold == fold) for fold in folds))
 
 
 def _uars_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:
     folds = sorted({cell.fold for cell in cells})
-    return {str(fold): mean(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds}
+    return {str(fold): mean(cell.test_score for cell in cells if cell.fold == fold) for fold in folds}
 
 
 def _accuracies_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
-TRACK_KEYS = ("track", "speaker_adapted")
+TRACK_KEYS = ("track", "speaker_adapted", "task")
 """Entries of every file that holds a figure."""
 
 
@@ -21,23 +21,31 @@ class Track:
     Attributes:
         track: `scratch`, or `pretrained` where an encoder was trained on other recordings.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        task: `emotion`, `dimensions` or `both`: what was learnt, by which the figures differ.
     """
 
     track: str = SCRATCH
     speaker_adapted: bool = False
+    task: str = "emotion"
 
     @classmethod
     def of(cls, figures: JsonMapping) -> "Track":
         """The track that figures state; those of earlier versions, which state none, are from scratch."""
-        return cls(str(figures.get("track", SCRATCH)), bool(figures.get("speaker_adapted", False)))
+        return cls(
+            str(figures.get("track", SCRATCH)),
+            bool(figures.get("speaker_adapted", False)),
+            str(figures.get("task", "emotion")),
+        )
 
     def __str__(self) -> str:
         """In words, such as `pretrained, speaker-adapted`."""
-        return f"{self.track}, speaker-adapted" if self.speaker_adapted else self.track
+        task = {"emotion": "", "dimensions": ", dimensions", "both": ", emotions and dimensions"}.get(self.task, "")
+        return f"{self.track}{', speaker-adapted' if self.speaker_adapted else ''}{task}"
 
     def to_dict(self) -> JsonObject:
         """The entries of a file that holds such figures."""
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+        task = {"task": self.task} if self.task != "emotion" else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **task}
 
 
 def marked(table: "pd.DataFrame", figures: JsonMapping) -> "pd.DataFrame":

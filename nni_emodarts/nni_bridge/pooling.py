@@ -44,7 +44,8 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
         RunFolderError: they are of several corpora or protocols.
     """
     from nni_emodarts.metrics.enrolment import enrolment_figures
-    from nni_emodarts.metrics.scores import pool, pooled_table
+    from nni_emodarts.metrics.pooled import pooled_figures
+    from nni_emodarts.metrics.scores import pool
     from nni_emodarts.metrics.tracks import tracks_of
 
     scored = _scored(folders)
@@ -58,7 +59,7 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
     refuse_different_corpora("these trials", scored)
     try:
         table, classes = pool(map(read_predictions, scored)), figures[0]["classes"]
-        pooled = {**pooled_table(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
+        pooled = {**pooled_figures(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

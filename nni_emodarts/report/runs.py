@@ -14,7 +14,8 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
-from nni_emodarts.metrics.scores import pool, pooled_table
+from nni_emodarts.metrics.pooled import pooled_figures
+from nni_emodarts.metrics.scores import pool
 from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.metrics.tracks import Track, one_track
 from nni_emodarts.models.architecture import Architecture
@@ -146,8 +147,8 @@ class Run:
 
     @cached_property
     def pooled(self) -> JsonObject | None:
-        """The pooled figures, as `pooled_table` gives them; None where only confusions are there."""
-        return None if self.predictions is None else pooled_table(self.predictions, self.classes)
+        """The pooled figures, as `pooled_figures` gives them; None where only confusions are there."""
+        return None if self.predictions is None else pooled_figures(self.predictions, self.classes)
 
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:
@@ -322,7 +323,9 @@ def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
 def _read_network(folder: RunFolder) -> Network:
     metrics = folder.read_json(METRICS)
     predictions = read_predictions(folder) if folder.has(PREDICTIONS) else None
-    speakers = {} if predictions is None else speaker_confusions(predictions, metrics["classes"])
+    speakers = (
+        {} if predictions is None or not metrics["classes"] else speaker_confusions(predictions, metrics["classes"])
+    )
     history = folder.read_csv(HISTORY) if folder.has(HISTORY) else None
     return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, history, _subject(folder))
 
@@ -355,6 +358,11 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
         name = data["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
+    if data.get("rated"):
+        raise RunFolderError(
+            f"{file} is a benchmark of dimensions, whose cells hold no predictions to draw; name the run "
+            f"folders behind it"
+        )
     table = CellTable.beside(file.parent, name, FinishedCell.from_data)
     held = table.read()
     for method in methods:

@@ -77,6 +77,8 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     SKIPPED: [("file",)],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""
+_IN_PLACE = {"predicted": "predicted_", "val_uar": "val_"}
+"""Where dimensions are learnt alone, columns that begin so stand in place of others."""
 REMEDY = "restore it from a copy, or make the run anew in another folder"
 """What helps where a file of a run is cut or was edited."""
 
@@ -300,14 +302,27 @@ class RunFolder:
         try:
             data = read_table_bytes(self.path / name)
             table = pd.read_csv(BytesIO(data), dtype=texts, keep_default_na=False, low_memory=False)
-            table = table.copy()  # in one piece: of many classes pandas would warn whoever adds a column
+            table = _with_numbers(table).copy()  # in one piece: of many classes pandas would warn whoever adds a column
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from None
-        lacking = [[column for column in columns if column not in table] for columns in _COLUMNS.get(name, [()])]
+        lacking = [[column for column in columns if _lacks(table, column)] for columns in _COLUMNS.get(name, [()])]
         if all(lacking):
             lack = " or ".join(", ".join(columns) for columns in lacking)
             raise RunFolderError(f"run folder {self.path}: {name} lacks the columns {lack}; {REMEDY}")
         return table
+
+
+def _lacks(table: "pd.DataFrame", column: str) -> bool:
+    begins = _IN_PLACE.get(column)
+    return column not in table and not (begins and any(str(name).startswith(begins) for name in table))
+
+
+def _with_numbers(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with numbers in the columns of dimensions, where a blank stands for a missing value."""
+    import pandas as pd
+
+    rated = [str(name) for name in table if f"{_IN_PLACE['predicted']}{name}" in table]
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in rated}) if rated else table
 
 
 def refuse_other(what: str, folder: RunFolder, held: JsonMapping, asked: JsonMapping) -> None:

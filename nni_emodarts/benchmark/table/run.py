@@ -14,7 +14,7 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
@@ -71,7 +71,7 @@ class Draws:
 
 
 def _drawn(config: ExperimentConfig, corpus: Corpus, seed: int) -> Iterator[Architecture]:
-    return draw_architectures(config.space, corpus.num_classes, corpus.shapes, [seed], {"strategy": "random"})
+    return draw_architectures(config.space, corpus.num_outputs, corpus.shapes, [seed], {"strategy": "random"})
 
 
 def run_table(
@@ -102,6 +102,7 @@ def run_table(
         UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
     config = pinned(config)
+    refuse_dimensions(config.data, "a table of trained networks")
     manifest = load_manifest(config.data)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)

@@ -9,6 +9,7 @@ from safetensors.torch import save
 from nni_emodarts.config import InputShape, Shape
 from nni_emodarts.data.corpus import FRONT_ENDS, Corpus
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.outputs import DIMENSIONS_KEY
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
@@ -44,7 +45,8 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     folder.write_csv(HISTORY, marked(pd.DataFrame(trained.history), task.config.tracks))
     folder.write_json(ENVIRONMENT, environment_of(next(trained.model.parameters()).device))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
+    rated = {DIMENSIONS_KEY: json.dumps(task.outputs.to_dict())} if task.outputs.dimensions else {}
+    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes), **rated}))
     # of a pretrained stream the head alone, which hears one level where it chose one
     shapes = {each.name: _shape(each) for each in corpus.streams}
     shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))

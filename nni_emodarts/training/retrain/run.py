@@ -16,8 +16,9 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.enrolment import enrolment_figures
+from nni_emodarts.metrics.headline import validation_keys
+from nni_emodarts.metrics.pooled import pooled_figures
 from nni_emodarts.metrics.scores import pool as pool_predictions
-from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.metrics.tracks import tracks_of
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of, read_predictions
@@ -222,9 +223,10 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(map(read_predictions, cells))
-    pooled: JsonObject = pooled_table(table, figures[0]["classes"])
-    validated = [each["val_uar"] for each in figures if each["val_uar"] is not None]
-    pooled["val_uar"] = float(np.mean(validated)) if len(validated) == len(figures) else None
+    pooled: JsonObject = pooled_figures(table, figures[0]["classes"])
+    for key in validation_keys(figures):
+        validated = [each[key] for each in figures if each[key] is not None]
+        pooled[key] = float(np.mean(validated)) if len(validated) == len(figures) else None
     pooled["parameters"] = figures[0]["parameters"]
     pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
     for key in ("seconds", "cpu_seconds"):
