@@ -42,13 +42,17 @@ def prepare(
 def describe(
     manifest: Annotated[str, typer.Argument(help="The manifest (CSV), or `synthetic` for the embedded corpus.")],
     out: Annotated[Path | None, typer.Option(help="Also write all that is wrong to this CSV file.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Also say what is on both sides of its folds: file:FOLDS.csv, or any other protocol."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
     from nni_emodarts.data.describe import describe_manifest
 
     with console.progress_bars() as progress:
-        description = describe_manifest(manifest, out, overwrite=overwrite, progress=progress)
+        description = describe_manifest(manifest, out, protocol=protocol, overwrite=overwrite, progress=progress)
     console.show_description(description)
     if out is not None:
         console.show_line(f"wrote {out}")

@@ -75,7 +75,7 @@ def located(config: ExperimentConfig) -> ExperimentConfig:
     data = config.data
     manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
     cache = data.cache and str(Path(data.cache).absolute())
-    changed: JsonObject = {"data": data.model_copy(update={"manifest": manifest, "cache": cache})}
+    changed: JsonObject = {"data": data.model_copy(update={"manifest": manifest, "cache": cache}).located()}
     if config.features.pretrained:
         streams = tuple(
             stream.model_copy(update={"model": located_model(stream.model)})

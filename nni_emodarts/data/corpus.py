@@ -33,6 +33,7 @@ from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Functionals, Normalizers, fill_store
 from nni_emodarts.data.features.extractor import Extractor
+from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
@@ -104,6 +105,11 @@ class Corpus:
     def facts(self) -> CorpusFacts:
         """What a model card tells of it; folders of recordings are looked through for it, once for all networks."""
         return CorpusFacts.of(self.manifest)
+
+    @property
+    def division(self) -> str:
+        """What divides it: the protocol, of a list of folds its digest."""
+        return self.protocol if self.manifest.folds is None else self.manifest.folds.identity
 
     @property
     def num_classes(self) -> int:
@@ -202,13 +208,14 @@ def load_manifest(data: DataConfig) -> Manifest:
     Raises:
         ConfigError: none is named.
         ManifestError: it cannot be used.
+        ProtocolError: the list of folds that the protocol names cannot be used.
     """
     if data.manifest is None:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
     path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
-    return read_manifest(path, data.emotions, data.merge)
+    return attached(read_manifest(path, data.emotions, data.merge), data)
 
 
 def cache_root(data: DataConfig) -> Path:
@@ -280,7 +287,7 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
     Raises:
         RunFolderError: the folder's run is of another manifest, whose folds are others, or of other recordings.
     """
-    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings, "protocol": corpus.protocol}
+    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings, "protocol": corpus.division}
     held = folder.read_json(CORPUS) if folder.has(CORPUS) else identity
     if any(held.get(name, value) != value for name, value in identity.items()):
         raise RunFolderError(

@@ -225,7 +225,7 @@ class FoldTask:
             "options": search.strategy_options().model_dump(mode="json"),
             "epochs": search.epochs,
             "seed": self.seed,
-            "protocol": self.corpus.protocol,
+            "protocol": self.corpus.division,
             "fold": self.fold.index,
             **fingerprint(self.corpus, seen),
             **more,
