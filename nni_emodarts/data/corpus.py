@@ -43,6 +43,8 @@ from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
 
+LEARNT = "learnt"
+"""Key of a network's corpus.json: manifest, speakers and a few recordings of each that it learnt from."""
 FRONT_ENDS = "front_ends"
 """Key of corpus.json: what each pretrained encoder is that was heard with, its licence and digest."""
 

@@ -81,10 +81,35 @@ def read_folds(path: Path, manifest: Manifest, *, allow_overlap: bool = False, c
         raise ProtocolError(f"{what}: {error.strerror or error}; name an existing CSV file") from None
     except UnreadableError as error:
         raise ProtocolError(f"{what} {error}") from None
+    return parse_folds(cells, what, manifest, folder=path.parent, allow_overlap=allow_overlap, complete=complete)
+
+
+def parse_folds(
+    cells: pd.DataFrame,
+    what: str,
+    manifest: Manifest,
+    *,
+    folder: Path = Path(),
+    allow_overlap: bool = False,
+    complete: bool = True,
+) -> FoldList:
+    """Match the cells of a list of folds with a manifest.
+
+    Args:
+        cells: text, numbered by the line on which each row stands.
+        what: it is, for messages.
+        manifest: the utterances.
+        folder: files are relative to it, where they are not named as in the manifest.
+        allow_overlap: as for `read_folds`, like `complete`.
+        complete: likewise.
+
+    Raises:
+        ProtocolError: its faults, all in one message.
+    """
     faults = list(_column_faults(cells))
     if faults:
         raise ProtocolError(enumerate_faults(what, faults))
-    table, split = _normalise(cells, path.parent, manifest), "split" in cells.columns
+    table, split = _normalise(cells, folder, manifest), "split" in cells.columns
     faults = [*_row_faults(table, split), *_match_faults(table, split, manifest, complete)]
     if not faults:
         faults = list(_fold_faults(table, split))

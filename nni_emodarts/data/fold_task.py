@@ -39,12 +39,14 @@ class FoldTask:
         corpus: manifest and features.
         fold: the fold; a network is trained without validation where its validation part is empty.
         seed: seed of everything random.
+        fitted: what normalises rows, where these are of another corpus than the network's.
     """
 
     config: ExperimentConfig
     corpus: Corpus
     fold: Fold
     seed: int
+    fitted: Normalizer | SpeakerNormalizer | None = None
 
     @classmethod
     def of(cls, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> "FoldTask":
@@ -63,6 +65,22 @@ class FoldTask:
         """The task of the network to ship: it learns from every row, and nothing is left to measure it on."""
         none = np.empty(0, dtype=np.int64)
         return cls(config, corpus, Fold(0, 1, np.arange(len(corpus.manifest)), none, none), seed)
+
+    def elsewhere(self, corpus: Corpus, fitted: Normalizer | SpeakerNormalizer) -> "FoldTask":
+        """The task of answering all rows of another corpus with a network of this one.
+
+        Args:
+            corpus: the other corpus, in the network's classes.
+            fitted: what normalises rows for the network.
+        """
+        none = np.empty(0, dtype=np.int64)
+        fold = replace(self.fold, train=none, validation=none, test=np.arange(len(corpus.manifest)))
+        return replace(self, corpus=corpus, fold=fold, fitted=fitted)
+
+    @property
+    def learnt(self) -> JsonObject:
+        """Whom a network of the task learns from, be it by validation: what an origin says of a search."""
+        return fingerprint(self.corpus, np.concatenate([self.fold.train, self.fold.validation]))
 
     def under(self, config: ExperimentConfig) -> "FoldTask":
         """The same fold and seed under another configuration."""
@@ -104,6 +122,8 @@ class FoldTask:
     @cached_property
     def normalizer(self) -> Normalizer | SpeakerNormalizer:
         """Fitted on the training part alone; of several streams, each by itself, with their rows one after another."""
+        if self.fitted is not None:
+            return self.fitted
         streams, train = self.corpus.streams, self.fold.train
         if not self.config.speaker_adapted:
             return Normalizer.beside([Normalizer.fit(each.store, train) for each in streams])
