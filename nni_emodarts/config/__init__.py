@@ -3,12 +3,11 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
-from nni_emodarts.config.data import FILE_PROTOCOL, DataConfig
+from nni_emodarts.config.data import FILE_PROTOCOL, SYNTHETIC, DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
-    SYNTHETIC,
     as_setting,
     lay_over,
     load_config,

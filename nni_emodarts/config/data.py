@@ -15,13 +15,24 @@ PLACES = ("manifest", "cache", "workers")
 """Where things lie and who computes them. What a corpus and its folds hold is known by their digests."""
 
 
+SYNTHETIC = "synthetic"
+"""The manifest that stands for the embedded corpus."""
+
+
+def _several(text: str) -> list[str]:
+    """The paths of a text with commas between them; of one whose name has commas, and that is there, itself."""
+    return [text] if os.path.exists(text) else [each for each in text.split(",") if each.strip()]  # noqa: PTH110
+
+
 class DataConfig(Section):
     """Which utterances, and how they are divided."""
 
     manifest: PathText | None = None
-    """Path of the manifest, or `synthetic` for the embedded corpus."""
+    """Path of the manifest, or `synthetic` for the embedded corpus; several as one corpus, with commas between."""
+    classes: Annotated[Literal["intersection", "union"], CAME_LATER] = "intersection"
+    """Of several manifests, the emotions that all of them have, or those that any has."""
     protocol: PathText = "loso"
-    """`loso`, `session`, `kfold:K`, `official`, or `file:` and the path of a list of folds."""
+    """`loso`, `session`, `kfold:K`, `official`, `loco`, or `file:` and the path of a list of folds."""
     speaker_overlap: Annotated[Literal["refuse", "allow"], CAME_LATER] = "refuse"
     """Where a list of folds has speakers on both sides: refused, or its figures are marked as speaker-dependent."""
     emotions: tuple[str, ...] | None = None
@@ -38,7 +49,8 @@ class DataConfig(Section):
     @field_validator("manifest", "cache")
     @classmethod
     def _expand(cls, path: str | None) -> str | None:
-        return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
+        # pathlib's raises where there is no such user
+        return path and ",".join(os.path.expanduser(each.strip()) for each in _several(path))  # noqa: PTH111
 
     @field_validator("protocol")
     @classmethod
@@ -46,6 +58,11 @@ class DataConfig(Section):
         if not protocol.startswith(FILE_PROTOCOL):
             return protocol
         return FILE_PROTOCOL + os.path.expanduser(protocol.removeprefix(FILE_PROTOCOL))  # noqa: PTH111
+
+    @property
+    def manifests(self) -> tuple[str, ...]:
+        """The manifests, one or several."""
+        return () if self.manifest is None else tuple(_several(self.manifest))
 
     @property
     def fold_list(self) -> Path | None:
@@ -59,10 +76,15 @@ class DataConfig(Section):
         return self.protocol if self.fold_list is None else f"{FILE_PROTOCOL}{self.fold_list.name}"
 
     def located(self) -> Self:
-        """The section with an absolute path of its list of folds."""
-        if self.fold_list is None:
-            return self
-        return self.model_copy(update={"protocol": f"{FILE_PROTOCOL}{self.fold_list.absolute()}"})
+        """The section with absolute paths of its manifests, its cache and its list of folds."""
+        paths = [each if each == SYNTHETIC else str(Path(each).absolute()) for each in self.manifests]
+        folds = self.fold_list
+        changed = {
+            "manifest": ",".join(paths) or None,
+            "cache": self.cache and str(Path(self.cache).absolute()),
+            "protocol": self.protocol if folds is None else f"{FILE_PROTOCOL}{folds.absolute()}",
+        }
+        return self.model_copy(update=changed)
 
     def decisive(self) -> JsonObject:
         """What of the section may decide figures, besides the digests of the corpus and of its folds: no paths."""

@@ -36,6 +36,7 @@ from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
+from nni_emodarts.data.joined import join_manifests
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
@@ -212,12 +213,14 @@ def load_manifest(data: DataConfig) -> Manifest:
         ManifestError: it cannot be used.
         ProtocolError: the list of folds that the protocol names cannot be used.
     """
-    if data.manifest is None:
+    if not data.manifests:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
-    path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
-    return attached(read_manifest(path, data.emotions, data.merge), data)
+    paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
+    if len(paths) > 1:
+        return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
+    return attached(read_manifest(paths[0], data.emotions, data.merge), data)
 
 
 def cache_root(data: DataConfig) -> Path:

@@ -23,6 +23,7 @@ from nni_emodarts.data.enrolment import (
 )
 from nni_emodarts.data.features import Normalizer, Normalizers, SpeakerNormalizer
 from nni_emodarts.data.halves import halves
+from nni_emodarts.data.joined import corpora_of
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.data.protocols import Fold, Rows
 from nni_emodarts.data.unfit import refuse_unfit
@@ -210,7 +211,8 @@ class FoldTask:
             utterances: Measured = self.corpus.joint_utterances(rows, normalizers, alike)
         else:
             utterances = self.corpus.utterances(rows, self.drawing(stream, epoch), augment)
-        return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
+        corpora = corpora_of(self.corpus.manifest, rows)
+        return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch, corpora)
 
     def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[AnyItem]:
         """Batches of rows, each row once.

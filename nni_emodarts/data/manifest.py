@@ -137,7 +137,7 @@ def assemble(
     digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
     faults = [*_column_faults(source), *_row_faults(source, table)]
     table, notes = _unify(table)
-    table, classes, class_faults = _pick(table, emotions, merge)
+    table, classes, class_faults = pick_classes(table, emotions, merge)
     table, file_faults, file_notes = _find_files(table, folder)
     faults += [*class_faults, *file_faults]
     if faults:
@@ -253,10 +253,16 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
         yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
 
 
-def _pick(
+def pick_classes(
     table: pd.DataFrame, emotions: Sequence[str] | None, merge: Mapping[str, str]
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
-    """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
+    """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice.
+
+    Args:
+        table: with a column `emotion`.
+        emotions: as for `read_manifest`.
+        merge: likewise.
+    """
     known = set(table["emotion"]) - {""}
     if not known:
         return table, (), []

@@ -1,6 +1,5 @@
 """Corpora that networks are only scored on: their labels in the classes of the networks, and whom both know."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from nni_emodarts.config import ExperimentConfig, enumerate_faults, nearest
 from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.joined import corpus_names
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.overlap import find_overlap
 from nni_emodarts.data.spelling import match
@@ -94,17 +94,6 @@ def read_others(paths: Sequence[str | Path], classes: Sequence[str], choice: Lab
         raise ManifestError(enumerate_faults("labels of the corpora to score on", faults))
     names = corpus_names([Path(path) for path in paths])
     return [_in_classes(*each, classes, choice) for each in zip(names, paths, read, strict=True)]
-
-
-def corpus_names(paths: Sequence[Path]) -> list[str]:
-    """What manifests are called: a file `manifest.csv` after its folder, any other by its own name; twins numbered."""
-    names = [path.absolute().parent.name if path.stem == "manifest" else path.stem for path in paths]
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        seen[name] += 1
-        found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return found
 
 
 def _in_classes(

@@ -1,9 +1,9 @@
 """Protocols: a manifest divided into folds whose train, validation and test parts share no speaker.
 
 `loso` tests on one speaker a fold, `session` on one speaker with the dialogue partners as validation, `kfold:K` on
-every K-th speaker, `official` on the manifest's own split, `file:FOLDS.csv` as a list says (`fold_lists`). A recording
-of an unknown speaker is a speaker of its own, so that unknown speakers are never taken for one person; its segments
-stay together.
+every K-th speaker, `official` on the manifest's own split, `file:FOLDS.csv` as a list says (`fold_lists`), `loco` on
+one corpus of several (`joined`), where a sixth of the speakers of each other one validates. A recording of an unknown
+speaker is a speaker of its own, so that unknown speakers are never taken for one person; its segments stay together.
 """
 
 import re
@@ -18,6 +18,7 @@ import pandas as pd
 from nni_emodarts.config import FILE_PROTOCOL, nearest
 from nni_emodarts.data.fold_choice import FoldChoice, numbers
 from nni_emodarts.data.fold_lists import FoldList, read_folds
+from nni_emodarts.data.joined import corpora_of
 from nni_emodarts.data.lookalikes import find_lookalikes, refuse_lookalikes, refuse_shared
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.parts import PARTS, parts_of
@@ -30,7 +31,7 @@ Rows = npt.NDArray[np.int64]
 Speakers = npt.NDArray[np.int64]
 """(n,) numbers of speakers in a `Cast`."""
 
-PROTOCOLS = ("loso", "session", "kfold:K", "official", "file:FOLDS.csv")
+PROTOCOLS = ("loso", "session", "kfold:K", "official", "loco", "file:FOLDS.csv")
 VALIDATION_SHARE = 1 / 6
 """Share of the speakers left after testing that validate; at least two."""
 
@@ -174,6 +175,7 @@ class _Plan:
         self._list = _list_of(manifest, protocol)
         self._cast = Cast(manifest)
         self._tested = _test_speakers(manifest, self._cast, protocol) if self._list is None else ()
+        self._corpora = self._tested if protocol == "loco" else ()
         self.count = len(self._tested) if self._list is None else len(self._list.names)
 
     def fold(self, index: int) -> Fold:
@@ -189,7 +191,11 @@ class _Plan:
 
     def _divide(self, tested: Speakers) -> list[Rows]:
         validating = self._cast.partners(tested)
-        if not validating.size:
+        if self._corpora:
+            everyone = np.arange(self._cast.count)
+            others = [each for each in self._corpora if each is not tested]
+            validating = np.concatenate([self._cast.followers(np.setdiff1d(everyone, each)) for each in others])
+        elif not validating.size:
             validating = self._cast.followers(tested)
         part = np.zeros(self._cast.count, dtype=np.int8)
         part[validating] = PARTS.index("validation")
@@ -237,6 +243,8 @@ def _test_speakers(manifest: Manifest, cast: Cast, protocol: str) -> Sequence[Sp
         return _by_session(manifest, cast)
     if name == "kfold":
         return _every_kth(cast, number)
+    if name == "loco":
+        return _by_corpus(manifest, cast)
     return [np.empty(0, dtype=np.int64)]
 
 
@@ -269,6 +277,15 @@ def _by_session(manifest: Manifest, cast: Cast) -> Sequence[Speakers]:
             "session, or use loso or kfold:K"
         )
     return list(np.argsort(cast.first_session, kind="stable").astype(np.int64)[:, np.newaxis])
+
+
+def _by_corpus(manifest: Manifest, cast: Cast) -> Sequence[Speakers]:
+    corpus = corpora_of(manifest)
+    if corpus is None:
+        raise ProtocolError(
+            "protocol loco leaves one corpus out, but there is one alone; name several by --manifest A.csv,B.csv"
+        )
+    return [np.unique(cast.speaker[corpus == number]) for number in range(corpus.max() + 1)]
 
 
 def _every_kth(cast: Cast, number: int) -> Sequence[Speakers]:

@@ -231,7 +231,8 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
 def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: {markdown_code(str(Path(*Path(str(data.manifest)).parts[-2:])))}"
+    manifests = (markdown_code(str(Path(*Path(each).parts[-2:]))) for each in data.manifests)
+    yield f"- Recordings: {' and '.join(manifests)}"
     if data.merge:
         merged = (f"{markdown(name)} counts as {markdown(target)}" for name, target in data.merge.items())
         yield f"- Merged emotions: {', '.join(merged)}"

@@ -16,7 +16,8 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.fold_task import fold_tasks
-from nni_emodarts.data.other_corpora import LabelChoice, corpus_names
+from nni_emodarts.data.joined import corpus_names
+from nni_emodarts.data.other_corpora import LabelChoice
 from nni_emodarts.deploy.scoring import run_score
 from nni_emodarts.errors import ManifestError, OverlapError, RunFolderError
 from nni_emodarts.metrics.other_corpora import corpus_figures
