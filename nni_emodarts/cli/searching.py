@@ -21,13 +21,18 @@ from nni_emodarts.cli.options import (
     Resume,
     Settings,
     Strategy,
+    TestLeaveOut,
+    TestManifests,
+    TestMerge,
     Weights,
     fold_numbers,
     insisting,
+    label_choice,
     load,
     seed_numbers,
     words,
 )
+from nni_emodarts.cli.other_corpora import show_corpora_figures
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.decision import describe_decision
 from nni_emodarts.runtime.seeds import LARGEST_SEED
@@ -93,6 +98,9 @@ def retrain(
             help="Score on speakers that the search saw, or that a list of folds has on both sides; mark the figures.",
         ),
     ] = False,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -117,11 +125,14 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, searched_on=corpus_beside(file), resume=resume, overwrite=overwrite,
-            progress=progress, note=console.show_note,
+            allow_overlap=allow_overlap, test_manifests=test_manifest or (),
+            test_labels=label_choice(test_merge, test_leave_out), searched_on=corpus_beside(file), resume=resume,
+            overwrite=overwrite, progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
+    if "other_corpora" in done.pooled:
+        show_corpora_figures(done.pooled["other_corpora"], done.pooled)
     if done.described:  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.model_card import write_model_card
