@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
     from nni_emodarts.data.fold_choice import FoldChoice
     from nni_emodarts.data.other_corpora import LabelChoice
+    from nni_emodarts.training.retrain.elsewhere import Asked
 
 _MANY = 100_000
 """Numbers that a text may name."""
@@ -158,6 +159,15 @@ def label_choice(merge: list[str] | None, leave_out: str | None) -> "LabelChoice
     from nni_emodarts.data.other_corpora import LabelChoice
 
     return LabelChoice(pairs("merge", merge), words(leave_out) if leave_out else ())
+
+
+def asked_for(manifests: list[str] | None, merge: list[str] | None, leave_out: str | None) -> "Asked":
+    """Corpora that networks are to be scored on besides their own."""
+    from nni_emodarts.training.retrain.elsewhere import Asked
+
+    if not manifests and (merge or leave_out):
+        raise ConfigError("test-merge and test-leave-out are of further corpora; name one by --test-manifest B.csv")
+    return Asked(tuple(str(Path(each).absolute()) for each in manifests or ()), label_choice(merge, leave_out))
 
 
 def words(text: str) -> list[str]:

@@ -25,9 +25,9 @@ from nni_emodarts.cli.options import (
     TestManifests,
     TestMerge,
     Weights,
+    asked_for,
     fold_numbers,
     insisting,
-    label_choice,
     load,
     seed_numbers,
     words,
@@ -125,9 +125,9 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, test_manifests=test_manifest or (),
-            test_labels=label_choice(test_merge, test_leave_out), searched_on=corpus_beside(file), resume=resume,
-            overwrite=overwrite, progress=progress, note=console.show_note,
+            allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out),
+            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
+            note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
@@ -222,6 +222,9 @@ def benchmark(
     reference: Annotated[
         str | None, typer.Option(help="The method that the others are compared with; darts, or the last.")
     ] = None,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -232,10 +235,18 @@ def benchmark(
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
+            asked=asked_for(test_manifest, test_merge, test_leave_out),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
     console.show_comparison(summary)
+    others = {
+        f"{name}, {method.name}": own
+        for method in summary.methods
+        for name, own in (method.other_corpora or {}).items()
+    }
+    if others:
+        show_corpora_figures(others, summary.to_data(), confusions=False)
 
 
 def table(

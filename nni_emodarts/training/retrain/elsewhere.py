@@ -1,7 +1,9 @@
 """A trained network's answers to corpora besides its own, each of them whole."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +28,29 @@ KEY = "other_corpora"
 
 
 @dataclass(frozen=True)
+class Asked:
+    """Which corpora networks are to be scored on, before they are read.
+
+    Attributes:
+        manifests: CSV files.
+        choice: what becomes of labels that are none of the classes.
+    """
+
+    manifests: tuple[str, ...] = ()
+    choice: LabelChoice = field(default_factory=LabelChoice)
+
+    def load(
+        self,
+        config: ExperimentConfig,
+        classes: Sequence[str],
+        progress: Progress = silent,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> "Elsewhere":
+        """The corpora; see `Elsewhere.load`."""
+        return Elsewhere.load(config, self.manifests, classes, self.choice, progress, note)
+
+
+@dataclass(frozen=True)
 class Elsewhere:
     """Corpora that each network is scored on besides its own test part; they choose nothing.
 
@@ -34,6 +59,13 @@ class Elsewhere:
     """
 
     corpora: tuple[tuple[str, Corpus], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Short, of what their figures depend on besides the network."""
+        known = [(name, corpus.manifest.digest, corpus.recordings) for name, corpus in self.corpora]
+        labels = [corpus.manifest.table["emotion"].tolist() for _, corpus in self.corpora]
+        return sha256(json.dumps([known, labels]).encode()).hexdigest()[:12]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,13 +110,13 @@ class Elsewhere:
             for name, corpus in self.corpora
         }
 
-    def refuse_shared(self, tasks: Sequence[FoldTask], architecture: Architecture) -> None:
+    def refuse_shared(self, tasks: Sequence[FoldTask], origin: JsonMapping) -> None:
         """Refuse corpora with speakers of the training.
 
         Raises:
             OverlapError: there are some.
         """
-        each = [self.shared(task, architecture.origin) for task in tasks] if self.corpora else []
+        each = [self.shared(task, origin) for task in tasks] if self.corpora else []
         for name in self.names:
             refuse_shared(name, sorted({speaker for own in each for speaker in own[name]}))
 
@@ -104,24 +136,33 @@ class Elsewhere:
 
     def answers(self, task: FoldTask, design: Design, trained: Trained) -> pd.DataFrame:
         """A network's answers to all corpora; a column `corpus` names each."""
-        tables = []
+        tables = {}
         for name, corpus in self.corpora:
             own = task.elsewhere(corpus, trained.normalizer).hearing(design.levels, design.heard)
-            table = predictions(own, trained, own.fold.test)
-            table.insert(0, CORPUS_COLUMN, name)
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+            tables[name] = predictions(own, trained, own.fold.test)
+        return joined(tables)
 
     def measure(self, task: FoldTask, design: Design, trained: Trained, folder: RunFolder) -> JsonObject:
         """Write a network's answers to a folder; their figures, with the speakers that it learnt from."""
         if not self.corpora:
             return {}
-        table = marked(self.answers(task, design, trained), task.config.tracks)
-        folder.write_csv(OTHER_CORPORA, table)
         origin = design.origin if isinstance(design, Architecture) else {}
+        return self.note(task, self.answers(task, design, trained), folder, origin)
+
+    def note(self, task: FoldTask, answers: pd.DataFrame, folder: RunFolder, origin: JsonMapping) -> JsonObject:
+        """Write answers to all corpora; their figures, with the speakers that were learnt from or seen by a search."""
+        table = marked(answers, task.config.tracks)
+        folder.write_csv(OTHER_CORPORA, table)
         shared = self.shared(task, origin)
         figures = figures_by_corpus(table, task.corpus.manifest.classes)
         return {KEY: {name: {**own, **_overlap(shared[name])} for name, own in figures.items()}}
+
+
+def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Answers by corpus as one table, whose first column names the corpus."""
+    for name, table in tables.items():
+        table.insert(0, CORPUS_COLUMN, name)
+    return pd.concat(list(tables.values()), ignore_index=True)
 
 
 def pool_elsewhere(folder: RunFolder, cells: Sequence[RunFolder], classes: Sequence[str]) -> JsonObject:

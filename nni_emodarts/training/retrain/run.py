@@ -11,7 +11,6 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
-from nni_emodarts.data.other_corpora import LabelChoice
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
@@ -36,7 +35,7 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
 )
 from nni_emodarts.training.retrain.designs import settle_space
-from nni_emodarts.training.retrain.elsewhere import Elsewhere, pool_elsewhere
+from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.trainer import pick_device
@@ -68,8 +67,7 @@ def run_retrain(
     same_space: bool = False,
     only_unheard: bool = False,
     allow_overlap: bool = False,
-    test_manifests: Sequence[str | Path] = (),
-    test_labels: LabelChoice = LabelChoice(),  # noqa: B008 - it does not change
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
     searched_on: JsonMapping | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -88,8 +86,7 @@ def run_retrain(
         same_space: refuse a configuration of another space instead.
         only_unheard: leave out the folds whose test speakers the search saw, where any other is left.
         allow_overlap: as for `retrain`.
-        test_manifests: CSV files of corpora that each network is scored on besides.
-        test_labels: what becomes of their labels that are none of the classes.
+        asked: corpora that each network is scored on besides.
         searched_on: what the search's folder says of its corpus (`corpus.json`), where it is known.
         resume: go on with the run in the folder.
         overwrite: replace the run in the folder.
@@ -115,8 +112,7 @@ def run_retrain(
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
-    classes = corpus.manifest.classes
-    elsewhere = Elsewhere.load(config, test_manifests, classes, test_labels, progress, note)
+    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
     tasks = fold_tasks(config, corpus, wanted, seeds)
     folder = RunFolder.claim(out, resume, overwrite)
     pooled = retrain(
@@ -171,7 +167,7 @@ def retrain(
     first = tasks[0]
     if not allow_overlap:
         refuse_overlap({task.fold.index: task.overlap(architecture.origin) for task in tasks})
-        elsewhere.refuse_shared(tasks, architecture)
+        elsewhere.refuse_shared(tasks, architecture.origin)
     pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
     with folder.held():
         return _retrain(tasks, architecture, folder, final, progress, elsewhere)

@@ -12,11 +12,16 @@ from nni_emodarts.config import ExperimentConfig, lay_over
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.other_corpora import LabelChoice
+from nni_emodarts.deploy.folder import open_network
+from nni_emodarts.deploy.model_card import model_card
 from nni_emodarts.deploy.scoring import run_score
 from nni_emodarts.errors import ManifestError, OverlapError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import random_architecture
+from nni_emodarts.report.page import render
+from nni_emodarts.report.runs import read_runs
 from nni_emodarts.training.retrain import run_retrain
+from nni_emodarts.training.retrain.elsewhere import Asked
 
 
 @pytest.fixture(scope="module")
@@ -38,24 +43,26 @@ def test_figures_are_those_of_scoring_the_finished_run(
 ) -> None:
     choice = LabelChoice({"rage": "anger"})
     with pytest.raises(ManifestError, match="rage"):
-        run_retrain(fast_config, drawn, tmp_path / "out", folds=[0, 3], test_manifests=[other])
+        run_retrain(fast_config, drawn, tmp_path / "out", folds=[0, 3], asked=Asked((str(other),)))
     with pytest.raises(OverlapError, match="shares"):
-        run_retrain(fast_config, drawn, tmp_path / "out", folds=[0, 3], test_manifests=[small_manifest])
+        run_retrain(fast_config, drawn, tmp_path / "out", folds=[0, 3], asked=Asked((str(small_manifest),)))
     assert not (tmp_path / "out" / "metrics.json").exists()
     done = run_retrain(
-        fast_config, drawn, tmp_path / "out", folds=[0, 3], test_manifests=[other], test_labels=choice, overwrite=True
+        fast_config, drawn, tmp_path / "out", folds=[0, 3], asked=Asked((str(other),), choice), overwrite=True
     )
     found = done.pooled["other_corpora"]
     assert found == run_score(tmp_path / "out", [other], choice=choice).corpora
     assert found["foreign"]["networks"] == 2
     cell = json.loads((tmp_path / "out/fold_03/seed_1/metrics.json").read_text())
     assert cell["other_corpora"] == run_score(tmp_path / "out", [other], choice=choice, fold=3).corpora
+    assert "On another corpus, foreign" in model_card(open_network(tmp_path / "out", fold=3))
+    assert "On other corpora" in render(read_runs([str(tmp_path / "out")]))
     table = pd.read_csv(tmp_path / "out" / "other_corpora.csv")
     assert table.groupby(["corpus", "fold"]).size().tolist() == [16, 16]
     with pytest.raises(RunFolderError, match="was not scored on small; leave --test-manifest out"):
         # the speakers are shared, but the run is finished: that is what is said
         run_retrain(
-            fast_config, drawn, tmp_path / "out", folds=[0, 3], test_manifests=[small_manifest], resume=True,
+            fast_config, drawn, tmp_path / "out", folds=[0, 3], asked=Asked((str(small_manifest),)), resume=True,
             allow_overlap=True,
         )  # fmt: skip
 
