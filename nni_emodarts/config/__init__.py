@@ -3,11 +3,11 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.data import FILE_PROTOCOL, SYNTHETIC, DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
-    SYNTHETIC,
     as_setting,
     lay_over,
     load_config,
@@ -20,7 +20,6 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.resuming import refuse_other_settings
 from nni_emodarts.config.schema import (
     MOST_CLASSES,
-    DataConfig,
     ExperimentConfig,
     FeatureConfig,
     HeardStream,
@@ -47,6 +46,7 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "FILE_PROTOCOL",
     "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",

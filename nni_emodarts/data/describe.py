@@ -19,6 +19,7 @@ import pandas as pd
 from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -96,6 +97,7 @@ class Description:
         findings: kind, file, reason of what is wrong, the worst kind first.
         notes: what is wrong with the manifest as a whole.
         files: number of files.
+        folds: what the folds of a protocol hold, where one was named.
     """
 
     classes: pd.DataFrame
@@ -104,6 +106,7 @@ class Description:
     findings: pd.DataFrame
     notes: tuple[str, ...]
     files: int
+    folds: FoldsDescription | None = None
 
     def lines(self) -> dict[str, str]:
         """The figures as lines of text by name."""
@@ -130,14 +133,22 @@ class Description:
         return texts
 
 
-def describe(manifest: Manifest, threads: int | None = None, progress: Progress = silent) -> Description:
+def describe(
+    manifest: Manifest, threads: int | None = None, progress: Progress = silent, protocol: str | None = None
+) -> Description:
     """Decode every utterance of a manifest and say what it holds.
 
     Args:
         manifest: the utterances.
         threads: how many decode at once; one a core where absent.
         progress: called as recordings are read.
+        protocol: the protocol whose folds are described, too.
+
+    Raises:
+        ProtocolError: the manifest cannot give its folds.
     """
+    if protocol is not None:
+        check_protocol(manifest, protocol)
     table = manifest.table
     names = manifest.names
     faults: list[tuple[str, str, str]] = []
@@ -159,28 +170,36 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     return Description(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
+        None if protocol is None else describe_folds(manifest, protocol, digests),
     )  # fmt: skip
 
 
 def describe_manifest(
-    manifest: str, out: Path | None = None, *, overwrite: bool = False, progress: Progress = silent
+    manifest: str,
+    out: Path | None = None,
+    *,
+    protocol: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Description:
     """Describe a manifest's file.
 
     Args:
         manifest: the file, or `synthetic` for the embedded corpus.
         out: a CSV file for what is wrong; none where absent.
+        protocol: the protocol whose folds are described, too; of a list of folds with what is on both sides.
         overwrite: replace that file.
         progress: called after each block of recordings.
 
     Raises:
         ManifestError: it cannot be used.
+        ProtocolError: it cannot give the protocol's folds.
         RunFolderError: `out` is taken or cannot be written.
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
     table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
-    description = describe(table, progress=progress)
+    description = describe(table, progress=progress, protocol=protocol)
     if out is not None:
         write_findings(description, out)
     return description

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from nni_emodarts.data.spelling import look, match, nearly_alike, unify
 from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
+
+if TYPE_CHECKING:
+    from nni_emodarts.data.fold_lists import FoldList
 
 REQUIRED = ("file", "emotion", "speaker")
 """Columns that every manifest has."""
@@ -53,6 +56,7 @@ class Manifest:
             change when recordings and CSV file move together.
         folder: the CSV file's folder.
         notes: what of the file was not understood or looks like a slip, and keeps nobody from using it.
+        folds: the list of folds that divides them, where one does.
     """
 
     table: pd.DataFrame
@@ -60,6 +64,7 @@ class Manifest:
     digest: str
     folder: Path = Path()
     notes: tuple[str, ...] = ()
+    folds: "FoldList | None" = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -68,6 +73,11 @@ class Manifest:
     def names(self) -> list[str]:
         """Each utterance's file, relative to the CSV file's folder where it lies inside."""
         return _relative(self.table["file"], self.folder)
+
+    @property
+    def identity(self) -> str:
+        """What stands for the corpus and the list of its folds, where there is one: figures of another are others."""
+        return self.digest if self.folds is None else f"{self.digest} {self.folds.identity}"
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -127,7 +137,7 @@ def assemble(
     digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
     faults = [*_column_faults(source), *_row_faults(source, table)]
     table, notes = _unify(table)
-    table, classes, class_faults = _pick(table, emotions, merge)
+    table, classes, class_faults = pick_classes(table, emotions, merge)
     table, file_faults, file_notes = _find_files(table, folder)
     faults += [*class_faults, *file_faults]
     if faults:
@@ -243,10 +253,16 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
         yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
 
 
-def _pick(
+def pick_classes(
     table: pd.DataFrame, emotions: Sequence[str] | None, merge: Mapping[str, str]
 ) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
-    """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
+    """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice.
+
+    Args:
+        table: with a column `emotion`.
+        emotions: as for `read_manifest`.
+        merge: likewise.
+    """
     known = set(table["emotion"]) - {""}
     if not known:
         return table, (), []
