@@ -20,6 +20,7 @@ from nni_emodarts.config import MOST_CLASSES, enumerate_faults, nearest, shorten
 from nni_emodarts.data.file_names import NearbyFiles
 from nni_emodarts.data.spelling import look, match, nearly_alike, unify
 from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
+from nni_emodarts.data.votes import keep_votes, merge_votes, read_votes, shares
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
 
@@ -53,6 +54,7 @@ class Manifest:
             change when recordings and CSV file move together.
         folder: the CSV file's folder.
         notes: what of the file was not understood or looks like a slip, and keeps nobody from using it.
+        votes: annotators' votes by class (n, any number of classes), those left out too; None where the file has none.
     """
 
     table: pd.DataFrame
@@ -60,6 +62,7 @@ class Manifest:
     digest: str
     folder: Path = Path()
     notes: tuple[str, ...] = ()
+    votes: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -71,24 +74,44 @@ class Manifest:
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(n,) each utterance's position in `classes`."""
+        """(n,) each utterance's position in `classes`; -1 where annotators did not agree."""
         return pd.Index(self.classes).get_indexer(pd.Index(self.table["emotion"])).astype(np.int64)
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """(n, K) the distribution of each utterance's votes over `classes`; without votes its emotion alone."""
+        votes = pd.DataFrame(index=self.table.index) if self.votes is None else self.votes
+        return shares(votes, self.labels, self.classes)
+
+    @property
+    def strata(self) -> npt.NDArray[np.int64]:
+        """(n,) labels to divide utterances by: where annotators did not agree, the first class with most votes."""
+        labels = self.labels
+        return labels if (labels >= 0).all() else np.where(labels >= 0, labels, self.shares.argmax(1))
+
+    def decided(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of some rows that have an emotion."""
+        return rows[self.labels[rows] >= 0]
 
     def pick(self, rows: npt.NDArray[np.int64]) -> "Manifest":
         """Some utterances, numbered anew; classes and digest stay those of the file."""
-        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+        votes = None if self.votes is None else self.votes.iloc[rows].reset_index(drop=True)
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True), votes=votes)
 
 
 @pd.option_context("mode.string_storage", "python")  # pyarrow, where it is installed, holds on to twice the memory
-def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge: Mapping[str, str] = {}) -> Manifest:
+def read_manifest(
+    path: str | Path, emotions: Sequence[str] | None = None, merge: Mapping[str, str] = {}, undecided: bool = False
+) -> Manifest:
     """Read and check a manifest.
 
     Args:
         path: a CSV file in UTF-8 with the columns `file` (relative to the CSV file's folder, or absolute), `emotion`
-            and `speaker`, and any of `session`, `gender`, `text`, `split`, `start`, `end`; separated by commas,
-            semicolons or tabs.
+            and `speaker`, and any of `session`, `gender`, `text`, `split`, `start`, `end`, and votes (`data.votes`);
+            separated by commas, semicolons or tabs.
         emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
         merge: emotion of the file -> the emotion that it counts as.
+        undecided: keep utterances with votes and no emotion, on which annotators did not agree.
 
     Raises:
         ManifestError: the file cannot be read, or its faults, all in one message.
@@ -100,7 +123,7 @@ def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge
         raise ManifestError(f"manifest {path}: {error.strerror or error}; name an existing CSV file") from None
     except UnreadableError as error:
         raise ManifestError(f"manifest {path} {error}") from None
-    return assemble(source, f"manifest {path}", path.parent, emotions, merge)
+    return assemble(source, f"manifest {path}", path.parent, emotions, merge, undecided)
 
 
 @pd.option_context("mode.string_storage", "python")
@@ -110,6 +133,7 @@ def assemble(
     folder: Path,
     emotions: Sequence[str] | None = None,
     merge: Mapping[str, str] = {},
+    undecided: bool = False,
 ) -> Manifest:
     """Check a table's cells and make a manifest of them.
 
@@ -119,22 +143,30 @@ def assemble(
         folder: files are relative to it.
         emotions: as for `read_manifest`.
         merge: likewise.
+        undecided: likewise.
 
     Raises:
         ManifestError: its faults, all in one message.
     """
     table = _normalise(source, folder)
     digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
-    faults = [*_column_faults(source), *_row_faults(source, table)]
+    votes, vote_faults = read_votes(source)
+    faults = [*_column_faults(source), *_row_faults(source, table, votes), *vote_faults]
     table, notes = _unify(table)
+    if votes is not None:
+        votes, merge = merge_votes(votes, sorted(set(table["emotion"]) - {""}), merge)
     table, classes, class_faults = _pick(table, emotions, merge)
+    if votes is not None:
+        table, votes, vote_notes = keep_votes(table, votes, classes, undecided)
+        notes += vote_notes
     table, file_faults, file_notes = _find_files(table, folder)
     faults += [*class_faults, *file_faults]
     if faults:
         raise ManifestError(enumerate_faults(what, faults))
     table = table.reset_index(drop=True)
+    votes = None if votes is None else votes.reset_index(drop=True)
     notes += [*file_notes, *_gender_notes(source), *_likeness_notes(table)]
-    return Manifest(table, classes, digest, folder, tuple(notes))
+    return Manifest(table, classes, digest, folder, tuple(notes), votes)
 
 
 def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -199,14 +231,17 @@ def _column_faults(source: pd.DataFrame) -> Iterator[str]:
             yield f"column {name!r} is there {present.count(name)} times; keep one"
 
 
-def _row_faults(source: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
+def _row_faults(source: pd.DataFrame, table: pd.DataFrame, votes: pd.DataFrame | None) -> Iterator[str]:
     if table.empty:
         yield "it holds no utterance; add a line for each recording"
     comment = _comments(source, table)
     yield from _at(comment, "# begins no comment here; remove the line")
     for name in ("file", "emotion"):
         if name in source.columns:
-            yield from _at((table[name] == "") & ~comment, f"{name} is blank; fill it in or remove the line")
+            blank = (table[name] == "") & ~comment
+            if votes is not None and name == "emotion":  # annotators need not agree
+                blank &= ~votes.any(axis=1)
+            yield from _at(blank, f"{name} is blank; fill it in or remove the line")
     yield from _time_faults(source, table)
     if "file" in source.columns:
         stretch = table[["file", "end"]].assign(start=table["start"].fillna(0.0))

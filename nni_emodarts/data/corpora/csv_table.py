@@ -12,6 +12,7 @@ from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import listing, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.data.table import LINE, SEPARATORS
+from nni_emodarts.data.votes import vote_columns
 from nni_emodarts.errors import ManifestError
 
 CARD = CorpusCard(
@@ -23,7 +24,7 @@ CARD = CorpusCard(
     language="any",
     emotions=(),
     layout="a CSV file with columns for file, emotion and speaker, and any for session, gender, text, split, start "
-    "and end",
+    "and end, and votes or vote_ANGER, ...",
     protocol="loso, or kfold:K with many speakers",
     options=dict.fromkeys(COLUMNS, ()),
     notes="Columns are found by their usual names; where yours has another, name it by an option: file=clip_name. "
@@ -63,7 +64,8 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
         raise ManifestError(f"{root} is no file; found {listing(root)}. Name {CARD.layout}; {CARD.url} says more")
     usual = [*COLUMNS, *" ".join(SYNONYMS.values()).split(), *(name.lower() for name in columns.values())]
     table = read_table(root, SEPARATORS, names=usual)
-    names = _find_columns(root, [str(name) for name in table.columns], columns)
+    present = [str(name) for name in table.columns]
+    names = _find_columns(root, present, columns) | {name: name for name in vote_columns(present)}
     chosen = pd.DataFrame({column: table[name] for column, name in names.items()})
     chosen["file"] = [str(root.parent / name) if name else "" for name in chosen["file"]]
     return chosen.rename_axis(LINE)

@@ -11,6 +11,7 @@ from nni_emodarts.data.corpora import corpus_reader
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
 from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
 from nni_emodarts.data.table import LINE
+from nni_emodarts.data.votes import VOTES, encode_votes
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -68,8 +69,9 @@ def write_manifest(
     table = reader.read(root, **options)
     checked = _check(table, root, out, emotions, merge)
     notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
-    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
-    return replace(read_manifest(out, emotions), notes=notes)  # what was not understood was not written
+    write_output(out, _encode(replace(checked, folder=out.parent)))
+    read = read_manifest(out, emotions, undecided=True)
+    return replace(read, notes=notes)  # what was not understood was not written
 
 
 def _check(
@@ -77,11 +79,16 @@ def _check(
 ) -> Manifest:
     """The manifest as it would be, before anything is written to its place."""
     lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
-    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, emotions, merge)
+    what = f"manifest {out} (not written) of {root}"
+    return assemble(table.set_axis(lines), what, out.parent, emotions, merge, undecided=True)
 
 
-def _encode(table: pd.DataFrame) -> bytes:
+def _encode(manifest: Manifest) -> bytes:
     """CSV of the required columns, and of the others where they say something."""
+    table = manifest.table.assign(file=manifest.names)
     labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
     times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()
+    written = table[[*REQUIRED, *labels, *times]]
+    if manifest.votes is not None and manifest.votes.to_numpy().any():
+        written = written.assign(**{VOTES: encode_votes(manifest.votes)})
+    return written.to_csv(index=False, lineterminator="\n").encode()
