@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from nni_emodarts.config import SCALE_COLUMN
 from nni_emodarts.data.corpora import corpus_reader
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.dimensions import Wanted, present, written
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Choice, Manifest, assemble, read_manifest
 from nni_emodarts.data.table import LINE
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -66,22 +68,26 @@ def write_manifest(
         raise RunFolderError(f"output {out} is the corpus itself; name another file")
     check_output(out, overwrite, "manifest.csv")
     table = reader.read(root, **options)
-    checked = _check(table, root, out, emotions, merge)
+    dimensions = present(table)
+    wanted = Wanted(dimensions, reader.CARD.scale, learnt=False) if dimensions else None
+    checked = _check(table, root, out, Choice(emotions, merge, wanted))
     notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
-    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
+    write_output(out, _encode(replace(checked, folder=out.parent)))
     return replace(read_manifest(out, emotions), notes=notes)  # what was not understood was not written
 
 
-def _check(
-    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> Manifest:
+def _check(table: pd.DataFrame, root: Path, out: Path, choice: Choice) -> Manifest:
     """The manifest as it would be, before anything is written to its place."""
     lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
-    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, emotions, merge)
+    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, choice)
 
 
-def _encode(table: pd.DataFrame) -> bytes:
-    """CSV of the required columns, and of the others where they say something."""
+def _encode(manifest: Manifest) -> bytes:
+    """CSV of the required columns, of the others where they say something, and of dimensions with their scale."""
+    table = manifest.table.assign(file=manifest.names)
     labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
     times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()
+    table = table[[*REQUIRED, *labels, *times, *manifest.dimensions]]
+    if manifest.scale is not None:
+        table = table.assign(**{SCALE_COLUMN: written(manifest.scale)})
+    return table.to_csv(index=False, lineterminator="\n").encode()
