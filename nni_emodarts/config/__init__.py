@@ -3,6 +3,7 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.data import DIMENSIONS, SCALE_COLUMN, DataConfig, Range, Task
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
@@ -20,7 +21,6 @@ from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_P
 from nni_emodarts.config.resuming import refuse_other_settings
 from nni_emodarts.config.schema import (
     MOST_CLASSES,
-    DataConfig,
     ExperimentConfig,
     FeatureConfig,
     HeardStream,
@@ -47,10 +47,12 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "DIMENSIONS",
     "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",
     "PRESETS",
+    "SCALE_COLUMN",
     "SCOPES",
     "SEQNN_PRIMITIVES",
     "SYNTHETIC",
@@ -65,6 +67,7 @@ __all__ = [
     "OptimizerConfig",
     "PerturbationConfig",
     "PretrainedStream",
+    "Range",
     "RetrainConfig",
     "SearchConfig",
     "Shape",
@@ -72,6 +75,7 @@ __all__ = [
     "SpecAugmentConfig",
     "SpectralSettings",
     "SpectralStream",
+    "Task",
     "as_setting",
     "describe_fault",
     "enumerate_faults",

@@ -1,15 +1,23 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
-import os
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nni_emodarts.config.data import DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
-from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.sections import (
+    CAME_LATER,
+    Fraction,
+    Name,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from nni_emodarts.config.strategies import STRATEGIES, refuse_unmeasured
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import (
@@ -36,34 +44,8 @@ MOST_CHANNELS = 8192
 Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
-Name = Annotated[str, Field(max_length=100)]
-PathText = Annotated[str, Field(max_length=4096)]
 Pooling = Literal["mean", "attention", "statistics", "maximum"]
 Masks = Annotated[int, Field(ge=0, le=1000)]
-
-
-class DataConfig(Section):
-    """Which utterances, and how they are divided."""
-
-    manifest: PathText | None = None
-    """Path of the manifest, or `synthetic` for the embedded corpus."""
-    protocol: Name = "loso"
-    """`loso`, `session`, `kfold:K` or `official`."""
-    emotions: tuple[str, ...] | None = None
-    """The classes to keep, after merging; all of the manifest's where absent."""
-    merge: dict[str, str] = Field(default_factory=dict)
-    """Emotion of the manifest -> the emotion that it counts as."""
-    cache: PathText | None = None
-    """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
-    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Processes that extract features; one a core where absent."""
-    bad_audio: Literal["refuse", "skip"] = "refuse"
-    """Where recordings cannot be used: all are named and nothing runs, or the run goes on without them."""
-
-    @field_validator("manifest", "cache")
-    @classmethod
-    def _expand(cls, path: str | None) -> str | None:
-        return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
 class HeardStream(Section):

@@ -10,6 +10,8 @@ from nni_emodarts.runtime.plain_data import JsonObject
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(max_length=100)]
+PathText = Annotated[str, Field(max_length=4096)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 CAME_LATER = "came later"

@@ -30,6 +30,7 @@ from nni_emodarts.data.batches import (
     Utterances,
 )
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Functionals, Normalizers, fill_store
 from nni_emodarts.data.features.extractor import Extractor
@@ -208,7 +209,14 @@ def load_manifest(data: DataConfig) -> Manifest:
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
     path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
-    return read_manifest(path, data.emotions, data.merge)
+    return read_manifest(path, data.emotions, data.merge, wanted_dimensions(data))
+
+
+def wanted_dimensions(data: DataConfig) -> Wanted | None:
+    """The dimensions that a configuration asks for."""
+    if not data.learns_dimensions:
+        return None
+    return Wanted(data.targets or (), data.scale, alone=not data.learns_classes)
 
 
 def cache_root(data: DataConfig) -> Path:

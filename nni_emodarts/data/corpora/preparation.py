@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from nni_emodarts.config import SCALE_COLUMN
 from nni_emodarts.data.corpora import corpus_reader
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.dimensions import Wanted, present, written
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Choice, Manifest, assemble, read_manifest
 from nni_emodarts.data.table import LINE
 from nni_emodarts.data.votes import VOTES, encode_votes
 from nni_emodarts.errors import RunFolderError
@@ -67,28 +69,30 @@ def write_manifest(
         raise RunFolderError(f"output {out} is the corpus itself; name another file")
     check_output(out, overwrite, "manifest.csv")
     table = reader.read(root, **options)
-    checked = _check(table, root, out, emotions, merge)
+    dimensions = present(table)
+    wanted = Wanted(dimensions, reader.CARD.scale, learnt=False) if dimensions else None
+    checked = _check(table, root, out, Choice(emotions, merge, wanted, undecided=True))
     notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
     write_output(out, _encode(replace(checked, folder=out.parent)))
     read = read_manifest(out, emotions, undecided=True)
     return replace(read, notes=notes)  # what was not understood was not written
 
 
-def _check(
-    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> Manifest:
+def _check(table: pd.DataFrame, root: Path, out: Path, choice: Choice) -> Manifest:
     """The manifest as it would be, before anything is written to its place."""
     lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
     what = f"manifest {out} (not written) of {root}"
-    return assemble(table.set_axis(lines), what, out.parent, emotions, merge, undecided=True)
+    return assemble(table.set_axis(lines), what, out.parent, choice)
 
 
 def _encode(manifest: Manifest) -> bytes:
-    """CSV of the required columns, and of the others where they say something."""
+    """CSV of the required columns, of others where they say something, of dimensions with their scale, and of votes."""
     table = manifest.table.assign(file=manifest.names)
     labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
     times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    written = table[[*REQUIRED, *labels, *times]]
+    table = table[[*REQUIRED, *labels, *times, *manifest.dimensions]]
+    if manifest.scale is not None:
+        table = table.assign(**{SCALE_COLUMN: written(manifest.scale)})
     if manifest.votes is not None and manifest.votes.to_numpy().any():
-        written = written.assign(**{VOTES: encode_votes(manifest.votes)})
-    return written.to_csv(index=False, lineterminator="\n").encode()
+        table = table.assign(**{VOTES: encode_votes(manifest.votes)})
+    return table.to_csv(index=False, lineterminator="\n").encode()
