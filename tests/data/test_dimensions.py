@@ -132,7 +132,8 @@ def test_a_table_with_other_names_becomes_a_manifest_with_dimensions(tmp_path):
         (tmp_path / f"{number}.wav").touch()
     table = tmp_path / "labels.csv"
     table.write_text(
-        "FileName,EmoClass,SpkrID,EmoAct,EmoVal,scale\n0.wav,A,1,5.2,,1 to 7\n1.wav,H,2,2,6,1 to 7\n2.wav,H,2,2,1,1 to 7\n"
+        "FileName,EmoClass,SpkrID,EmoAct,EmoVal,scale\n"
+        "0.wav,A,1,5.2,,1 to 7\n1.wav,H,2,2,6,1 to 7\n2.wav,H,2,2,1,1 to 7\n"
     )
     made = write_manifest("csv", table, tmp_path / "manifest.csv")
     assert made.dimensions == ()  # which it has for those that ask
