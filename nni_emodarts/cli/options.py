@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _MANY = 100_000
 """Numbers that a text may name."""
 
-Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
+Manifest = Annotated[
+    str | None,
+    typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus; several as one: A.csv,B.csv."),
+]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -47,7 +50,7 @@ Weights = Annotated[
     ),
 ]
 Protocol = Annotated[
-    str | None, typer.Option(help="loso, session, kfold:K, official, or file:FOLDS.csv with a list of folds.")
+    str | None, typer.Option(help="loso, session, kfold:K, official, loco, or file:FOLDS.csv with a list of folds.")
 ]
 Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[

@@ -3,7 +3,15 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
-from nni_emodarts.config.data import FILE_PROTOCOL, SYNTHETIC, DataConfig
+from nni_emodarts.config.data import (
+    DIMENSIONS,
+    FILE_PROTOCOL,
+    SCALE_COLUMN,
+    SYNTHETIC,
+    DataConfig,
+    Range,
+    Task,
+)
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
@@ -46,11 +54,13 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "DIMENSIONS",
     "FILE_PROTOCOL",
     "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",
     "PRESETS",
+    "SCALE_COLUMN",
     "SCOPES",
     "SEQNN_PRIMITIVES",
     "SYNTHETIC",
@@ -65,6 +75,7 @@ __all__ = [
     "OptimizerConfig",
     "PerturbationConfig",
     "PretrainedStream",
+    "Range",
     "RetrainConfig",
     "SearchConfig",
     "Shape",
@@ -72,6 +83,7 @@ __all__ = [
     "SpecAugmentConfig",
     "SpectralSettings",
     "SpectralStream",
+    "Task",
     "as_setting",
     "describe_fault",
     "enumerate_faults",

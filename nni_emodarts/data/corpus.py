@@ -30,6 +30,7 @@ from nni_emodarts.data.batches import (
     Utterances,
 )
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Functionals, Normalizers, fill_store
 from nni_emodarts.data.features.extractor import Extractor
@@ -219,8 +220,20 @@ def load_manifest(data: DataConfig) -> Manifest:
         )
     paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
     if len(paths) > 1:
+        if data.learns_dimensions:
+            raise ConfigError(
+                f"data.task: {data.task} is of one manifest, but data.manifest names {len(paths)}, whose scales need "
+                f"not be alike; name one, or set data.task to emotion"
+            )
         return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
-    return attached(read_manifest(paths[0], data.emotions, data.merge), data)
+    return attached(read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data)), data)
+
+
+def wanted_dimensions(data: DataConfig) -> Wanted | None:
+    """The dimensions that a configuration asks for."""
+    if not data.learns_dimensions:
+        return None
+    return Wanted(data.targets or (), data.scale, alone=not data.learns_classes)
 
 
 def cache_root(data: DataConfig) -> Path:

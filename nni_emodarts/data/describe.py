@@ -8,9 +8,9 @@ full scale has -3.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from nni_emodarts.data.features.audio import (
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
+from nni_emodarts.metrics.agreement import krippendorff_alpha, majority_share
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -43,6 +44,8 @@ SILENT_SHARE = 0.9
 """Share of silent windows from which a recording is named. RAVDESS, with its long pauses, has about 0.6."""
 SUM = "(all)"
 """Name of the row of sums."""
+UNDECIDED = "(no majority)"
+"""Name of the row of utterances on which annotators did not agree."""
 CHUNK = 256
 """Utterances between two reports of progress."""
 
@@ -98,6 +101,7 @@ class Description:
         notes: what is wrong with the manifest as a whole.
         files: number of files.
         folds: what the folds of a protocol hold, where one was named.
+        agreement: how far annotators agree, where there are votes: name of a figure -> text.
     """
 
     classes: pd.DataFrame
@@ -107,6 +111,7 @@ class Description:
     notes: tuple[str, ...]
     files: int
     folds: FoldsDescription | None = None
+    agreement: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> dict[str, str]:
         """The figures as lines of text by name."""
@@ -130,7 +135,7 @@ class Description:
         ):
             counts = read[column].value_counts()
             texts[name] = ", ".join(f"{value}{unit} ({count})" for value, count in counts.items()) or "-"
-        return texts
+        return {**texts, **self.agreement}
 
 
 def describe(
@@ -171,6 +176,7 @@ def describe(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
         None if protocol is None else describe_folds(manifest, protocol, digests),
+        _agreement(manifest),
     )  # fmt: skip
 
 
@@ -198,7 +204,7 @@ def describe_manifest(
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
-    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
+    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest, undecided=True)
     description = describe(table, progress=progress, protocol=protocol)
     if out is not None:
         write_findings(description, out)
@@ -341,7 +347,9 @@ def _duplicates(table: pd.DataFrame, names: Sequence[str], digests: Sequence[byt
 def _count_classes(manifest: Manifest) -> pd.DataFrame:
     """Utterances by class and gender, and speakers by class."""
     table = manifest.table.assign(gender=manifest.table["gender"].replace("", "unknown"))
-    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(list(manifest.classes), fill_value=0)
+    table["emotion"] = table["emotion"].replace("", UNDECIDED)
+    classes = [*manifest.classes, *([UNDECIDED] if (table["emotion"] == UNDECIDED).any() else [])]
+    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(classes, fill_value=0)
     known = table[table["speaker"].str.len() > 0]
     speakers = known.groupby("emotion")["speaker"].nunique().reindex(counts.index, fill_value=0)
     counts = counts.assign(all=counts.sum(axis=1), speakers=speakers)
@@ -358,9 +366,27 @@ def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
             "gender": groups["gender"].agg(_genders),
             "utterances": groups.size(),
             "seconds": groups["seconds"].sum(),
-            "classes": groups["emotion"].nunique(),
+            "classes": groups["emotion"].agg(lambda emotions: len(set(emotions) - {""})),
         }
     )
+
+
+def _agreement(manifest: Manifest) -> dict[str, str]:
+    """How far annotators agree; nothing where there are no votes."""
+    if manifest.votes is None:
+        return {}
+    votes = manifest.votes.to_numpy(np.float64)
+    votes = votes[votes.sum(axis=1) > 0]
+    if not len(votes):
+        return {"votes": "none"}
+    alpha, each = krippendorff_alpha(votes), votes.sum(axis=1)
+    alike = np.count_nonzero((votes > 0).sum(axis=1) == 1)
+    return {
+        "votes": f"{each.sum():g} in {len(votes)} utterances, {each.min():g} to {each.max():g}, mean {each.mean():.2f}",
+        "agreement": f"share of the most voted class {majority_share(votes):.3f}; Krippendorff's alpha "
+        f"{'-' if alpha is None else f'{alpha:.3f}'}; {alike} agree as one, {np.count_nonzero(manifest.labels < 0)} "
+        "have no majority",
+    }
 
 
 def _genders(genders: pd.Series) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import enumerate_faults
-from nni_emodarts.data.manifest import Manifest, pick_classes, read_manifest
+from nni_emodarts.data.manifest import Choice, Manifest, pick_classes, read_manifest
 from nni_emodarts.data.spelling import nearly_alike
 from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ManifestError
@@ -55,7 +55,7 @@ def join_manifests(
         left_out = {str(name): int(count) for name, count in counted[~counted.isin(kept)].value_counts().items()}
         table = table[counted.isin(kept)].reset_index(drop=True)
         merge = {name: target for name, target in merge.items() if name in set(table["emotion"])}
-    table, found, faults = pick_classes(table, emotions, merge)
+    table, found, faults = pick_classes(table, Choice(emotions, merge))
     if faults:
         hint = [f"classes that not all of them have were left out: {', '.join(sorted(left_out))}"] if left_out else []
         raise ManifestError(enumerate_faults(what, [*faults, *hint]))

@@ -11,9 +11,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from nni_emodarts.data.batches.augmentation import Augment
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.maps import Maps, to_levels, to_maps
-from nni_emodarts.data.features import FeatureStore, Normalizers
+from nni_emodarts.data.features import FeatureStore, Normalizer, Normalizers
 from nni_emodarts.data.features.moments import EVERY_ROW
 
+KEPT_BYTES = 2**26
+"""A data set whose normalised features take no more is read once and kept: a small corpus is read many times."""
 _POOL = 8  # batches that are drawn together and sorted by length: enough to save padding, few enough to stay random
 
 
@@ -99,6 +101,10 @@ class Utterances(Measured):
         self._part = part
         self._augment = augment
         self._coarsening = coarsening
+        count = len(range(store.shelf.feature_rows)[part])
+        small = 4 * count * int(store.lengths[self.rows].sum()) <= KEPT_BYTES
+        # Other normalisers may be drawn anew each time.
+        self._kept: dict[int, Tensor] | None = {} if small and isinstance(normalizers, Normalizer) else None
 
     def __getitem__(self, position: int) -> Item:
         row, features = int(self.rows[position]), self.read(position)
@@ -107,7 +113,17 @@ class Utterances(Measured):
         return Item(self.coarsened(features), int(self._labels[row]), row)
 
     def read(self, position: int) -> Tensor:
-        """Normalised features (R, T) of an utterance, as they are without augmentation and at full resolution."""
+        """Normalised features (R, T) of an utterance, as they are without augmentation and at full resolution.
+
+        They may be kept, and are not to be changed.
+        """
+        if self._kept is None:
+            return self._read(position)
+        if position not in self._kept:
+            self._kept[position] = self._read(position)
+        return self._kept[position]
+
+    def _read(self, position: int) -> Tensor:
         row = int(self.rows[position])
         normalizer = self._normalizers.for_row(row, self._part)
         return torch.from_numpy(normalizer(self._store[row][self._part]))

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.config import FILE_PROTOCOL
+from nni_emodarts.config import FILE_PROTOCOL, SCALE_COLUMN
 from nni_emodarts.data.corpora import corpus_reader
 from nni_emodarts.data.corpora.emobox import NAME, emobox_folds, parse_choice, refuse_shared_speakers
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
+from nni_emodarts.data.dimensions import Wanted, present, written
 from nni_emodarts.data.fold_lists import parse_folds
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Choice, Manifest, assemble, read_manifest
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.table import LINE
+from nni_emodarts.data.votes import VOTES, encode_votes
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -80,22 +82,24 @@ def write_manifest(
         if not allow_overlap:
             refuse_shared_speakers(name)
     table = reader.read(root, **options)
-    checked = _check(table, root, out, emotions, merge)
+    dimensions = present(table)
+    wanted = Wanted(dimensions, reader.CARD.scale, learnt=False) if dimensions else None
+    checked = _check(table, root, out, Choice(emotions, merge, wanted, undecided=True))
     notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
     checked = replace(checked, folder=out.parent)
     listed = None if folds is None else _published(name, checked, checkout, allow_overlap)
-    write_output(out, _encode(checked.table.assign(file=checked.names)))
+    write_output(out, _encode(checked))
     if listed is not None:
         write_output(folds_beside(out), listed.to_csv(index=False, lineterminator="\n").encode())
-    return replace(read_manifest(out, emotions), notes=notes)  # what was not understood was not written
+    read = read_manifest(out, emotions, undecided=True)
+    return replace(read, notes=notes)  # what was not understood was not written
 
 
-def _check(
-    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> Manifest:
+def _check(table: pd.DataFrame, root: Path, out: Path, choice: Choice) -> Manifest:
     """The manifest as it would be, before anything is written to its place."""
     lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
-    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, emotions, merge)
+    what = f"manifest {out} (not written) of {root}"
+    return assemble(table.set_axis(lines), what, out.parent, choice)
 
 
 def folds_beside(out: str | Path) -> Path:
@@ -117,8 +121,14 @@ def _published(name: str, manifest: Manifest, checkout: Path | None, allow_overl
     return listed
 
 
-def _encode(table: pd.DataFrame) -> bytes:
-    """CSV of the required columns, and of the others where they say something."""
+def _encode(manifest: Manifest) -> bytes:
+    """CSV of the required columns, of others where they say something, of dimensions with their scale, and of votes."""
+    table = manifest.table.assign(file=manifest.names)
     labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
     times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()
+    table = table[[*REQUIRED, *labels, *times, *manifest.dimensions]]
+    if manifest.scale is not None:
+        table = table.assign(**{SCALE_COLUMN: written(manifest.scale)})
+    if manifest.votes is not None and manifest.votes.to_numpy().any():
+        table = table.assign(**{VOTES: encode_votes(manifest.votes)})
+    return table.to_csv(index=False, lineterminator="\n").encode()
