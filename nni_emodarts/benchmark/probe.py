@@ -22,13 +22,20 @@ from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain import describe_rows, score_predictions
+from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 NO_LEVELS = (
     "the features hold no level of a pretrained encoder; name one by --front-end MODEL, or leave this method out"
 )
 
 
-def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
+def measure_probe(
+    task: FoldTask,
+    design: ProbeDesign,
+    folder: RunFolder,
+    progress: Progress = silent,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
+) -> JsonObject:
     """Choose level and strength inside the training speakers, fit a probe on them, and read the test part once.
 
     Training speakers are those of the train and of the validation part; `val_uar` is that of their inner folds.
@@ -39,6 +46,7 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         design: which probe.
         folder: where the run's files go.
         progress: called as levels are read.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds.
@@ -61,7 +69,8 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
         everything = np.arange(len(learnt))
         probe = fit_probe(levels[chosen.level], everything, labels, chosen.strength)
-        table = marked(_answers(task.without_validation(), probe, test, places[chosen.level]), task.config.tracks)
+        whole, place = task.without_validation(), places[chosen.level]
+        table = marked(_answers(whole, probe, test, place), task.config.tracks)
         metrics = {
             "val_uar": chosen.uar,
             "best_epoch": None,
@@ -75,6 +84,11 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
             **task.config.tracks,
             **score_predictions(table, classes),
         }
+        if elsewhere.corpora:
+            fitted = whole.normalizer if task.config.speaker_adapted else None
+            others = {name: whole.elsewhere(other, fitted) for name, other in elsewhere.corpora}
+            tables = {name: _answers(own, probe, own.fold.test, place) for name, own in others.items()}
+            metrics |= elsewhere.note(whole, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_csv(PREDICTIONS, table)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))

@@ -6,13 +6,16 @@ from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell
 from nni_emodarts.benchmark.checks import (
+    refuse_elsewhere,
     refuse_other_cost,
     refuse_other_features,
     refuse_other_recordings,
     refuse_other_settings,
+    refuse_shared_elsewhere,
     refuse_two_tracks,
     refuse_without_budget_source,
     refuse_without_candidates,
+    refuse_without_other_corpora,
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
@@ -22,6 +25,7 @@ from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
@@ -36,6 +40,7 @@ from nni_emodarts.runtime.cell_table import CellTable, Contents
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
+from nni_emodarts.training.retrain.elsewhere import Asked
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +66,7 @@ def run_benchmark(
     seeds: Sequence[int] = (1,),
     workers: int = 1,
     reference: str | None = None,
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
@@ -77,6 +83,7 @@ def run_benchmark(
         seeds: seeds of each method and fold.
         workers: as for `benchmark`.
         reference: as for `compare`.
+        asked: corpora that each network is scored on besides.
         tell: as for `benchmark`.
         progress: called after each step of a long job.
         note: as for `benchmark`.
@@ -101,7 +108,10 @@ def run_benchmark(
     refuse_without_candidates(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
-    plan = Plan(config, chosen, wanted, list(seeds))
+    refuse_elsewhere(asked, chosen)
+    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
+    plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(
         name, plan, out, runs / name, workers=workers, tell=tell, reference=reference, progress=progress, note=note
     )
@@ -198,6 +208,7 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
+    refuse_without_other_corpora(plan.asked, wanted, held)
     refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
@@ -206,7 +217,7 @@ def benchmark(
     _prepare_functionals(plan.config, missing, progress)
     if missing:
         progress("cells", 0, len(missing))
-    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress), 1):
+    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress, plan.asked), 1):
         if outcome.note:
             note(outcome.note)
         if outcome.figures is not None:

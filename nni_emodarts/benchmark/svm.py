@@ -1,6 +1,8 @@
 """A support vector machine measured fold by fold, as `retrain` measures a network."""
 
 import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, cache_root
@@ -17,6 +19,7 @@ from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain import describe_rows, score_predictions
+from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 
 def prepare_functionals(
@@ -35,7 +38,13 @@ def prepare_functionals(
     return store
 
 
-def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
+def measure_svm(
+    task: FoldTask,
+    design: SvmDesign,
+    folder: RunFolder,
+    progress: Progress = silent,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
+) -> JsonObject:
     """Fit an SVM on one fold and read the test part once.
 
     As nothing is chosen, it learns from train and validation speakers together; `val_uar` is that of another
@@ -47,6 +56,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         design: which SVM.
         folder: where the run's files go.
         progress: called as features are computed.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds.
@@ -58,31 +68,42 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         watch = Stopwatch()
         labels = corpus.manifest.labels
 
-        def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
-            fitted = fit_svm(design, _features(store, learnt), labels[learnt])
-            return fitted.predict(_features(store, rows)), count_parameters(fitted)
+        def fit(learnt: np.ndarray) -> Pipeline:
+            return fit_svm(design, _features(store, learnt), labels[learnt])
 
-        validated, _ = predict(fold.train, fold.validation)
-        test = np.sort(fold.test)
-        predicted, parameters = predict(np.union1d(fold.train, fold.validation), test)
-        table = describe_rows(task, test)
-        table["predicted"] = np.array(corpus.manifest.classes)[predicted]
+        validated = fit(fold.train).predict(_features(store, fold.validation))
+        test, fitted = np.sort(fold.test), fit(np.union1d(fold.train, fold.validation))
+        table = _answers(task, fitted, store, test)
         metrics = {
             "val_uar": uar(labels[fold.validation], validated, corpus.num_classes),
             "best_epoch": None,
             "fold": fold.index,
             "seed": task.seed,
             "architecture": design.id,
-            "parameters": parameters,
+            "parameters": count_parameters(fitted),
             "classes": list(corpus.manifest.classes),
             **Track(speaker_dependent=task.config.speaker_dependent).to_dict(),
             **score_predictions(table, corpus.manifest.classes),
         }
+        if elsewhere.corpora:
+            tables = {name: _elsewhere(task, fitted, design, other) for name, other in elsewhere.corpora}
+            metrics |= elsewhere.note(task, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_csv(PREDICTIONS, table)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
         return metrics
+
+
+def _answers(task: FoldTask, fitted: Pipeline, store: FeatureStore, rows: np.ndarray) -> pd.DataFrame:
+    predicted = fitted.predict(_features(store, rows))
+    return describe_rows(task, rows).assign(predicted=np.array(task.corpus.manifest.classes)[predicted])
+
+
+def _elsewhere(task: FoldTask, fitted: Pipeline, design: SvmDesign, other: Corpus) -> pd.DataFrame:
+    """Answers to all of another corpus; the machine scales features by itself."""
+    own = task.elsewhere(other)
+    return _answers(own, fitted, prepare_functionals(task.config, other, design), own.fold.test)
 
 
 def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Figures on other corpora, as the console shows them."""
 
+from typing import TYPE_CHECKING
+
 from rich.markup import escape
 from rich.table import Table
 
@@ -7,13 +9,17 @@ from nni_emodarts.cli import console
 from nni_emodarts.metrics.notation import figure_text, interval_text
 from nni_emodarts.runtime.plain_data import JsonMapping
 
+if TYPE_CHECKING:
+    from nni_emodarts.metrics.summaries import BenchmarkSummary
 
-def show_corpora_figures(corpora: JsonMapping, track: JsonMapping) -> None:
+
+def show_corpora_figures(corpora: JsonMapping, track: JsonMapping, confusions: bool = True) -> None:
     """Print a row for each corpus, then its confusion: true classes by row.
 
     Args:
         corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.corpus_figures` gives them.
         track: what states the track of the networks.
+        confusions: whether the confusions follow.
     """
     table = Table(title=f"Other corpora, none of which was learnt from{console.of_track(track)}", title_justify="left")
     for column in ("corpus", "UAR", "95 % over speakers", "WA", "macro F1", "utterances", "speakers", "networks"):
@@ -29,10 +35,22 @@ def show_corpora_figures(corpora: JsonMapping, track: JsonMapping) -> None:
         )
     console.out.print(table)
     for name, own in corpora.items():
-        _show_confusion(name, own)
+        if confusions:
+            _show_confusion(name, own)
         if own.get("overlap"):
             speakers = ", ".join(own["overlap"])
             console.show_line(f"NOT HONEST: {name} shares speakers {speakers} with the training", style="bold red")
+
+
+def show_methods_elsewhere(summary: "BenchmarkSummary") -> None:
+    """Print a row for each corpus and method of a benchmark that was scored on further corpora."""
+    found = {
+        f"{name}, {method.name}": own
+        for method in summary.methods
+        for name, own in (method.other_corpora or {}).items()
+    }
+    if found:
+        show_corpora_figures(found, summary.to_data(), confusions=False)
 
 
 def _show_confusion(name: str, own: JsonMapping) -> None:

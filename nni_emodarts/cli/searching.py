@@ -21,13 +21,18 @@ from nni_emodarts.cli.options import (
     Resume,
     Settings,
     Strategy,
+    TestLeaveOut,
+    TestManifests,
+    TestMerge,
     Weights,
+    asked_for,
     fold_numbers,
     insisting,
     load,
     seed_numbers,
     words,
 )
+from nni_emodarts.cli.other_corpora import show_corpora_figures
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.decision import describe_decision
 from nni_emodarts.runtime.seeds import LARGEST_SEED
@@ -93,6 +98,9 @@ def retrain(
             help="Score on speakers that the search saw, or that a list of folds has on both sides; mark the figures.",
         ),
     ] = False,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -117,11 +125,14 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, searched_on=corpus_beside(file), resume=resume, overwrite=overwrite,
-            progress=progress, note=console.show_note,
+            allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out),
+            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
+            note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
+    if "other_corpora" in done.pooled:
+        show_corpora_figures(done.pooled["other_corpora"], done.pooled)
     if done.described:  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.model_card import write_model_card
@@ -211,6 +222,9 @@ def benchmark(
     reference: Annotated[
         str | None, typer.Option(help="The method that the others are compared with; darts, or the last.")
     ] = None,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -221,10 +235,18 @@ def benchmark(
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
+            asked=asked_for(test_manifest, test_merge, test_leave_out),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
     console.show_comparison(summary)
+    others = {
+        f"{name}, {method.name}": own
+        for method in summary.methods
+        for name, own in (method.other_corpora or {}).items()
+    }
+    if others:
+        show_corpora_figures(others, summary.to_data(), confusions=False)
 
 
 def strategies() -> None:

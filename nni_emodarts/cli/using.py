@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import console
-from nni_emodarts.cli.options import Fold, Seed, Settings, Weights, pairs, words
+from nni_emodarts.cli.options import Fold, Seed, Settings, Weights, label_choice
 from nni_emodarts.cli.other_corpora import show_corpora_figures
 
 if TYPE_CHECKING:
@@ -70,13 +70,12 @@ def score(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files.")] = False,
 ) -> None:
     """Score a finished network on other corpora; where there is no final one, those of all folds and seeds."""
-    from nni_emodarts.data.other_corpora import LabelChoice
     from nni_emodarts.deploy.scoring import run_score
 
     with console.progress_bars() as progress:
         scored = run_score(
             run, manifests,
-            choice=LabelChoice(pairs("merge", merge), words(leave_out) if leave_out else ()),
+            choice=label_choice(merge, leave_out),
             fold=fold, seed=seed, settings=settings or (), front_end=front_end, allow_overlap=allow_overlap, out=out,
             overwrite=overwrite, progress=progress, note=console.show_note,
         )  # fmt: skip

@@ -59,11 +59,15 @@ class DataConfig(Section):
     """Lowest and highest value of the dimensions; as the manifest states it where absent, or else the range of the
     training part."""
 
-    @field_validator("manifest", "cache")
+    @field_validator("cache")
     @classmethod
     def _expand(cls, path: str | None) -> str | None:
-        # pathlib's raises where there is no such user
-        return path and ",".join(os.path.expanduser(each.strip()) for each in _several(path))  # noqa: PTH111
+        return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
+
+    @field_validator("manifest")
+    @classmethod
+    def _expand_each(cls, paths: str | None) -> str | None:
+        return paths and ",".join(os.path.expanduser(each.strip()) for each in _several(paths))  # noqa: PTH111
 
     @field_validator("protocol")
     @classmethod

@@ -220,6 +220,11 @@ def load_manifest(data: DataConfig) -> Manifest:
         )
     paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
     if len(paths) > 1:
+        if data.learns_dimensions:
+            raise ConfigError(
+                f"data.task: {data.task} is of one manifest, but data.manifest names {len(paths)}, whose scales need "
+                f"not be alike; name one, or set data.task to emotion"
+            )
         return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
     return attached(read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data)), data)
 

@@ -67,12 +67,12 @@ class FoldTask:
         none = np.empty(0, dtype=np.int64)
         return cls(config, corpus, Fold(0, 1, np.arange(len(corpus.manifest)), none, none), seed)
 
-    def elsewhere(self, corpus: Corpus, fitted: Normalizer | SpeakerNormalizer) -> "FoldTask":
+    def elsewhere(self, corpus: Corpus, fitted: Normalizer | SpeakerNormalizer | None = None) -> "FoldTask":
         """The task of answering all rows of another corpus with a network of this one.
 
         Args:
             corpus: the other corpus, in the network's classes.
-            fitted: what normalises rows for the network.
+            fitted: what normalises rows for the network; None where its features need nothing.
         """
         none = np.empty(0, dtype=np.int64)
         fold = replace(self.fold, train=none, validation=none, test=np.arange(len(corpus.manifest)))

@@ -13,7 +13,7 @@ from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.overlap import find_overlap
 from nni_emodarts.data.spelling import match
 from nni_emodarts.data.table import enumerate_some
-from nni_emodarts.errors import ManifestError, OverlapError
+from nni_emodarts.errors import ConfigError, ManifestError, OverlapError
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.progress import Progress, silent
 
@@ -129,7 +129,12 @@ def load_other(config: ExperimentConfig, other: OtherManifest, progress: Progres
 
     Raises:
         BadRecordings: recordings that cannot be used, unless the configuration skips them.
+        ConfigError: networks of the configuration tell more than classes.
     """
+    if config.data.learns_dimensions:
+        raise ConfigError(
+            f"data.task is {config.data.task}: only networks that tell classes alone are scored on other corpora"
+        )
     return load_corpus(config, other.manifest, progress)
 
 

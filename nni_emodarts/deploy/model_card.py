@@ -330,11 +330,25 @@ def _results(
             f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
             f"figures flatter it"
         )
+    yield from _elsewhere(figures)
     yield ""
     yield from _recall_table(table, network.labels)
     if not table["gender"].any():
         reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
         yield f"\nRecall by gender is not known: {reason}."
+
+
+def _elsewhere(figures: JsonMapping) -> Iterator[str]:
+    """What the networks of a run are worth on other corpora."""
+    for name, own in figures.get("other_corpora", {}).items():
+        interval = own["test_uar_interval"]
+        wide = "no interval of so few speakers" if interval is None else f"95 % interval {interval_text(interval)}"
+        overlap = own.get("overlap")
+        mark = f"; **not honest**: it shares speakers {_listed(overlap)} with the training" if overlap else ""
+        yield (
+            f"- On another corpus, {markdown(name)}: UAR {figure_text(own['test_uar'], own['test_uar_std'])} ({wide}), "
+            f"WA {figure_text(own['test_wa'])}, {count_text(own['utterances'], 'utterance')}{mark}"
+        )
 
 
 def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:

@@ -53,6 +53,7 @@ class FinishedCell(Record):
         enrolment: enrolment -> a confusion matrix of each test speaker; of speaker-adapted networks, the headline's
             apart.
         enrolled: enrolment -> how many recordings it has.
+        other_corpora: further corpus -> a confusion matrix of each of its speakers.
         payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
     """
 
@@ -80,6 +81,7 @@ class FinishedCell(Record):
     strength: float | None = None
     enrolment: dict[str, Confusions] | None = None
     enrolled: dict[str, Enrolled] | None = None
+    other_corpora: dict[str, Confusions] | None = None
     architecture: JsonObject | None = None
     members: dict[str, float] | None = None
     search_val_uar: float | None = None

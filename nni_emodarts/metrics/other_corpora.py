@@ -1,12 +1,20 @@
 """Figures on corpora that networks were not trained on: each network answers all of a corpus."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
-from nni_emodarts.metrics.scores import scores, summary
+from nni_emodarts.metrics.intervals import (
+    bootstrap_uar,
+    gather_speakers,
+    speaker_confusions,
+    stack_speakers,
+    uar_of_confusion,
+    wa_of_confusion,
+)
+from nni_emodarts.metrics.scores import summary
 from nni_emodarts.runtime.plain_data import JsonObject
 
 CORPUS_COLUMN = "corpus"
@@ -14,14 +22,27 @@ CORPUS_COLUMN = "corpus"
 LEAST_SPEAKERS = 2
 """Speakers from which on an interval over them means anything."""
 
+Confusions = Mapping[str, Sequence[Sequence[int]]]
+"""A confusion matrix (K, K) of each speaker, rows true."""
 
-def corpus_figures(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
-    """Figures of one corpus, as means over the networks that answered it.
 
-    Utterances of unknown speakers count as speakers of their own.
+def confusions_of(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, list[list[int]]]:
+    """A confusion matrix of each speaker of a corpus; utterances of unknown speakers are people of their own.
 
     Args:
-        predictions: columns `fold`, `seed`, `file`, `speaker`, `emotion`, `predicted`; of each network all utterances.
+        predictions: columns `file`, `speaker`, `emotion`, `predicted`, of one network.
+        classes: names of the classes.
+    """
+    named = predictions["speaker"].fillna("").astype(str)
+    who = named.where(named != "", "?" + predictions["file"].astype(str))
+    return speaker_confusions(predictions.assign(speaker=who), classes)
+
+
+def confusion_figures(networks: Sequence[Confusions], classes: Sequence[str]) -> JsonObject:
+    """Figures of one corpus, as means over the networks that answered it.
+
+    Args:
+        networks: of each network the confusions of all speakers.
         classes: names of the classes.
 
     Returns:
@@ -29,26 +50,35 @@ def corpus_figures(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObj
         `test_uar_interval` over the speakers, None of too few; `confusion` (K, K) of all networks together, rows true;
         number of `networks`, `utterances` and `speakers`.
     """
-    number = {name: position for position, name in enumerate(classes)}
-    named = predictions["speaker"].fillna("").astype(str)
-    who = named.where(named != "", "?" + predictions["file"].astype(str))
-    table = predictions.assign(speaker=who)
-    networks = [rows for _, rows in table.groupby(["fold", "seed"])]
-    found = [scores(rows["emotion"].map(number), rows["predicted"].map(number), classes) for rows in networks]
-    uar, deviation = summary(each["uar"] for each in found)
-    recalls = pd.DataFrame([each["recall"] for each in found], columns=list(classes), dtype=np.float64).mean()
+    pooled = np.stack([np.sum(list(each.values()), axis=0, dtype=np.int64) for each in networks])
+    uar, deviation = summary(float(value) for value in uar_of_confusion(pooled))
+    totals = pooled.sum(-1)[0]
+    recalls = np.diagonal(pooled, axis1=1, axis2=2).mean(0) / np.maximum(totals, 1)
     return {
         "test_uar": uar,
         "test_uar_std": deviation,
-        "test_uar_interval": _interval(networks, classes),
-        "test_wa": summary(each["wa"] for each in found)[0],
-        "test_macro_f1": summary(each["macro_f1"] for each in found)[0],
-        "recall": {name: None if np.isnan(value) else float(value) for name, value in recalls.items()},
-        "confusion": np.sum([each["confusion"] for each in found], axis=0).tolist(),
+        "test_uar_interval": _interval(networks),
+        "test_wa": float(wa_of_confusion(pooled).mean()),
+        "test_macro_f1": float(np.mean([_macro_f1(each) for each in pooled])),
+        "recall": {
+            name: float(value) if total else None for name, value, total in zip(classes, recalls, totals, strict=True)
+        },
+        "confusion": pooled.sum(0).tolist(),
         "networks": len(networks),
-        "utterances": found[0]["n"],
-        "speakers": int(networks[0]["speaker"].nunique()),
+        "utterances": int(totals.sum()),
+        "speakers": len(networks[0]),
     }
+
+
+def corpus_figures(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
+    """`confusion_figures` of a table of predictions.
+
+    Args:
+        predictions: columns `fold`, `seed`, `file`, `speaker`, `emotion`, `predicted`; of each network all utterances.
+        classes: names of the classes.
+    """
+    networks = [confusions_of(rows, classes) for _, rows in predictions.groupby(["fold", "seed"])]
+    return confusion_figures(networks, classes)
 
 
 def figures_by_corpus(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, JsonObject]:
@@ -57,9 +87,14 @@ def figures_by_corpus(predictions: pd.DataFrame, classes: Sequence[str]) -> dict
     return {str(name): corpus_figures(rows, classes) for name, rows in groups}
 
 
-def _interval(networks: Sequence[pd.DataFrame], classes: Sequence[str]) -> list[float] | None:
+def _macro_f1(confusion: npt.NDArray[np.int64]) -> float:
+    """Mean F1 over the classes that occur."""
+    hits, true, answered = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
+    return float((2 * hits / np.maximum(true + answered, 1))[true > 0].mean())
+
+
+def _interval(networks: Sequence[Confusions]) -> list[float] | None:
     """Of the mean UAR, under resampling of the speakers, whom all networks share."""
-    if networks[0]["speaker"].nunique() < LEAST_SPEAKERS:
+    if len(networks[0]) < LEAST_SPEAKERS:
         return None
-    by_network = [gather_speakers([(0, speaker_confusions(rows, classes))]) for rows in networks]
-    return list(bootstrap_uar(stack_speakers(by_network)))
+    return list(bootstrap_uar(stack_speakers([gather_speakers([(0, each)]) for each in networks])))

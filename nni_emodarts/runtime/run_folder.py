@@ -39,6 +39,7 @@ from nni_emodarts.runtime.run_names import (
     MODEL_CARD,
     NETWORKS,
     NORMALIZATION,
+    OTHER_CORPORA,
     PREDICTIONS,
     REPLICATES,
     RETRAINING,
@@ -63,7 +64,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
-    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY",
+    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "OTHER_CORPORA",
+    "PREDICTIONS", "REMEDY",
     "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
     "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
     "refuse_other",
@@ -74,6 +76,7 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     CANDIDATES: [("candidate", "val_uar")],
     HISTORY: [("epoch",), ("candidate", "val_uar")],
     PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
+    OTHER_CORPORA: [("corpus", "fold", "seed", "file", "speaker", "emotion", "predicted")],
     SKIPPED: [("file",)],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""

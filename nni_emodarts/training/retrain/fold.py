@@ -16,6 +16,7 @@ from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, widen
+from nni_emodarts.training.retrain.elsewhere import Elsewhere
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
 from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
@@ -33,6 +34,7 @@ def retrain_fold(
     report: Report | None = None,
     validate: bool = True,
     teacher: Teacher | None = None,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
 ) -> JsonObject:
     """Train a network on one fold by the recipe, then read the test part once.
 
@@ -47,6 +49,7 @@ def retrain_fold(
         validate: whether a validation figure is wanted where it decides nothing. Without one, a network that is to be
             refitted is trained once instead of twice, to the same weights.
         teacher: whose answers to the training and validation part are learnt from, too.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds; `val_uar` is None without validation.
@@ -70,6 +73,7 @@ def retrain_fold(
             table = marked(predictions(learnt, trained, fold.test), config.tracks)
             folder.write_csv(PREDICTIONS, table)
             metrics |= score_predictions(table, task.corpus.manifest.classes)
+            metrics |= elsewhere.measure(learnt, design, trained, folder)
         write_model(folder, heard, design, trained)
         folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
         return metrics
