@@ -87,7 +87,7 @@ def run_benchmark(
         EmodartsError: as for `load_corpus` and `compare`.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
     checked_folds(config, manifest, folds)  # faults are reported before anything is computed
@@ -196,7 +196,7 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).digest)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).digest)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
     recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None

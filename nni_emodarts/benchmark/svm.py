@@ -59,6 +59,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         labels = corpus.manifest.labels
 
         def predict(learnt: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
+            learnt = corpus.manifest.decided(learnt)
             fitted = fit_svm(design, _features(store, learnt), labels[learnt])
             return fitted.predict(_features(store, rows)), count_parameters(fitted)
 

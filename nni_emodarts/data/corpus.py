@@ -38,7 +38,8 @@ from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
-from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
+from nni_emodarts.data.votes import digest_of
+from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
@@ -197,19 +198,30 @@ class Corpus:
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 
-def load_manifest(data: DataConfig) -> Manifest:
+def load_manifest(config: ExperimentConfig) -> Manifest:
     """The manifest that a configuration names; the embedded corpus is made where it is not there yet.
+
+    Where votes are the targets, it holds the utterances without a majority as well, and its digest knows the votes.
 
     Raises:
         ConfigError: none is named.
-        ManifestError: it cannot be used.
+        ManifestError: it cannot be used, or holds no votes to learn from.
     """
+    data, votes = config.data, config.retrain.targets == "votes"
     if data.manifest is None:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
     path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
-    return read_manifest(path, data.emotions, data.merge, wanted_dimensions(data))
+    manifest = read_manifest(path, data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
+    if not votes:
+        return manifest
+    if manifest.votes is None or not manifest.votes.to_numpy().any():
+        raise ManifestError(
+            f"retrain.targets: votes, but manifest {path} holds none; add a column votes, or vote_anger and so on, or "
+            f"set it to majority"
+        )
+    return replace(manifest, digest=digest_of(manifest.digest, manifest.votes))
 
 
 def wanted_dimensions(data: DataConfig) -> Wanted | None:
@@ -245,7 +257,7 @@ def load_corpus(
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
     """
     data, features = config.data, config.features
-    manifest = manifest or load_manifest(data)
+    manifest = manifest or load_manifest(config)
     streams = [stream for stream in features.heard if not heard or stream.name in heard]
     extractors: list[Extractor] = [stream_extractor(stream, config.device) for stream in streams]
     joined = [] if features.functionals is None else [Functionals(features.functionals)]

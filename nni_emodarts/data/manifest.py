@@ -114,10 +114,15 @@ class Manifest:
         return shares(votes, self.labels, self.classes)
 
     @property
-    def strata(self) -> npt.NDArray[np.int64]:
-        """(n,) labels to divide utterances by: where annotators did not agree, the first class with most votes."""
+    def strata(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """Names of what divisions keep in balance, and the number of each utterance's: its class, where it has one.
+
+        Where annotators did not agree that is the first class with most votes.
+        """
         labels = self.labels
-        return labels if (labels >= 0).all() else np.where(labels >= 0, labels, self.shares.argmax(1))
+        if not self.classes or (labels >= 0).all():
+            return (self.classes, labels) if self.classes else (("",), np.zeros(len(self), dtype=np.int64))
+        return self.classes, np.where(labels >= 0, labels, self.shares.argmax(1))
 
     def decided(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Those of some rows that have an emotion."""

@@ -48,6 +48,7 @@ from nni_emodarts.runtime.run_names import (
     SKIPPED,
     STUDY,
     STUDY_RUN,
+    UNDECIDED,
     WEIGHTS,
     WRITTEN,
     cell_name,
@@ -64,9 +65,9 @@ __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
     "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY",
-    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
-    "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
-    "refuse_other",
+    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "UNDECIDED",
+    "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside",
+    "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {
@@ -75,6 +76,7 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     HISTORY: [("epoch",), ("candidate", "val_uar")],
     PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
     SKIPPED: [("file",)],
+    UNDECIDED: [("fold", "seed", "file", "speaker", "predicted")],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""
 REMEDY = "restore it from a copy, or make the run anew in another folder"
