@@ -262,7 +262,7 @@ def describe(config: ExperimentConfig) -> Described:
     kept = ("features", "space", "search", "retrain")
     return Described(
         preset=str(config.preset),
-        protocol=config.data.protocol,
+        protocol=config.data.protocol_name,
         configuration={section: data[section] for section in kept},
     )
 

@@ -58,7 +58,7 @@ def compute_cell(
         "method": method.name,
         "fold": task.fold.index,
         "seed": task.seed,
-        "settings": settings_digest(task.config, method, task.corpus.manifest.digest),
+        "settings": settings_digest(task.config, method, task.corpus.manifest.identity),
         "recordings": task.corpus.recordings,
         **{key: figures[key] for key in ("val_uar", "test_uar", "test_wa", "best_epoch", "parameters", "classes")},
         **{key: value for key, value in figures.items() if key in ("level", "strength")},

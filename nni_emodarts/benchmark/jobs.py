@@ -109,7 +109,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     """A cell's figures, or none and why it failed; where another command computes it, that one's figures."""
     config, corpus = prepared(job.config)
     cell, source = job.cell, job.cell.budget_source
-    digest = settings_digest(config, cell.method, corpus.manifest.digest)
+    digest = settings_digest(config, cell.method, corpus.manifest.identity)
 
     def run_folder(*more: str, of: Cell = cell, digest: str = digest) -> RunFolder:
         # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
@@ -121,7 +121,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
         if not cell.method.ensemble:
             return compute_cell(own, cell.method, first, progress)
         # the configured search lies where the method that is called so has it
-        search = settings_digest(config, cell.search.method, corpus.manifest.digest)
+        search = settings_digest(config, cell.search.method, corpus.manifest.identity)
         shared = run_folder(of=cell.search, digest=search)
         return compute_cell(own, cell.method, first, progress, search_in=shared)
 

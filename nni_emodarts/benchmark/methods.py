@@ -124,7 +124,7 @@ class Method:
 
     def track(self, config: ExperimentConfig) -> Track:
         """What its figures may be compared with; a support vector machine has features of its own."""
-        return Track() if self.svm else Track.of(config.tracks)
+        return Track(speaker_dependent=config.speaker_dependent) if self.svm else Track.of(config.tracks)
 
     @property
     def probe(self) -> bool:

@@ -24,6 +24,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
@@ -90,6 +91,7 @@ def run_benchmark(
     manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
@@ -153,7 +155,7 @@ def compare(
     summary = BenchmarkSummary(
         name=name,
         preset=plan.config.preset,
-        protocol=plan.config.data.protocol,
+        protocol=plan.config.data.protocol_name,
         **track.to_dict(),
         methods=summaries,
         comparisons=[] if chosen is None else compare_with(chosen, cells),
@@ -196,7 +198,7 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).digest)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
     recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None

@@ -131,6 +131,7 @@ class Study(Record):
             seconds are theirs.
         track: of all of it, the search's as well.
         speaker_adapted: likewise.
+        speaker_dependent: likewise.
     """
 
     fold: int
@@ -142,6 +143,7 @@ class Study(Record):
     equal_cost: bool
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
 
 
 def read_search(folder: RunFolder) -> Finished:

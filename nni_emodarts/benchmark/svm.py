@@ -76,7 +76,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
             "architecture": design.id,
             "parameters": parameters,
             "classes": list(corpus.manifest.classes),
-            **Track().to_dict(),
+            **Track(speaker_dependent=task.config.speaker_dependent).to_dict(),
             **score_predictions(table, corpus.manifest.classes),
         }
         folder.write_text(CONFIG, task.config.to_yaml())

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nni_emodarts.benchmark.study import Study
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
+    from nni_emodarts.data.describe_folds import FoldsDescription
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.metrics.cells import FinishedCell
     from nni_emodarts.metrics.comparisons import Comparison
@@ -305,6 +306,12 @@ def show_description(description: "Description") -> None:
     for note in description.notes:
         out.print("note", style="bold yellow", end=" " * 12)
         show_line(note)
+    if description.folds is not None:
+        _show_folds(description.folds)
+    _show_findings(description)
+
+
+def _show_findings(description: "Description") -> None:
     for kind, found in description.findings.groupby("kind", sort=False):
         show_line(f"\n{len(found)} {kind}", style="bold")
         for file, reason in found[["file", "reason"]].head(_FINDINGS).itertuples(index=False):
@@ -312,7 +319,14 @@ def show_description(description: "Description") -> None:
         if len(found) > _FINDINGS:
             show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
-        out.print("nothing is wrong", style="bold")
+        of_all = "" if description.folds is None else " with the recordings"
+        out.print(f"nothing is wrong{of_all}", style="bold")
+
+
+def _show_folds(folds: "FoldsDescription") -> None:
+    _show_counts(f"Folds of {folds.protocol}", folds.sizes)
+    for line in folds.lines():
+        show_line(line, style="bold red" if " on both sides, " in line else None)
 
 
 def _show_counts(title: str, counts: "pd.DataFrame") -> None:

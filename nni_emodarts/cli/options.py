@@ -44,7 +44,9 @@ Weights = Annotated[
         "refused.",
     ),
 ]
-Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
+Protocol = Annotated[
+    str | None, typer.Option(help="loso, session, kfold:K, official, or file:FOLDS.csv with a list of folds.")
+]
 Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
@@ -54,6 +56,13 @@ AllowUnfit = Annotated[
     typer.Option(
         "--allow-unfit-speakers",
         help="Normalise by speaker (features.normalization) though many show one emotion or have few recordings.",
+    ),
+]
+AllowOverlap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-overlap",
+        help="Take a list of folds that has speakers on both sides, and mark the figures as speaker-dependent.",
     ),
 ]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
@@ -85,9 +94,10 @@ def load(
     return load_config(preset, file, settings or (), options)
 
 
-def insisting(settings: list[str] | None, allow_unfit: bool) -> list[str]:
-    """Settings with what `--allow-unfit-speakers` means laid over them."""
-    return [*(settings or ()), *(["features.unfit_speakers=allow"] if allow_unfit else [])]
+def insisting(settings: list[str] | None, allow_unfit: bool, allow_overlap: bool = False) -> list[str]:
+    """Settings with what `--allow-unfit-speakers` and `--allow-overlap` mean laid over them."""
+    means = {"features.unfit_speakers=allow": allow_unfit, "data.speaker_overlap=allow": allow_overlap}
+    return [*(settings or ()), *(setting for setting, is_given in means.items() if is_given)]
 
 
 def trial_arguments(

@@ -7,6 +7,7 @@ import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import (
+    AllowOverlap,
     AllowUnfit,
     Architecture,
     BadAudio,
@@ -46,13 +47,14 @@ def search(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.start import run_search
 
@@ -85,7 +87,11 @@ def retrain(
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
     allow_overlap: Annotated[
-        bool, typer.Option("--allow-overlap", help="Score on speakers that the search saw, and mark the figures.")
+        bool,
+        typer.Option(
+            "--allow-overlap",
+            help="Score on speakers that the search saw, or that a list of folds has on both sides; mark the figures.",
+        ),
     ] = False,
     resume: Resume = False,
     overwrite: Overwrite = False,
@@ -99,7 +105,7 @@ def retrain(
 
     file = architecture_file(architecture)
     arch = Arch.load(file)
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(
         preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
         bad_audio=bad_audio, front_end=front_end,
@@ -197,6 +203,7 @@ def benchmark(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
@@ -206,7 +213,7 @@ def benchmark(
     ] = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.run import run_benchmark
 
@@ -231,6 +238,7 @@ def table(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
     draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
@@ -241,7 +249,7 @@ def table(
     workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
 ) -> None:
     """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.table.run import Draws, run_table
 

@@ -372,9 +372,15 @@ class ExperimentConfig(Section):
         return self.features.normalization == "speaker"
 
     @property
+    def speaker_dependent(self) -> bool:
+        """Whether test speakers may be learnt from, too."""
+        return self.data.speaker_overlap == "allow"
+
+    @property
     def tracks(self) -> JsonObject:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+        dependent = {"speaker_dependent": True} if self.speaker_dependent else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **dependent}
 
     def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
         """The configuration with these streams in place of its own."""

@@ -19,6 +19,8 @@ import pandas as pd
 from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
+from nni_emodarts.data.describe_votes import describe_votes
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -32,7 +34,6 @@ from nni_emodarts.data.features.audio import (
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
-from nni_emodarts.metrics.agreement import krippendorff_alpha, majority_share
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -99,6 +100,7 @@ class Description:
         findings: kind, file, reason of what is wrong, the worst kind first.
         notes: what is wrong with the manifest as a whole.
         files: number of files.
+        folds: what the folds of a protocol hold, where one was named.
         agreement: how far annotators agree, where there are votes: name of a figure -> text.
     """
 
@@ -108,6 +110,7 @@ class Description:
     findings: pd.DataFrame
     notes: tuple[str, ...]
     files: int
+    folds: FoldsDescription | None = None
     agreement: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> dict[str, str]:
@@ -135,14 +138,22 @@ class Description:
         return {**texts, **self.agreement}
 
 
-def describe(manifest: Manifest, threads: int | None = None, progress: Progress = silent) -> Description:
+def describe(
+    manifest: Manifest, threads: int | None = None, progress: Progress = silent, protocol: str | None = None
+) -> Description:
     """Decode every utterance of a manifest and say what it holds.
 
     Args:
         manifest: the utterances.
         threads: how many decode at once; one a core where absent.
         progress: called as recordings are read.
+        protocol: the protocol whose folds are described, too.
+
+    Raises:
+        ProtocolError: the manifest cannot give its folds.
     """
+    if protocol is not None:
+        check_protocol(manifest, protocol)
     table = manifest.table
     names = manifest.names
     faults: list[tuple[str, str, str]] = []
@@ -163,29 +174,38 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     sounds = pd.DataFrame(columns)
     return Description(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
-        (*manifest.notes, *_notes(table)), table["file"].nunique(), _agreement(manifest),
+        (*manifest.notes, *_notes(table)), table["file"].nunique(),
+        None if protocol is None else describe_folds(manifest, protocol, digests),
+        describe_votes(manifest),
     )  # fmt: skip
 
 
 def describe_manifest(
-    manifest: str, out: Path | None = None, *, overwrite: bool = False, progress: Progress = silent
+    manifest: str,
+    out: Path | None = None,
+    *,
+    protocol: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Description:
     """Describe a manifest's file.
 
     Args:
         manifest: the file, or `synthetic` for the embedded corpus.
         out: a CSV file for what is wrong; none where absent.
+        protocol: the protocol whose folds are described, too; of a list of folds with what is on both sides.
         overwrite: replace that file.
         progress: called after each block of recordings.
 
     Raises:
         ManifestError: it cannot be used.
+        ProtocolError: it cannot give the protocol's folds.
         RunFolderError: `out` is taken or cannot be written.
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
     table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest, undecided=True)
-    description = describe(table, progress=progress)
+    description = describe(table, progress=progress, protocol=protocol)
     if out is not None:
         write_findings(description, out)
     return description
@@ -349,24 +369,6 @@ def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
             "classes": groups["emotion"].agg(lambda emotions: len(set(emotions) - {""})),
         }
     )
-
-
-def _agreement(manifest: Manifest) -> dict[str, str]:
-    """How far annotators agree; nothing where there are no votes."""
-    if manifest.votes is None:
-        return {}
-    votes = manifest.votes.to_numpy(np.float64)
-    votes = votes[votes.sum(axis=1) > 0]
-    if not len(votes):
-        return {"votes": "none"}
-    alpha, each = krippendorff_alpha(votes), votes.sum(axis=1)
-    alike = np.count_nonzero((votes > 0).sum(axis=1) == 1)
-    return {
-        "votes": f"{each.sum():g} in {len(votes)} utterances, {each.min():g} to {each.max():g}, mean {each.mean():.2f}",
-        "agreement": f"share of the most voted class {majority_share(votes):.3f}; Krippendorff's alpha "
-        f"{'-' if alpha is None else f'{alpha:.3f}'}; {alike} agree as one, {np.count_nonzero(manifest.labels < 0)} "
-        "have no majority",
-    }
 
 
 def _genders(genders: pd.Series) -> str:

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from nni_emodarts.config import MOST_CLASSES, Range, enumerate_faults, nearest
+from nni_emodarts.data.digests import digest_rows, relative
 from nni_emodarts.data.dimensions import Found, Wanted, read_dimensions
 from nni_emodarts.data.file_names import NearbyFiles
 from nni_emodarts.data.labels import GENDERS, gender_notes, likeness_notes, unify_labels
@@ -25,6 +26,9 @@ from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
 from nni_emodarts.data.votes import keep_votes, merge_votes, read_votes, shares
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
+
+if TYPE_CHECKING:
+    from nni_emodarts.data.fold_lists import FoldList
 
 REQUIRED = ("file", "emotion", "speaker")
 """Columns that every manifest has."""
@@ -37,9 +41,6 @@ TIMES = ("start", "end")
 
 COLUMNS = ("file", *LABELS, *TIMES)
 """Columns of `Manifest.table`, before those of dimensions that are wanted; any others of a CSV file are ignored."""
-
-_PIECE = 4096
-"""Lines that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Manifest:
             change when recordings and CSV file move together.
         folder: the CSV file's folder.
         notes: what of the file was not understood or looks like a slip, and keeps nobody from using it.
+        folds: the list of folds that divides them, where one does.
         dimensions: names of the columns of numbers that were wanted; a missing value is NaN.
         scale: their lowest and highest value, where it is stated.
         votes: annotators' votes by class (n, any number of classes), those left out too; None where the file has none.
@@ -90,6 +92,7 @@ class Manifest:
     digest: str
     folder: Path = Path()
     notes: tuple[str, ...] = ()
+    folds: "FoldList | None" = None
     dimensions: tuple[str, ...] = ()
     scale: Range | None = None
     votes: pd.DataFrame | None = None
@@ -100,7 +103,12 @@ class Manifest:
     @property
     def names(self) -> list[str]:
         """Each utterance's file, relative to the CSV file's folder where it lies inside."""
-        return _relative(self.table["file"], self.folder)
+        return relative(self.table["file"], self.folder)
+
+    @property
+    def identity(self) -> str:
+        """What stands for the corpus and the list of its folds, where there is one: figures of another are others."""
+        return self.digest if self.folds is None else f"{self.digest} {self.folds.identity}"
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
@@ -186,7 +194,9 @@ def assemble(source: pd.DataFrame, what: str, folder: Path, choice: Choice) -> M
         ManifestError: its faults, all in one message.
     """
     table = _normalise(source, folder)
-    digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
+    digest = digest_rows(
+        table, ("file", *LABELS, *TIMES), folder
+    )  # of what stands in the file: what is understood of it later makes no other corpus
     votes, vote_faults = read_votes(source) if choice.needs_emotions else (None, [])
     open_ = None if votes is None else votes.any(axis=1)
     faults = [*_column_faults(source, choice.required), *_row_faults(source, table, choice.required, open_)]
@@ -203,7 +213,7 @@ def assemble(source: pd.DataFrame, what: str, folder: Path, choice: Choice) -> M
     if votes is not None:
         votes, merge = merge_votes(votes, sorted(set(table["emotion"]) - {""}), choice.merge)
         choice = replace(choice, merge=merge)
-    table, classes, class_faults = _pick(table, choice)
+    table, classes, class_faults = pick_classes(table, choice)
     if votes is not None:
         table, votes, more = keep_votes(table, votes, classes, choice.undecided)
         notes += more
@@ -308,7 +318,7 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
         yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
 
 
-def _pick(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+def pick_classes(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
     """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
     known = set(table["emotion"]) - {""}
     if not (known if choice.needs_emotions else choice.emotions or choice.merge):
@@ -363,7 +373,7 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         stretch = table[["file", "end"]].assign(start=table["start"].fillna(0.0))
         twice = stretch.duplicated(keep=False) & (table["file"] != "")
         faults += _at(twice, "one recording in several spellings of its name; keep one line")
-        listed = (f"{_relative([name], folder)[0]} is {_relative([file], folder)[0]}" for name, file in found.items())
+        listed = (f"{relative([name], folder)[0]} is {relative([file], folder)[0]}" for name, file in found.items())
         notes.append(f"file: {len(found)} spelled otherwise than the recordings there: {enumerate_some(listed)}")
     lost = [name for name in absent if name not in found]
     if lost:
@@ -371,22 +381,3 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         shown = enumerate_some([*(name + nearby.hint(name) for name in lost[:SHOWN]), *lost[SHOWN:]])
         faults.append(f"{count} not exist (paths are relative to the CSV file): {shown}")
     return table, faults, notes
-
-
-def _digest(table: pd.DataFrame, folder: Path) -> str:
-    """Hash of the columns as JSON, in pieces: a corpus of millions of lines is never one text."""
-    digest = hashlib.sha256(b"[")
-    for position, name in enumerate(("file", *LABELS, *TIMES)):
-        digest.update(b", [" if position else b"[")
-        for first in range(0, len(table), _PIECE):
-            piece = table[name].iloc[first : first + _PIECE].tolist()
-            text = json.dumps(_relative(piece, folder) if name == "file" else piece)
-            digest.update((", " if first else "").encode() + text[1:-1].encode())
-        digest.update(b"]")
-    digest.update(b"]")
-    return digest.hexdigest()
-
-
-def _relative(files: Iterable[str], folder: Path) -> list[str]:
-    inside = str(folder).rstrip(os.sep) + os.sep
-    return [name.removeprefix(inside) for name in files]

@@ -231,7 +231,8 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
 def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: {markdown_code(str(Path(*Path(str(data.manifest)).parts[-2:])))}"
+    manifests = (markdown_code(str(Path(*Path(each).parts[-2:]))) for each in data.manifests)
+    yield f"- Recordings: {' and '.join(manifests)}"
     if data.merge:
         merged = (f"{markdown(name)} counts as {markdown(target)}" for name, target in data.merge.items())
         yield f"- Merged emotions: {', '.join(merged)}"
@@ -239,7 +240,8 @@ def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
         named = f": {_listed(speakers)}" if len(speakers) <= _SPEAKERS else ""
         yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, corpus)}{named}"
     else:
-        yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
+        fold, protocol = metrics.get("fold", "unknown"), markdown_code(data.protocol_name)
+        yield f"- Trained on the training speakers of fold {fold} of {protocol}"
     if corpus is None:
         yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
         return
@@ -305,7 +307,8 @@ def _results(
             "networks of the same architecture and recipe, each tested on speakers that it was not trained on.\n"
         )
     yield (
-        f"Protocol `{network.config.data.protocol}`, {count_text(folds, 'fold')}, {count_text(seeds, 'seed')}: "
+        f"Protocol {markdown_code(network.config.data.protocol_name)}, {count_text(folds, 'fold')}, "
+        f"{count_text(seeds, 'seed')}: "
         f"{count_text(utterances, 'test utterance')} of {count_text(speakers, 'speaker')}.\n"
     )
     track = Track.of(figures)

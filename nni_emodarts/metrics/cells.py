@@ -35,6 +35,7 @@ class FinishedCell(Record):
         classes: names of the classes.
         track: `scratch` or `pretrained`.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        speaker_dependent: whether test speakers were learnt from, too.
         speakers: a confusion matrix of each test speaker.
         seconds: that the search and the training lasted.
         cpu_seconds: processor seconds of both.
@@ -68,6 +69,7 @@ class FinishedCell(Record):
     classes: list[str]
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     speakers: Confusions
     seconds: float
     cpu_seconds: float

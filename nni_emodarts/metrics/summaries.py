@@ -53,6 +53,7 @@ class MethodSummary(Record):
         name: of the method.
         track: `scratch` or `pretrained`.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        speaker_dependent: whether test speakers were learnt from, too.
         uar_mean: UAR, mean over the seeds.
         uar_std: its deviation over the seeds; None for one.
         uar_by_seed: seed -> UAR.
@@ -85,6 +86,7 @@ class MethodSummary(Record):
     name: str
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     uar_mean: float
     uar_std: float | None
     uar_by_seed: dict[str, float] = Field(default_factory=dict)
@@ -123,6 +125,7 @@ class BenchmarkSummary(Record):
         protocol: how speakers are divided.
         track: of all of it.
         speaker_adapted: likewise.
+        speaker_dependent: likewise.
         methods: a summary of each.
         comparisons: each against the reference; none where there is nothing to compare.
     """
@@ -132,6 +135,7 @@ class BenchmarkSummary(Record):
     protocol: str
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     methods: list[MethodSummary]
     comparisons: list[Comparison]
 

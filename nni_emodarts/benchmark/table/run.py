@@ -18,6 +18,7 @@ from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -103,13 +104,14 @@ def run_table(
     """
     config = pinned(config)
     manifest = load_manifest(config)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)
     file.parent.mkdir(parents=True, exist_ok=True)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")
-    _refuse_other(file, held, settings_of_table(config, corpus.manifest.digest), corpus.recordings)
+    _refuse_other(file, held, settings_of_table(config, corpus.manifest.identity), corpus.recordings)
     missing = [each for each in draws.wanted(config, corpus) if each.key not in held.trainings]
     elsewhere = 0
     if missing:

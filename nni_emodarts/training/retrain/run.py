@@ -13,6 +13,7 @@ from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.distributions import table_figures
@@ -97,6 +98,7 @@ def run_retrain(
     manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress, architecture.heard)
