@@ -129,7 +129,7 @@ def run_table(
         UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     config = settle_overlap(config, manifest)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)
