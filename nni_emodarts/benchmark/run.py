@@ -95,7 +95,7 @@ def run_benchmark(
         EmodartsError: as for `load_corpus` and `compare`.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
@@ -209,7 +209,7 @@ def benchmark(
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
     refuse_without_other_corpora(plan.asked, wanted, held)
-    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).identity)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
     recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None

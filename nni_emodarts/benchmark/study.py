@@ -200,7 +200,7 @@ def run_study(
     except ValueError as error:
         raise ConfigError(f"{error}; study the search with its own features") from None
     RunFolder.check(out, resume, overwrite)
-    manifest_read = load_manifest(config.data)
+    manifest_read = load_manifest(config)
     checked_folds(config, manifest_read, [searched.fold])
     corpus = load_corpus(config, manifest_read, progress)
     return study(config, corpus, searched, samples, RunFolder.claim(out, resume, overwrite), progress=progress)

@@ -69,7 +69,8 @@ def measure_svm(
         labels = corpus.manifest.labels
 
         def fit(learnt: np.ndarray) -> Pipeline:
-            return fit_svm(design, _features(store, learnt), labels[learnt])
+            decided = corpus.manifest.decided(learnt)
+            return fit_svm(design, _features(store, decided), labels[decided])
 
         validated = fit(fold.train).predict(_features(store, fold.validation))
         test, fitted = np.sort(fold.test), fit(np.union1d(fold.train, fold.validation))

@@ -141,6 +141,9 @@ def show_pooled(pooled: JsonMapping) -> None:
     show_line(f"UAR by fold    {folds}  (mean {figure_text(pooled['fold_mean_uar'])})")
     recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
     show_line(f"Recall         {recalls}")
+    if "test_js" in pooled:
+        divergences = f"KL {figure_text(pooled['test_kl'])}  JS {figure_text(pooled['test_js'])}"
+        show_line(f"Votes          {divergences}  ({count_text(pooled['test_voted_utterances'], 'utterance')})")
     _show_enrolment(pooled.get("enrolment", {}))
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:

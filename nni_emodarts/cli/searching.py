@@ -249,41 +249,6 @@ def benchmark(
         show_corpora_figures(others, summary.to_data(), confusions=False)
 
 
-def table(
-    file: Annotated[Path, typer.Argument(help="The table (.jsonl); what it holds already is not trained again.")],
-    architectures: Annotated[int, typer.Option(min=1, help="Architectures to draw from the space.")],
-    manifest: Manifest = None,
-    preset: Preset = None,
-    config: Config = None,
-    settings: Settings = None,
-    protocol: Protocol = None,
-    bad_audio: BadAudio = None,
-    front_end: FrontEnd = None,
-    allow_unfit: AllowUnfit = False,
-    allow_overlap: AllowOverlap = False,
-    folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
-    seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
-    draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
-    inner: Annotated[
-        int | None,
-        typer.Option(min=2, max=100, help="Train on so many splits of a fold's training speakers instead."),
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
-) -> None:
-    """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
-    settings = insisting(settings, allow_unfit, allow_overlap)
-    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
-    from nni_emodarts.benchmark.table.run import Draws, run_table
-
-    draws = Draws(architectures, draw_seed, fold_numbers(folds), seed_numbers(seeds), inner)
-    with console.progress_bars() as progress:
-        made = run_table(chosen, file, draws, workers=workers, progress=progress, note=console.show_note)
-    failed = sum(training.error is not None for training in made)
-    console.show_line(f"{file}: {len(made)} trainings of {len({each.architecture for each in made})} architectures")
-    if failed:
-        console.show_note(f"{failed} of them diverged")
-
-
 def strategies() -> None:
     """List the search strategies: what each optimises, what it needs, its options with their defaults."""
     console.show_strategies()

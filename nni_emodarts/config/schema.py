@@ -299,6 +299,9 @@ class RetrainConfig(Section):
     """Decay of the moving average of the weights that is validated, tested and kept; 0 keeps the weights themselves."""
     width: PositiveFloat = 1.0
     """The network's channels and its sequence's width, as a multiple of those that were searched."""
+    targets: Annotated[Literal["majority", "votes"], CAME_LATER] = "majority"
+    """What networks learn from, in searches too: each utterance's emotion, or the distribution of annotators' votes,
+    then of utterances without a majority as well."""
     keep: Literal["best", "last"] = "best"
     """Which epoch is kept: the best on validation, or the last."""
     refit: bool = False
@@ -331,6 +334,12 @@ class ExperimentConfig(Section):
         heard = {"hears": self.features.hears, "functionals": self.features.functionals}
         if any(getattr(self.space, name) != value for name, value in heard.items()):
             object.__setattr__(self, "space", self.space.model_copy(update=heard))
+        return self
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if self.retrain.targets == "votes" and not self.data.learns_classes:
+            raise ValueError("retrain.targets: votes are for classes, which data.task dimensions does not learn")
         return self
 
     @model_validator(mode="after")

@@ -40,7 +40,8 @@ from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.joined import join_manifests
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
-from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
+from nni_emodarts.data.votes import digest_of
+from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
@@ -206,14 +207,17 @@ class Corpus:
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 
-def load_manifest(data: DataConfig) -> Manifest:
+def load_manifest(config: ExperimentConfig) -> Manifest:
     """The manifest that a configuration names; the embedded corpus is made where it is not there yet.
+
+    Where votes are the targets, it holds the utterances without a majority as well, and its digest knows the votes.
 
     Raises:
         ConfigError: none is named.
-        ManifestError: it cannot be used.
+        ManifestError: it cannot be used, or holds no votes to learn from.
         ProtocolError: the list of folds that the protocol names cannot be used.
     """
+    data, votes = config.data, config.retrain.targets == "votes"
     if not data.manifests:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
@@ -225,8 +229,18 @@ def load_manifest(data: DataConfig) -> Manifest:
                 f"data.task: {data.task} is of one manifest, but data.manifest names {len(paths)}, whose scales need "
                 f"not be alike; name one, or set data.task to emotion"
             )
+        if votes:
+            raise ManifestError("retrain.targets: votes are learnt of one manifest; name one, or set it to majority")
         return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
-    return attached(read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data)), data)
+    manifest = read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
+    if votes and (manifest.votes is None or not manifest.votes.to_numpy().any()):
+        raise ManifestError(
+            f"retrain.targets: votes, but manifest {paths[0]} holds none; add a column votes, or vote_anger and so on, "
+            f"or set it to majority"
+        )
+    if votes and manifest.votes is not None:
+        manifest = replace(manifest, digest=digest_of(manifest.digest, manifest.votes))
+    return attached(manifest, data)
 
 
 def wanted_dimensions(data: DataConfig) -> Wanted | None:
@@ -262,7 +276,7 @@ def load_corpus(
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
     """
     data, features = config.data, config.features
-    manifest = manifest or load_manifest(data)
+    manifest = manifest or load_manifest(config)
     streams = [stream for stream in features.heard if not heard or stream.name in heard]
     extractors: list[Extractor] = [stream_extractor(stream, config.device) for stream in streams]
     joined = [] if features.functionals is None else [Functionals(features.functionals)]

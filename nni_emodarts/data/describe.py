@@ -20,6 +20,7 @@ from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
 from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
+from nni_emodarts.data.describe_votes import describe_votes
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -33,7 +34,6 @@ from nni_emodarts.data.features.audio import (
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
-from nni_emodarts.metrics.agreement import krippendorff_alpha, majority_share
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
@@ -176,7 +176,7 @@ def describe(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
         None if protocol is None else describe_folds(manifest, protocol, digests),
-        _agreement(manifest),
+        describe_votes(manifest),
     )  # fmt: skip
 
 
@@ -369,24 +369,6 @@ def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
             "classes": groups["emotion"].agg(lambda emotions: len(set(emotions) - {""})),
         }
     )
-
-
-def _agreement(manifest: Manifest) -> dict[str, str]:
-    """How far annotators agree; nothing where there are no votes."""
-    if manifest.votes is None:
-        return {}
-    votes = manifest.votes.to_numpy(np.float64)
-    votes = votes[votes.sum(axis=1) > 0]
-    if not len(votes):
-        return {"votes": "none"}
-    alpha, each = krippendorff_alpha(votes), votes.sum(axis=1)
-    alike = np.count_nonzero((votes > 0).sum(axis=1) == 1)
-    return {
-        "votes": f"{each.sum():g} in {len(votes)} utterances, {each.min():g} to {each.max():g}, mean {each.mean():.2f}",
-        "agreement": f"share of the most voted class {majority_share(votes):.3f}; Krippendorff's alpha "
-        f"{'-' if alpha is None else f'{alpha:.3f}'}; {alike} agree as one, {np.count_nonzero(manifest.labels < 0)} "
-        "have no majority",
-    }
 
 
 def _genders(genders: pd.Series) -> str:

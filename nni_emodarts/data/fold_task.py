@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig
@@ -181,8 +182,13 @@ class FoldTask:
         return halves(self.corpus.manifest, self.fold.train, self.seed)
 
     def labels(self, rows: Rows) -> Rows:
-        """Numbers of the classes of rows, in the rows' order."""
+        """Numbers of the classes of rows, in the rows' order; -1 where annotators did not agree."""
         return self.corpus.manifest.labels[rows]
+
+    @cached_property
+    def shares(self) -> npt.NDArray[np.float64] | None:
+        """(n, K) distributions of votes by row of the manifest, where they are the targets."""
+        return self.corpus.manifest.shares if self.config.retrain.targets == "votes" else None
 
     def training_batches(
         self,

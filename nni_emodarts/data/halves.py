@@ -35,9 +35,10 @@ def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
         ProtocolError: a class has a single utterance, which cannot be in both halves.
     """
     train = np.sort(np.asarray(train, dtype=np.int64))
-    labels = manifest.labels[train]
-    counts = np.bincount(labels, minlength=len(manifest.classes))
-    single = [name for name, count in zip(manifest.classes, counts, strict=True) if count == 1]
+    names, numbers = manifest.strata
+    labels = numbers[train]
+    counts = np.bincount(labels, minlength=len(names))
+    single = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if single or not train.size:
         fault = f"class {', '.join(single)} has a single utterance" if single else "there is no utterance"
         raise ProtocolError(

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nni_emodarts.config import MOST_CLASSES, Range, enumerate_faults, nearest
+from nni_emodarts.data.digests import digest_rows, relative
 from nni_emodarts.data.dimensions import Found, Wanted, read_dimensions
 from nni_emodarts.data.file_names import NearbyFiles
 from nni_emodarts.data.labels import GENDERS, gender_notes, likeness_notes, unify_labels
@@ -40,9 +41,6 @@ TIMES = ("start", "end")
 
 COLUMNS = ("file", *LABELS, *TIMES)
 """Columns of `Manifest.table`, before those of dimensions that are wanted; any others of a CSV file are ignored."""
-
-_PIECE = 4096
-"""Lines that are hashed at a time."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +103,7 @@ class Manifest:
     @property
     def names(self) -> list[str]:
         """Each utterance's file, relative to the CSV file's folder where it lies inside."""
-        return _relative(self.table["file"], self.folder)
+        return relative(self.table["file"], self.folder)
 
     @property
     def identity(self) -> str:
@@ -124,10 +122,15 @@ class Manifest:
         return shares(votes, self.labels, self.classes)
 
     @property
-    def strata(self) -> npt.NDArray[np.int64]:
-        """(n,) labels to divide utterances by: where annotators did not agree, the first class with most votes."""
+    def strata(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """Names of what divisions keep in balance, and the number of each utterance's: its class, where it has one.
+
+        Where annotators did not agree that is the first class with most votes.
+        """
         labels = self.labels
-        return labels if (labels >= 0).all() else np.where(labels >= 0, labels, self.shares.argmax(1))
+        if not self.classes or (labels >= 0).all():
+            return (self.classes, labels) if self.classes else (("",), np.zeros(len(self), dtype=np.int64))
+        return self.classes, np.where(labels >= 0, labels, self.shares.argmax(1))
 
     def decided(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Those of some rows that have an emotion."""
@@ -191,7 +194,9 @@ def assemble(source: pd.DataFrame, what: str, folder: Path, choice: Choice) -> M
         ManifestError: its faults, all in one message.
     """
     table = _normalise(source, folder)
-    digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
+    digest = digest_rows(
+        table, ("file", *LABELS, *TIMES), folder
+    )  # of what stands in the file: what is understood of it later makes no other corpus
     votes, vote_faults = read_votes(source) if choice.needs_emotions else (None, [])
     open_ = None if votes is None else votes.any(axis=1)
     faults = [*_column_faults(source, choice.required), *_row_faults(source, table, choice.required, open_)]
@@ -368,7 +373,7 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         stretch = table[["file", "end"]].assign(start=table["start"].fillna(0.0))
         twice = stretch.duplicated(keep=False) & (table["file"] != "")
         faults += _at(twice, "one recording in several spellings of its name; keep one line")
-        listed = (f"{_relative([name], folder)[0]} is {_relative([file], folder)[0]}" for name, file in found.items())
+        listed = (f"{relative([name], folder)[0]} is {relative([file], folder)[0]}" for name, file in found.items())
         notes.append(f"file: {len(found)} spelled otherwise than the recordings there: {enumerate_some(listed)}")
     lost = [name for name in absent if name not in found]
     if lost:
@@ -376,22 +381,3 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         shown = enumerate_some([*(name + nearby.hint(name) for name in lost[:SHOWN]), *lost[SHOWN:]])
         faults.append(f"{count} not exist (paths are relative to the CSV file): {shown}")
     return table, faults, notes
-
-
-def _digest(table: pd.DataFrame, folder: Path) -> str:
-    """Hash of the columns as JSON, in pieces: a corpus of millions of lines is never one text."""
-    digest = hashlib.sha256(b"[")
-    for position, name in enumerate(("file", *LABELS, *TIMES)):
-        digest.update(b", [" if position else b"[")
-        for first in range(0, len(table), _PIECE):
-            piece = table[name].iloc[first : first + _PIECE].tolist()
-            text = json.dumps(_relative(piece, folder) if name == "file" else piece)
-            digest.update((", " if first else "").encode() + text[1:-1].encode())
-        digest.update(b"]")
-    digest.update(b"]")
-    return digest.hexdigest()
-
-
-def _relative(files: Iterable[str], folder: Path) -> list[str]:
-    inside = str(folder).rstrip(os.sep) + os.sep
-    return [name.removeprefix(inside) for name in files]

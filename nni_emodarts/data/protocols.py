@@ -8,7 +8,7 @@ speaker is a speaker of its own, so that unknown speakers are never taken for on
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +49,7 @@ class Fold:
         train: rows to learn from.
         validation: rows to choose by.
         test: rows to report on, read once.
+        undecided: rows of the test part on which annotators did not agree, which can only be scored by their votes.
     """
 
     index: int
@@ -56,6 +57,7 @@ class Fold:
     train: Rows
     validation: Rows
     test: Rows
+    undecided: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def count_folds(manifest: Manifest, protocol: str) -> int:
@@ -169,7 +171,8 @@ class _Plan:
 
     def __init__(self, manifest: Manifest, protocol: str) -> None:
         self._name = protocol
-        self._classes, self._labels = manifest.classes, manifest.labels
+        self._manifest = manifest
+        self._classes, self._labels = manifest.strata
         self._files = manifest.table["file"]
         self._official = _official_parts(manifest) if protocol == "official" else None
         self._list = _list_of(manifest, protocol)
@@ -182,7 +185,24 @@ class _Plan:
         """The fold, checked."""
         fold = Fold(index, self.count, *self._parts(index))
         self._check(fold)
-        return fold
+        return self._decide(fold)
+
+    def _decide(self, fold: Fold) -> Fold:
+        """The fold with those utterances alone in validation and test on which annotators agreed.
+
+        Raises:
+            ProtocolError: there are none.
+        """
+        if not self._classes or (self._manifest.labels >= 0).all():
+            return fold
+        validation, test = (self._manifest.decided(rows) for rows in (fold.validation, fold.test))
+        for part, rows in (("validation", validation), ("test", test)):
+            if not rows.size and len(getattr(fold, part)):
+                raise ProtocolError(
+                    f"fold {fold.index} of {self._name}: annotators agree on no utterance of the {part} part, so that "
+                    "nothing can be scored; use another protocol or K"
+                )
+        return replace(fold, validation=validation, test=test, undecided=np.setdiff1d(fold.test, test))
 
     def _parts(self, index: int) -> list[Rows]:
         if self._list is not None:

@@ -223,7 +223,7 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
         if folder.has(CORPUS) and (kept := CorpusFacts.from_dict(folder.read_json(CORPUS))) is not None:
             return kept
     try:
-        return CorpusFacts.of(load_manifest(network.config.data))
+        return CorpusFacts.of(load_manifest(network.config))
     except EmodartsError:
         return None
 
@@ -321,6 +321,7 @@ def _results(
     headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
     yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
+    yield from _votes(figures)
     for name, found in figures.get("enrolment", {}).items():
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
@@ -349,6 +350,14 @@ def _elsewhere(figures: JsonMapping) -> Iterator[str]:
             f"- On another corpus, {markdown(name)}: UAR {figure_text(own['test_uar'], own['test_uar_std'])} ({wide}), "
             f"WA {figure_text(own['test_wa'])}, {count_text(own['utterances'], 'utterance')}{mark}"
         )
+
+
+def _votes(figures: JsonMapping) -> Iterator[str]:
+    """How far answers are from annotators' votes, where those were learnt."""
+    if "test_js" in figures:
+        count = count_text(figures["test_voted_utterances"], "test utterance")
+        kl, js = figure_text(figures["test_kl"]), figure_text(figures["test_js"])
+        yield f"- Distance from annotators' votes, {count}: KL divergence {kl} nats, Jensen-Shannon {js} of 1"
 
 
 def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """How far answers are from the distributions of annotators' votes: KL and Jensen-Shannon divergence."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -65,24 +67,22 @@ def distribution_figures(true: npt.ArrayLike, answers: npt.ArrayLike) -> JsonObj
     }
 
 
-def table_figures(table: pd.DataFrame, classes: list[str]) -> JsonObject:
-    """`test_kl`, `test_js` and the number of utterances of a table of predictions, mean over its seeds.
+def table_figures(tables: Sequence[pd.DataFrame | None], classes: Sequence[str]) -> JsonObject:
+    """`test_kl`, `test_js` and the number of utterances of tables of predictions, mean over the seeds.
 
     Args:
-        table: predictions with columns `seed`, and `share_` and `p_` of each class.
+        tables: predictions with columns `seed`, and `share_` and `p_` of each class; absent ones are passed over.
         classes: their names.
 
     Returns:
-        Nothing where the table holds no distributions.
+        Nothing where a table holds no distributions.
     """
-    if any(f"{SHARE}{name}" not in table.columns for name in classes):
+    there = [table for table in tables if table is not None and len(table)]
+    true, answers = ([f"{prefix}{name}" for name in classes] for prefix in (SHARE, ANSWER))
+    if not there or any(name not in table.columns for table in there for name in (*true, *answers)):
         return {}
-    by_seed = [
-        distribution_figures(
-            rows[[f"{SHARE}{name}" for name in classes]], rows[[f"{ANSWER}{name}" for name in classes]]
-        )
-        for _, rows in table.groupby("seed")
-    ]
+    joined = pd.concat([table[["seed", *true, *answers]] for table in there], ignore_index=True)
+    by_seed = [distribution_figures(rows[true], rows[answers]) for _, rows in joined.groupby("seed")]
     return {
         "test_kl": float(np.mean([each["kl"] for each in by_seed])),
         "test_js": float(np.mean([each["js"] for each in by_seed])),

@@ -40,6 +40,8 @@ class Headline:
         interval: over speakers.
         wa: pooled accuracy.
         f1: pooled macro F1.
+        kl: KL divergence of annotators' votes from the answers, in nats.
+        js: their Jensen-Shannon divergence, from 0 to 1.
         val_uar: mean validation UAR.
         folds: number of folds.
         seeds: number of seeds.
@@ -55,6 +57,8 @@ class Headline:
     interval: Interval | None
     wa: float | None
     f1: float | None
+    kl: float | None
+    js: float | None
     val_uar: float | None
     folds: int
     seeds: int
@@ -83,6 +87,11 @@ class RunComparison:
     chart: Picture | None
     recalls: Picture | None
     differences: list[RunDifference]
+
+    @property
+    def voted(self) -> bool:
+        """Whether a run was scored by annotators' votes."""
+        return any(row.js is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,8 @@ def _headline(run: Run) -> Headline:
         interval=bootstrap_uar(run.stacked) if run.stacked is not None and _enough(run) else None,
         wa=figures.get("test_wa", None if confusion is None else float(wa_of_confusion(confusion))),
         f1=figures.get("test_macro_f1"),
+        kl=figures.get("test_kl"),
+        js=figures.get("test_js"),
         val_uar=_validation(measured),
         folds=len(run.folds),
         seeds=len(run.seeds),

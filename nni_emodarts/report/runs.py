@@ -13,6 +13,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
+from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
 from nni_emodarts.metrics.scores import pool, pooled_table
 from nni_emodarts.metrics.summaries import MethodSummary
@@ -21,7 +22,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_bridge.candidates import candidates_of
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
-from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.digests import read_predictions, read_undecided
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
@@ -53,6 +54,7 @@ class Network:
         predictions: its test predictions, where they are there.
         history: a row for each epoch, where it is there.
         subject: its architecture with what is known of the search; None of a hand-designed network.
+        undecided: its answers to utterances without a majority, where votes were learnt.
     """
 
     fold: int
@@ -62,6 +64,7 @@ class Network:
     predictions: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     subject: Subject | None = None
+    undecided: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -146,8 +149,11 @@ class Run:
 
     @cached_property
     def pooled(self) -> JsonObject | None:
-        """The pooled figures, as `pooled_table` gives them; None where only confusions are there."""
-        return None if self.predictions is None else pooled_table(self.predictions, self.classes)
+        """The pooled figures, as `pooled_table` and `table_figures` give them; None where only confusions are there."""
+        if self.predictions is None:
+            return None
+        voted = table_figures([self.predictions, *(each.undecided for each in self.scored)], self.classes)
+        return {**pooled_table(self.predictions, self.classes), **voted}
 
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:
@@ -324,7 +330,8 @@ def _read_network(folder: RunFolder) -> Network:
     predictions = read_predictions(folder) if folder.has(PREDICTIONS) else None
     speakers = {} if predictions is None else speaker_confusions(predictions, metrics["classes"])
     history = folder.read_csv(HISTORY) if folder.has(HISTORY) else None
-    return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, history, _subject(folder))
+    rest = history, _subject(folder), read_undecided(folder)
+    return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, *rest)
 
 
 def _subject(folder: RunFolder) -> Subject | None:

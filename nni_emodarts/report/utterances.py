@@ -67,7 +67,7 @@ def most_confused(run: Run, count: int, audio: bool = False) -> list[Utterance]:
         return worst
     if run.config is None:
         raise ManifestError(f"run {run.path} says nothing of its manifest (config.yml); leave out --audio")
-    manifest = load_manifest(run.config.data)
+    manifest = load_manifest(run.config)
     return [replace(each, wav=_read_sound(each, manifest)) for each in worst]
 
 

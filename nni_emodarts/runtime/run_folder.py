@@ -49,6 +49,7 @@ from nni_emodarts.runtime.run_names import (
     SKIPPED,
     STUDY,
     STUDY_RUN,
+    UNDECIDED,
     WEIGHTS,
     WRITTEN,
     cell_name,
@@ -65,10 +66,9 @@ __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
     "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "OTHER_CORPORA",
-    "PREDICTIONS", "REMEDY",
-    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
-    "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
-    "refuse_other",
+    "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY",
+    "STUDY_RUN", "UNDECIDED", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside",
+    "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {
@@ -78,6 +78,7 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
     OTHER_CORPORA: [("corpus", "fold", "seed", "file", "speaker", "emotion", "predicted")],
     SKIPPED: [("file",)],
+    UNDECIDED: [("fold", "seed", "file", "speaker", "predicted")],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""
 REMEDY = "restore it from a copy, or make the run anew in another folder"

@@ -9,6 +9,8 @@ ALPHAS = "alphas.csv"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
+UNDECIDED = "undecided.csv"
+"""Answers to test utterances on which annotators did not agree, where their votes are the targets."""
 ENVIRONMENT = "environment.json"
 NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
@@ -36,7 +38,7 @@ MODEL_CARD = "model_card.md"
 DRAWING = "architecture.svg"
 
 FILES = (
-    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
+    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, UNDECIDED, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
     CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, REPLICATES, FAILURE, ERROR, ENSEMBLE,
     STUDY, NETWORKS, OTHER_CORPORA, MODEL_CARD, DRAWING,
 )  # fmt: skip

@@ -46,7 +46,7 @@ def write_experiment(
     """
     check_output(out, overwrite, "experiment.yml")
     data = config.data
-    manifest, skipped = load_manifest(data), 0
+    manifest, skipped = load_manifest(config), 0
     for each in manifest.notes:
         note(each)
     wanted = checked_folds(config, manifest, folds)

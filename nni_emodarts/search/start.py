@@ -70,7 +70,7 @@ def run_search(
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
     config = pinned(config)
-    folder, manifest = RunFolder(out), load_manifest(config.data)
+    folder, manifest = RunFolder(out), load_manifest(config)
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data.batches import Batch, Maps
 from nni_emodarts.data.batches.maps import mixed
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError
 from nni_emodarts.models.nn.level_sum import RATE, level_scores
 from nni_emodarts.nni_bridge.nas import LightningModule
@@ -25,6 +26,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
 
     A lightning module of NNI: `set_model` gives it a network, or NNI's strategy a supernet.
     """
+
+    shares: Tensor | None
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         super().__init__()
         self.loss = EmotionLoss(class_weights, label_smoothing, focal)
         self._taught: TaughtLoss | None = None
+        self.register_buffer("shares", None, persistent=False)
         self._mixup = Beta(mixup, mixup) if mixup else None
         self._optimizer = optimizer
         self._rates = learning_rate, final_learning_rate
@@ -68,6 +72,10 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
     def learn_from(self, answers: Tensor) -> None:
         """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
         self._taught = TaughtLoss(self.loss, answers)
+
+    def vote(self, shares: Tensor) -> None:
+        """Learn from distributions of votes instead of labels: by row of the manifest (n, K)."""
+        self.shares = shares
 
     def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T), lengths (N,), or those of several streams -> logits (N, K)."""
@@ -90,18 +98,19 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """Of the batch, or of a mixture of it with itself in another order: labels are mixed like the maps."""
         maps, lengths, labels = batch.maps, batch.lengths, batch.labels
         if self._mixup is None:
-            return self._against(self(maps, lengths), labels, batch.rows)
+            return self.against(self(maps, lengths), labels, batch.rows)
         share = self._mixup.sample()
         share = torch.maximum(share, 1 - share)  # the utterance in its own place leads
         other = torch.randperm(len(labels), device=labels.device)
         logits = self(mixed(maps, share, other), torch.maximum(lengths, lengths[other]))
-        own = self._against(logits, labels, batch.rows)
-        mixture: Tensor = share * own + (1 - share) * self._against(logits, labels[other], batch.rows[other])
+        own = self.against(logits, labels, batch.rows)
+        mixture: Tensor = share * own + (1 - share) * self.against(logits, labels[other], batch.rows[other])
         return mixture
 
-    def _against(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """The loss of logits (N, K) against labels (N,), and against a teacher's answers where there is one."""
-        loss: Tensor = self.loss(logits, labels) if self._taught is None else self._taught(logits, labels, rows)
+    def against(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        """The loss of logits (N, K) against labels (N,) or the votes of rows (N,), and against a teacher's answers."""
+        targets = labels if self.shares is None else self.shares[rows]
+        loss: Tensor = self.loss(logits, targets) if self._taught is None else self._taught(logits, targets, rows)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -134,18 +143,18 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
 
 def make_task(
     optimizer: OptimizerConfig,
-    labels: np.ndarray,
+    targets: np.ndarray,
     num_classes: int,
     epochs: int,
     steps_per_epoch: int,
     weighted: bool = True,
     **objective: float,
 ) -> EmotionTask:
-    """The task for training utterances of these labels (n,).
+    """The task for training utterances of these classes (n,) or distributions of votes (n, K).
 
     Args:
         optimizer: the optimiser and its schedule.
-        labels: of the training utterances, which decide the classes' weights.
+        targets: of the training utterances, which decide the classes' weights.
         num_classes: number of classes K.
         epochs: length of the schedule.
         steps_per_epoch: optimiser steps of an epoch.
@@ -154,7 +163,7 @@ def make_task(
     """
     warmup_epochs = min(optimizer.warmup_epochs, epochs / 2)  # a shortened training also needs its peak, and its end
     return EmotionTask(
-        class_weights(labels, num_classes) if weighted else torch.ones(num_classes),
+        class_weights(targets, num_classes) if weighted else torch.ones(num_classes),
         total_steps=epochs * steps_per_epoch,
         optimizer=optimizer.name,
         learning_rate=optimizer.learning_rate,
@@ -166,10 +175,33 @@ def make_task(
     )
 
 
-def class_weights(labels: np.ndarray, num_classes: int) -> Tensor:
-    """Weights inverse to the classes' frequencies (n,) -> (K,), such that the mean over utterances is one."""
-    counts = np.bincount(labels, minlength=num_classes)
-    return torch.tensor(len(labels) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+def class_weights(targets: np.ndarray, num_classes: int) -> Tensor:
+    """Weights inverse to the classes' frequencies, such that the mean over utterances is one.
+
+    Args:
+        targets: classes (n,), or distributions of votes (n, K), whose sums are the frequencies.
+        num_classes: number of classes K.
+    """
+    counts = np.bincount(targets, minlength=num_classes) if targets.ndim == 1 else targets.sum(0)
+    return torch.tensor(len(targets) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+
+
+def make_fold_task(optimizer: OptimizerConfig, task: FoldTask, epochs: int, steps: int, **recipe: float) -> EmotionTask:
+    """The task for the training part of a fold, with all that is learnt of it.
+
+    Args:
+        optimizer: the optimiser and its schedule.
+        task: the fold.
+        epochs: length of the schedule.
+        steps: optimiser steps of an epoch.
+        **recipe: `weighted`, `label_smoothing`, `focal`, `mixup` of `make_task`.
+    """
+    rows, shares = task.fold.train, task.shares
+    targets = task.labels(rows) if shares is None else shares[rows]
+    training = make_task(optimizer, targets, task.corpus.num_classes, epochs, steps, **recipe)  # type: ignore[arg-type]
+    if shares is not None:
+        training.vote(torch.tensor(shares, dtype=torch.float32))
+    return training
 
 
 @torch.no_grad()

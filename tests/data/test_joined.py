@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_emodarts.config import DataConfig, load_config
+from nni_emodarts.config import DataConfig, ExperimentConfig, load_config
 from nni_emodarts.data.batches.batches import BalancedBatches
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.joined import corpora_of, join_manifests
@@ -91,14 +91,14 @@ def test_one_corpus_is_left_out_by_loco(paths: list[Path]) -> None:
             assert genders == {"male", "female"}
         assert not set(speakers.iloc[fold.train]) & set(speakers.iloc[fold.validation])
     with pytest.raises(ProtocolError, match=r"leaves one corpus out.*--manifest A.csv,B.csv"):
-        make_fold(load_manifest(DataConfig(manifest=str(paths[0]))), "loco", 0)
+        make_fold(load_manifest(ExperimentConfig(data=DataConfig(manifest=str(paths[0])))), "loco", 0)
 
 
 def test_a_configuration_names_several_manifests(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(paths[0].parents[1])
     config = load_config("tiny", options={"data.manifest": "a/manifest.csv, b/manifest.csv", "data.protocol": "loco"})
     assert config.data.manifests == (str(paths[1]), str(paths[0]))
-    assert load_manifest(config.data).classes == ("anger", "joy")
+    assert load_manifest(config).classes == ("anger", "joy")
     odd = write(paths[0].parent, ["anger", "joy"], name="x,y.csv")
     assert load_config("tiny", options={"data.manifest": str(odd)}).data.manifests == (str(odd),)
     assert "classes" not in config.meaning()["data"]

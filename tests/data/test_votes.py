@@ -58,7 +58,8 @@ def test_votes_are_read_and_undecided_utterances_kept_where_asked(tmp_path: Path
     manifest = read_manifest(path, undecided=True)
     assert votes_of(manifest) == [json.loads(votes) if votes else {} for _, votes in ROWS]
     assert manifest.labels.tolist() == [0, 2, -1, 1]
-    assert manifest.strata.tolist() == [0, 2, 0, 1]
+    assert manifest.strata[0] == manifest.classes
+    assert manifest.strata[1].tolist() == [0, 2, 0, 1]
     assert manifest.decided(np.arange(4)).tolist() == [0, 1, 3]
     expected = [[2 / 3, 0, 1 / 3], [0, 0, 1], [0.5, 0, 0.5], [0, 1, 0]]
     np.testing.assert_allclose(manifest.shares, expected)

@@ -36,7 +36,7 @@ def test_figures_of_a_table_are_means_over_seeds() -> None:
     columns = {f"share_{name}": true[:, place] for place, name in enumerate("abcde")}
     columns |= {f"p_{name}": answers[:, place] for place, name in enumerate("abcde")}
     table = pd.DataFrame(columns).assign(seed=[1] * 6 + [2] * 6)
-    found = table_figures(table, list("abcde"))
+    found = table_figures([table.iloc[:7], None, table.iloc[7:]], "abcde")
     assert found["test_js"] == pytest.approx(js_divergence(true, answers).mean())
     assert found["test_voted_utterances"] == 6
-    assert table_figures(table.drop(columns="share_c"), list("abcde")) == {}
+    assert table_figures([table, table.drop(columns="share_c")], "abcde") == {}

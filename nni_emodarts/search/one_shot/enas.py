@@ -163,7 +163,9 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
             logits = self.training_module(batch.maps, batch.lengths)
         answers = logits.cpu().numpy()
         check_probabilities(answers)
-        reward = uar(batch.labels.cpu().numpy(), answers.argmax(1), answers.shape[1])
+        labels = batch.labels.cpu().numpy()
+        known = labels >= 0  # of what annotators did not agree on nothing is right
+        reward = uar(labels[known], answers[known].argmax(1), answers.shape[1]) if known.any() else 0.0
         self._rewards.append(reward)
         self._replay_buffer.update(self.generator.send_reward(reward))
         self._paths += 1

@@ -33,7 +33,7 @@ from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.judging import Judge
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
 from nni_emodarts.training.finite import check_weights, diverging
-from nni_emodarts.training.task import make_task
+from nni_emodarts.training.task import make_fold_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Loaders = tuple[DataLoader[AnyItem], DataLoader[AnyItem]]
@@ -165,7 +165,7 @@ def _train(
     """NNI's strategy, once it has trained the supernet."""
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
-    training = make_task(settings.optimizer, task.labels(task.fold.train), corpus.num_classes, settings.epochs, steps)
+    training = make_fold_task(settings.optimizer, task, settings.epochs, steps)
     space = EmoDartsSpace(corpus.num_classes, corpus.shapes, **_competing_space(task.config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
@@ -261,7 +261,7 @@ def _tuner(
             module.resample()
             optimizer.zero_grad()
             logits = training.model(*batch.heard(device))
-            loss = training.loss(logits, batch.labels.to(device))
+            loss = training.against(logits, batch.labels.to(device), batch.rows.to(device))
             if not torch.isfinite(loss):
                 raise DivergenceError(f"the loss is {float(loss.detach())}")
             loss.backward()

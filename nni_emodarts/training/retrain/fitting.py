@@ -16,7 +16,7 @@ from nni_emodarts.metrics.scores import uar
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
-from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.task import make_fold_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 
@@ -67,19 +67,18 @@ def train(
     # Of a corpus at a lower resolution, utterances are changed before it is lowered.
     augment, alike = make_augment(recipe, corpus.whole_bins, corpus.levels_read), make_joint_augment(recipe, corpus)
     loader = task.training_batches(rows, recipe.batch_size, augment=augment, alike=alike, most=recipe.epoch_steps)
-    training = make_task(
+    training = make_fold_task(
         recipe.optimizer,
-        task.labels(rows),
-        corpus.num_classes,
+        task,
         recipe.epochs,
         len(loader),
-        recipe.class_weights,
+        weighted=recipe.class_weights,
         label_smoothing=recipe.label_smoothing,
         focal=recipe.focal,
         mixup=recipe.mixup,
     )
     if teacher is not None:
-        training.learn_from(teacher.spread(len(corpus.manifest)))
+        training.learn_from(_answers_of(teacher, task))
     model = build_network(design, corpus.num_classes, corpus.shapes)
     training.set_model(model)
     keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch)
@@ -88,6 +87,15 @@ def train(
         trainer.fit(training, loader)
     model.load_state_dict(keeper.kept_weights)
     return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history)
+
+
+def _answers_of(teacher: Teacher, task: FoldTask) -> torch.Tensor:
+    """A teacher's answers by row of the manifest (n, K); it says of undecided utterances what their annotators say."""
+    answers = teacher.spread(len(task.corpus.manifest))
+    if task.shares is not None:
+        undecided = torch.from_numpy(task.corpus.manifest.labels < 0)
+        answers[undecided] = torch.tensor(task.shares, dtype=answers.dtype)[undecided]
+    return answers
 
 
 def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:
@@ -119,11 +127,14 @@ def _masks(recipe: RetrainConfig, bins: int, levels: int) -> SpecAugment:
 def _validator(task: FoldTask, device: torch.device) -> Validate:
     rows = task.fold.validation
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
-    true = task.labels(np.sort(rows))
+    true, shares = task.labels(np.sort(rows)), None if task.shares is None else task.shares[np.sort(rows)]
 
     def validate(model: nn.Module) -> tuple[float, float]:
         probabilities = predict(model, loader, device, len(true))
-        loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean()
+        if shares is None:
+            loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean()
+        else:
+            loss = -(shares * np.log(np.maximum(probabilities, 1e-12))).sum(1).mean()
         return uar(true, probabilities.argmax(1), task.corpus.num_classes), float(loss)
 
     return validate

@@ -16,12 +16,13 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.enrolment import enrolment_figures
 from nni_emodarts.metrics.scores import pool as pool_predictions
 from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.metrics.tracks import tracks_of
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.runtime.digests import digests_of, read_predictions
+from nni_emodarts.runtime.digests import digests_of, read_predictions, read_undecided
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
@@ -97,7 +98,7 @@ def run_retrain(
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
     config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
@@ -241,6 +242,7 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     pooled["val_uar"] = float(np.mean(validated)) if len(validated) == len(figures) else None
     pooled["parameters"] = figures[0]["parameters"]
     pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
+    pooled |= table_figures([table, *map(read_undecided, cells)], figures[0]["classes"])
     for key in ("seconds", "cpu_seconds"):
         pooled[key] = sum(each[key] for each in figures)
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

@@ -8,6 +8,7 @@ import pandas as pd
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
+from nni_emodarts.metrics.distributions import SHARE, table_figures
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED, enrolment_figures
 from nni_emodarts.metrics.scores import scores
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -61,7 +62,7 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
     """Rows of the manifest as the first columns of a table of predictions."""
     manifest = task.corpus.manifest
     known = manifest.table.iloc[rows]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "fold": task.fold.index,
             "seed": task.seed,
@@ -70,10 +71,18 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
             "emotion": known["emotion"].to_numpy(),
         }
     )
+    if task.shares is None:
+        return table
+    voted = pd.DataFrame(task.shares[rows], columns=[f"{SHARE}{name}" for name in manifest.classes])
+    return pd.concat([table, voted], axis=1)
 
 
-def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
-    """Figures of a table of predictions, each called `test_*` but recall and confusion."""
+def score_predictions(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None = None) -> JsonObject:
+    """Figures of a table of predictions, each called `test_*` but recall and confusion.
+
+    Where it holds the distributions of votes, `test_kl` and `test_js` are of `undecided` as well: answers to utterances
+    on which annotators did not agree.
+    """
     number = {name: position for position, name in enumerate(classes)}
     found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)
     return {
@@ -83,5 +92,6 @@ def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject
         "recall": found["recall"],
         "confusion": found["confusion"],
         "test_utterances": found["n"],
+        **table_figures([table, undecided], classes),
         **enrolment_figures(table, classes),
     }
