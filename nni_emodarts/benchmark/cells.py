@@ -64,7 +64,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     Args:
         config: the whole configuration.
         method: what is measured.
-        manifest: the manifest's own digest.
+        manifest: what stands for the utterances and their list of folds (`Manifest.identity`).
     """
     used = settled(config, method)
     data = what_decides(used)
@@ -92,8 +92,7 @@ def what_decides(config: ExperimentConfig) -> JsonObject:
     data = config.meaning()
     for key in ("device", "preset"):
         del data[key]
-    for key in ("manifest", "cache", "workers"):
-        del data["data"][key]
+    data["data"] = config.data.decisive()
     return data
 
 

@@ -17,6 +17,7 @@ from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.metrics.intervals import speaker_confusions
+from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, confusions_of
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import ProbeDesign
@@ -24,9 +25,10 @@ from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, SEARCH, RunFolder
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, OTHER_CORPORA, SEARCH, RunFolder
 from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import Design, retrain_fold
+from nni_emodarts.training.retrain.elsewhere import Elsewhere
 
 Measured = SvmDesign | ProbeDesign | Design
 """What a cell's network, machine or probe is built from."""
@@ -46,6 +48,7 @@ def compute_cell(
     progress: Progress = silent,
     budget: float = 0.0,
     search_in: RunFolder | None = None,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
 ) -> FinishedCell:
     """Search where the method searches, train, score the test part once; then say all of it.
 
@@ -56,6 +59,7 @@ def compute_cell(
         progress: called after each step.
         budget: CPU seconds that random search may spend; other methods have no use for it.
         search_in: the folder of the cell whose search is taken; the cell's own where absent.
+        elsewhere: corpora that it is scored on besides.
     """
     if method.searches:
         designs, cost = _searched(task, method, folder, search_in or folder, progress, budget=budget)
@@ -63,13 +67,13 @@ def compute_cell(
         designs, cost = (method.entry.load()(task, method),), _NO_COST
     if not folder.has(METRICS):
         heard = task.hearing({}, [levels_of(task.config).name]) if method.needs_levels else task
-        _measure(heard, designs[0], folder, progress)
+        _measure(heard, designs[0], folder, progress, elsewhere)
     figures, predictions = folder.read_json(METRICS), read_predictions(folder)
     data = {
         "method": method.name,
         "fold": task.fold.index,
         "seed": task.seed,
-        "settings": settings_digest(task.config, method, task.corpus.manifest.digest),
+        "settings": settings_digest(task.config, method, task.corpus.manifest.identity),
         "recordings": task.corpus.recordings,
         **{key: figures[key] for key in _KEPT if key in figures},
         **{key: value for key, value in figures.items() if key in ("level", "strength")},
@@ -83,6 +87,7 @@ def compute_cell(
     if not method.svm and figures["classes"]:
         data["answers"] = pack_answers(predictions, figures["classes"])
     data |= enrolment_entries(predictions, figures)
+    data |= _answers_elsewhere(elsewhere, folder, figures["classes"])
     architectures = [each for each in designs if isinstance(each, Architecture)]
     if len(architectures) == 1:
         data["architecture"] = architectures[0].to_dict()
@@ -114,14 +119,22 @@ def _searched(
     return method.entry.load()(task, search_in.child(SEARCH), folder, progress), cost
 
 
-def _measure(task: FoldTask, design: Measured, folder: RunFolder, progress: Progress) -> None:
+def _answers_elsewhere(elsewhere: Elsewhere, folder: RunFolder, classes: Sequence[str]) -> JsonObject:
+    """What a cell says of further corpora: a confusion matrix of each of their speakers."""
+    if not elsewhere.corpora:
+        return {}
+    groups = folder.read_csv(OTHER_CORPORA).groupby(CORPUS_COLUMN, sort=False)
+    return {"other_corpora": {str(name): confusions_of(rows, classes) for name, rows in groups}}
+
+
+def _measure(task: FoldTask, design: Measured, folder: RunFolder, progress: Progress, elsewhere: Elsewhere) -> None:
     """Train or fit what a cell measures, and score it."""
     if isinstance(design, SvmDesign):
-        measure_svm(task, design, folder, progress)
+        measure_svm(task, design, folder, progress, elsewhere)
     elif isinstance(design, ProbeDesign):
-        measure_probe(task, design, folder, progress)
+        measure_probe(task, design, folder, progress, elsewhere)
     else:
-        retrain_fold(task, design, folder, progress=progress, validate=False)
+        retrain_fold(task, design, folder, progress=progress, validate=False, elsewhere=elsewhere)
 
 
 def run_search(

@@ -124,7 +124,9 @@ class Method:
 
     def track(self, config: ExperimentConfig) -> Track:
         """What its figures may be compared with; a support vector machine has features of its own."""
-        return Track(task=config.data.task) if self.svm else Track.of(config.tracks)
+        if self.svm:
+            return Track(speaker_dependent=config.speaker_dependent, task=config.data.task)
+        return Track.of(config.tracks)
 
     @property
     def probe(self) -> bool:

@@ -25,13 +25,20 @@ from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
+from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 NO_LEVELS = (
     "the features hold no level of a pretrained encoder; name one by --front-end MODEL, or leave this method out"
 )
 
 
-def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
+def measure_probe(
+    task: FoldTask,
+    design: ProbeDesign,
+    folder: RunFolder,
+    progress: Progress = silent,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
+) -> JsonObject:
     """Choose level and strength inside the training speakers, fit a probe on them, and read the test part once.
 
     Training speakers are those of the train and of the validation part; validation figures are those of their inner
@@ -43,6 +50,7 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         design: which probe.
         folder: where the run's files go.
         progress: called as levels are read.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds.
@@ -56,7 +64,8 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
         task.note_corpus(folder)
         watch = Stopwatch()
         fold, classes = task.fold, list(task.corpus.manifest.classes)
-        learnt, test = np.union1d(fold.train, fold.validation), np.sort(fold.test)
+        learnt = task.corpus.manifest.decided(np.union1d(fold.train, fold.validation))
+        test = np.sort(fold.test)
         places = [len(numbers) - 1] if design.last_level else list(range(len(numbers)))
         progress("levels", 0, len(places))
         levels = _read_levels(task.without_validation(), learnt, places)
@@ -65,10 +74,8 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
             *([_tell_classes(task, levels, places, learnt)] if classes else []),
             *([_rate(task, levels, places, learnt)] if task.outputs.dimensions else []),
         ]
-        table = describe_rows(task, test)
-        for part in parts:
-            table = part.answer(table, test)
-        table = marked(table, task.config.tracks)
+        whole = task.without_validation()
+        table = marked(_table(whole, parts, test), task.config.tracks)
         figures = {name: value for part in parts for name, value in part.figures.items()}
         if len(figures) > 1:
             figures[BOTH.val] = sum(figures.values()) / len(figures)
@@ -85,6 +92,11 @@ def measure_probe(task: FoldTask, design: ProbeDesign, folder: RunFolder, progre
             **task.config.tracks,
             **score_predictions(table, classes),
         }
+        if elsewhere.corpora:
+            fitted = whole.normalizer if task.config.speaker_adapted else None
+            others = {name: whole.elsewhere(other, fitted) for name, other in elsewhere.corpora}
+            tables = {name: _table(own, parts, own.fold.test) for name, own in others.items()}
+            metrics |= elsewhere.note(whole, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_csv(PREDICTIONS, table)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
@@ -101,14 +113,22 @@ class _Part:
         level: place of the level that was chosen.
         strength: of the regularisation that was chosen, as the probe counts it.
         parameters: weights and offsets.
-        answer: adds its answers to the table of rows.
+        answer: adds its answers to the table of rows of a fold.
     """
 
     figures: dict[str, float]
     level: int
     strength: float
     parameters: int
-    answer: Callable[[pd.DataFrame, Rows], pd.DataFrame]
+    answer: Callable[[FoldTask, pd.DataFrame, Rows], pd.DataFrame]
+
+
+def _table(task: FoldTask, parts: Sequence[_Part], rows: Rows) -> pd.DataFrame:
+    """The table of predictions of rows."""
+    table = describe_rows(task, rows)
+    for part in parts:
+        table = part.answer(task, table, rows)
+    return table
 
 
 def _tell_classes(task: FoldTask, levels: Sequence[Heard], places: Sequence[int], learnt: Rows) -> _Part:
@@ -116,8 +136,8 @@ def _tell_classes(task: FoldTask, levels: Sequence[Heard], places: Sequence[int]
     chosen = choose(levels, STRENGTHS, labels, task.voices.numbers[learnt], INNER_FOLDS)
     probe = fit_probe(levels[chosen.level], np.arange(len(learnt)), labels, chosen.strength)
 
-    def answer(table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
-        return _answers(task.without_validation(), probe, table, rows, places[chosen.level])
+    def answer(heard: FoldTask, table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
+        return _answers(heard, probe, table, rows, places[chosen.level])
 
     return _Part({UAR.val: chosen.uar}, chosen.level, chosen.strength, count_parameters(probe), answer)
 
@@ -127,10 +147,9 @@ def _rate(task: FoldTask, levels: Sequence[Heard], places: Sequence[int], learnt
     chosen = choose_ridge(levels, true, task.voices.numbers[learnt], INNER_FOLDS)
     raters = fit_ridge(levels[chosen.level], np.arange(len(learnt)), true, chosen.penalty)
 
-    def answer(table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
-        heard = task.without_validation()
+    def answer(heard: FoldTask, table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         features = _features(heard, rows, ALL)[:, _columns(heard, places[chosen.level])]
-        return with_values(task, table, rows, task.outputs.from_unit(raters.rate(features)))
+        return with_values(heard, table, rows, task.outputs.from_unit(raters.rate(features)))
 
     return _Part({CCC.val: chosen.ccc}, chosen.level, chosen.penalty, raters.parameters, answer)
 

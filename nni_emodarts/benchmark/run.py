@@ -6,13 +6,16 @@ from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell
 from nni_emodarts.benchmark.checks import (
+    refuse_elsewhere,
     refuse_other_cost,
     refuse_other_features,
     refuse_other_recordings,
     refuse_other_settings,
+    refuse_shared_elsewhere,
     refuse_two_tracks,
     refuse_without_budget_source,
     refuse_without_candidates,
+    refuse_without_other_corpora,
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.jobs import compute_all, prepared
@@ -20,10 +23,12 @@ from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.corpus import load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
@@ -37,6 +42,7 @@ from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
+from nni_emodarts.training.retrain.elsewhere import Asked
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +68,7 @@ def run_benchmark(
     seeds: Sequence[int] = (1,),
     workers: int = 1,
     reference: str | None = None,
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
@@ -78,6 +85,7 @@ def run_benchmark(
         seeds: seeds of each method and fold.
         workers: as for `benchmark`.
         reference: as for `compare`.
+        asked: corpora that each network is scored on besides.
         tell: as for `benchmark`.
         progress: called after each step of a long job.
         note: as for `benchmark`.
@@ -89,9 +97,10 @@ def run_benchmark(
         EmodartsError: as for `load_corpus` and `compare`.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
@@ -101,7 +110,10 @@ def run_benchmark(
     refuse_without_candidates(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
-    plan = Plan(config, chosen, wanted, list(seeds))
+    refuse_elsewhere(asked, chosen)
+    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
+    plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(
         name, plan, out, runs / name, workers=workers, tell=tell, reference=reference, progress=progress, note=note
     )
@@ -147,6 +159,8 @@ def compare(
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     track = refuse_two_tracks(plan.config, plan.methods)
+    if any(method.ensemble for method in plan.methods):
+        refuse_dimensions(plan.config.data, "an ensemble of candidates")
     refuse_other_features(plan.config, plan.methods)
     refuse_without_candidates(plan.config, plan.methods)
     table = cell_table(out, name)
@@ -157,7 +171,7 @@ def compare(
     summary = BenchmarkSummary(
         name=name,
         preset=plan.config.preset,
-        protocol=plan.config.data.protocol,
+        protocol=plan.config.data.protocol_name,
         **track.to_dict(),
         methods=[each for each in summaries if isinstance(each, MethodSummary)],
         **more,
@@ -201,7 +215,8 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).digest)
+    refuse_without_other_corpora(plan.asked, wanted, held)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
     recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None
@@ -209,7 +224,7 @@ def benchmark(
     _prepare_functionals(plan.config, missing, progress)
     if missing:
         progress("cells", 0, len(missing))
-    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress), 1):
+    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress, plan.asked), 1):
         if outcome.note:
             note(outcome.note)
         if outcome.figures is not None:

@@ -1,14 +1,19 @@
 """A support vector machine measured fold by fold, as `retrain` measures a network."""
 
+from dataclasses import dataclass
+
 import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, cache_root
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.errors import BadRecordings
 from nni_emodarts.metrics.tracks import Track
-from nni_emodarts.models.baselines.rating import fit_support_vectors
+from nni_emodarts.models.baselines.rating import Raters, fit_support_vectors
 from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
 from nni_emodarts.runtime.digests import digests_of
@@ -17,6 +22,7 @@ from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
 from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
+from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 
 def prepare_functionals(
@@ -35,7 +41,13 @@ def prepare_functionals(
     return store
 
 
-def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: Progress = silent) -> JsonObject:
+def measure_svm(
+    task: FoldTask,
+    design: SvmDesign,
+    folder: RunFolder,
+    progress: Progress = silent,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
+) -> JsonObject:
     """Fit an SVM on one fold, and a support vector regression of each dimension, and read the test part once.
 
     As nothing is chosen, it learns from train and validation speakers together; validation figures are those of others
@@ -47,6 +59,7 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         design: which SVM.
         folder: where the run's files go.
         progress: called as features are computed.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds.
@@ -56,14 +69,9 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         corpus, fold = task.corpus, task.fold
         store = prepare_functionals(task.config, corpus, design, progress)
         watch = Stopwatch()
-        validated, _ = _answers(task, design, store, fold.train, fold.validation)
-        test = np.sort(fold.test)
-        answers, parameters = _answers(task, design, store, np.union1d(fold.train, fold.validation), test)
-        table = describe_rows(task, test)
-        if corpus.num_classes:
-            table["predicted"] = np.array(corpus.manifest.classes)[answers[:, : corpus.num_classes].argmax(1)]
-        if corpus.manifest.dimensions:
-            table = with_values(task, table, test, answers[:, corpus.num_classes :])
+        validated = _fit(task, design, store, fold.train).answer(_features(store, fold.validation))
+        test, fitted = np.sort(fold.test), _fit(task, design, store, np.union1d(fold.train, fold.validation))
+        table = _answers(task, fitted, store, test)
         figures = task.truth(fold.validation).figures(validated)
         metrics = {
             **{f"val_{name}": value for name, value in figures.items()},
@@ -71,11 +79,14 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
             "fold": fold.index,
             "seed": task.seed,
             "architecture": design.id,
-            "parameters": parameters,
+            "parameters": fitted.parameters,
             "classes": list(corpus.manifest.classes),
-            **Track(task=task.config.data.task).to_dict(),
+            **Track(speaker_dependent=task.config.speaker_dependent, task=task.config.data.task).to_dict(),
             **score_predictions(table, corpus.manifest.classes),
         }
+        if elsewhere.corpora:
+            tables = {name: _elsewhere(task, fitted, design, other) for name, other in elsewhere.corpora}
+            metrics |= elsewhere.note(task, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_csv(PREDICTIONS, table)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
@@ -83,22 +94,59 @@ def measure_svm(task: FoldTask, design: SvmDesign, folder: RunFolder, progress: 
         return metrics
 
 
-def _answers(
-    task: FoldTask, design: SvmDesign, store: FeatureStore, learnt: np.ndarray, rows: np.ndarray
-) -> tuple[np.ndarray, int]:
-    """Answers (n, K + D) to rows, with 1 for the class that is named, and the number of weights."""
-    features, asked = _features(store, learnt), _features(store, rows)
-    parts, parameters = [], 0
-    if task.corpus.num_classes:
-        svm = fit_svm(design, features, task.labels(learnt))
-        parts.append(np.eye(task.corpus.num_classes)[svm.predict(asked)])
-        parameters += count_parameters(svm)
-    if task.outputs.dimensions:
-        places = task.outputs.to_unit(task.corpus.manifest.values[learnt])
-        raters = fit_support_vectors(features, places, design.complexity)
-        parts.append(task.outputs.from_unit(raters.rate(asked)))
-        parameters += raters.parameters
-    return np.concatenate(parts, 1), parameters
+@dataclass(frozen=True)
+class _Machines:
+    """What tells classes apart, and what rates dimensions; either may be absent.
+
+    Attributes:
+        outputs: what answers mean.
+        svm: of the classes.
+        raters: of the dimensions.
+    """
+
+    outputs: Outputs
+    svm: Pipeline | None
+    raters: Raters | None
+
+    def answer(self, features: np.ndarray) -> np.ndarray:
+        """Features (n, F) -> answers (n, K + D), with 1 for the class that is named."""
+        parts = []
+        if self.svm is not None:
+            parts.append(np.eye(self.outputs.num_classes)[self.svm.predict(features)])
+        if self.raters is not None:
+            parts.append(self.outputs.from_unit(self.raters.rate(features)))
+        return np.concatenate(parts, 1)
+
+    @property
+    def parameters(self) -> int:
+        """Weights and offsets."""
+        told = 0 if self.svm is None else count_parameters(self.svm)
+        return told + (0 if self.raters is None else self.raters.parameters)
+
+
+def _fit(task: FoldTask, design: SvmDesign, store: FeatureStore, learnt: np.ndarray) -> _Machines:
+    outputs, svm = task.outputs, None
+    if outputs.classes:
+        decided = task.corpus.manifest.decided(learnt)
+        svm = fit_svm(design, _features(store, decided), task.labels(decided))
+    if not outputs.dimensions:
+        return _Machines(outputs, svm, None)
+    places = outputs.to_unit(task.corpus.manifest.values[learnt])
+    return _Machines(outputs, svm, fit_support_vectors(_features(store, learnt), places, design.complexity))
+
+
+def _answers(task: FoldTask, fitted: _Machines, store: FeatureStore, rows: np.ndarray) -> pd.DataFrame:
+    answers, table = fitted.answer(_features(store, rows)), describe_rows(task, rows)
+    classes = fitted.outputs.classes
+    if classes:
+        table = table.assign(predicted=np.array(classes)[answers[:, : len(classes)].argmax(1)])
+    return with_values(task, table, rows, answers[:, len(classes) :]) if fitted.outputs.dimensions else table
+
+
+def _elsewhere(task: FoldTask, fitted: _Machines, design: SvmDesign, other: Corpus) -> pd.DataFrame:
+    """Answers to all of another corpus; the machine scales features by itself."""
+    own = task.elsewhere(other)
+    return _answers(own, fitted, prepare_functionals(task.config, other, design), own.fold.test)
 
 
 def _features(store: FeatureStore, rows: np.ndarray) -> np.ndarray:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nni_emodarts.benchmark.study import Study
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
+    from nni_emodarts.data.describe_folds import FoldsDescription
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.metrics.cells import FinishedCell
     from nni_emodarts.nni_bridge.manager import Trial
@@ -71,7 +72,7 @@ class Trials:
             if trial.ended and trial.id not in self._shown:
                 self._shown.add(trial.id)
                 what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
-                show_line(f"{what}: {trial.status.lower()}, validation UAR {figure_text(trial.figure)}", to=err)
+                show_line(f"{what}: {trial.status.lower()}, validation figure {figure_text(trial.figure)}", to=err)
         running = {
             f"fold {trial.parameters.get('fold', trial.id)}": trial.figure
             for trial in trials
@@ -141,6 +142,9 @@ def show_pooled(pooled: JsonMapping) -> None:
     if "recall" in pooled:
         recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
         show_line(f"Recall         {recalls}")
+    if "test_js" in pooled:
+        divergences = f"KL {figure_text(pooled['test_kl'])}  JS {figure_text(pooled['test_js'])}"
+        show_line(f"Votes          {divergences}  ({count_text(pooled['test_voted_utterances'], 'utterance')})")
     _show_enrolment(pooled.get("enrolment", {}))
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
@@ -260,6 +264,12 @@ def show_description(description: "Description") -> None:
     for note in description.notes:
         out.print("note", style="bold yellow", end=" " * 12)
         show_line(note)
+    if description.folds is not None:
+        _show_folds(description.folds)
+    _show_findings(description)
+
+
+def _show_findings(description: "Description") -> None:
     for kind, found in description.findings.groupby("kind", sort=False):
         show_line(f"\n{len(found)} {kind}", style="bold")
         for file, reason in found[["file", "reason"]].head(_FINDINGS).itertuples(index=False):
@@ -267,7 +277,14 @@ def show_description(description: "Description") -> None:
         if len(found) > _FINDINGS:
             show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
-        out.print("nothing is wrong", style="bold")
+        of_all = "" if description.folds is None else " with the recordings"
+        out.print(f"nothing is wrong{of_all}", style="bold")
+
+
+def _show_folds(folds: "FoldsDescription") -> None:
+    _show_counts(f"Folds of {folds.protocol}", folds.sizes)
+    for line in folds.lines():
+        show_line(line, style="bold red" if " on both sides, " in line else None)
 
 
 def _show_counts(title: str, counts: "pd.DataFrame") -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from nni_emodarts.cli import console, corpora, experiments, hearing, replaying, searching, showing, using
+from nni_emodarts.cli import console, corpora, experiments, hearing, searching, showing, tables, using
 from nni_emodarts.cli.listing import ListingCommand
 from nni_emodarts.errors import message_for_person
 from nni_emodarts.runtime.processes import ended_in_order, exit_status
@@ -27,12 +27,14 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "ensemble": searching.ensemble,
     "benchmark": searching.benchmark,
     "study": searching.study,
-    "table": searching.table,
-    "table-replay": replaying.table_replay,
+    "table": tables.table,
+    "table-describe": tables.table_describe,
+    "table-replay": tables.table_replay,
     "run": experiments.run,
     "node-options": experiments.print_node_options,
     "results": experiments.results,
     "predict": using.predict,
+    "score": using.score,
     "export": using.export,
     "card": using.card,
     "draw": showing.draw,

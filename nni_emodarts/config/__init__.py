@@ -3,12 +3,19 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
-from nni_emodarts.config.data import DIMENSIONS, SCALE_COLUMN, DataConfig, Range, Task
+from nni_emodarts.config.data import (
+    DIMENSIONS,
+    FILE_PROTOCOL,
+    SCALE_COLUMN,
+    SYNTHETIC,
+    DataConfig,
+    Range,
+    Task,
+)
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
-    SYNTHETIC,
     as_setting,
     lay_over,
     load_config,
@@ -49,6 +56,7 @@ from nni_emodarts.config.streams import (
 __all__ = [
     "CNN_PRIMITIVES",
     "DIMENSIONS",
+    "FILE_PROTOCOL",
     "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",

@@ -300,6 +300,9 @@ class RetrainConfig(Section):
     """Decay of the moving average of the weights that is validated, tested and kept; 0 keeps the weights themselves."""
     width: PositiveFloat = 1.0
     """The network's channels and its sequence's width, as a multiple of those that were searched."""
+    targets: Annotated[Literal["majority", "votes"], CAME_LATER] = "majority"
+    """What networks learn from, in searches too: each utterance's emotion, or the distribution of annotators' votes,
+    then of utterances without a majority as well."""
     keep: Literal["best", "last"] = "best"
     """Which epoch is kept: the best on validation, or the last."""
     refit: bool = False
@@ -346,6 +349,12 @@ class ExperimentConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if self.retrain.targets == "votes" and not self.data.learns_classes:
+            raise ValueError("retrain.targets: votes are for classes, which data.task dimensions does not learn")
+        return self
+
+    @model_validator(mode="after")
     def _check(self) -> Self:
         voice = self.retrain.perturbation
         for kind, name, value, does in (
@@ -375,10 +384,16 @@ class ExperimentConfig(Section):
         return self.features.normalization == "speaker"
 
     @property
+    def speaker_dependent(self) -> bool:
+        """Whether test speakers may be learnt from, too."""
+        return self.data.speaker_overlap == "allow"
+
+    @property
     def tracks(self) -> JsonObject:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
         task = {"task": self.data.task} if self.data.learns_dimensions else {}
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **task}
+        dependent = {"speaker_dependent": True} if self.speaker_dependent else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **dependent, **task}
 
     def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
         """The configuration with these streams in place of its own."""

@@ -4,6 +4,8 @@ A blank cell is a missing value, which is never guessed: the utterance neither t
 column `scale` may say the range of the numbers, alike on every line, as `1..7`.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,6 +75,22 @@ def read_dimensions(source: pd.DataFrame, wanted: Wanted) -> Found:
         if wanted.learnt:
             faults += _constant_faults(values[name], len(set(texts[name])))
     return Found(values, scale, tuple(faults), tuple(_notes(values, scale, wanted.learnt)))
+
+
+def digest_with(digest: str, found: Found) -> str:
+    """Hash of the corpus with its dimensions: where they are learnt, another value makes another corpus."""
+    hashed = hashlib.sha256(f"{digest} {json.dumps([found.scale, *found.values])}".encode())
+    hashed.update(np.ascontiguousarray(found.values.to_numpy(np.float64)).tobytes())
+    return hashed.hexdigest()
+
+
+def drop_unrated(table: pd.DataFrame, found: Found) -> tuple[pd.DataFrame, list[str]]:
+    """The utterances that have a value in some dimension, and a note of the others."""
+    unrated = found.values.isna().all(axis=1)
+    if not unrated.any() or unrated.all():
+        return table, []
+    lines = enumerate_some(table.index[unrated])
+    return table[~unrated], [f"{unrated.sum():,} lines have no value in any dimension and are left out: {lines}"]
 
 
 def present(table: pd.DataFrame) -> tuple[str, ...]:

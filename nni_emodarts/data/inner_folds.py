@@ -32,4 +32,5 @@ def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold
         )
     divided = StratifiedGroupKFold(splits, shuffle=True, random_state=fold.index)
     train, validation = list(divided.split(rows, manifest.strata[1][rows], speakers))[number]
-    return replace(fold, train=rows[train], validation=rows[validation], test=np.empty(0, dtype=np.int64))
+    none = np.empty(0, dtype=np.int64)
+    return replace(fold, train=rows[train], validation=manifest.decided(rows[validation]), test=none, undecided=none)

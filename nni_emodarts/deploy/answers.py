@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nni_emodarts.data.corpora.msp_podcast import EMOTIONS as MSP_PODCAST
 from nni_emodarts.deploy.enrolment import Enrolment
 from nni_emodarts.deploy.predictions import Failure, Moment, Prediction
 from nni_emodarts.deploy.recogniser import OVERLAP, WINDOW, EmotionRecognizer
@@ -120,10 +121,39 @@ class JsonWriter(Writer):
         return "\n]\n"
 
 
+class ChallengeWriter(Writer):
+    """Columns `FileName` and `EmoClass`, a letter: the CSV form in which challenges of MSP-Podcast take Test3.
+
+    Raises:
+        ConfigError: answers are windows, or a class is none of the corpus.
+    """
+
+    def __init__(self, labels: Sequence[str], timed: bool) -> None:
+        super().__init__(labels, timed)
+        if timed:
+            raise ConfigError("format: msp_podcast has one line a recording; leave out --over-time, or choose csv")
+        self._letters = {name: letter for letter, name in MSP_PODCAST.items()}
+        unknown = [label for label in labels if label not in self._letters]
+        if unknown:
+            raise ConfigError(
+                f"format: msp_podcast has no letter for {', '.join(unknown)}, a class of this network; it has some for "
+                f"{', '.join(MSP_PODCAST.values())}: retrain on these, or choose csv"
+            )
+
+    def head(self) -> str:
+        """The header."""
+        return _csv_line(["FileName", "EmoClass"])
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """A row."""
+        return _csv_line([Path(answer.file).name, self._letters[str(answer.emotion)]])
+
+
 WRITERS: dict[str, type[Writer]] = {
     "table": TableWriter,
     "csv": CsvWriter,
     "json": JsonWriter,
+    "msp_podcast": ChallengeWriter,
 }
 
 
@@ -173,7 +203,7 @@ def answer_lines(
     Args:
         model: a run folder, or a file that `emodarts export` wrote.
         files: recordings.
-        form: `table`, `csv` or `json`.
+        form: `table`, `csv`, `json`, or `msp_podcast` for its challenges.
         fold: takes the network of this fold of a run.
         seed: likewise of this seed.
         over_time: answer window by window.

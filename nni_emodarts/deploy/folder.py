@@ -145,6 +145,28 @@ def open_network(path: str | Path, fold: int | None = None, seed: int | None = N
     return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), _outputs(folder))
 
 
+def open_networks(path: str | Path, fold: int | None = None, seed: int | None = None) -> list[NetworkFolder]:
+    """The network that `open_network` gives; where a run has no final one, those of all folds and seeds that fit.
+
+    Raises:
+        RunFolderError: as for `open_network`; or they have other classes.
+    """
+    folder = RunFolder(path)
+    alone = (folder.path / WEIGHTS).is_file() or (folder.path / FINAL / WEIGHTS).is_file()
+    cells = folder.cells(WEIGHTS) | folder.cells(ENSEMBLE)
+    fitting = [key for key in sorted(cells) if fold in (None, key[0]) and seed in (None, key[1])]
+    if (alone and fold is None and seed is None) or len(fitting) < 2:
+        return [open_network(path, fold, seed)]
+    networks = [open_network(cells[key]) for key in fitting]
+    odd = next((each for each in networks if each.labels != networks[0].labels), None)
+    if odd is not None:
+        raise RunFolderError(
+            f"network {odd.folder.path} is of the classes {', '.join(odd.labels)}, but {networks[0].folder.path} of "
+            f"{', '.join(networks[0].labels)}; the folder mixes two runs"
+        )
+    return networks
+
+
 def _outputs(folder: RunFolder) -> Outputs:
     figures = folder.read_json(METRICS)
     labels, rated = figures.get("classes"), figures.get(DIMENSIONS_KEY)

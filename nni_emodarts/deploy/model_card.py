@@ -232,7 +232,7 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
         if folder.has(CORPUS) and (kept := CorpusFacts.from_dict(folder.read_json(CORPUS))) is not None:
             return kept
     try:
-        return CorpusFacts.of(load_manifest(network.config.data))
+        return CorpusFacts.of(load_manifest(network.config))
     except EmodartsError:
         return None
 
@@ -240,7 +240,8 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
 def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: {markdown_code(str(Path(*Path(str(data.manifest)).parts[-2:])))}"
+    manifests = (markdown_code(str(Path(*Path(each).parts[-2:]))) for each in data.manifests)
+    yield f"- Recordings: {' and '.join(manifests)}"
     if data.merge:
         merged = (f"{markdown(name)} counts as {markdown(target)}" for name, target in data.merge.items())
         yield f"- Merged emotions: {', '.join(merged)}"
@@ -248,7 +249,8 @@ def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
         named = f": {_listed(speakers)}" if len(speakers) <= _SPEAKERS else ""
         yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, corpus)}{named}"
     else:
-        yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
+        fold, protocol = metrics.get("fold", "unknown"), markdown_code(data.protocol_name)
+        yield f"- Trained on the training speakers of fold {fold} of {protocol}"
     if corpus is None:
         yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
         return
@@ -315,7 +317,8 @@ def _results(
             "networks of the same architecture and recipe, each tested on speakers that it was not trained on.\n"
         )
     yield (
-        f"Protocol `{network.config.data.protocol}`, {count_text(folds, 'fold')}, {count_text(seeds, 'seed')}: "
+        f"Protocol {markdown_code(network.config.data.protocol_name)}, {count_text(folds, 'fold')}, "
+        f"{count_text(seeds, 'seed')}: "
         f"{count_text(utterances, 'test utterance')} of {count_text(speakers, 'speaker')}.\n"
     )
     track = Track.of(figures)
@@ -328,6 +331,7 @@ def _results(
             f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
             f"figures flatter it"
         )
+    yield from _elsewhere(figures)
     if network.outputs.dimensions:
         yield from dimension_results(table, figures, network.outputs.dimensions)
     yield ""
@@ -344,10 +348,32 @@ def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored)
     headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
     yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
+    yield from _votes(figures)
     for name, found in figures.get("enrolment", {}).items():
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
         yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
+
+
+def _elsewhere(figures: JsonMapping) -> Iterator[str]:
+    """What the networks of a run are worth on other corpora."""
+    for name, own in figures.get("other_corpora", {}).items():
+        interval = own["test_uar_interval"]
+        wide = "no interval of so few speakers" if interval is None else f"95 % interval {interval_text(interval)}"
+        overlap = own.get("overlap")
+        mark = f"; **not honest**: it shares speakers {_listed(overlap)} with the training" if overlap else ""
+        yield (
+            f"- On another corpus, {markdown(name)}: UAR {figure_text(own['test_uar'], own['test_uar_std'])} ({wide}), "
+            f"WA {figure_text(own['test_wa'])}, {count_text(own['utterances'], 'utterance')}{mark}"
+        )
+
+
+def _votes(figures: JsonMapping) -> Iterator[str]:
+    """How far answers are from annotators' votes, where those were learnt."""
+    if "test_js" in figures:
+        count = count_text(figures["test_voted_utterances"], "test utterance")
+        kl, js = figure_text(figures["test_kl"]), figure_text(figures["test_js"])
+        yield f"- Distance from annotators' votes, {count}: KL divergence {kl} nats, Jensen-Shannon {js} of 1"
 
 
 def _recall_table(table: pd.DataFrame, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Iterator[str]:

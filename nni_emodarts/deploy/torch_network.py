@@ -156,11 +156,15 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
         extractors.append(Functionals(joined))
     if network.members:
         return TorchNetwork(extractors, _joint_normalizer(network), _averaged(network), device)
-    return TorchNetwork(extractors, _read_normalizer(network), _read_model(network), device, network.outputs)
+    return TorchNetwork(extractors, _read_normalizer(network), read_model(network), device, network.outputs)
 
 
-def _read_model(network: NetworkFolder) -> nn.Module:
-    """The network with its weights."""
+def read_model(network: NetworkFolder) -> nn.Module:
+    """The network with its weights, on the CPU.
+
+    Raises:
+        RunFolderError: files that do not belong together, or are damaged.
+    """
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
@@ -171,7 +175,7 @@ def _averaged(network: NetworkFolder) -> Averaged:
     """The networks of an ensemble as one."""
     members, shares = zip(*network.members, strict=True)
     parts = [parts_of(member, network.streams) for member in members]
-    return Averaged(list(map(_read_model, members)), shares, parts)
+    return Averaged(list(map(read_model, members)), shares, parts)
 
 
 def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
@@ -233,11 +237,21 @@ def _build(network: NetworkFolder) -> nn.Module:
 def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
     """Of the rows that are heard; the file has those of all levels of a pretrained encoder, of each stream in turn."""
     heard = {key for key, _ in _levels_of(network, network.streams)}
-    rows, parts = 0, []
+    normalizer, rows, parts = read_whole_normalizer(network), 0, []
     for key, count in _levels_of(network, network.whole_streams):
         if key in heard:
             parts.append(slice(rows, rows + count))
         rows += count
+    return _beside([normalizer.part(part) for part in parts])
+
+
+def read_whole_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
+    """Of all rows that its features have, be they heard or not.
+
+    Raises:
+        RunFolderError: the file is broken, or of other features.
+    """
+    rows = sum(count for _, count in _levels_of(network, network.whole_streams))
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
@@ -252,7 +266,7 @@ def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
             f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    return _beside([normalizer.part(part) for part in parts])
+    return normalizer
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:

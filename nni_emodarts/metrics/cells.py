@@ -41,6 +41,7 @@ class FinishedCell(Record):
         classes: names of the classes.
         track: `scratch` or `pretrained`.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        speaker_dependent: whether test speakers were learnt from, too.
         speakers: a confusion matrix of each test speaker.
         seconds: that the search and the training lasted.
         cpu_seconds: processor seconds of both.
@@ -65,6 +66,7 @@ class FinishedCell(Record):
         test_ccc: mean CCC of the test part, likewise.
         val_uar_ccc: mean of validation UAR and CCC, where both were learnt.
         test_uar_ccc: likewise of the test part.
+        other_corpora: further corpus -> a confusion matrix of each of its speakers.
         payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
     """
 
@@ -81,6 +83,7 @@ class FinishedCell(Record):
     classes: list[str]
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     speakers: Confusions = Field(default_factory=dict)
     seconds: float
     cpu_seconds: float
@@ -91,6 +94,7 @@ class FinishedCell(Record):
     strength: float | None = None
     enrolment: dict[str, Confusions] | None = None
     enrolled: dict[str, Enrolled] | None = None
+    other_corpora: dict[str, Confusions] | None = None
     architecture: JsonObject | None = None
     members: dict[str, float] | None = None
     search_val_uar: float | None = None

@@ -22,11 +22,13 @@ class Truth:
         labels: (n,) numbers of their classes.
         num_classes: number of classes K; 0 where there are none to tell apart.
         values: (n, D) places in each dimension, NaN where there is none.
+        shares: (n, K) distributions of votes, where those are learnt instead of classes.
     """
 
     labels: npt.NDArray[np.int64]
     num_classes: int
     values: npt.NDArray[np.float64]
+    shares: npt.NDArray[np.floating] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -42,7 +44,9 @@ class Truth:
         """UAR, CCC and their mean of answers, those that there are, by key."""
         found: dict[str, float] = {}
         if self.num_classes:
-            found[UAR.key] = uar(self.labels, answers[:, : self.num_classes].argmax(1), self.num_classes)
+            known = self.labels >= 0  # of what annotators did not agree on nothing is right
+            told = answers[known, : self.num_classes].argmax(1)
+            found[UAR.key] = uar(self.labels[known], told, self.num_classes) if known.any() else 0.0
         if self.values.shape[1]:
             found[CCC.key] = float(mean_ccc(moments(self.values, answers[:, self.num_classes :])))
         if len(found) > 1:
@@ -57,8 +61,11 @@ class Truth:
         """Mean cross entropy, and 1 - CCC, of answers: it decides between equal figures."""
         found = 0.0
         if self.num_classes:
-            own = answers[np.arange(len(self)), self.labels]
-            found += float(-np.log(np.maximum(own, 1e-12)).mean())
+            told = answers[:, : self.num_classes]
+            if self.shares is None:
+                found += float(-np.log(np.maximum(told[np.arange(len(self)), self.labels], 1e-12)).mean())
+            else:
+                found += float(-(self.shares * np.log(np.maximum(told, 1e-12))).sum(1).mean())
         if self.values.shape[1]:
             found += 1 - float(mean_ccc(moments(self.values, answers[:, self.num_classes :])))
         return found

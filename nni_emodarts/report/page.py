@@ -19,6 +19,7 @@ from nni_emodarts.metrics.notation import figure_text, interval_text, share_text
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.report.enrolments import enrolment_rows
+from nni_emodarts.report.other_corpora import corpus_rows
 from nni_emodarts.report.rated import describe_rated
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
@@ -128,6 +129,7 @@ def _describe(run: Run, number: int, making: _Making) -> JsonObject:
         "track": str(run.track),
         "enrolment": enrolment_rows(run),
         "overlap": run.overlap,
+        "corpora": corpus_rows(run),
         "results": describe_results(run),
         "rated": describe_rated(run, making.worst),
         "headline": HEADLINES[run.track.task].name,

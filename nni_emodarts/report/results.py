@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from nni_emodarts.metrics.intervals import bootstrap_recalls, bootstrap_uar, uar
 from nni_emodarts.metrics.notation import figure_text, interval_text, share_text
 from nni_emodarts.metrics.paired import compare_systems, holm
 from nni_emodarts.report.drawings.charts import draw_figures, draw_recalls, draw_training
-from nni_emodarts.report.runs import Network, Run, Search, uars_by_seed
+from nni_emodarts.report.runs import Network, Run, Search
 
 Interval = tuple[float, float]
 """Lower and upper bound, 95 %."""
@@ -43,6 +44,8 @@ class Headline:
         ccc: pooled mean CCC, where dimensions were learnt.
         wa: pooled accuracy.
         f1: pooled macro F1.
+        kl: KL divergence of annotators' votes from the answers, in nats.
+        js: their Jensen-Shannon divergence, from 0 to 1.
         val_uar: mean validation UAR, or what chooses in its place.
         folds: number of folds.
         seeds: number of seeds.
@@ -59,6 +62,8 @@ class Headline:
     ccc: float | None
     wa: float | None
     f1: float | None
+    kl: float | None
+    js: float | None
     val_uar: float | None
     folds: int
     seeds: int
@@ -87,6 +92,11 @@ class RunComparison:
     chart: Picture | None
     recalls: Picture | None
     differences: list[RunDifference]
+
+    @property
+    def voted(self) -> bool:
+        """Whether a run was scored by annotators' votes."""
+        return any(row.js is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -167,6 +177,15 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
     return RunComparison(rows, chart, recalls, _differences(runs))
 
 
+def uars_by_seed(run: Run) -> dict[int, float]:
+    """Pooled test UAR of each seed."""
+    by_seed: dict[int, Any] = {}
+    for network in run.scored:
+        total = np.sum([np.asarray(counts) for counts in network.speakers.values()], axis=0)
+        by_seed[network.seed] = by_seed.get(network.seed, 0) + total
+    return {seed: float(uar_of_confusion(counts)) for seed, counts in sorted(by_seed.items())}
+
+
 def _headline(run: Run) -> Headline:
     """A run's row."""
     uars = list(uars_by_seed(run).values())
@@ -183,6 +202,8 @@ def _headline(run: Run) -> Headline:
         interval=bootstrap_uar(run.stacked) if run.stacked is not None and _enough(run) else None,
         wa=figures.get("test_wa", None if confusion is None else float(wa_of_confusion(confusion))),
         f1=figures.get("test_macro_f1"),
+        kl=figures.get("test_kl"),
+        js=figures.get("test_js"),
         val_uar=_validation(measured),
         folds=len(run.folds),
         seeds=len(run.seeds),

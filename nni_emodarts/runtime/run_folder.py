@@ -39,6 +39,7 @@ from nni_emodarts.runtime.run_names import (
     MODEL_CARD,
     NETWORKS,
     NORMALIZATION,
+    OTHER_CORPORA,
     PREDICTIONS,
     REPLICATES,
     RETRAINING,
@@ -48,6 +49,7 @@ from nni_emodarts.runtime.run_names import (
     SKIPPED,
     STUDY,
     STUDY_RUN,
+    UNDECIDED,
     WEIGHTS,
     WRITTEN,
     cell_name,
@@ -63,10 +65,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
-    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY",
-    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
-    "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
-    "refuse_other",
+    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "OTHER_CORPORA",
+    "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY",
+    "STUDY_RUN", "UNDECIDED", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside",
+    "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {
@@ -74,7 +76,9 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     CANDIDATES: [("candidate", "val_uar")],
     HISTORY: [("epoch",), ("candidate", "val_uar")],
     PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
+    OTHER_CORPORA: [("corpus", "fold", "seed", "file", "speaker", "emotion", "predicted")],
     SKIPPED: [("file",)],
+    UNDECIDED: [("fold", "seed", "file", "speaker", "predicted")],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""
 _IN_PLACE = {"predicted": "predicted_", "val_uar": "val_"}

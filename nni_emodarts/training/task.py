@@ -30,6 +30,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
     A lightning module of NNI: `set_model` gives it a network, or NNI's strategy a supernet.
     """
 
+    shares: Tensor | None
+
     def __init__(
         self,
         class_weights: Tensor,
@@ -63,6 +65,7 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         self.loss = EmotionLoss(class_weights, label_smoothing, focal)
         self._taught: TaughtLoss | None = None
         self._joint: JointLoss | None = None
+        self.register_buffer("shares", None, persistent=False)
         self._mixup = Beta(mixup, mixup) if mixup else None
         self._optimizer = optimizer
         self._rates = learning_rate, final_learning_rate
@@ -73,6 +76,10 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
     def learn_from(self, answers: Tensor) -> None:
         """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
         self._taught = TaughtLoss(self.loss, answers)
+
+    def vote(self, shares: Tensor) -> None:
+        """Learn from distributions of votes instead of labels: by row of the manifest (n, K)."""
+        self.shares = shares
 
     def rate(self, dimensions: DimensionLoss, weights: tuple[float, float] = (1.0, 1.0)) -> None:
         """Learn places in dimensions, too, or alone where there are no classes.
@@ -119,12 +126,13 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         return mixture
 
     def against(self, outputs: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """The loss of outputs (N, K + D) against labels (N,), and against all else that is known of rows (N,)."""
+        """The loss of outputs (N, K + D) against labels (N,) or the votes of rows (N,), and all else that is known."""
+        targets = labels if self.shares is None else self.shares[rows]
         loss: Tensor
         if self._joint is not None:
-            loss = self._joint(outputs, labels, rows)
+            loss = self._joint(outputs, targets, rows)
         else:
-            loss = self.loss(outputs, labels) if self._taught is None else self._taught(outputs, labels, rows)
+            loss = self.loss(outputs, targets) if self._taught is None else self._taught(outputs, targets, rows)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -157,18 +165,18 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
 
 def make_task(
     optimizer: OptimizerConfig,
-    labels: np.ndarray,
+    targets: np.ndarray,
     num_classes: int,
     epochs: int,
     steps_per_epoch: int,
     weighted: bool = True,
     **objective: float,
 ) -> EmotionTask:
-    """The task for training utterances of these labels (n,).
+    """The task for training utterances of these classes (n,) or distributions of votes (n, K).
 
     Args:
         optimizer: the optimiser and its schedule.
-        labels: of the training utterances, which decide the classes' weights.
+        targets: of the training utterances, which decide the classes' weights.
         num_classes: number of classes K.
         epochs: length of the schedule.
         steps_per_epoch: optimiser steps of an epoch.
@@ -177,7 +185,7 @@ def make_task(
     """
     warmup_epochs = min(optimizer.warmup_epochs, epochs / 2)  # a shortened training also needs its peak, and its end
     return EmotionTask(
-        class_weights(labels, num_classes) if weighted else torch.ones(num_classes),
+        class_weights(targets, num_classes) if weighted else torch.ones(num_classes),
         total_steps=epochs * steps_per_epoch,
         optimizer=optimizer.name,
         learning_rate=optimizer.learning_rate,
@@ -189,12 +197,17 @@ def make_task(
     )
 
 
-def class_weights(labels: np.ndarray, num_classes: int) -> Tensor:
-    """Weights inverse to the classes' frequencies (n,) -> (K,), such that the mean over utterances is one."""
+def class_weights(targets: np.ndarray, num_classes: int) -> Tensor:
+    """Weights inverse to the classes' frequencies, such that the mean over utterances is one.
+
+    Args:
+        targets: classes (n,), or distributions of votes (n, K), whose sums are the frequencies.
+        num_classes: number of classes K; 0 where only dimensions are learnt.
+    """
     if not num_classes:
         return torch.ones(0)
-    counts = np.bincount(labels, minlength=num_classes)
-    return torch.tensor(len(labels) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+    counts = np.bincount(targets, minlength=num_classes) if targets.ndim == 1 else targets.sum(0)
+    return torch.tensor(len(targets) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
 
 
 def make_fold_task(optimizer: OptimizerConfig, task: FoldTask, epochs: int, steps: int, **recipe: float) -> EmotionTask:
@@ -210,12 +223,15 @@ def make_fold_task(optimizer: OptimizerConfig, task: FoldTask, epochs: int, step
     Raises:
         ProtocolError: there is nothing to learn of a dimension.
     """
-    labels = task.labels(task.fold.train)
-    training = make_task(optimizer, labels, task.corpus.num_classes, epochs, steps, **recipe)  # type: ignore[arg-type]
+    rows, shares = task.fold.train, task.shares
+    targets = task.labels(rows) if shares is None else shares[rows]
+    training = make_task(optimizer, targets, task.corpus.num_classes, epochs, steps, **recipe)  # type: ignore[arg-type]
+    if shares is not None:
+        training.vote(torch.tensor(shares, dtype=torch.float32))
     if task.outputs.dimensions:
         settings = task.config.objective
-        targets = torch.tensor(task.outputs.to_unit(task.corpus.manifest.values), dtype=torch.float32)
-        loss = DimensionLoss(targets, settings.dimension_loss, settings.ccc_utterances)
+        places = torch.tensor(task.outputs.to_unit(task.corpus.manifest.values), dtype=torch.float32)
+        loss = DimensionLoss(places, settings.dimension_loss, settings.ccc_utterances)
         training.rate(loss, (settings.emotion_weight, settings.dimension_weight))
     return training
 

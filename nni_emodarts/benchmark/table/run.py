@@ -17,9 +17,11 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
+from nni_emodarts.data.overlap import unheard
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
-from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.errors import ArchitectureError, ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.json_lines import locked, read_lines
@@ -35,7 +37,7 @@ class Draws:
     """Which architectures a table holds, and on what they are trained.
 
     Attributes:
-        architectures: how many are drawn.
+        architectures: how many are drawn; or which, where they are named.
         draw_seed: seed of the draws; a larger table with the same seed begins with the same architectures.
         folds: folds of the configuration's protocol.
         seeds: seeds of the trainings.
@@ -43,7 +45,7 @@ class Draws:
             fold's own parts.
     """
 
-    architectures: int
+    architectures: int | tuple[Architecture, ...]
     draw_seed: int = 0
     folds: FoldChoice | None = None
     seeds: Sequence[int] = (1,)
@@ -52,22 +54,47 @@ class Draws:
     def wanted(self, config: ExperimentConfig, corpus: Corpus) -> list[Wanted]:
         """The trainings, architecture by architecture.
 
+        An architecture that is named is not trained on folds whose test speakers its search has seen.
+
         Raises:
-            ConfigError: the space has fewer architectures.
+            ConfigError: the space has fewer architectures, or one that is named is of another space.
             ProtocolError: a fold or split that the corpus does not give.
         """
         folds = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, self.folds)]
-        drawn = list(islice(_drawn(config, corpus, self.draw_seed), self.architectures))
-        if len(drawn) < self.architectures:
-            raise ConfigError(f"architectures: {self.architectures} are more than the {len(drawn)} of the space")
         inner: list[int | None] = [None] if self.splits is None else list(range(self.splits))
         return [
             Wanted(architecture, number, fold, seed, split, self.splits)
-            for number, architecture in enumerate(drawn)
-            for fold in folds
+            for number, architecture in enumerate(self._architectures(config, corpus))
+            for fold in (folds if isinstance(self.architectures, int) else unheard(architecture.origin, corpus, folds))
             for seed in self.seeds
             for split in inner
         ]
+
+    def _architectures(self, config: ExperimentConfig, corpus: Corpus) -> Sequence[Architecture]:
+        if not isinstance(self.architectures, int):
+            return [_of_space(each, config, corpus) for each in self.architectures]
+        drawn = list(islice(_drawn(config, corpus, self.draw_seed), self.architectures))
+        if len(drawn) < self.architectures:
+            raise ConfigError(f"architectures: {self.architectures} are more than the {len(drawn)} of the space")
+        return drawn
+
+
+def _of_space(architecture: Architecture, config: ExperimentConfig, corpus: Corpus) -> Architecture:
+    """An architecture as the table's own space has it, with the memory of what its search has seen."""
+    reason = "its size differs"
+    try:
+        own = Architecture.from_choices(
+            config.space, architecture.sample(), corpus.num_classes, corpus.shapes, architecture.origin
+        )
+    except ArchitectureError as error:
+        reason = str(error)
+    else:
+        if own.id == architecture.id:
+            return own
+    raise ConfigError(
+        f"architecture {architecture.id} is none of the space of {config.preset} ({reason}); search it with the "
+        f"configuration of the table"
+    )
 
 
 def _drawn(config: ExperimentConfig, corpus: Corpus, seed: int) -> Iterator[Architecture]:
@@ -103,14 +130,15 @@ def run_table(
     """
     config = pinned(config)
     refuse_dimensions(config.data, "a table of trained networks")
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)
     file.parent.mkdir(parents=True, exist_ok=True)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")
-    _refuse_other(file, held, settings_of_table(config, corpus.manifest.digest), corpus.recordings)
+    _refuse_other(file, held, settings_of_table(config, corpus.manifest.identity), corpus.recordings)
     missing = [each for each in draws.wanted(config, corpus) if each.key not in held.trainings]
     elsewhere = 0
     if missing:

@@ -54,7 +54,7 @@ def settings_of_table(config: ExperimentConfig, manifest: str) -> str:
 
     Args:
         config: the whole configuration.
-        manifest: the manifest's own digest.
+        manifest: what stands for the utterances and their list of folds (`Manifest.identity`).
     """
     data = what_decides(config)
     del data["search"], data["retrain"]["refit"]  # neither is done here
@@ -83,7 +83,7 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
         "fold": wanted.fold,
         "seed": wanted.seed,
         **({} if wanted.inner is None else {"inner": wanted.inner, "splits": wanted.splits}),
-        "settings": settings_of_table(config, corpus.manifest.digest),
+        "settings": settings_of_table(config, corpus.manifest.identity),
         "recordings": corpus.recordings,
         "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_outputs, corpus.shapes)),
     }

@@ -1,16 +1,16 @@
 """Where the spread of a table's figures comes from: architectures, folds, seeds, and which choices carry it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from nni_emodarts.metrics.record import Record
+
 _KEYS = ("architecture", "fold", "seed", "inner")
 
 
-@dataclass(frozen=True)
-class Components:
+class Components(Record):
     """Standard deviations of a figure; None where a table cannot say it.
 
     A training's figure is taken for mean + architecture + fold + architecture x fold + seed, each drawn at random

@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 Augment = Callable[[Tensor], Tensor]
 """Changes the features (R, T) of an utterance each time it is read."""
+Drawn = tuple[np.float32, np.float32]
+"""Width and start of a stretch, as shares."""
 
 
 class Chain:
@@ -187,11 +190,11 @@ class SpecAugment:
         """Normalised features (R, T) -> the same with masked stretches."""
         return self.masked(features, self.draw())
 
-    def draw(self) -> list[tuple[Tensor, Tensor]]:
+    def draw(self) -> list[Drawn]:
         """Stretches of time: width and start of each, as shares."""
         return [_draw() for _ in range(self._time[0])]
 
-    def masked(self, features: Tensor, stretches: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    def masked(self, features: Tensor, stretches: Sequence[Drawn]) -> Tensor:
         """Normalised features (R, T) -> the same without these stretches of time, and without some of frequency."""
         masked = features.clone()
         for drawn in stretches:
@@ -226,13 +229,13 @@ class ChangedAlike:
         return [*masked, *streams[count:]]
 
 
-def _draw() -> tuple[Tensor, Tensor]:
+def _draw() -> Drawn:
     width, start = torch.rand(1), torch.rand(1)
-    return width, start
+    return np.float32(width.item()), np.float32(start.item())
 
 
-def _stretch(size: int, share: float, drawn: tuple[Tensor, Tensor]) -> slice:
-    """A stretch of at most a share of an axis, as torchaudio's `mask_along_axis` has it."""
-    width = drawn[0] * (int(share * size) + 1)
-    start = int(drawn[1] * (size - width))
+def _stretch(size: int, share: float, drawn: Drawn) -> slice:
+    """A stretch of at most a share of an axis, as torchaudio's `mask_along_axis` has it, in its single precision."""
+    width = drawn[0] * np.float32(int(share * size) + 1)
+    start = int(drawn[1] * (np.float32(size) - width))
     return slice(start, start + int(width))

@@ -76,7 +76,7 @@ class Reader(Protocol):
 
         The columns are those of a manifest: `file` (below the root), `emotion` and `speaker`, and any of `session`,
         `gender`, `text`, `split`, `start`, `end`, and of the dimensions `arousal`, `valence`, `dominance`, numbers as
-        text on the card's `scale`; "" stands for unknown. It raises `ManifestError` where
+        text on the card's `scale`, and `votes` as in a manifest; "" stands for unknown. It raises `ManifestError` where
         the root is not the corpus, and names all faults of the corpus in one message. What else it has to say is
         among the table's notes (`files.with_notes`).
         """

@@ -12,6 +12,7 @@ from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import listing, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.data.table import LINE, SEPARATORS
+from nni_emodarts.data.votes import vote_columns
 from nni_emodarts.errors import ManifestError
 
 _COLUMNS = (*COLUMNS, *DIMENSIONS, SCALE_COLUMN)
@@ -24,7 +25,8 @@ CARD = CorpusCard(
     language="any",
     emotions=(),
     layout="a CSV file with columns for file, emotion and speaker, and any for session, gender, text, split, start "
-    "and end (seconds), arousal, valence and dominance (numbers) and their scale (like 1..7)",
+    "and end (seconds), arousal, valence and dominance (numbers) and their scale (like 1..7), and votes or vote_anger "
+    "and so on",
     protocol="loso, or kfold:K with many speakers",
     options=dict.fromkeys(_COLUMNS, ()),
     notes="Columns are found by their usual names; where yours has another, name it by an option: file=clip_name. "
@@ -68,7 +70,8 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
         raise ManifestError(f"{root} is no file; found {listing(root)}. Name {CARD.layout}; {CARD.url} says more")
     usual = [*_COLUMNS, *" ".join(SYNONYMS.values()).split(), *(name.lower() for name in columns.values())]
     table = read_table(root, SEPARATORS, names=usual)
-    names = _find_columns(root, [str(name) for name in table.columns], columns)
+    present = [str(name) for name in table.columns]
+    names = _find_columns(root, present, columns) | {name: name for name in vote_columns(present)}
     chosen = pd.DataFrame({column: table[name] for column, name in names.items()})
     chosen["file"] = [str(root.parent / name) if name else "" for name in chosen["file"]]
     return chosen.rename_axis(LINE)

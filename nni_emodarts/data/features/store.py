@@ -12,6 +12,7 @@ again. Maps that earlier versions stored have neither and are taken as they are.
 import hashlib
 import io
 import json
+import mmap
 import os
 import time
 import uuid
@@ -101,6 +102,10 @@ class FeatureStore:
         """Statistics over all frames of rows; arguments as for `moments`."""
         return pool(self.moments([row], part) for row in rows)
 
+    def path(self, row: int) -> Path:
+        """File of a row's map."""
+        return self.shelf.path(self._keys[row].decode())
+
     def __len__(self) -> int:
         return len(self._keys)
 
@@ -161,11 +166,14 @@ class Shelf:
 
     def map(self, key: str, frames: int) -> np.ndarray | None:
         """A stored map (R, T), read-only, its pages loaded when touched; None where there is none of so many frames."""
-        shape = self.feature_rows, frames  # known, so that no header has to be parsed
+        kind, count = np.dtype(self.kind), self.feature_rows * frames  # known, so that no header has to be parsed
         try:
-            return np.memmap(self.path(key), self.kind, "r", HEADER_BYTES, shape)
+            with self.path(key).open("rb", buffering=0) as stream:  # `np.memmap` resolves paths, which takes longer
+                size = HEADER_BYTES + count * kind.itemsize
+                whole = mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ)
         except (FileNotFoundError, ValueError):  # of a file that is shorter
             return None
+        return np.frombuffer(whole, kind, count, HEADER_BYTES).reshape(self.feature_rows, frames)
 
     def is_sound(self, key: str, features: np.ndarray) -> bool:
         """Whether a map is what was stored under its key, and holds numbers alone."""

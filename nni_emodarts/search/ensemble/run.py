@@ -78,7 +78,7 @@ def run_ensemble(
     config = load_config(None, pools[0].searches[0].path / CONFIG, settings, {"data.manifest": manifest})
     config = heard_elsewhere(config, front_end, f"the search in {pools[0].searches[0].path}")
     refuse_dimensions(config.data, "an ensemble of candidates")
-    table = load_manifest(config.data)
+    table = load_manifest(config)
     checked_folds(config, table, [pool.fold for pool in pools])
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, table, progress)

@@ -86,7 +86,7 @@ def train(
         mixup=recipe.mixup,
     )
     if teacher is not None:
-        training.learn_from(teacher.spread(len(corpus.manifest)))
+        training.learn_from(_answers_of(teacher, task))
     model = build_network(design, corpus.num_outputs, corpus.shapes)
     training.set_model(model)
     keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
@@ -95,6 +95,15 @@ def train(
         trainer.fit(training, loader)
     model.load_state_dict(keeper.kept_weights)
     return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history, task.headline.val)
+
+
+def _answers_of(teacher: Teacher, task: FoldTask) -> torch.Tensor:
+    """A teacher's answers by row of the manifest (n, K); it says of undecided utterances what their annotators say."""
+    answers = teacher.spread(len(task.corpus.manifest))
+    if task.shares is not None:
+        undecided = torch.from_numpy(task.corpus.manifest.labels < 0)
+        answers[undecided] = torch.tensor(task.shares, dtype=answers.dtype)[undecided]
+    return answers
 
 
 def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:

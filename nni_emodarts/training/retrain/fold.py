@@ -14,9 +14,10 @@ from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
-from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, UNDECIDED, RunFolder
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, widen
+from nni_emodarts.training.retrain.elsewhere import Elsewhere
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
 from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
@@ -34,6 +35,7 @@ def retrain_fold(
     report: Report | None = None,
     validate: bool = True,
     teacher: Teacher | None = None,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
 ) -> JsonObject:
     """Train a network on one fold by the recipe, then read the test part once.
 
@@ -48,6 +50,7 @@ def retrain_fold(
         validate: whether a validation figure is wanted where it decides nothing. Without one, a network that is to be
             refitted is trained once instead of twice, to the same weights.
         teacher: whose answers to the training and validation part are learnt from, too.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
         What the folder's metrics.json holds; `val_uar`, or what chooses in its place, is None without validation.
@@ -58,7 +61,7 @@ def retrain_fold(
     with folder.held():
         watch = Stopwatch()
         task.note_corpus(folder)
-        config, fold = task.config, task.fold
+        config = task.config
         network, heard = widen(design, config.retrain), task.hearing(design.levels, design.heard)
         fit = _Fit(heard, network, teacher, validate or config.retrain.needs_validation)
         learnt, trained = fit.first(_Shown(heard, folder, progress, report))
@@ -68,12 +71,24 @@ def retrain_fold(
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
-            table = marked(predictions(learnt, trained, fold.test), config.tracks)
-            folder.write_csv(PREDICTIONS, table)
-            metrics |= score_predictions(table, task.corpus.manifest.classes)
+            metrics |= _read_test(learnt, trained, folder)
+            metrics |= elsewhere.measure(learnt, design, trained, folder)
         write_model(folder, heard, design, trained)
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
+        folder.write_json(
+            METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS, UNDECIDED]), **watch.read()}
+        )
         return metrics
+
+
+def _read_test(task: FoldTask, trained: Trained, folder: RunFolder) -> JsonObject:
+    """Write what a network answers to the test part, and return its figures."""
+    fold, tracks = task.fold, task.config.tracks
+    table, undecided = marked(predictions(task, trained, fold.test), tracks), None
+    folder.write_csv(PREDICTIONS, table)
+    if len(fold.undecided):
+        undecided = marked(predictions(task, trained, fold.undecided), tracks)
+        folder.write_csv(UNDECIDED, undecided)
+    return score_predictions(table, task.corpus.manifest.classes, undecided)
 
 
 class _Shown:

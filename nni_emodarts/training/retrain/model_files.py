@@ -7,7 +7,7 @@ import pandas as pd
 from safetensors.torch import save
 
 from nni_emodarts.config import InputShape, Shape
-from nni_emodarts.data.corpus import FRONT_ENDS, Corpus
+from nni_emodarts.data.corpus import FRONT_ENDS, LEARNT, Corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.outputs import DIMENSIONS_KEY
 from nni_emodarts.metrics.tracks import marked
@@ -15,6 +15,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
+    CORPUS,
     ENVIRONMENT,
     GRAPH,
     HISTORY,
@@ -38,6 +39,7 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     is, so that whoever retrains from the folder widens it once.
     """
     corpus = task.corpus
+    folder.write_json(CORPUS, {**(folder.read_json(CORPUS) if folder.has(CORPUS) else {}), LEARNT: task.learnt})
     folder.write_text(CONFIG, task.config.to_yaml())
     if isinstance(design, Architecture):
         folder.write_json(ARCHITECTURE, design.to_dict())

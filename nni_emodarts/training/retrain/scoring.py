@@ -10,6 +10,7 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.metrics.dimensions import PREDICTED as RATED
 from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names, table_moments
+from nni_emodarts.metrics.distributions import SHARE, table_figures
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED, enrolment_figures
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.scores import scores
@@ -79,7 +80,7 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
     """Rows of the manifest as the first columns of a table of predictions."""
     manifest = task.corpus.manifest
     known = manifest.table.iloc[rows]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "fold": task.fold.index,
             "seed": task.seed,
@@ -88,15 +89,21 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
             "emotion": known["emotion"].to_numpy(),
         }
     )
+    if task.shares is None:
+        return table
+    voted = pd.DataFrame(task.shares[rows], columns=[f"{SHARE}{name}" for name in manifest.classes])
+    return pd.concat([table, voted], axis=1)
 
 
-def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
+def score_predictions(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None = None) -> JsonObject:
     """Figures of a table of predictions, each called `test_*` but recall and confusion.
 
-    Of dimensions `test_ccc`, `test_pearson` and `test_mae`, means over the dimensions, and `test_ccc_NAME` and so on of
-    each; of classes and dimensions besides `test_uar_ccc`, the mean of UAR and CCC.
+    Where it holds the distributions of votes, `test_kl` and `test_js` are of `undecided` as well: answers to utterances
+    on which annotators did not agree. Of dimensions `test_ccc`, `test_pearson` and `test_mae`, means over the
+    dimensions, and `test_ccc_NAME` and so on of each; of classes and dimensions besides `test_uar_ccc`, the mean of UAR
+    and CCC.
     """
-    found = _score_classes(table, classes) if classes else {"test_utterances": len(table)}
+    found = _score_classes(table, classes, undecided) if classes else {"test_utterances": len(table)}
     names = dimension_names(table)
     if not names:
         return found
@@ -105,7 +112,7 @@ def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject
     return {**found, **rated, **joint, "dimensions": names}
 
 
-def _score_classes(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
+def _score_classes(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None) -> JsonObject:
     number = {name: position for position, name in enumerate(classes)}
     found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)
     return {
@@ -115,5 +122,6 @@ def _score_classes(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
         "recall": found["recall"],
         "confusion": found["confusion"],
         "test_utterances": found["n"],
+        **table_figures([table, undecided], classes),
         **enrolment_figures(table, classes),
     }

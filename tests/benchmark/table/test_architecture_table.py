@@ -1,6 +1,7 @@
 """A table of architectures: each training once, whatever interrupts it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from nni_emodarts.benchmark.table.records import TrainingKey
 from nni_emodarts.benchmark.table.run import Draws, _claimed, run_table
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, RunFolderError, UnfitSpeakers
 from nni_emodarts.metrics.logits import decode_logits, decode_rows
 from nni_emodarts.metrics.scores import uar
@@ -148,6 +150,27 @@ def test_more_architectures_than_there_are(fast_config: ExperimentConfig, tmp_pa
     small = fast_config.model_copy(update={"space": fast_config.space.model_copy(update=space)})
     with pytest.raises(ConfigError, match="9 are more than the"):
         run_table(small, tmp_path / "t.jsonl", Draws(9, folds=[0]))
+
+
+def test_an_architecture_that_is_named_is_trained_where_its_search_has_heard_nobody(
+    fast_config: ExperimentConfig, small_corpus: Corpus, made: tuple[Path, Table], tmp_path: Path
+) -> None:
+    _, table = made
+    drawn = Draws(1).wanted(fast_config, small_corpus)[0].architecture
+    task = FoldTask(fast_config, small_corpus, small_corpus.fold(0), 1)
+    searched = replace(drawn, origin=task.origin())
+    (training,) = run_table(fast_config, tmp_path / "t.jsonl", Draws((searched,), folds=[0, 1]))
+    assert training.fold == 0, "the search on fold 0 has seen the speakers that fold 1 tests"
+    assert figures(Table({training.key: training}))[training.key] == figures(table)[training.key], "as if it were drawn"
+    other = fast_config.space.model_copy(update={"cnn_channels": fast_config.space.cnn_channels * 2})
+    with pytest.raises(ConfigError, match="none of the space"):
+        Draws((searched,)).wanted(fast_config.model_copy(update={"space": other}), small_corpus)
+
+
+def test_one_of_both_is_named(tmp_path: Path, emodarts: Callable[..., tuple[int, str]]) -> None:
+    code, said = emodarts("table", tmp_path / "t.jsonl", "--manifest", "synthetic")
+    assert code == 2
+    assert "--architectures N" in said
 
 
 def test_no_such_table(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 from torchaudio.functional import compute_deltas
 
 from nni_emodarts.config import load_config
-from nni_emodarts.data.batches import Collate, SpecAugment, evaluation_loader, training_loader
+from nni_emodarts.data.batches import Collate, SpecAugment, batches, evaluation_loader, training_loader
 from nni_emodarts.data.batches.batches import Item, LengthBatches
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.features import Normalizer
@@ -78,13 +78,40 @@ def test_loaders(small_corpus: Corpus) -> None:
     rows = [batch.rows for batch in evaluation_loader(data, small_corpus.collate, 3)]
     assert sorted(torch.cat(rows).tolist()) == sorted(fold.test.tolist())
     training = small_corpus.utterances(fold.train, normalizer)
-    batches = list(training_loader(training, small_corpus.collate, 5, seed=0))
-    assert sorted(torch.cat([batch.rows for batch in batches]).tolist()) == sorted(fold.train.tolist())
-    for batch in batches:
+    found = list(training_loader(training, small_corpus.collate, 5, seed=0))
+    assert sorted(torch.cat([batch.rows for batch in found]).tolist()) == sorted(fold.train.tolist())
+    for batch in found:
         for number, row in enumerate(batch.rows):
             expected = normalizer(small_corpus.store[int(row)])
             assert torch.equal(batch.maps[number, 0, :, : expected.shape[1]], torch.from_numpy(expected))
             assert batch.labels[number] == small_corpus.manifest.labels[row]
+
+
+def test_a_small_data_set_is_read_once_and_masks_leave_what_is_kept(small_corpus: Corpus, monkeypatch) -> None:
+    fold = small_corpus.fold(0)
+    normalizer = Normalizer.fit(small_corpus.store, fold.train)
+    bins = small_corpus.store.shelf.feature_rows
+    read: list[int] = []
+
+    class Counted(type(small_corpus.store)):
+        def __getitem__(self, row: int) -> np.ndarray:
+            read.append(row)
+            return super().__getitem__(row)
+
+    monkeypatch.setattr(small_corpus.store, "__class__", Counted)
+
+    def epochs(bound: int) -> list[torch.Tensor]:
+        monkeypatch.setattr(batches, "KEPT_BYTES", bound)
+        data = small_corpus.utterances(fold.train, normalizer, SpecAugment(bins))
+        torch.manual_seed(0)
+        return [data[position].features for _ in range(3) for position in range(len(data))]
+
+    anew = epochs(0)
+    assert len(read) == 3 * len(fold.train)
+    read.clear()
+    kept = epochs(2**26)
+    assert len(read) == len(fold.train)
+    assert all(map(torch.equal, anew, kept))
 
 
 def test_normalisation_comes_from_training_speakers_alone(small_corpus: Corpus) -> None:

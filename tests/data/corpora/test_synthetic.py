@@ -222,7 +222,7 @@ def test_a_configuration_says_where_it_is_made(corpus, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("EMODARTS_CACHE", str(tmp_path / "file"))  # cannot be used, and need not be
     options = {"data.manifest": "synthetic", "data.cache": str(corpus.parent.parent)}
-    assert load_manifest(load_config("tiny", options=options).data).folder == corpus.parent
+    assert load_manifest(load_config("tiny", options=options)).folder == corpus.parent
 
 
 def test_a_cache_that_is_no_folder_is_named(tmp_path):

@@ -1,7 +1,6 @@
 """Maps that are damaged on disk, or lie under another's name, are found, computed again, and reported."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ def built(cache, recordings, manifest_of, counting):
     files, extractor = recordings(4), counting()
     store = build_store(manifest_of(files), extractor, cache, workers=1)
     maps = [np.array(store[row]) for row in range(4)]
-    paths = [Path(store[row].filename) for row in range(4)]
+    paths = [store.path(row) for row in range(4)]
     return files, maps, paths, lambda: build_store(manifest_of(files), extractor, cache, workers=1)
 
 
@@ -81,7 +80,7 @@ def test_maps_of_one_length_that_are_swapped_are_found(cache, recordings, manife
     file, extractor = recordings(1)[0], counting()
     manifest = manifest_of([file, file], [(0.0, 0.1), (0.1, 0.2)])
     store = build_store(manifest, extractor, cache, workers=1)
-    maps, paths = [np.array(store[row]) for row in (0, 1)], [Path(store[row].filename) for row in (0, 1)]
+    maps, paths = [np.array(store[row]) for row in (0, 1)], [store.path(row) for row in (0, 1)]
     data = [path.read_bytes() for path in paths]
     for path, own, other in zip(paths, data, data[::-1], strict=True):
         path.write_bytes(own[:HEADER_BYTES] + other[HEADER_BYTES:-SEAL_BYTES] + own[-SEAL_BYTES:])
@@ -146,7 +145,7 @@ def test_features_that_are_no_numbers_are_never_read(cache, recordings, manifest
 
     files = recordings(1)
     store = build_store(manifest_of(files), counting(), cache, workers=1)
-    path, shape = Path(store[0].filename), store[0].shape
+    path, shape = store.path(0), store[0].shape
     path.write_bytes(path.read_bytes()[:HEADER_BYTES] + np.full(shape, np.nan, "<f4").tobytes())
     with caplog.at_level(logging.WARNING), pytest.raises(AudioError, match=r"0\.wav: its features are no numbers"):
         build_store(manifest_of(files), Odd(), cache, workers=1)[0]
