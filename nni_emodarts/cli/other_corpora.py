@@ -21,7 +21,7 @@ def show_corpora_figures(corpora: JsonMapping, track: JsonMapping, confusions: b
         track: what states the track of the networks.
         confusions: whether the confusions follow.
     """
-    table = Table(title=f"Other corpora, none of which was learnt from{console.of_track(track)}", title_justify="left")
+    table = Table(title=f"Other corpora{console.of_track(track)}", title_justify="left")
     for column in ("corpus", "UAR", "95 % over speakers", "WA", "macro F1", "utterances", "speakers", "networks"):
         table.add_column(column, justify="left" if column == "corpus" else "right")
     for name, own in corpora.items():

@@ -121,7 +121,8 @@ def _in_classes(
         raise ManifestError(f"manifest {path}: no utterance is left to score on; leave fewer labels out")
     left_out = {str(key): int(count) for key, count in own[dropped].value_counts().items()}
     absent = tuple(label for label in classes if label not in set(kept["emotion"]))
-    return OtherManifest(name, replace(manifest, table=kept, classes=tuple(classes)), left_out, absent)
+    # its votes are by its own labels; it is scored by the emotion that most agreed on
+    return OtherManifest(name, replace(manifest, table=kept, classes=tuple(classes), votes=None), left_out, absent)
 
 
 def load_other(config: ExperimentConfig, other: OtherManifest, progress: Progress = silent) -> Corpus:
