@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.report.page import report
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.search.ensemble import fold as ensembles
 from nni_emodarts.search.run import search
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain import retrain, retrain_fold, train
@@ -212,6 +214,23 @@ def test_a_teacher_need_not_know_undecided_utterances(voted: ExperimentConfig, c
     known = corpus.manifest.decided(np.sort(np.concatenate([task.fold.train, task.fold.validation])))
     teacher = Teacher(known, np.full((len(known), 4), 0.25))
     assert train(task, drawn(voted, corpus), teacher=teacher).best_epoch in (1, 2)
+
+
+def test_members_of_an_ensemble_answer_undecided_utterances_together(
+    voted: ExperimentConfig, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = FoldTask.of(voted, corpus, 0, 1)
+    made = [random_architecture(voted.space, 4, corpus.input_shape, seed) for seed in (0, 1)]
+    picked = ensembles.Picked(tuple(made), (0.75, 0.25), {"val_uar": 0.5}, Teacher(task.fold.train, np.empty((0, 4))))
+    monkeypatch.setattr(ensembles, "pick", lambda pool, task: picked)
+    folder = RunFolder.claim(tmp_path / "out")
+    metrics = ensembles.ensemble_fold(task, SimpleNamespace(cpu_seconds=1.0), folder)  # type: ignore[arg-type]
+    columns = [f"p_{name}" for name in CLASSES]
+    own = [pd.read_csv(folder.path / "members" / each.id / "undecided.csv")[columns] for each in made]
+    joint = pd.read_csv(folder.path / "undecided.csv")
+    np.testing.assert_allclose(joint[columns], 0.75 * own[0] + 0.25 * own[1], atol=1e-6)
+    assert metrics["test_voted_utterances"] == len(task.fold.test) + len(task.fold.undecided) == len(joint) + 7
+    assert {"undecided.csv", "predictions.csv"} <= set(folder.read_json("metrics.json")["digests"])
 
 
 def test_what_cannot_be_learnt_is_refused(
