@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[Path, typer.Argument(help="A run folder, or a file that emodarts export wrote.")],
     files: Annotated[list[str], typer.Argument(help="Recordings of any format, rate and channel count.")],
-    format: Annotated[str, typer.Option(help="table, csv, json, or msp_podcast for its challenges.")] = "table",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help="table, csv, json, or msp_podcast and msp_podcast_dimensions for its challenges.")
+    ] = "table",
     fold: Fold = None,
     seed: Seed = None,
     over_time: Annotated[bool, typer.Option("--over-time", help="Window by window, for long recordings.")] = False,

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nni_emodarts.config import DIMENSIONS
+from nni_emodarts.data.corpora.msp_podcast import CARD
 from nni_emodarts.data.corpora.msp_podcast import EMOTIONS as MSP_PODCAST
 from nni_emodarts.deploy.enrolment import Enrolment
 from nni_emodarts.deploy.predictions import Failure, Moment, Prediction
@@ -122,16 +124,45 @@ class JsonWriter(Writer):
 
 
 class ChallengeWriter(Writer):
-    """Columns `FileName` and `EmoClass`, a letter: the CSV form in which challenges of MSP-Podcast take Test3.
+    """A CSV form in which challenges of MSP-Podcast take Test3: a line a recording, by the file's own name.
 
     Raises:
-        ConfigError: answers are windows, or a class is none of the corpus.
+        ConfigError: answers are windows.
     """
 
-    def __init__(self, labels: Sequence[str], timed: bool) -> None:
-        super().__init__(labels, timed)
+    form: str
+    columns: tuple[str, ...]
+
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
+        super().__init__(labels, timed, dimensions)
         if timed:
-            raise ConfigError("format: msp_podcast has one line a recording; leave out --over-time, or choose csv")
+            raise ConfigError(f"format: {self.form} has one line a recording; leave out --over-time, or choose csv")
+
+    def head(self) -> str:
+        """The header."""
+        return _csv_line(["FileName", *self.columns])
+
+    def line(self, answer: Prediction | Moment) -> str:
+        """A row."""
+        return _csv_line([Path(answer.file).name, *self.cells(answer)])
+
+    @abstractmethod
+    def cells(self, answer: Prediction | Moment) -> Sequence[str]:
+        """What is answered."""
+
+
+class ClassChallengeWriter(ChallengeWriter):
+    """Columns `FileName` and `EmoClass`, a letter.
+
+    Raises:
+        ConfigError: a class is none of the corpus, or there are none.
+    """
+
+    form = "msp_podcast"
+    columns = ("EmoClass",)
+
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
+        super().__init__(labels, timed, dimensions)
         self._letters = {name: letter for letter, name in MSP_PODCAST.items()}
         unknown = [label for label in labels if label not in self._letters]
         if unknown:
@@ -139,21 +170,46 @@ class ChallengeWriter(Writer):
                 f"format: msp_podcast has no letter for {', '.join(unknown)}, a class of this network; it has some for "
                 f"{', '.join(MSP_PODCAST.values())}: retrain on these, or choose csv"
             )
+        if not labels:
+            raise ConfigError(
+                "format: msp_podcast is of classes, which this network does not tell apart; choose "
+                "msp_podcast_dimensions, or csv"
+            )
 
-    def head(self) -> str:
-        """The header."""
-        return _csv_line(["FileName", "EmoClass"])
+    def cells(self, answer: Prediction | Moment) -> Sequence[str]:
+        """The letter of the class."""
+        return [self._letters[str(answer.emotion)]]
 
-    def line(self, answer: Prediction | Moment) -> str:
-        """A row."""
-        return _csv_line([Path(answer.file).name, self._letters[str(answer.emotion)]])
+
+class DimensionChallengeWriter(ChallengeWriter):
+    """Columns `FileName`, `EmoAct`, `EmoVal` and `EmoDom`, on the corpus's scale of 1 to 7, to which they are clipped.
+
+    Raises:
+        ConfigError: the network does not answer in arousal, valence and dominance.
+    """
+
+    form = "msp_podcast_dimensions"
+    columns = ("EmoAct", "EmoVal", "EmoDom")
+
+    def __init__(self, labels: Sequence[str], timed: bool, dimensions: Sequence[str] = ()) -> None:
+        super().__init__(labels, timed, dimensions)
+        if missing := [name for name in DIMENSIONS if name not in dimensions]:
+            raise ConfigError(
+                f"format: msp_podcast_dimensions wants {', '.join(missing)}, in which this network does not answer; "
+                f"retrain with data.task dimensions or both, or choose csv"
+            )
+
+    def cells(self, answer: Prediction | Moment) -> Sequence[str]:
+        """The values."""
+        low, high = CARD.scale or (1.0, 7.0)
+        return [f"{min(max(answer.dimensions[name], low), high):.8g}" for name in DIMENSIONS]
 
 
 WRITERS: dict[str, type[Writer]] = {
     "table": TableWriter,
     "csv": CsvWriter,
     "json": JsonWriter,
-    "msp_podcast": ChallengeWriter,
+    **{each.form: each for each in (ClassChallengeWriter, DimensionChallengeWriter)},
 }
 
 
@@ -203,7 +259,7 @@ def answer_lines(
     Args:
         model: a run folder, or a file that `emodarts export` wrote.
         files: recordings.
-        form: `table`, `csv`, `json`, or `msp_podcast` for its challenges.
+        form: `table`, `csv`, `json`, or `msp_podcast` and `msp_podcast_dimensions` for its challenges.
         fold: takes the network of this fold of a run.
         seed: likewise of this seed.
         over_time: answer window by window.
