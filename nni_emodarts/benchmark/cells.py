@@ -10,6 +10,7 @@ from nni_emodarts.config.registry import Registry
 from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
+from nni_emodarts.models.baselines.ridge import RIDGES, RidgeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -23,8 +24,9 @@ SHARPENING_REVISION = 2
 """Likewise of searches with `search.options.sharpening` alone."""
 
 
-_FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
+_FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[RidgeDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
     "svm": (SVMS, ("features",)),
+    "ridge": (RIDGES, ("features",)),
     "probe": (PROBES, ()),
 }
 """Kind of what is fitted without the recipe -> its designs, and what more of the configuration does not matter."""

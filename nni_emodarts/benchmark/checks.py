@@ -7,6 +7,7 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.data.corpus import refuse_dimensions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.joined import corpus_names
 from nni_emodarts.errors import ConfigError, RunFolderError
@@ -31,6 +32,33 @@ def refuse_two_tracks(config: ExperimentConfig, methods: Sequence[Method]) -> Tr
         return one_track({method.name: method.track(config) for method in methods})
     except ValueError as error:
         raise ConfigError(f"methods {error}; give each track a benchmark of its own") from None
+
+
+def refuse_unfit_methods(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Methods can learn what the configuration says, from the features that it names, by the search that it names.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    refuse_other_tasks(config, methods)
+    refuse_other_features(config, methods)
+    refuse_without_candidates(config, methods)
+
+
+def refuse_other_tasks(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Ensembles of candidates are of emotions alone, some regressions of dimensions.
+
+    Raises:
+        ConfigError: the configuration learns something else.
+    """
+    if any(method.ensemble for method in methods):
+        refuse_dimensions(config.data, "an ensemble of candidates")
+    names = [method.name for method in methods if method.rates_alone]
+    if names and config.data.task != "dimensions":
+        raise ConfigError(
+            f"data.task: method {', '.join(names)} is of dimensions alone, and task {config.data.task} learns "
+            f"emotions; set it to dimensions, or leave the method out"
+        )
 
 
 def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -> None:

@@ -6,10 +6,10 @@ import pandas as pd
 
 from nni_emodarts.benchmark.cells import settings_digest
 from nni_emodarts.benchmark.flops import cell_flops
+from nni_emodarts.benchmark.functionals import OnFunctionals, measure_on_functionals
 from nni_emodarts.benchmark.methods import METHODS, Method
 from nni_emodarts.benchmark.methods import SEARCH as CONFIGURED
 from nni_emodarts.benchmark.probe import levels_of, measure_probe
-from nni_emodarts.benchmark.svm import measure_svm
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.dimensions import dimension_names, speaker_moments
@@ -21,7 +21,6 @@ from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, confusions_of
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import ProbeDesign
-from nni_emodarts.models.baselines.svm import SvmDesign
 from nni_emodarts.runtime.digests import read_predictions
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
@@ -30,7 +29,7 @@ from nni_emodarts.search.run import search_cost
 from nni_emodarts.training.retrain import Design, retrain_fold
 from nni_emodarts.training.retrain.elsewhere import Elsewhere
 
-Measured = SvmDesign | ProbeDesign | Design
+Measured = OnFunctionals | ProbeDesign | Design
 """What a cell's network, machine or probe is built from."""
 
 _KEPT = (
@@ -129,8 +128,8 @@ def _answers_elsewhere(elsewhere: Elsewhere, folder: RunFolder, classes: Sequenc
 
 def _measure(task: FoldTask, design: Measured, folder: RunFolder, progress: Progress, elsewhere: Elsewhere) -> None:
     """Train or fit what a cell measures, and score it."""
-    if isinstance(design, SvmDesign):
-        measure_svm(task, design, folder, progress, elsewhere)
+    if isinstance(design, OnFunctionals):
+        measure_on_functionals(task, design, folder, progress, elsewhere)
     elif isinstance(design, ProbeDesign):
         measure_probe(task, design, folder, progress, elsewhere)
     else:

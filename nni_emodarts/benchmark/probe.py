@@ -18,7 +18,7 @@ from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
 from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
-from nni_emodarts.models.baselines.rating import choose_ridge, fit_ridge
+from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, choose_rating, fit_raters
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -42,7 +42,7 @@ def measure_probe(
     """Choose level and strength inside the training speakers, fit a probe on them, and read the test part once.
 
     Training speakers are those of the train and of the validation part; validation figures are those of their inner
-    folds. Dimensions are learnt by ridge regressions, whose level and penalty are chosen by CCC, of their own.
+    folds. Dimensions are learnt by regressions, whose level and strength are chosen by CCC, of their own.
 
     Args:
         task: the fold; the seed draws the recordings that utterances are normalised by, where they are, and nothing
@@ -72,7 +72,7 @@ def measure_probe(
         progress("levels", len(places), len(places))
         parts = [
             *([_tell_classes(task, levels, places, learnt)] if classes else []),
-            *([_rate(task, levels, places, learnt)] if task.outputs.dimensions else []),
+            *([_rate(task, design, levels, places, learnt)] if task.outputs.dimensions else []),
         ]
         whole = task.without_validation()
         table = marked(_table(whole, parts, test), task.config.tracks)
@@ -142,16 +142,17 @@ def _tell_classes(task: FoldTask, levels: Sequence[Heard], places: Sequence[int]
     return _Part({UAR.val: chosen.uar}, chosen.level, chosen.strength, count_parameters(probe), answer)
 
 
-def _rate(task: FoldTask, levels: Sequence[Heard], places: Sequence[int], learnt: Rows) -> _Part:
+def _rate(task: FoldTask, design: ProbeDesign, levels: Sequence[Heard], places: Sequence[int], learnt: Rows) -> _Part:
+    regression = SUPPORT_VECTORS if design.regression == "svr" else RIDGE
     true = task.outputs.to_unit(task.corpus.manifest.values[learnt])
-    chosen = choose_ridge(levels, true, task.voices.numbers[learnt], INNER_FOLDS)
-    raters = fit_ridge(levels[chosen.level], np.arange(len(learnt)), true, chosen.penalty)
+    chosen = choose_rating(regression, levels, true, task.voices.numbers[learnt], INNER_FOLDS)
+    raters = fit_raters(regression, levels[chosen.level], np.arange(len(learnt)), true, chosen.strength)
 
     def answer(heard: FoldTask, table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         features = _features(heard, rows, ALL)[:, _columns(heard, places[chosen.level])]
         return with_values(heard, table, rows, task.outputs.from_unit(raters.rate(features)))
 
-    return _Part({CCC.val: chosen.ccc}, chosen.level, chosen.penalty, raters.parameters, answer)
+    return _Part({CCC.val: chosen.ccc}, chosen.level, chosen.strength, raters.parameters, answer)
 
 
 def levels_of(config: ExperimentConfig) -> PretrainedStream:
@@ -177,7 +178,7 @@ def _read_levels(task: FoldTask, rows: Rows, places: Sequence[int]) -> list[Hear
     for place in places:
         columns = _columns(task, place)
         own = judged[:, columns]
-        found.append(Heard(own[np.newaxis] if draws is None else draws[:, :, columns], own))
+        found.append(Heard.once(own) if draws is None else Heard(draws[:, :, columns], own))
     return found
 
 

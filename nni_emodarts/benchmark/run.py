@@ -8,22 +8,21 @@ from nni_emodarts.benchmark.cells import Cell
 from nni_emodarts.benchmark.checks import (
     refuse_elsewhere,
     refuse_other_cost,
-    refuse_other_features,
     refuse_other_recordings,
     refuse_other_settings,
     refuse_shared_elsewhere,
     refuse_two_tracks,
+    refuse_unfit_methods,
     refuse_without_budget_source,
-    refuse_without_candidates,
     refuse_without_other_corpora,
 )
 from nni_emodarts.benchmark.flops import cell_flops
+from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
 from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
-from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import load_corpus, load_manifest, refuse_dimensions
+from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
@@ -36,7 +35,6 @@ from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.notation import count_text
 from nni_emodarts.metrics.rated import RatedSummary, summarize_rated
 from nni_emodarts.metrics.summaries import BenchmarkSummary, MethodSummary, summarize
-from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.cell_table import CellTable, Contents
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
@@ -106,8 +104,7 @@ def run_benchmark(
     for folder in (out, runs):
         RunFolder.check(folder, shared=True)
     refuse_two_tracks(config, chosen)
-    refuse_other_features(config, chosen)
-    refuse_without_candidates(config, chosen)
+    refuse_unfit_methods(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     refuse_elsewhere(asked, chosen)
@@ -159,10 +156,7 @@ def compare(
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     track = refuse_two_tracks(plan.config, plan.methods)
-    if any(method.ensemble for method in plan.methods):
-        refuse_dimensions(plan.config.data, "an ensemble of candidates")
-    refuse_other_features(plan.config, plan.methods)
-    refuse_without_candidates(plan.config, plan.methods)
+    refuse_unfit_methods(plan.config, plan.methods)
     table = cell_table(out, name)
     summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())
@@ -201,7 +195,7 @@ def benchmark(
         runs: folder of the run folders behind the cells, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: called as cells finish.
-        progress: called with the number of cells, after each step of the features that SVMs need, and, with one
+        progress: called with the number of cells, after each step of the functionals that methods need, and, with one
             worker, after each step.
         note: called with lines that hold no cell, and with cells that another command has finished meanwhile.
 
@@ -261,6 +255,7 @@ def _with_flops(config: ExperimentConfig, cell: FinishedCell) -> FinishedCell:
 
 def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
     """Extract once, over all cores, what cells side by side would each begin to extract."""
-    for name in sorted({cell.method.name for cell in missing if cell.method.svm}):
+    names = {cell.method.name for cell in missing if cell.method.on_functionals}
+    for feature_set in sorted({design_of(name).feature_set for name in names}):
         settled, corpus = prepared(config.to_yaml())
-        prepare_functionals(settled, corpus, SVMS[name], progress)
+        prepare_functionals(settled, corpus, feature_set, progress)

@@ -55,7 +55,8 @@ class FinishedCell(Record):
         flops: of the network, for one second of audio; None of an SVM.
         budget_cpu_seconds: what random search might spend.
         level: of a probe, the number of the level that was chosen.
-        strength: of a probe, C of its logistic regression.
+        strength: of what chooses its regularisation: C of a logistic or support vector regression, penalty of a ridge
+            regression.
         enrolment: enrolment -> a confusion matrix of each test speaker; of speaker-adapted networks, the headline's
             apart.
         enrolled: enrolment -> how many recordings it has.

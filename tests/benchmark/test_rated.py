@@ -10,7 +10,7 @@ from nni_emodarts.config import load_config
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.dimensions import ccc
 from nni_emodarts.models.baselines.probe_fitting import Heard
-from nni_emodarts.models.baselines.rating import choose_ridge, fit_ridge, fit_support_vectors
+from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, Regression, choose_rating, fit_raters
 from nni_emodarts.runtime.run_folder import RunFolder
 
 FAST = ("retrain.epochs=1", "retrain.batch_size=8")
@@ -56,8 +56,8 @@ def test_ridge_and_support_vectors_find_what_is_linear_and_miss_no_row_that_has_
     features, places, _ = linear()
     places[::7, 0] = np.nan
     learnt, asked = np.arange(80), np.arange(80, 120)
-    ridge = fit_ridge(Heard(features[np.newaxis], features), learnt, places, 10.0)
-    vectors = fit_support_vectors(features[learnt], places[learnt], 0.1)
+    ridge = fit_raters(RIDGE, Heard.once(features), learnt, places, 10.0)
+    vectors = fit_raters(SUPPORT_VECTORS, Heard.once(features), learnt, places, 0.1)
     for raters in (ridge, vectors):
         answers = raters.rate(features[asked])
         assert answers.shape == (40, 2)
@@ -66,12 +66,26 @@ def test_ridge_and_support_vectors_find_what_is_linear_and_miss_no_row_that_has_
         assert raters.parameters == 2 * 7
 
 
-def test_the_level_that_says_it_is_chosen() -> None:
+@pytest.mark.parametrize(("regression", "threefold"), [(RIDGE, 1 / 3), (SUPPORT_VECTORS, 3.0)], ids=["ridge", "svr"])
+def test_what_is_heard_three_times_counts_once(regression: Regression, threefold: float) -> None:
+    features, places, _ = linear()
+    rows, strength = np.arange(80), regression.strengths[-1]
+    once, thrice = (Heard(np.stack([features] * times), features) for times in (1, 3))
+    alone = fit_raters(regression, once, rows, places, strength).rate(features)
+    apart = np.abs(fit_raters(regression, thrice, rows, places, strength).rate(features) - alone).max()
+    assert apart < 0.01, "support vectors are found up to a tolerance"
+    heavier = fit_raters(regression, once, rows, places, strength * threefold).rate(features)
+    assert np.abs(heavier - alone).max() > 3 * max(apart, 0.01), "what counts three times answers otherwise"
+
+
+@pytest.mark.parametrize("regression", [RIDGE, SUPPORT_VECTORS], ids=["ridge", "svr"])
+def test_the_level_that_says_it_is_chosen(regression: Regression) -> None:
     features, places, speakers = linear()
     noise = np.random.default_rng(1).standard_normal(features.shape)
-    levels = [Heard(each[np.newaxis], each) for each in (noise, features)]
-    chosen = choose_ridge(levels, places, speakers, 3)
+    levels = [Heard.once(each) for each in (noise, features)]
+    chosen = choose_rating(regression, levels, places, speakers, 3)
     assert chosen.level == 1
+    assert chosen.strength in regression.strengths
     assert chosen.ccc > 0.8
 
 

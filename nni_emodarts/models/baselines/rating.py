@@ -1,4 +1,4 @@
-"""How places in dimensions are learnt without a network: ridge regression on levels, support vectors on functionals."""
+"""How places in dimensions are learnt without a network: ridge and support vector regression, on any features."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,33 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from nni_emodarts.metrics.dimensions import mean_ccc, moments
+from nni_emodarts.models.baselines.probe import COMPLEXITIES
 from nni_emodarts.models.baselines.probe_fitting import Heard
+from nni_emodarts.models.baselines.ridge import PENALTIES
 
-PENALTIES = (1e4, 1e3, 1e2, 1e1)
-"""Penalties of the ridge regression that are chosen from, the strongest first."""
 MARGIN = 0.1
 """Half the width of the tube in which errors of support vectors cost nothing, in halves of the scale."""
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A way to learn a dimension.
+
+    Attributes:
+        strengths: to choose from, the strongest regularisation first, as the regression counts it.
+        make: makes one from a strength and how many times it hears each utterance, which count as much together as one.
+    """
+
+    strengths: tuple[float, ...]
+    make: Callable[[float, int], Ridge | SVR]
+
+
+RIDGE = Regression(PENALTIES, lambda penalty, times: Ridge(alpha=penalty * times))
+"""Linear, with a penalty of squared weights."""
+SUPPORT_VECTORS = Regression(
+    COMPLEXITIES, lambda complexity, times: SVR(kernel="linear", C=complexity / times, epsilon=MARGIN)
+)
+"""Linear support vectors, by their complexity C."""
 
 
 @dataclass(frozen=True)
@@ -41,61 +62,48 @@ class Raters:
 
 
 @dataclass(frozen=True)
-class ChosenRidge:
+class ChosenRating:
     """What was chosen on training speakers.
 
     Attributes:
         level: place of the level.
-        penalty: of the ridge regression.
+        strength: of the regularisation, as the regression counts it.
         ccc: mean CCC of the utterances of all inner folds together.
     """
 
     level: int
-    penalty: float
+    strength: float
     ccc: float
 
 
-def fit_ridge(heard: Heard, rows: np.ndarray, places: np.ndarray, penalty: float) -> Raters:
-    """Standardise features and fit a ridge regression for each dimension, on the utterances that have a value.
+def fit_raters(regression: Regression, heard: Heard, rows: np.ndarray, places: np.ndarray, strength: float) -> Raters:
+    """Standardise features and fit a regression for each dimension, on the utterances that have a value.
 
     Args:
+        regression: which.
         heard: features of utterances.
         rows: those that are learnt from.
         places: of all of them (n, D), NaN where there is none.
-        penalty: of squared weights, for features that are heard once.
+        strength: of the regularisation, for features that are heard once.
     """
-    times = len(heard.draws)
-    return _fit(lambda: Ridge(alpha=penalty * times), lambda known: heard.learnt(rows[known]), places[rows], times)
-
-
-def fit_support_vectors(features: np.ndarray, places: np.ndarray, complexity: float) -> Raters:
-    """Standardise features and fit a linear support vector regression for each dimension.
-
-    Args:
-        features: of the training utterances (n, F).
-        places: theirs (n, D), NaN where there is none.
-        complexity: C.
-    """
-    return _fit(lambda: SVR(kernel="linear", C=complexity, epsilon=MARGIN), lambda known: features[known], places, 1)
-
-
-def _fit(
-    make: Callable[[], Ridge | SVR], read: Callable[[np.ndarray], np.ndarray], places: np.ndarray, times: int
-) -> Raters:
-    fitted = []
-    for column in places.T:
+    times, fitted = len(heard.draws), []
+    for column in places[rows].T:
         known = np.flatnonzero(~np.isnan(column))
-        pipeline = make_pipeline(StandardScaler(), make())
-        fitted.append(pipeline.fit(np.asarray(read(known), np.float64), np.tile(column[known], times)))
+        pipeline = make_pipeline(StandardScaler(), regression.make(strength, times))
+        features = np.asarray(heard.learnt(rows[known]), np.float64)
+        fitted.append(pipeline.fit(features, np.tile(column[known], times)))
     return Raters(tuple(fitted))
 
 
-def choose_ridge(levels: Sequence[Heard], places: np.ndarray, speakers: np.ndarray, inner_folds: int) -> ChosenRidge:
-    """The level and the penalty with the highest mean CCC over inner folds, which share no speaker.
+def choose_rating(
+    regression: Regression, levels: Sequence[Heard], places: np.ndarray, speakers: np.ndarray, inner_folds: int
+) -> ChosenRating:
+    """The level and the strength with the highest mean CCC over inner folds, which share no speaker.
 
-    Between equals the earlier level, then the stronger penalty.
+    Between equals the earlier level, then the stronger regularisation.
 
     Args:
+        regression: which.
         levels: features of the training utterances by each level.
         places: of the utterances (n, D), NaN where there is none.
         speakers: (n,) who speaks in each.
@@ -104,10 +112,11 @@ def choose_ridge(levels: Sequence[Heard], places: np.ndarray, speakers: np.ndarr
     folds = list(_inner(speakers, inner_folds))
     judged = np.concatenate([rows for _, rows in folds])
     found = []
-    for (place, heard), penalty in product(enumerate(levels), PENALTIES):
-        answers = [fit_ridge(heard, learnt, places, penalty).rate(heard.judged[rows]) for learnt, rows in folds]
+    for (place, heard), strength in product(enumerate(levels), regression.strengths):
+        fitted = [(fit_raters(regression, heard, learnt, places, strength), rows) for learnt, rows in folds]
+        answers = [raters.rate(heard.judged[rows]) for raters, rows in fitted]
         reached = float(mean_ccc(moments(places[judged], np.concatenate(answers))))
-        found.append(ChosenRidge(place, penalty, reached))
+        found.append(ChosenRating(place, strength, reached))
     return max(found, key=lambda each: each.ccc)
 
 
