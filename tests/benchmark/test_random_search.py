@@ -164,8 +164,6 @@ def test_random_search_is_computed_after_the_search_that_sets_its_budget(
     def compute(
         task: FoldTask, method: Method, folder: Any, progress: Any, budget: float = 0, **_: Any
     ) -> FinishedCell:
-        task: FoldTask, method: Method, folder: Any, progress: Any, budget: float = 0, **_: Any
-    ) -> FinishedCell:
         computed.append((method.name, budget))
         digest = settings_digest(task.config, method, task.corpus.manifest.digest)
         changed = {"method": method.name, "settings": digest, "search_cpu_seconds": 7.5}
