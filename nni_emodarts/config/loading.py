@@ -21,6 +21,8 @@ from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
 PRESETS = ("paper", "compact", "tiny", "pretrained")
+SYNTHETIC = "synthetic"
+"""The manifest that stands for the embedded corpus."""
 
 
 def load_config(
@@ -70,7 +72,10 @@ def located(config: ExperimentConfig) -> ExperimentConfig:
 
     A link stays one, since recordings are named relative to it.
     """
-    changed: JsonObject = {"data": config.data.located()}
+    data = config.data
+    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
+    cache = data.cache and str(Path(data.cache).absolute())
+    changed: JsonObject = {"data": data.model_copy(update={"manifest": manifest, "cache": cache})}
     if config.features.pretrained:
         streams = tuple(
             stream.model_copy(update={"model": located_model(stream.model)})

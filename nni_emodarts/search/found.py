@@ -11,10 +11,10 @@ class Found:
 
     Attributes:
         choices: a choice for every label.
-        score: the validation figure behind the choices: UAR, CCC or their mean.
+        val_uar: validation UAR behind the choices.
         figures: further figures of the run.
     """
 
     choices: JsonObject
-    score: float
+    val_uar: float
     figures: JsonObject
