@@ -1,4 +1,4 @@
-"""Commands that search and train: search, retrain, study, benchmark, table, strategies, space export."""
+"""Commands that search and train: search, retrain, study, benchmark, strategies, space export."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

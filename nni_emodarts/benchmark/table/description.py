@@ -7,11 +7,12 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from nni_emodarts.benchmark.table.records import Table
-from nni_emodarts.benchmark.table.variance import Components, carried_by, components
+from nni_emodarts.benchmark.table.variance import Components, carried_by, components, fold_means
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.record import Record
 
 _TEST, _VALIDATION = "test_uar", "val_uar"
+_COLUMNS = ("architecture", "fold", "seed", _TEST)
 
 
 class Wins(Record):
@@ -57,7 +58,7 @@ class Description(Record):
 
     Attributes:
         trainings: lines of the table, those that diverged and those of inner splits included.
-        architectures: that were trained on all of its folds with all of its seeds that most were trained with.
+        architectures: that were trained on all of its folds.
         folds: how many.
         seeds: trainings of an architecture on a fold, on average.
         inner: lines of inner splits.
@@ -96,8 +97,8 @@ def describe_table(table: Table, beside: Table | None = None) -> Description:
             settings or recordings, or lacks folds.
     """
     frame = table.to_frame()
-    own = frame[frame["inner"].isna() & frame[_TEST].notna()] if len(frame) else frame
-    tested = _means(own, _TEST)
+    own = _own(frame)
+    tested = fold_means(own, _TEST)
     if len(tested) < 2 or tested.shape[1] < 2:
         raise RunFolderError(
             f"the table holds {len(tested)} architectures on all of {tested.shape[1]} folds; a description needs two "
@@ -120,18 +121,16 @@ def describe_table(table: Table, beside: Table | None = None) -> Description:
     )
 
 
-def _means(frame: pd.DataFrame, figure: str) -> pd.DataFrame:
-    """A row each architecture that was trained on every fold, a column each fold; averaged over seeds."""
-    if not len(frame):
-        return pd.DataFrame()
-    return frame.groupby(["architecture", "fold"])[figure].mean().unstack("fold").dropna()
+def _own(frame: pd.DataFrame) -> pd.DataFrame:
+    """The lines of folds' own parts; an empty table has no columns."""
+    return frame[frame["inner"].isna() & frame[_TEST].notna()] if len(frame) else pd.DataFrame(columns=list(_COLUMNS))
 
 
 def _wins(own: pd.DataFrame, tested: pd.DataFrame) -> Wins:
     sizes = own.groupby("architecture")["parameters"].first().loc[tested.index].to_numpy()
     smallest_first = np.argsort(sizes, kind="stable")  # so that of ties the smallest is the first
     test = tested.to_numpy()[smallest_first]
-    validation = _means(own, _VALIDATION).loc[tested.index].to_numpy()[smallest_first]
+    validation = fold_means(own, _VALIDATION).loc[tested.index].to_numpy()[smallest_first]
     return Wins(
         drawn=float(test.mean()),
         by_own_fold=float(test[validation.argmax(0), np.arange(test.shape[1])].mean()),
@@ -146,7 +145,7 @@ def _place(table: Table, beside: Table, own: pd.DataFrame) -> tuple[Placed, ...]
     """Architectures by their place, among those that the table has on the same folds with the same seeds."""
     _refuse_other(table, beside)
     placed = []
-    for name, trainings in beside.to_frame().groupby("architecture"):
+    for name, trainings in _own(beside.to_frame()).groupby("architecture"):
         keys = pd.MultiIndex.from_frame(trainings[["fold", "seed"]])
         others = own[(own["architecture"] != name) & pd.MultiIndex.from_frame(own[["fold", "seed"]]).isin(keys)]
         counts = others.groupby("architecture")[_TEST].agg(["mean", "size"])

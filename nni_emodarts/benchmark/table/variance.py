@@ -44,8 +44,7 @@ def components(table: pd.DataFrame, figure: str = "test_uar") -> Components:
     Raises:
         ValueError: fewer than two architectures on fewer than two folds.
     """
-    cells = _cells(table, figure)
-    means = cells.unstack("fold").dropna()
+    means = fold_means(table, figure)
     rows, columns = means.shape
     if rows < 2 or columns < 2:
         raise ValueError(f"{rows} architectures on all of {columns} folds; components need two of each")
@@ -90,8 +89,9 @@ def _choices(table: pd.DataFrame) -> list[str]:
     return [str(column) for column in table.columns if column not in known]
 
 
-def _cells(table: pd.DataFrame, figure: str) -> "pd.Series[float]":
-    return table.groupby(["architecture", "fold"])[figure].mean()
+def fold_means(table: pd.DataFrame, figure: str) -> pd.DataFrame:
+    """A row each architecture that was trained on every fold, a column each fold; averaged over seeds."""
+    return table.groupby(["architecture", "fold"])[figure].mean().unstack("fold").dropna()
 
 
 def _seed_variance(table: pd.DataFrame, figure: str) -> float | None:

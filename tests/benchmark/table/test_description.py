@@ -68,6 +68,9 @@ def test_architectures_are_placed_among_those_of_the_same_folds_and_seeds() -> N
     assert places == {"best": 1, "new": 2}, "on fold 1 none is above 0.70, and `small` is its equal"
     known = describe_table(table, made({"large": FIGURES["large"]})).placed[0]
     assert (known.rank, known.of) == (1, 3), "an architecture is not compared with itself"
+    inner = [each.model_copy(update={"inner": 0, "splits": 3, "test_uar": None}) for each in beside]
+    assert describe_table(table, Table({each.key: each for each in inner})).placed == (), "they have no test part"
+    assert describe_table(table, Table({})).placed == ()
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
