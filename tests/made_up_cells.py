@@ -11,6 +11,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.retrain.elsewhere import Elsewhere
 
 FAILING: set[Cell] = set()
 """Cells that diverge."""
@@ -23,7 +24,12 @@ def noted_budget(task: FoldTask, source: Method, figures: FinishedCell, *rest: A
 
 
 def make_up_cell(
-    task: FoldTask, method: Method, folder: RunFolder, progress: Progress = silent, budget: float = 0.0
+    task: FoldTask,
+    method: Method,
+    folder: RunFolder,
+    progress: Progress = silent,
+    budget: float = 0.0,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
 ) -> FinishedCell:
     """Stands in for `nni_emodarts.benchmark.jobs.compute_cell`: guesses that are right more often than not."""
     config, corpus, cell = task.config, task.corpus, Cell(method, task.fold.index, task.seed)

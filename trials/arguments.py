@@ -87,7 +87,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--preset", help="paper, compact, tiny or pretrained")
     parser.add_argument("--config", help="a YAML file laid over the preset")
     parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="one setting laid over both")
-    parser.add_argument("--protocol", help="loso, session, kfold:K or official")
+    parser.add_argument("--protocol", help="loso, session, kfold:K, official or file:FOLDS.csv")
     parser.add_argument("--strategy", help=f"how to search: {', '.join(STRATEGIES)}")
     parser.add_argument("--bad-audio", help="refuse or skip recordings that cannot be used")
     parser.add_argument("--front-end", metavar="MODEL", help="hear with a pretrained encoder")

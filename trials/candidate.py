@@ -27,7 +27,7 @@ def work(trial: arguments.TrialTask) -> None:
     corpus = load_corpus(config, progress=arguments.show_progress)
     choices = dict(trial.choices)
     replicates = choices.pop(REPLICATES_LABEL, None)
-    chosen = Architecture.from_choices(config.space, choices, corpus.num_classes, corpus.input_shape)
+    chosen = Architecture.from_choices(config.space, choices, corpus.num_outputs, corpus.input_shape)
     folder = RunFolder(trial.arguments.candidates).child(chosen.id)
     architecture = Architecture.load(folder.path / ARCHITECTURE)  # with its origin, which the parameters lack
     task = FoldTask.of(config, corpus, trial.fold, trial.seed)

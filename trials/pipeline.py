@@ -3,12 +3,13 @@
 from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, show_decision, test_columns
 
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import ALPHAS, SEARCH
 
 
 def main() -> None:
-    """Search and retrain one fold, and report the validation UAR, with the test figures and the choices beside it."""
+    """Search and retrain one fold, and report its validation figure, with test figures and choices beside it."""
     arguments.run(main.__doc__ or "", work)
 
 
@@ -29,7 +30,7 @@ def work(trial: arguments.TrialTask) -> None:
     if searched.has(ALPHAS):
         trial.folder.write_bytes(ALPHAS, (searched.path / ALPHAS).read_bytes())
     metrics = retrain_fold(task, architecture, trial.folder, progress=progress, report=report)
-    nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **choices})
+    nni_trial.report_final(metrics[headline_of(metrics).val], {**test_columns(metrics), **choices})
 
 
 if __name__ == "__main__":

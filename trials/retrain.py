@@ -4,12 +4,13 @@ from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, test_columns
 
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_bridge import trial as nni_trial
 
 
 def main() -> None:
-    """Retrain, and report the validation UAR, with the test figures beside it."""
+    """Retrain, and report the validation figure, with the test figures beside it."""
     arguments.run(main.__doc__ or "", work)
 
 
@@ -36,7 +37,7 @@ def work(trial: arguments.TrialTask) -> None:
     if trial.choices:
         # A tuner chooses by validation speakers, and its networks learn from training speakers, as in a search.
         origin = task.origin(strategy="tuner", options={})
-        architecture = Architecture.from_choices(config.space, trial.choices, corpus.num_classes, corpus.shapes, origin)
+        architecture = Architecture.from_choices(config.space, trial.choices, corpus.num_outputs, corpus.shapes, origin)
     overlap = task.overlap(architecture.origin)
     if not trial.arguments.allow_overlap:
         refuse_overlap({task.fold.index: overlap})
@@ -46,7 +47,9 @@ def work(trial: arguments.TrialTask) -> None:
         read_test=not trial.choices, overlap=overlap, progress=progress, report=nni_trial.report_intermediate,
     )  # fmt: skip
     # What a tuner chose has columns already.
-    nni_trial.report_final(metrics["val_uar"], {**test_columns(metrics), **({} if trial.choices else choices)})
+    nni_trial.report_final(
+        metrics[headline_of(metrics).val], {**test_columns(metrics), **({} if trial.choices else choices)}
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from nni_emodarts.trials import arguments
 from nni_emodarts.trials.showing import show_architecture, show_decision
 
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.runtime.run_folder import METRICS
 
 
 def main() -> None:
-    """Search, and report the supernet's validation UAR."""
+    """Search, and report the supernet's validation figure."""
     arguments.run(main.__doc__ or "", work)
 
 
@@ -25,7 +26,8 @@ def work(trial: arguments.TrialTask) -> None:
     architecture = search(task, trial.folder, progress, report)
     show_decision(trial.folder)
     choices = show_architecture(trial.folder, architecture)
-    nni_trial.report_final(trial.folder.read_json(METRICS)["val_uar"], choices)
+    metrics = trial.folder.read_json(METRICS)
+    nni_trial.report_final(metrics[headline_of(metrics).val], choices)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import logging
 
 from nni_emodarts.metrics.decision import describe_decision, warn_undecided
+from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
@@ -17,7 +18,9 @@ def test_columns(metrics: JsonMapping) -> dict[str, float | str]:
     """The test figures that become columns of the web UI, and their track, where it is another than from scratch."""
     track = Track.of(metrics)
     of_track = {} if track == Track() else {"track": str(track)}
-    return {name: metrics[name] for name in ("test_uar", "test_wa", "test_macro_f1") if name in metrics} | of_track
+    rated = (f"{CCC.test}_{name}" for name in metrics.get("dimensions", ()))
+    names = (UAR.test, "test_wa", "test_macro_f1", CCC.test, *rated, BOTH.test)
+    return {name: metrics[name] for name in names if metrics.get(name) is not None} | of_track
 
 
 def show_decision(folder: RunFolder) -> None:

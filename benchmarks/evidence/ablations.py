@@ -79,7 +79,7 @@ class Ablations:
     @cached_property
     def manifest(self) -> str:
         """Digest of the corpus's manifest."""
-        return load_manifest(self.shipped.data).digest
+        return load_manifest(self.shipped).digest
 
     def reference(self) -> list[Job]:
         """The cells as shipped: those of the main table."""
@@ -149,7 +149,7 @@ def compute(jobs: Sequence[tuple[Job, Path]], workers: int) -> None:
         RunFolderError: a finished cell was computed with other settings.
         CellError: some cells failed; the others are finished.
     """
-    digest = load_manifest(jobs[0][0].config.data).digest
+    digest = load_manifest(jobs[0][0].config).digest
     found = look_up([job for job, _ in jobs], digest)
     work = [
         (job.config.to_yaml(), job.cell, job.table, runs)

@@ -75,7 +75,7 @@ class Corpus:
 
     def folds(self, data: Path) -> range:
         """All of its folds."""
-        return range(count_folds(load_manifest(self.config(data).data), self.protocol))
+        return range(count_folds(load_manifest(self.config(data)), self.protocol))
 
 
 CORPORA = (
@@ -205,7 +205,7 @@ class Conditions:
     def of(cls, corpus: Corpus, data: Path) -> "Conditions":
         """Those of a corpus under a folder."""
         config = corpus.config(data)
-        manifest = load_manifest(config.data)
+        manifest = load_manifest(config)
         facts = ManifestFacts(digest=manifest.digest, utterances=len(manifest), classes=list(manifest.classes))
         return cls(corpus, config, facts, len(corpus.folds(data)))
 
@@ -262,7 +262,7 @@ def describe(config: ExperimentConfig) -> Described:
     kept = ("features", "space", "search", "retrain")
     return Described(
         preset=str(config.preset),
-        protocol=config.data.protocol,
+        protocol=config.data.protocol_name,
         configuration={section: data[section] for section in kept},
     )
 

@@ -142,7 +142,7 @@ def _can_compute(method: Method, folds: int, table: CellTable[FinishedCell]) -> 
 
 def _discard(corpus: Corpus, places: Places) -> None:
     config, table = corpus.config(places.data), cell_table(places.results, corpus.name)
-    digest = load_manifest(config.data).digest
+    digest = load_manifest(config).digest
     for method in map(Method, METHODS):
         there = table.read().seeds(method.name)
         for place in discard_stale(jobs_of(config, method, corpus.folds(places.data), there, table), digest):

@@ -83,7 +83,7 @@ def discard_stale_transfer(corpora: Sequence[Corpus], places: Places) -> list[st
         if file is not None:
             config = target.config(places.data)
             jobs = jobs_of(config, Method(name, str(file)), target.folds(places.data), SEEDS, table)
-            found = look_up(jobs, load_manifest(config.data).digest)
+            found = look_up(jobs, load_manifest(config).digest)
             held -= {each.job.cell.key for each in found if each.figures is not None}
         gone += table.drop(held)
     return gone
@@ -104,7 +104,7 @@ def carried_architecture(source: Corpus, places: Places) -> Path | None:
     """
     config = source.config(places.data)
     jobs = jobs_of(config, _NESTED, CARRIED_FOLDS, SEEDS, cell_table(places.results, source.name))
-    (found,) = look_up(jobs, load_manifest(config.data).digest)
+    (found,) = look_up(jobs, load_manifest(config).digest)
     if found.figures is None:
         return None
     file = places.results / f"{source.key}-darts.json"
@@ -115,7 +115,7 @@ def carried_architecture(source: Corpus, places: Places) -> Path | None:
 def _finished(corpus: Corpus, method: Method, places: Places) -> tuple[list[FinishedCell], str]:
     config = corpus.config(places.data)
     jobs = jobs_of(config, method, corpus.folds(places.data), SEEDS, cell_table(places.results, corpus.name))
-    return finished_cells(jobs, load_manifest(config.data).digest)
+    return finished_cells(jobs, load_manifest(config).digest)
 
 
 def _compute(target: Corpus, method: Method, places: Places, workers: int) -> None:

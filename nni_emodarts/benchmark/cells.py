@@ -10,6 +10,7 @@ from nni_emodarts.config.registry import Registry
 from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
+from nni_emodarts.models.baselines.ridge import RIDGES, RidgeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.runtime.cell_table import CellKey
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -23,8 +24,9 @@ SHARPENING_REVISION = 2
 """Likewise of searches with `search.options.sharpening` alone."""
 
 
-_FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
+_FITTED: dict[str, tuple[Registry[SvmDesign] | Registry[RidgeDesign] | Registry[ProbeDesign], tuple[str, ...]]] = {
     "svm": (SVMS, ("features",)),
+    "ridge": (RIDGES, ("features",)),
     "probe": (PROBES, ()),
 }
 """Kind of what is fitted without the recipe -> its designs, and what more of the configuration does not matter."""
@@ -64,7 +66,7 @@ def settings_digest(config: ExperimentConfig, method: Method, manifest: str) -> 
     Args:
         config: the whole configuration.
         method: what is measured.
-        manifest: the manifest's own digest.
+        manifest: what stands for the utterances and their list of folds (`Manifest.identity`).
     """
     used = settled(config, method)
     data = what_decides(used)
@@ -92,8 +94,7 @@ def what_decides(config: ExperimentConfig) -> JsonObject:
     data = config.meaning()
     for key in ("device", "preset"):
         del data[key]
-    for key in ("manifest", "cache", "workers"):
-        del data["data"][key]
+    data["data"] = config.data.decisive()
     return data
 
 

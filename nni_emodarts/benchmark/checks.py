@@ -1,16 +1,22 @@
 """Whether finished cells may stand beside those that are to be computed."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import STRATEGIES
+from nni_emodarts.data.corpus import refuse_dimensions
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.joined import corpus_names
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.tracks import Track, one_track
+from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import ON_LEVELS
 from nni_emodarts.runtime.cell_table import CellKey, Contents
+from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere
 
 Held = Contents[FinishedCell]
 """What a table holds."""
@@ -26,6 +32,33 @@ def refuse_two_tracks(config: ExperimentConfig, methods: Sequence[Method]) -> Tr
         return one_track({method.name: method.track(config) for method in methods})
     except ValueError as error:
         raise ConfigError(f"methods {error}; give each track a benchmark of its own") from None
+
+
+def refuse_unfit_methods(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Methods can learn what the configuration says, from the features that it names, by the search that it names.
+
+    Raises:
+        ConfigError: one cannot.
+    """
+    refuse_other_tasks(config, methods)
+    refuse_other_features(config, methods)
+    refuse_without_candidates(config, methods)
+
+
+def refuse_other_tasks(config: ExperimentConfig, methods: Sequence[Method]) -> None:
+    """Ensembles of candidates are of emotions alone, some regressions of dimensions.
+
+    Raises:
+        ConfigError: the configuration learns something else.
+    """
+    if any(method.ensemble for method in methods):
+        refuse_dimensions(config.data, "an ensemble of candidates")
+    names = [method.name for method in methods if method.rates_alone]
+    if names and config.data.task != "dimensions":
+        raise ConfigError(
+            f"data.task: method {', '.join(names)} is of dimensions alone, and task {config.data.task} learns "
+            f"emotions; set it to dimensions, or leave the method out"
+        )
 
 
 def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -> None:
@@ -62,6 +95,45 @@ def refuse_other_features(config: ExperimentConfig, methods: Sequence[Method]) -
             f"method {', '.join(levels)} hears levels of a pretrained encoder, but features.streams holds none; name "
             f"one by --front-end MODEL, or leave the method out"
         )
+
+
+def refuse_elsewhere(asked: Asked, methods: Sequence[Method]) -> None:
+    """Ensembles are scored on their own corpus alone.
+
+    Raises:
+        ConfigError: one is to be scored on others.
+    """
+    names = [method.name for method in methods if method.ensemble]
+    if asked.manifests and names:
+        raise ConfigError(
+            f"method {', '.join(names)} is scored on no other corpus here; leave --test-manifest out, and score its "
+            f"run folders by emodarts score"
+        )
+
+
+def refuse_shared_elsewhere(elsewhere: Elsewhere, tasks: Sequence[FoldTask], methods: Sequence[Method]) -> None:
+    """Networks are scored on no speaker whom they learn from, or whom the search of a carried architecture saw.
+
+    Raises:
+        OverlapError: a further corpus has one.
+    """
+    carried = [Architecture.load(method.architecture) for method in methods if method.architecture is not None]
+    for origin in ({}, *(architecture.origin for architecture in carried)):
+        elsewhere.refuse_shared(tasks, origin)
+
+
+def refuse_without_other_corpora(asked: Asked, wanted: Sequence[Cell], held: Held) -> None:
+    """Finished cells were scored on the further corpora, too.
+
+    Raises:
+        RunFolderError: one was not.
+    """
+    names = set(corpus_names([Path(path) for path in asked.manifests]))
+    for cell in wanted:
+        found = held.cells.get(cell.key)
+        if found is not None and names - set(found.other_corpora or ()):
+            lacking = ", ".join(sorted(names - set(found.other_corpora or ())))
+            raise _refused(held, cell.key, f"was not scored on {lacking}")
 
 
 def refuse_without_candidates(config: ExperimentConfig, methods: Sequence[Method]) -> None:

@@ -1,12 +1,12 @@
 """What a cell measures where nothing is searched inside its fold."""
 
+from nni_emodarts.benchmark.functionals import OnFunctionals, design_of
 from nni_emodarts.benchmark.methods import RANDOM_SAMPLING, Method
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline
 from nni_emodarts.models.baselines.probe import PROBES, ProbeDesign
-from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.models.space.draws import draw_architectures
 
 
@@ -26,9 +26,9 @@ def hand_designed(task: FoldTask, method: Method) -> Baseline:
     return Baseline(method.name, task.config.space.dropout)
 
 
-def on_functionals(task: FoldTask, method: Method) -> SvmDesign:
-    """The support vector machine of the method's name."""
-    return SVMS[method.name]
+def on_functionals(task: FoldTask, method: Method) -> OnFunctionals:
+    """The support vector machine or the ridge regression of the method's name."""
+    return design_of(method.name)
 
 
 def on_levels(task: FoldTask, method: Method) -> ProbeDesign:
@@ -41,4 +41,4 @@ def sampled(task: FoldTask, method: Method) -> Architecture:
     seed = [task.seed, task.fold.index]
     origin = {"strategy": RANDOM_SAMPLING, "seed": task.seed, "fold": task.fold.index}
     corpus = task.corpus
-    return next(draw_architectures(task.config.space, corpus.num_classes, corpus.shapes, seed, origin))
+    return next(draw_architectures(task.config.space, corpus.num_outputs, corpus.shapes, seed, origin))

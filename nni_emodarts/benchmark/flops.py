@@ -23,7 +23,7 @@ def cell_flops(config: ExperimentConfig, cell: FinishedCell, architectures: Sequ
         cell: its figures.
         architectures: of its networks, where it has several; that of the cell where absent.
     """
-    frames, classes = frames_per_second(config.features), len(cell.classes)
+    frames, classes = frames_per_second(config.features), len(cell.classes) + len(cell.dimensions or ())
     if cell.architecture is not None:
         architectures = [Architecture.from_dict(cell.architecture)]
     if architectures:

@@ -1,7 +1,8 @@
 """Cells side by side, in processes of their own."""
 
+import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.other_corpora import LabelChoice
 from nni_emodarts.errors import CellError, DivergenceError, ExperimentError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.yaml_reading import parse_yaml
+from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,14 @@ class _Job:
         cell: the cell.
         table: where its figures go.
         runs: folder of the run folders behind them.
+        asked: corpora that it is scored on besides.
     """
 
     config: str
     cell: Cell
     table: CellTable[FinishedCell]
     runs: Path
+    asked: Asked = field(default_factory=Asked)
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,7 @@ def compute_all(
     runs: Path,
     workers: int = 1,
     progress: Progress = silent,
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
 ) -> Iterator[Outcome]:
     """Outcomes of the cells that do not fail, in the order in which they finish; those with a budget after its sources.
 
@@ -72,6 +78,7 @@ def compute_all(
         runs: folder of the run folders behind them.
         workers: cells at once.
         progress: called at the steps of a cell where it is computed in this process, one after the other.
+        asked: corpora that they are scored on besides.
 
     Raises:
         CellError: some failed; raised when all others are finished.
@@ -85,7 +92,7 @@ def compute_all(
         there = table.read().cells if with_budget and batch else {}
         ready = [cell for cell in batch if cell.budget_source is None or cell.budget_source.key in there]
         failures += [f"{cell}: the search that sets its budget failed" for cell in batch if cell not in ready]
-        for outcome in _compute_batch([_Job(text, cell, table, runs) for cell in ready], workers, progress):
+        for outcome in _compute_batch([_Job(text, cell, table, runs, asked) for cell in ready], workers, progress):
             if outcome.failure:
                 failures.append(outcome.failure)
             else:
@@ -109,7 +116,9 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     """A cell's figures, or none and why it failed; where another command computes it, that one's figures."""
     config, corpus = prepared(job.config)
     cell, source = job.cell, job.cell.budget_source
-    digest = settings_digest(config, cell.method, corpus.manifest.digest)
+    digest = settings_digest(config, cell.method, corpus.manifest.identity)
+    elsewhere = prepared_elsewhere(job.config, job.asked)
+    beside = [f"on_{elsewhere.digest}"] if elsewhere.corpora else []
 
     def run_folder(*more: str, of: Cell = cell, digest: str = digest) -> RunFolder:
         # What decides a cell's figures has a folder of its own, so that no run goes on with another's.
@@ -119,9 +128,9 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     def compute() -> FinishedCell:
         own = task(cell.method)
         if not cell.method.ensemble:
-            return compute_cell(own, cell.method, first, progress)
+            return compute_cell(own, cell.method, first, progress, elsewhere=elsewhere)
         # the configured search lies where the method that is called so has it
-        search = settings_digest(config, cell.search.method, corpus.manifest.digest)
+        search = settings_digest(config, cell.search.method, corpus.manifest.identity)
         shared = run_folder(of=cell.search, digest=search)
         return compute_cell(own, cell.method, first, progress, search_in=shared)
 
@@ -129,7 +138,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
         return FoldTask.of(settled(config, method), corpus, cell.fold, cell.seed)
 
     # The word "payer" stays in names of folders and in cells, so that those of earlier versions are found.
-    first = run_folder() if source is None else run_folder("payer")
+    first = run_folder(*beside) if source is None else run_folder("payer", *beside)
     with first.held(wait=True):
         held = job.table.read().cells
         if cell.key in held:
@@ -140,7 +149,8 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
             else:
                 searched = held[source.key]
                 budget = budget_here(task(source.method), source.method, searched, first, progress)
-                figures = compute_cell(task(cell.method), cell.method, run_folder(f"budget_{budget}"), progress, budget)
+                folder = run_folder(f"budget_{budget}", *beside)
+                figures = compute_cell(task(cell.method), cell.method, folder, progress, budget, elsewhere=elsewhere)
                 costs = {"budget_cpu_seconds": budget, "payer_cpu_seconds": searched.search_cpu_seconds}
                 figures = figures.model_copy(update=costs)
         except (DivergenceError, ExperimentError) as error:
@@ -164,3 +174,19 @@ def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
     """The configuration and its corpus, prepared once in each process."""
     config = validate(parse_yaml(text))
     return config, load_corpus(config)
+
+
+@lru_cache(maxsize=1)
+def _prepared_elsewhere(text: str, manifests: tuple[str, ...], choice: str) -> Elsewhere:
+    config, corpus = prepared(text)
+    read = json.loads(choice)
+    asked = Asked(manifests, LabelChoice(read["merge"], read["leave_out"]))
+    return asked.load(config, corpus.manifest.classes)
+
+
+def prepared_elsewhere(text: str, asked: Asked) -> Elsewhere:
+    """The corpora to score on besides, prepared once in each process."""
+    if not asked.manifests:
+        return Elsewhere()
+    choice = {"merge": dict(asked.choice.merge), "leave_out": list(asked.choice.leave_out)}
+    return _prepared_elsewhere(text, asked.manifests, json.dumps(choice))

@@ -10,6 +10,7 @@ from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.baselines import BASELINES, ON_LEVELS
 from nni_emodarts.models.baselines.probe import PROBES
+from nni_emodarts.models.baselines.ridge import RIDGES
 from nni_emodarts.models.baselines.svm import SVMS
 
 RANDOM_SAMPLING = "random_sampling"
@@ -22,7 +23,7 @@ BUDGET_SOURCE = "darts"
 SEARCH = "search"
 """The search as it is configured, whatever its strategy; the methods of the kind `ensemble` take it from there."""
 
-Kind = Literal["search", "ensemble", "sample", "network", "svm", "probe"]
+Kind = Literal["search", "ensemble", "sample", "network", "svm", "ridge", "probe"]
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,15 @@ class MethodEntry(Entry[Callable[..., Any]]):
         kind: `search`, an architecture that is searched inside each fold; `ensemble`, what is made of the candidates of
             such a search besides; `sample`, an architecture that is not;
             `network`, a hand-designed one, which shares the space's dropout and nothing else of it; `svm`, a support
-            vector machine, which has features of its own and no recipe; `probe`, a classifier on a pretrained encoder's
-            levels, which has no recipe either.
+            vector machine, which has features of its own and no recipe; `ridge`, a ridge regression on the same
+            features; `probe`, a classifier or a regression on a pretrained encoder's levels; it has no recipe either.
         budget_source: the method whose search on the same fold and seed says what this one may spend, if any.
+        rates_alone: whether it learns dimensions alone, and no emotions.
     """
 
     kind: Kind
     budget_source: str | None = None
+    rates_alone: bool = False
 
 
 _DESIGNS = "nni_emodarts.benchmark.designs"
@@ -52,11 +55,13 @@ _CARRIED = MethodEntry("carried", f"{_DESIGNS}:carried", "sample")
 
 
 def _of_other_registries() -> Iterator[MethodEntry]:
-    """Every strategy, hand-designed network and support vector machine is a method."""
+    """Every strategy, hand-designed network, machine, regression and probe is a method."""
     yield from (MethodEntry(name, "nni_emodarts.search.run:search", "search") for name in STRATEGIES)
     yield from (MethodEntry(name, f"{_DESIGNS}:hand_designed", "network") for name in BASELINES)
     yield from (MethodEntry(name, f"{_DESIGNS}:on_functionals", "svm") for name in SVMS)
-    yield from (MethodEntry(name, f"{_DESIGNS}:on_levels", "probe") for name in PROBES)
+    yield from (MethodEntry(name, f"{_DESIGNS}:on_functionals", "ridge", rates_alone=True) for name in RIDGES)
+    for name, design in PROBES.items():
+        yield MethodEntry(name, f"{_DESIGNS}:on_levels", "probe", rates_alone=design.regression == "svr")
 
 
 METHODS = Registry(
@@ -123,8 +128,10 @@ class Method:
         return self.entry.kind == "network"
 
     def track(self, config: ExperimentConfig) -> Track:
-        """What its figures may be compared with; a support vector machine has features of its own."""
-        return Track() if self.svm else Track.of(config.tracks)
+        """What its figures may be compared with; what hears functionals has features of its own."""
+        if self.on_functionals:
+            return Track(speaker_dependent=config.speaker_dependent, task=config.data.task)
+        return Track.of(config.tracks)
 
     @property
     def probe(self) -> bool:
@@ -145,3 +152,13 @@ class Method:
     def svm(self) -> bool:
         """Whether it is a support vector machine."""
         return self.entry.kind == "svm"
+
+    @property
+    def on_functionals(self) -> bool:
+        """Whether it hears openSMILE functionals, and nothing else."""
+        return self.entry.kind in ("svm", "ridge")
+
+    @property
+    def rates_alone(self) -> bool:
+        """Whether it learns dimensions alone."""
+        return self.entry.rates_alone

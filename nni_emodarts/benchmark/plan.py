@@ -1,11 +1,12 @@
 """What a benchmark computes: methods x folds x seeds under one configuration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nni_emodarts.benchmark.cells import Cell
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.training.retrain.elsewhere import Asked
 
 
 @dataclass(frozen=True)
@@ -17,12 +18,14 @@ class Plan:
         methods: what to measure.
         folds: folds of the configuration's protocol.
         seeds: seeds of each method and fold.
+        asked: corpora that each network is scored on besides.
     """
 
     config: ExperimentConfig
     methods: Sequence[Method]
     folds: Sequence[int]
     seeds: Sequence[int]
+    asked: Asked = field(default_factory=Asked)
 
     def cells_of(self, method: Method) -> list[Cell]:
         """All cells of a method."""

@@ -37,10 +37,10 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
     Raises:
         DivergenceError: all candidates diverged.
     """
-    config, corpus, fold = task.config, task.corpus, task.fold
+    config, corpus, fold, figure = task.config, task.corpus, task.fold, task.headline.val
     origin = task.origin(strategy=RANDOM_SEARCH, options={"budget_cpu_seconds": budget})
     draws = draw_architectures(
-        config.space, corpus.num_classes, corpus.shapes, [task.seed, fold.index, _STREAM], origin
+        config.space, corpus.num_outputs, corpus.shapes, [task.seed, fold.index, _STREAM], origin
     )
     coarse, epochs = task.coarser(), config.search.epochs
     found: list[tuple[Architecture, JsonObject]] = []
@@ -54,7 +54,7 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
         try:
             figures = evaluate_candidate(coarse, architecture, candidate, epochs)
             found.append((architecture, figures))
-            shown["val_uar"] = figures["val_uar"]
+            shown[figure] = figures[figure]
         except DivergenceError as error:
             failures.append(error)
             figures = watch.read()
@@ -64,11 +64,11 @@ def search_at_random(task: FoldTask, budget: float, folder: RunFolder, progress:
             break
     if not found:
         raise DivergenceError(f"all {len(failures)} candidates of the random search diverged; the last: {failures[-1]}")
-    best, figures = max(found, key=lambda each: each[1]["val_uar"])  # between equals the earlier one
+    best, figures = max(found, key=lambda each: each[1][figure])  # between equals the earlier one
     folder.write_json(ENVIRONMENT, environment_of(pick_device(config.device)))
     folder.write_json(ARCHITECTURE, best.to_dict())
     metrics = {
-        "val_uar": figures["val_uar"],
+        figure: figures[figure],
         "architecture": best.id,
         "fold": fold.index,
         "seed": task.seed,

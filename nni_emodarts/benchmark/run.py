@@ -6,35 +6,41 @@ from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell
 from nni_emodarts.benchmark.checks import (
+    refuse_elsewhere,
     refuse_other_cost,
-    refuse_other_features,
     refuse_other_recordings,
     refuse_other_settings,
+    refuse_shared_elsewhere,
     refuse_two_tracks,
+    refuse_unfit_methods,
     refuse_without_budget_source,
-    refuse_without_candidates,
+    refuse_without_other_corpora,
 )
 from nni_emodarts.benchmark.flops import cell_flops
+from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
 from nni_emodarts.benchmark.jobs import compute_all, prepared
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
-from nni_emodarts.benchmark.svm import prepare_functionals
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
+from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.notation import count_text
+from nni_emodarts.metrics.rated import RatedSummary, summarize_rated
 from nni_emodarts.metrics.summaries import BenchmarkSummary, MethodSummary, summarize
-from nni_emodarts.models.baselines.svm import SVMS
 from nni_emodarts.runtime.cell_table import CellTable, Contents
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.runtime.writing import write_json_file
+from nni_emodarts.training.retrain.elsewhere import Asked
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +66,7 @@ def run_benchmark(
     seeds: Sequence[int] = (1,),
     workers: int = 1,
     reference: str | None = None,
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
@@ -76,6 +83,7 @@ def run_benchmark(
         seeds: seeds of each method and fold.
         workers: as for `benchmark`.
         reference: as for `compare`.
+        asked: corpora that each network is scored on besides.
         tell: as for `benchmark`.
         progress: called after each step of a long job.
         note: as for `benchmark`.
@@ -87,19 +95,22 @@ def run_benchmark(
         EmodartsError: as for `load_corpus` and `compare`.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, folds)  # faults are reported before anything is computed
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
         RunFolder.check(folder, shared=True)
     refuse_two_tracks(config, chosen)
-    refuse_other_features(config, chosen)
-    refuse_without_candidates(config, chosen)
+    refuse_unfit_methods(config, chosen)
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
-    plan = Plan(config, chosen, wanted, list(seeds))
+    refuse_elsewhere(asked, chosen)
+    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
+    plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(
         name, plan, out, runs / name, workers=workers, tell=tell, reference=reference, progress=progress, note=note
     )
@@ -145,17 +156,19 @@ def compare(
     except ValueError as error:
         raise ConfigError(f"reference {error}; name one of them, or add it to the methods") from None
     track = refuse_two_tracks(plan.config, plan.methods)
-    refuse_other_features(plan.config, plan.methods)
-    refuse_without_candidates(plan.config, plan.methods)
+    refuse_unfit_methods(plan.config, plan.methods)
     table = cell_table(out, name)
     summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())
+    rated = [each for each in summaries if isinstance(each, RatedSummary)]
+    more: JsonObject = {"rated": rated} if rated else {}
     summary = BenchmarkSummary(
         name=name,
         preset=plan.config.preset,
-        protocol=plan.config.data.protocol,
+        protocol=plan.config.data.protocol_name,
         **track.to_dict(),
-        methods=summaries,
+        methods=[each for each in summaries if isinstance(each, MethodSummary)],
+        **more,
         comparisons=[] if chosen is None else compare_with(chosen, cells),
     )
     write_json_file(out / f"{name}.json", summary.to_data())
@@ -171,7 +184,7 @@ def benchmark(
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
-) -> list[MethodSummary]:
+) -> list[MethodSummary | RatedSummary]:
     """Compute the cells that are missing, and summarise each method.
 
     Search, retraining and scoring of a cell see one fold; a search never sees its test speakers.
@@ -182,7 +195,7 @@ def benchmark(
         runs: folder of the run folders behind the cells, where an interrupted cell goes on.
         workers: cells at once; the processor's threads are divided among them.
         tell: called as cells finish.
-        progress: called with the number of cells, after each step of the features that SVMs need, and, with one
+        progress: called with the number of cells, after each step of the functionals that methods need, and, with one
             worker, after each step.
         note: called with lines that hold no cell, and with cells that another command has finished meanwhile.
 
@@ -196,7 +209,8 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config.data).digest)
+    refuse_without_other_corpora(plan.asked, wanted, held)
+    refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
     recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None
@@ -204,12 +218,13 @@ def benchmark(
     _prepare_functionals(plan.config, missing, progress)
     if missing:
         progress("cells", 0, len(missing))
-    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress), 1):
+    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress, plan.asked), 1):
         if outcome.note:
             note(outcome.note)
         if outcome.figures is not None:
             tell(number, len(missing), outcome.figures)
-    return [summarize(name, cells) for name, cells in _finished(plan, table.read()).items()]
+    sum_up = summarize_rated if plan.config.data.learns_dimensions else summarize
+    return [sum_up(name, cells) for name, cells in _finished(plan, table.read()).items()]
 
 
 def _take_stock(table: CellTable[FinishedCell], note: Note) -> Contents[FinishedCell]:
@@ -240,6 +255,7 @@ def _with_flops(config: ExperimentConfig, cell: FinishedCell) -> FinishedCell:
 
 def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
     """Extract once, over all cores, what cells side by side would each begin to extract."""
-    for name in sorted({cell.method.name for cell in missing if cell.method.svm}):
+    names = {cell.method.name for cell in missing if cell.method.on_functionals}
+    for feature_set in sorted({design_of(name).feature_set for name in names}):
         settled, corpus = prepared(config.to_yaml())
-        prepare_functionals(settled, corpus, SVMS[name], progress)
+        prepare_functionals(settled, corpus, feature_set, progress)

@@ -9,7 +9,7 @@ from statistics import mean, stdev
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
-from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.data.overlap import refuse_overlap
@@ -131,6 +131,7 @@ class Study(Record):
             seconds are theirs.
         track: of all of it, the search's as well.
         speaker_adapted: likewise.
+        speaker_dependent: likewise.
     """
 
     fold: int
@@ -142,6 +143,7 @@ class Study(Record):
     equal_cost: bool
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
 
 
 def read_search(folder: RunFolder) -> Finished:
@@ -197,8 +199,9 @@ def run_study(
         one_track({f"the search in {search}": searched.track, "the study": Track.of(config.tracks)})
     except ValueError as error:
         raise ConfigError(f"{error}; study the search with its own features") from None
+    refuse_dimensions(config.data, "a study of a search")
     RunFolder.check(out, resume, overwrite)
-    manifest_read = load_manifest(config.data)
+    manifest_read = load_manifest(config)
     checked_folds(config, manifest_read, [searched.fold])
     corpus = load_corpus(config, manifest_read, progress)
     return study(config, corpus, searched, samples, RunFolder.claim(out, resume, overwrite), progress=progress)
@@ -256,7 +259,7 @@ def _study(
     task.note_corpus(folder)
     folder.write_text(CONFIG, config.to_yaml())
     origin = task.origin(strategy="random")
-    draws = draw_architectures(config.space, corpus.num_classes, corpus.shapes, [task.seed], origin)
+    draws = draw_architectures(config.space, corpus.num_outputs, corpus.shapes, [task.seed], origin)
     rows: list[Trained] = []
     budget, spent = 0.0, 0.0
     progress("networks", 0, samples + 1)

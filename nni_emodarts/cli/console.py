@@ -15,12 +15,7 @@ from nni_emodarts.cli.bars import Bars
 from nni_emodarts.metrics.notation import (
     count_text,
     figure_text,
-    interval_text,
-    millions_text,
-    p_text,
     share_text,
-    signed_text,
-    whole_text,
 )
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.plain_text import visible
@@ -33,10 +28,9 @@ if TYPE_CHECKING:
     from nni_emodarts.benchmark.study import Study
     from nni_emodarts.data.corpora import CorpusCard
     from nni_emodarts.data.describe import Description
+    from nni_emodarts.data.describe_folds import FoldsDescription
     from nni_emodarts.deploy.loss import Shipped
     from nni_emodarts.metrics.cells import FinishedCell
-    from nni_emodarts.metrics.comparisons import Comparison
-    from nni_emodarts.metrics.summaries import BenchmarkSummary
     from nni_emodarts.nni_bridge.manager import Trial
 
 _QUICK = 2.0  # seconds of a job that needs no line of its own
@@ -78,7 +72,7 @@ class Trials:
             if trial.ended and trial.id not in self._shown:
                 self._shown.add(trial.id)
                 what = " ".join(f"{name} {value}" for name, value in trial.parameters.items())
-                show_line(f"{what}: {trial.status.lower()}, validation UAR {figure_text(trial.figure)}", to=err)
+                show_line(f"{what}: {trial.status.lower()}, validation figure {figure_text(trial.figure)}", to=err)
         running = {
             f"fold {trial.parameters.get('fold', trial.id)}": trial.figure
             for trial in trials
@@ -96,8 +90,9 @@ class Cells:
     def __call__(self, number: int, count: int, figures: "FinishedCell") -> None:
         """See `nni_emodarts.benchmark.Tell`."""
         show_line(
-            f"{figures.method} fold {figures.fold} seed {figures.seed}: validation UAR "
-            f"{figure_text(figures.val_uar)}, test UAR {figure_text(figures.test_uar)}, {figures.cpu_seconds:.0f} CPU "
+            f"{figures.method} fold {figures.fold} seed {figures.seed}: validation {figures.headline.name} "
+            f"{figure_text(figures.val_score)}, test {figures.headline.name} {figure_text(figures.test_score)}, "
+            f"{figures.cpu_seconds:.0f} CPU "
             f"seconds{of_track(figures.to_data())}",
             to=err,
         )
@@ -118,28 +113,38 @@ def answer_bars() -> "AbstractContextManager[Shown]":
     return nullcontext(silent) if out.is_terminal else progress_bars(_QUICK)
 
 
+def _pooled_columns(pooled: JsonMapping) -> dict[str, str]:
+    """Key -> name of the pooled figures that are shown."""
+    told = {"test_uar": "UAR", "test_wa": "WA", "test_macro_f1": "macro F1", "test_ccc": "CCC"}
+    rated = {f"test_ccc_{name}": f"CCC {name}" for name in pooled.get("dimensions", ())}
+    more = {"test_pearson": "Pearson", "test_mae": "MAE", "test_uar_ccc": "UAR and CCC"}
+    return {key: name for key, name in {**told, **rated, **more}.items() if key in pooled}
+
+
 def show_pooled(pooled: JsonMapping) -> None:
     """Print the pooled figures: the result of a run over folds and seeds."""
+    from nni_emodarts.metrics.headline import headlines_of
+
     table = Table(title=f"Test predictions pooled over the folds{of_track(pooled)}", title_justify="left")
-    for column in ("", "UAR", "WA", "macro F1"):
+    columns = _pooled_columns(pooled)
+    for column in ("", *columns.values()):
         table.add_column(column, justify="left" if not column else "right")
     for seed, figures in pooled["seeds"].items():
-        table.add_row(
-            f"seed {seed}", *(figure_text(figures[name]) for name in ("test_uar", "test_wa", "test_macro_f1"))
-        )
+        table.add_row(f"seed {seed}", *(figure_text(figures[name]) for name in columns))
     table.add_section()
-    table.add_row(
-        f"mean of {count_text(len(pooled['seeds']), 'seed')}",
-        figure_text(pooled["test_uar"], pooled.get("test_uar_std")),
-        figure_text(pooled["test_wa"]),
-        figure_text(pooled["test_macro_f1"]),
-        style="bold",
-    )
+    mean = [figure_text(pooled[name], pooled.get(f"{name}_std")) for name in columns]
+    table.add_row(f"mean of {count_text(len(pooled['seeds']), 'seed')}", *mean, style="bold")
     out.print(table)
-    folds = "  ".join(f"{fold}: {figure_text(figures['test_uar'])}" for fold, figures in pooled["folds"].items())
-    show_line(f"UAR by fold    {folds}  (mean {figure_text(pooled['fold_mean_uar'])})")
-    recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
-    show_line(f"Recall         {recalls}")
+    for headline in headlines_of(pooled):
+        folds = "  ".join(f"{fold}: {figure_text(figures[headline.test])}" for fold, figures in pooled["folds"].items())
+        mean_text = figure_text(pooled[f"fold_mean_{headline.key}"])
+        show_line(f"{f'{headline.name} by fold':14} {folds}  (mean {mean_text})")
+    if "recall" in pooled:
+        recalls = "  ".join(f"{name} {figure_text(value)}" for name, value in pooled["recall"].items())
+        show_line(f"Recall         {recalls}")
+    if "test_js" in pooled:
+        divergences = f"KL {figure_text(pooled['test_kl'])}  JS {figure_text(pooled['test_js'])}"
+        show_line(f"Votes          {divergences}  ({count_text(pooled['test_voted_utterances'], 'utterance')})")
     _show_enrolment(pooled.get("enrolment", {}))
     counts = {seed: figures["folds"] for seed, figures in pooled["seeds"].items()}
     if len(set(counts.values())) > 1:
@@ -168,49 +173,6 @@ def _show_enrolment(by_enrolment: "JsonMapping") -> None:
     for name, found in by_enrolment.items():
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         show_line(f"speaker-adapted, enrolment {name} ({k}): UAR {figure_text(found['test_uar'])}")
-
-
-def show_comparison(summary: "BenchmarkSummary") -> None:
-    """Print a benchmark: a row for each method."""
-    seeds = max(len(method.seeds) for method in summary.methods)
-    track = of_track(summary.to_data())
-    title = f"{escape(summary.name)}: UAR of the pooled test predictions, {count_text(seeds, 'seed')}{track}"
-    table = Table(title=title)
-    for column in ("method", "UAR", "95 % interval", "WA", "parameters", "MFLOPs", "CPU s"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for method in summary.methods:
-        table.add_row(
-            method.name,
-            figure_text(method.uar_mean, method.uar_std),
-            interval_text(method.uar_interval),
-            figure_text(method.wa_mean),
-            whole_text(method.parameters),
-            millions_text(method.flops),
-            whole_text(method.cpu_seconds),
-        )
-    out.print(table)
-    for method in summary.methods:
-        for name, found in (method.enrolment or {}).items():
-            k = f"k = {found.least} to {found.most}, mean {found.mean:g}"
-            show_line(f"{method.name}, speaker-adapted, enrolment {name} ({k}): UAR {figure_text(found.uar_mean)}")
-    if summary.comparisons:
-        _show_differences(summary.comparisons, track)
-
-
-def _show_differences(comparisons: "Sequence[Comparison]", track: str) -> None:
-    """Print each method against the reference."""
-    table = Table(title=f"UAR less that of {comparisons[0].reference}, p by swapping whole speakers{track}")
-    for column in ("method", "difference", "95 % interval", "p", "p (Holm)"):
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for found in comparisons:
-        table.add_row(
-            found.method,
-            signed_text(found.difference),
-            interval_text(found.interval, signed=True),
-            p_text(found.p),
-            p_text(found.p_holm),
-        )
-    out.print(table)
 
 
 def show_study(found: "Study") -> None:
@@ -302,6 +264,12 @@ def show_description(description: "Description") -> None:
     for note in description.notes:
         out.print("note", style="bold yellow", end=" " * 12)
         show_line(note)
+    if description.folds is not None:
+        _show_folds(description.folds)
+    _show_findings(description)
+
+
+def _show_findings(description: "Description") -> None:
     for kind, found in description.findings.groupby("kind", sort=False):
         show_line(f"\n{len(found)} {kind}", style="bold")
         for file, reason in found[["file", "reason"]].head(_FINDINGS).itertuples(index=False):
@@ -309,7 +277,14 @@ def show_description(description: "Description") -> None:
         if len(found) > _FINDINGS:
             show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
-        out.print("nothing is wrong", style="bold")
+        of_all = "" if description.folds is None else " with the recordings"
+        out.print(f"nothing is wrong{of_all}", style="bold")
+
+
+def _show_folds(folds: "FoldsDescription") -> None:
+    _show_counts(f"Folds of {folds.protocol}", folds.sizes)
+    for line in folds.lines():
+        show_line(line, style="bold red" if " on both sides, " in line else None)
 
 
 def _show_counts(title: str, counts: "pd.DataFrame") -> None:
@@ -330,7 +305,10 @@ def show_export(report: "Shipped") -> None:
         shown = f"{size / 1e6:.2f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
         show_line(f"wrote {path} ({shown})")
     show_line(f"input    waveform (N, S) float32 at {report.sampling_rate} Hz")
-    show_line(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}")
+    if report.labels:
+        show_line(f"output   probabilities (N, {len(report.labels)}): {', '.join(report.labels)}")
+    if report.dimensions:
+        show_line(f"output   dimensions (N, {len(report.dimensions)}): {', '.join(report.dimensions)}")
     show_line(f"checked  on synthetic sounds of many lengths: at most {report.difference:.1g} from PyTorch")
     for name, loss in report.losses.items():
         show_line(f"{name:8} {loss}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import console
-from nni_emodarts.cli.options import Out, pairs, words
+from nni_emodarts.cli.options import AllowOverlap, Out, pairs, words
 
 if TYPE_CHECKING:
     from nni_emodarts.data.manifest import Manifest
@@ -26,6 +26,15 @@ def prepare(
     emotions: Annotated[str | None, typer.Option(help="Classes to keep, such as anger,sadness.")] = None,
     merge: Annotated[list[str] | None, typer.Option(metavar="A=B", help="Emotion A counts as B; repeatable.")] = None,
     option: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="An option of the corpus.")] = None,
+    folds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="emobox[:DIR]",
+            help="Also write EmoBox's folds of the corpus beside the manifest; DIR is a checkout of EmoBox, needed "
+            "where they follow no rule.",
+        ),
+    ] = None,
+    allow_overlap: AllowOverlap = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the manifest.")] = False,
 ) -> None:
     """Write the manifest of a corpus as it is distributed; no audio is copied."""
@@ -34,21 +43,31 @@ def prepare(
     manifest = write_manifest(
         name, root, out,
         emotions=None if emotions is None else words(emotions), merge=pairs("merge", merge),
-        options=pairs("option", option), overwrite=overwrite,
+        options=pairs("option", option), folds=folds, allow_overlap=allow_overlap, overwrite=overwrite,
     )  # fmt: skip
     _show_manifest(manifest, out)
+    if folds is not None:
+        from nni_emodarts.data.corpora.emobox import SOURCE
+        from nni_emodarts.data.corpora.preparation import folds_beside
+
+        console.show_line(f"wrote {folds_beside(out)}: folds of {SOURCE}; take them by --protocol "
+                          f"file:{folds_beside(out)}")  # fmt: skip
 
 
 def describe(
     manifest: Annotated[str, typer.Argument(help="The manifest (CSV), or `synthetic` for the embedded corpus.")],
     out: Annotated[Path | None, typer.Option(help="Also write all that is wrong to this CSV file.")] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Also say what is on both sides of its folds: file:FOLDS.csv, or any other protocol."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
     """Say what a manifest's recordings hold, and name what is wrong with them."""
     from nni_emodarts.data.describe import describe_manifest
 
     with console.progress_bars() as progress:
-        description = describe_manifest(manifest, out, overwrite=overwrite, progress=progress)
+        description = describe_manifest(manifest, out, protocol=protocol, overwrite=overwrite, progress=progress)
     console.show_description(description)
     if out is not None:
         console.show_line(f"wrote {out}")

@@ -9,6 +9,7 @@ import typer
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import (
+    AllowOverlap,
     AllowUnfit,
     BadAudio,
     Config,
@@ -52,13 +53,14 @@ def experiment(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.plan import write_experiment
 

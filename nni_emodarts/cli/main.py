@@ -34,6 +34,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "node-options": experiments.print_node_options,
     "results": experiments.results,
     "predict": using.predict,
+    "score": using.score,
     "export": using.export,
     "card": using.card,
     "draw": showing.draw,

@@ -11,11 +11,16 @@ from nni_emodarts.runtime.seeds import LARGEST_SEED
 if TYPE_CHECKING:
     from nni_emodarts.config import ExperimentConfig
     from nni_emodarts.data.fold_choice import FoldChoice
+    from nni_emodarts.data.other_corpora import LabelChoice
+    from nni_emodarts.training.retrain.elsewhere import Asked
 
 _MANY = 100_000
 """Numbers that a text may name."""
 
-Manifest = Annotated[str | None, typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus.")]
+Manifest = Annotated[
+    str | None,
+    typer.Option(help="The manifest (CSV), or `synthetic` for the embedded corpus; several as one: A.csv,B.csv."),
+]
 Preset = Annotated[
     str | None,
     typer.Option(
@@ -44,7 +49,9 @@ Weights = Annotated[
         "refused.",
     ),
 ]
-Protocol = Annotated[str | None, typer.Option(help="loso, session, kfold:K or official.")]
+Protocol = Annotated[
+    str | None, typer.Option(help="loso, session, kfold:K, official, loco, or file:FOLDS.csv with a list of folds.")
+]
 Strategy = Annotated[str | None, typer.Option(help="How to search: {strategies}; emodarts strategies says more.")]
 BadAudio = Annotated[
     str | None, typer.Option(help="What to do where recordings cannot be used: refuse (the default) or skip.")
@@ -55,6 +62,24 @@ AllowUnfit = Annotated[
         "--allow-unfit-speakers",
         help="Normalise by speaker (features.normalization) though many show one emotion or have few recordings.",
     ),
+]
+AllowOverlap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-overlap",
+        help="Take a list of folds that has speakers on both sides, and mark the figures as speaker-dependent.",
+    ),
+]
+TestManifests = Annotated[
+    list[str] | None,
+    typer.Option("--test-manifest", help="Score each network on this corpus (CSV), too; repeatable."),
+]
+TestMerge = Annotated[
+    list[str] | None,
+    typer.Option("--test-merge", metavar="A=B", help="Emotion A of these corpora counts as the class B; repeatable."),
+]
+TestLeaveOut = Annotated[
+    str | None, typer.Option("--test-leave-out", help="Emotions of these corpora that are not scored.")
 ]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
@@ -85,9 +110,10 @@ def load(
     return load_config(preset, file, settings or (), options)
 
 
-def insisting(settings: list[str] | None, allow_unfit: bool) -> list[str]:
-    """Settings with what `--allow-unfit-speakers` means laid over them."""
-    return [*(settings or ()), *(["features.unfit_speakers=allow"] if allow_unfit else [])]
+def insisting(settings: list[str] | None, allow_unfit: bool, allow_overlap: bool = False) -> list[str]:
+    """Settings with what `--allow-unfit-speakers` and `--allow-overlap` mean laid over them."""
+    means = {"features.unfit_speakers=allow": allow_unfit, "data.speaker_overlap=allow": allow_overlap}
+    return [*(settings or ()), *(setting for setting, is_given in means.items() if is_given)]
 
 
 def trial_arguments(
@@ -129,6 +155,22 @@ def seed_numbers(text: str) -> list[int]:
     if max(seeds) > LARGEST_SEED:
         raise ConfigError(f"seeds: {max(seeds)} is larger than {LARGEST_SEED}; name a smaller one")
     return seeds
+
+
+def label_choice(merge: list[str] | None, leave_out: str | None) -> "LabelChoice":
+    """What becomes of labels of corpora that are scored on."""
+    from nni_emodarts.data.other_corpora import LabelChoice
+
+    return LabelChoice(pairs("merge", merge), words(leave_out) if leave_out else ())
+
+
+def asked_for(manifests: list[str] | None, merge: list[str] | None, leave_out: str | None) -> "Asked":
+    """Corpora that networks are to be scored on besides their own."""
+    from nni_emodarts.training.retrain.elsewhere import Asked
+
+    if not manifests and (merge or leave_out):
+        raise ConfigError("test-merge and test-leave-out are of further corpora; name one by --test-manifest B.csv")
+    return Asked(tuple(str(Path(each).absolute()) for each in manifests or ()), label_choice(merge, leave_out))
 
 
 def words(text: str) -> list[str]:

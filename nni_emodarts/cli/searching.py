@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nni_emodarts.cli import console
+from nni_emodarts.cli import comparing, console
 from nni_emodarts.cli.options import (
+    AllowOverlap,
     AllowUnfit,
     Architecture,
     BadAudio,
@@ -20,15 +21,21 @@ from nni_emodarts.cli.options import (
     Resume,
     Settings,
     Strategy,
+    TestLeaveOut,
+    TestManifests,
+    TestMerge,
     Weights,
+    asked_for,
     fold_numbers,
     insisting,
     load,
     seed_numbers,
     words,
 )
+from nni_emodarts.cli.other_corpora import show_corpora_figures
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.decision import describe_decision
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
 if TYPE_CHECKING:
@@ -46,13 +53,14 @@ def search(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.start import run_search
 
@@ -85,8 +93,15 @@ def retrain(
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     final: Annotated[bool, typer.Option("--final", help="Also train the network to ship, on all speakers.")] = False,
     allow_overlap: Annotated[
-        bool, typer.Option("--allow-overlap", help="Score on speakers that the search saw, and mark the figures.")
+        bool,
+        typer.Option(
+            "--allow-overlap",
+            help="Score on speakers that the search saw, or that a list of folds has on both sides; mark the figures.",
+        ),
     ] = False,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -99,7 +114,7 @@ def retrain(
 
     file = architecture_file(architecture)
     arch = Arch.load(file)
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(
         preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
         bad_audio=bad_audio, front_end=front_end,
@@ -111,11 +126,14 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, searched_on=corpus_beside(file), resume=resume, overwrite=overwrite,
-            progress=progress, note=console.show_note,
+            allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out),
+            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
+            note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
+    if "other_corpora" in done.pooled:
+        show_corpora_figures(done.pooled["other_corpora"], done.pooled)
     if done.described:  # whose figures may be of more folds now
         from nni_emodarts.deploy.folder import open_network
         from nni_emodarts.deploy.model_card import write_model_card
@@ -197,6 +215,7 @@ def benchmark(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
     workers: Annotated[int, typer.Option(min=1, help="Cells at once.")] = 1,
@@ -204,9 +223,12 @@ def benchmark(
     reference: Annotated[
         str | None, typer.Option(help="The method that the others are compared with; darts, or the last.")
     ] = None,
+    test_manifest: TestManifests = None,
+    test_merge: TestMerge = None,
+    test_leave_out: TestLeaveOut = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.benchmark.run import run_benchmark
 
@@ -214,10 +236,18 @@ def benchmark(
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
+            asked=asked_for(test_manifest, test_merge, test_leave_out),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
-    console.show_comparison(summary)
+    comparing.show_comparison(summary)
+    others = {
+        f"{name}, {method.name}": own
+        for method in summary.methods
+        for name, own in (method.other_corpora or {}).items()
+    }
+    if others:
+        show_corpora_figures(others, summary.to_data(), confusions=False)
 
 
 def strategies() -> None:
@@ -268,7 +298,8 @@ def _show_search(found: "Searched", where: object) -> None:
         console.show_line(line)
     candidate = "candidate taken" if "estimate" in metrics else "best candidate"
     measured = candidate if "candidates" in metrics else "supernet"
-    figure = f"validation UAR of the {measured} {metrics['val_uar']:.3f}{console.of_track(metrics)}"
+    chosen = headline_of(metrics)
+    figure = f"validation {chosen.name} of the {measured} {metrics[chosen.val]:.3f}{console.of_track(metrics)}"
     console.show_line(f"architecture {found.architecture.id}, {figure}: {where}")
     if told := describe_decision(metrics):
         console.show_line(told)

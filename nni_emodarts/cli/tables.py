@@ -8,6 +8,7 @@ from rich.table import Table
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.options import (
+    AllowOverlap,
     AllowUnfit,
     BadAudio,
     Config,
@@ -53,6 +54,7 @@ def table(
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     allow_unfit: AllowUnfit = False,
+    allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds of the trainings, such as 1,2,3.")] = "1",
     draw_seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the draws.")] = 0,
@@ -63,7 +65,7 @@ def table(
     workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
 ) -> None:
     """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
-    settings = insisting(settings, allow_unfit)
+    settings = insisting(settings, allow_unfit, allow_overlap)
     if (architectures is None) == (not architecture):
         raise ConfigError("name either --architectures N, to draw so many, or --architecture FILE, to train that one")
     chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)

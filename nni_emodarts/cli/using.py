@@ -1,4 +1,4 @@
-"""Commands that use a network: predict, export, card."""
+"""Commands that use a network: predict, score, export, card."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import console
-from nni_emodarts.cli.options import Fold, Seed, Weights
+from nni_emodarts.cli.options import Fold, Seed, Settings, Weights, label_choice
+from nni_emodarts.cli.other_corpora import show_corpora_figures
 
 if TYPE_CHECKING:
     from nni_emodarts.deploy.answers import Line
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 def predict(
     model: Annotated[Path, typer.Argument(help="A run folder, or a file that emodarts export wrote.")],
     files: Annotated[list[str], typer.Argument(help="Recordings of any format, rate and channel count.")],
-    format: Annotated[str, typer.Option(help="table, csv or json.")] = "table",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option(help="table, csv, json, or msp_podcast and msp_podcast_dimensions for its challenges.")
+    ] = "table",
     fold: Fold = None,
     seed: Seed = None,
     over_time: Annotated[bool, typer.Option("--over-time", help="Window by window, for long recordings.")] = False,
@@ -47,6 +50,40 @@ def predict(
     if failed:
         console.show_error(f"{failed} of {len(files)} recordings could not be recognised")
         raise typer.Exit(1)
+
+
+def score(
+    run: Annotated[Path, typer.Argument(help="A run folder, or the folder of one network.")],
+    manifests: Annotated[list[str], typer.Argument(help="Manifests (CSV) of the corpora to score on.")],
+    merge: Annotated[
+        list[str] | None, typer.Option(metavar="A=B", help="Emotion A counts as the network's class B; repeatable.")
+    ] = None,
+    leave_out: Annotated[
+        str | None, typer.Option("--leave-out", help="Emotions that are not scored, such as calm,disgust.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Also write scores.json and predictions.csv to this folder.")] = None,
+    fold: Annotated[int | None, typer.Option(min=0, help="The networks of this fold instead of the final one.")] = None,
+    seed: Seed = None,
+    settings: Settings = None,
+    front_end: Weights = None,
+    allow_overlap: Annotated[
+        bool, typer.Option("--allow-overlap", help="Score on speakers that were learnt from, and mark the figures.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files.")] = False,
+) -> None:
+    """Score a finished network on other corpora; where there is no final one, those of all folds and seeds."""
+    from nni_emodarts.deploy.scoring import run_score
+
+    with console.progress_bars() as progress:
+        scored = run_score(
+            run, manifests,
+            choice=label_choice(merge, leave_out),
+            fold=fold, seed=seed, settings=settings or (), front_end=front_end, allow_overlap=allow_overlap, out=out,
+            overwrite=overwrite, progress=progress, note=console.show_note,
+        )  # fmt: skip
+    show_corpora_figures(scored.corpora, scored.track.to_dict())
+    if out is not None:
+        console.show_line(f"wrote {out}")
 
 
 def export(

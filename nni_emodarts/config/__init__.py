@@ -3,11 +3,19 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.data import (
+    DIMENSIONS,
+    FILE_PROTOCOL,
+    SCALE_COLUMN,
+    SYNTHETIC,
+    DataConfig,
+    Range,
+    Task,
+)
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
 from nni_emodarts.config.loading import (
     PRESETS,
-    SYNTHETIC,
     as_setting,
     lay_over,
     load_config,
@@ -16,11 +24,11 @@ from nni_emodarts.config.loading import (
     read_preset,
     validate,
 )
+from nni_emodarts.config.objective import ObjectiveConfig
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES
 from nni_emodarts.config.resuming import refuse_other_settings
 from nni_emodarts.config.schema import (
     MOST_CLASSES,
-    DataConfig,
     ExperimentConfig,
     FeatureConfig,
     HeardStream,
@@ -47,10 +55,13 @@ from nni_emodarts.config.streams import (
 
 __all__ = [
     "CNN_PRIMITIVES",
+    "DIMENSIONS",
+    "FILE_PROTOCOL",
     "FUNCTIONALS",
     "MOST_CLASSES",
     "NONE",
     "PRESETS",
+    "SCALE_COLUMN",
     "SCOPES",
     "SEQNN_PRIMITIVES",
     "SYNTHETIC",
@@ -62,9 +73,11 @@ __all__ = [
     "Frames",
     "HeardStream",
     "InputShape",
+    "ObjectiveConfig",
     "OptimizerConfig",
     "PerturbationConfig",
     "PretrainedStream",
+    "Range",
     "RetrainConfig",
     "SearchConfig",
     "Shape",
@@ -72,6 +85,7 @@ __all__ = [
     "SpecAugmentConfig",
     "SpectralSettings",
     "SpectralStream",
+    "Task",
     "as_setting",
     "describe_fault",
     "enumerate_faults",

@@ -21,8 +21,6 @@ from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
 
 PRESETS = ("paper", "compact", "tiny", "pretrained")
-SYNTHETIC = "synthetic"
-"""The manifest that stands for the embedded corpus."""
 
 
 def load_config(
@@ -72,10 +70,7 @@ def located(config: ExperimentConfig) -> ExperimentConfig:
 
     A link stays one, since recordings are named relative to it.
     """
-    data = config.data
-    manifest = data.manifest if data.manifest in (None, SYNTHETIC) else str(Path(str(data.manifest)).absolute())
-    cache = data.cache and str(Path(data.cache).absolute())
-    changed: JsonObject = {"data": data.model_copy(update={"manifest": manifest, "cache": cache})}
+    changed: JsonObject = {"data": config.data.located()}
     if config.features.pretrained:
         streams = tuple(
             stream.model_copy(update={"model": located_model(stream.model)})

@@ -10,8 +10,6 @@ from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import CONFIG, RunFolder
 
 _SHOWN = 3
-_PLACES = ("manifest", "cache", "workers")
-"""Of `data`: where things lie and who computes them. What the corpus holds is known by its digest (`corpus.json`)."""
 
 
 def refuse_other_settings(folder: RunFolder, config: ExperimentConfig) -> None:
@@ -49,8 +47,7 @@ def meaning(config: ExperimentConfig) -> JsonObject:
     data = config.meaning()
     for key in ("device", "preset"):
         del data[key]
-    for key in _PLACES:
-        del data["data"][key]
+    data["data"] = config.data.decisive()  # what corpus and folds hold is known by their digests (`corpus.json`)
     data["search"]["options"] = config.search.strategy_options().meaning()
     data["space"] = config.space.identity()
     return data

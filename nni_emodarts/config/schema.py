@@ -1,15 +1,24 @@
 """The sections of a configuration: fields, defaults, units and bounds."""
 
-import os
 from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nni_emodarts.config.data import DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
+from nni_emodarts.config.objective import ObjectiveConfig
 from nni_emodarts.config.primitives import CNN_PRIMITIVES, NONE, SCOPES, SEQNN_PRIMITIVES, CnnPrimitive, Scope
-from nni_emodarts.config.sections import CAME_LATER, Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.sections import (
+    CAME_LATER,
+    Fraction,
+    Name,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from nni_emodarts.config.strategies import STRATEGIES, refuse_unmeasured
 from nni_emodarts.config.strategy_options import StrategyOptions
 from nni_emodarts.config.streams import (
@@ -36,34 +45,8 @@ MOST_CHANNELS = 8192
 Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
-Name = Annotated[str, Field(max_length=100)]
-PathText = Annotated[str, Field(max_length=4096)]
 Pooling = Literal["mean", "attention", "statistics", "maximum"]
 Masks = Annotated[int, Field(ge=0, le=1000)]
-
-
-class DataConfig(Section):
-    """Which utterances, and how they are divided."""
-
-    manifest: PathText | None = None
-    """Path of the manifest, or `synthetic` for the embedded corpus."""
-    protocol: Name = "loso"
-    """`loso`, `session`, `kfold:K` or `official`."""
-    emotions: tuple[str, ...] | None = None
-    """The classes to keep, after merging; all of the manifest's where absent."""
-    merge: dict[str, str] = Field(default_factory=dict)
-    """Emotion of the manifest -> the emotion that it counts as."""
-    cache: PathText | None = None
-    """Folder of the feature store; `$EMODARTS_CACHE` or the user's cache folder where absent."""
-    workers: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Processes that extract features; one a core where absent."""
-    bad_audio: Literal["refuse", "skip"] = "refuse"
-    """Where recordings cannot be used: all are named and nothing runs, or the run goes on without them."""
-
-    @field_validator("manifest", "cache")
-    @classmethod
-    def _expand(cls, path: str | None) -> str | None:
-        return path and os.path.expanduser(path)  # noqa: PTH111 - pathlib's raises where there is no such user
 
 
 class HeardStream(Section):
@@ -317,6 +300,9 @@ class RetrainConfig(Section):
     """Decay of the moving average of the weights that is validated, tested and kept; 0 keeps the weights themselves."""
     width: PositiveFloat = 1.0
     """The network's channels and its sequence's width, as a multiple of those that were searched."""
+    targets: Annotated[Literal["majority", "votes"], CAME_LATER] = "majority"
+    """What networks learn from, in searches too: each utterance's emotion, or the distribution of annotators' votes,
+    then of utterances without a majority as well."""
     keep: Literal["best", "last"] = "best"
     """Which epoch is kept: the best on validation, or the last."""
     refit: bool = False
@@ -341,7 +327,18 @@ class ExperimentConfig(Section):
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
     retrain: RetrainConfig = RetrainConfig()
+    objective: Annotated[ObjectiveConfig, CAME_LATER] = ObjectiveConfig()
     device: Literal["auto", "cpu", "gpu"] = "auto"
+
+    @model_validator(mode="after")
+    def _learn(self) -> Self:
+        if not self.data.learns_dimensions and self.objective != ObjectiveConfig():
+            raise ValueError("objective: is of dimensions, which data.task emotion does not learn; leave it out")
+        if self.data.learns_dimensions and self.search.estimate is not None and self.search.estimate.figure == "loss":
+            raise ValueError(
+                "search.estimate.figure: loss is of emotions alone; set it to uar, which is the headline here"
+            )
+        return self
 
     @model_validator(mode="after")
     def _hear(self) -> Self:
@@ -349,6 +346,12 @@ class ExperimentConfig(Section):
         heard = {"hears": self.features.hears, "functionals": self.features.functionals}
         if any(getattr(self.space, name) != value for name, value in heard.items()):
             object.__setattr__(self, "space", self.space.model_copy(update=heard))
+        return self
+
+    @model_validator(mode="after")
+    def _check_targets(self) -> Self:
+        if self.retrain.targets == "votes" and not self.data.learns_classes:
+            raise ValueError("retrain.targets: votes are for classes, which data.task dimensions does not learn")
         return self
 
     @model_validator(mode="after")
@@ -381,9 +384,16 @@ class ExperimentConfig(Section):
         return self.features.normalization == "speaker"
 
     @property
+    def speaker_dependent(self) -> bool:
+        """Whether test speakers may be learnt from, too."""
+        return self.data.speaker_overlap == "allow"
+
+    @property
     def tracks(self) -> JsonObject:
         """What every file of its figures says of them, since figures of two tracks are never compared."""
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+        task = {"task": self.data.task} if self.data.learns_dimensions else {}
+        dependent = {"speaker_dependent": True} if self.speaker_dependent else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **dependent, **task}
 
     def hearing(self, streams: tuple[SpectralStream | PretrainedStream, ...]) -> Self:
         """The configuration with these streams in place of its own."""

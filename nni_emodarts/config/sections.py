@@ -10,6 +10,8 @@ from nni_emodarts.runtime.plain_data import JsonObject
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
+Name = Annotated[str, Field(max_length=100)]
+PathText = Annotated[str, Field(max_length=4096)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 CAME_LATER = "came later"
@@ -52,10 +54,10 @@ class Section(BaseModel):
         data = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if isinstance(value, Section):
-                data[name] = value.meaning()
-            elif CAME_LATER in field.metadata and value == field.default:
+            if CAME_LATER in field.metadata and value == field.default:
                 del data[name]
+            elif isinstance(value, Section):
+                data[name] = value.meaning()
             elif isinstance(value, tuple) and all(isinstance(each, Section) for each in value) and value:
                 data[name] = [each.meaning() for each in value]
         return data

@@ -30,18 +30,24 @@ from nni_emodarts.data.batches import (
     Utterances,
 )
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.data.features import FeatureStore, Functionals, Normalizers, fill_store
 from nni_emodarts.data.features.extractor import Extractor
+from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
+from nni_emodarts.data.joined import join_manifests
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.protocols import Fold, make_fold
-from nni_emodarts.errors import BadRecordings, ConfigError, RunFolderError
+from nni_emodarts.data.votes import digest_of
+from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CORPUS, SKIPPED, RunFolder
 
+LEARNT = "learnt"
+"""Key of a network's corpus.json: manifest, speakers and a few recordings of each that it learnt from."""
 FRONT_ENDS = "front_ends"
 """Key of corpus.json: what each pretrained encoder is that was heard with, its licence and digest."""
 
@@ -106,9 +112,19 @@ class Corpus:
         return CorpusFacts.of(self.manifest)
 
     @property
+    def division(self) -> str:
+        """What divides it: the protocol, of a list of folds its digest."""
+        return self.protocol if self.manifest.folds is None else self.manifest.folds.identity
+
+    @property
     def num_classes(self) -> int:
         """Number of classes K."""
         return len(self.manifest.classes)
+
+    @property
+    def num_outputs(self) -> int:
+        """Number of outputs of its networks: classes K, then dimensions D."""
+        return len(self.manifest.classes) + len(self.manifest.dimensions)
 
     @property
     def frequency_bins(self) -> int:
@@ -196,19 +212,63 @@ class Corpus:
         return replace(self, input_shape=(channels, -(-bins // factor)), coarsening=Coarsening(bins, factor))
 
 
-def load_manifest(data: DataConfig) -> Manifest:
+def load_manifest(config: ExperimentConfig) -> Manifest:
     """The manifest that a configuration names; the embedded corpus is made where it is not there yet.
+
+    Where votes are the targets, it holds the utterances without a majority as well, and its digest knows the votes.
 
     Raises:
         ConfigError: none is named.
-        ManifestError: it cannot be used.
+        ManifestError: it cannot be used, or holds no votes to learn from.
+        ProtocolError: the list of folds that the protocol names cannot be used.
     """
-    if data.manifest is None:
+    data, votes = config.data, config.retrain.targets == "votes"
+    if not data.manifests:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
-    path = ensure_corpus(cache_root(data)) if data.manifest == SYNTHETIC else data.manifest
-    return read_manifest(path, data.emotions, data.merge)
+    paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
+    if len(paths) > 1:
+        if data.learns_dimensions:
+            raise ConfigError(
+                f"data.task: {data.task} is of one manifest, but data.manifest names {len(paths)}, whose scales need "
+                f"not be alike; name one, or set data.task to emotion"
+            )
+        if votes:
+            raise ManifestError("retrain.targets: votes are learnt of one manifest; name one, or set it to majority")
+        return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
+    manifest = read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
+    if votes and (manifest.votes is None or not manifest.votes.to_numpy().any()):
+        raise ManifestError(
+            f"retrain.targets: votes, but manifest {paths[0]} holds none; add a column votes, or vote_anger and so on, "
+            f"or set it to majority"
+        )
+    if votes and manifest.votes is not None:
+        manifest = replace(manifest, digest=digest_of(manifest.digest, manifest.votes))
+    return attached(manifest, data)
+
+
+def refuse_dimensions(data: DataConfig, what: str) -> None:
+    """Refuse a configuration that learns dimensions, for what knows emotions alone.
+
+    Args:
+        data: the section.
+        what: knows emotions alone, such as `an ensemble`.
+
+    Raises:
+        ConfigError: it learns dimensions.
+    """
+    if data.learns_dimensions:
+        raise ConfigError(
+            f"data.task: {what} is of emotions alone, and task {data.task} learns dimensions; set it to emotion"
+        )
+
+
+def wanted_dimensions(data: DataConfig) -> Wanted | None:
+    """The dimensions that a configuration asks for."""
+    if not data.learns_dimensions:
+        return None
+    return Wanted(data.targets or (), data.scale, alone=not data.learns_classes)
 
 
 def cache_root(data: DataConfig) -> Path:
@@ -237,7 +297,7 @@ def load_corpus(
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
     """
     data, features = config.data, config.features
-    manifest = manifest or load_manifest(data)
+    manifest = manifest or load_manifest(config)
     streams = [stream for stream in features.heard if not heard or stream.name in heard]
     extractors: list[Extractor] = [stream_extractor(stream, config.device) for stream in streams]
     joined = [] if features.functionals is None else [Functionals(features.functionals)]
@@ -280,7 +340,7 @@ def note_corpus(corpus: Corpus, bad_audio: str, folder: RunFolder) -> None:
     Raises:
         RunFolderError: the folder's run is of another manifest, whose folds are others, or of other recordings.
     """
-    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings, "protocol": corpus.protocol}
+    identity = {"manifest": corpus.manifest.digest, "recordings": corpus.recordings, "protocol": corpus.division}
     held = folder.read_json(CORPUS) if folder.has(CORPUS) else identity
     if any(held.get(name, value) != value for name, value in identity.items()):
         raise RunFolderError(

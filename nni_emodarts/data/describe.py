@@ -8,9 +8,9 @@ full scale has -3.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,8 @@ import pandas as pd
 from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
+from nni_emodarts.data.describe_votes import describe_votes
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
     QUIET_DBFS,
@@ -42,6 +44,8 @@ SILENT_SHARE = 0.9
 """Share of silent windows from which a recording is named. RAVDESS, with its long pauses, has about 0.6."""
 SUM = "(all)"
 """Name of the row of sums."""
+UNDECIDED = "(no majority)"
+"""Name of the row of utterances on which annotators did not agree."""
 CHUNK = 256
 """Utterances between two reports of progress."""
 
@@ -96,6 +100,8 @@ class Description:
         findings: kind, file, reason of what is wrong, the worst kind first.
         notes: what is wrong with the manifest as a whole.
         files: number of files.
+        folds: what the folds of a protocol hold, where one was named.
+        agreement: how far annotators agree, where there are votes: name of a figure -> text.
     """
 
     classes: pd.DataFrame
@@ -104,6 +110,8 @@ class Description:
     findings: pd.DataFrame
     notes: tuple[str, ...]
     files: int
+    folds: FoldsDescription | None = None
+    agreement: Mapping[str, str] = field(default_factory=dict)
 
     def lines(self) -> dict[str, str]:
         """The figures as lines of text by name."""
@@ -127,17 +135,25 @@ class Description:
         ):
             counts = read[column].value_counts()
             texts[name] = ", ".join(f"{value}{unit} ({count})" for value, count in counts.items()) or "-"
-        return texts
+        return {**texts, **self.agreement}
 
 
-def describe(manifest: Manifest, threads: int | None = None, progress: Progress = silent) -> Description:
+def describe(
+    manifest: Manifest, threads: int | None = None, progress: Progress = silent, protocol: str | None = None
+) -> Description:
     """Decode every utterance of a manifest and say what it holds.
 
     Args:
         manifest: the utterances.
         threads: how many decode at once; one a core where absent.
         progress: called as recordings are read.
+        protocol: the protocol whose folds are described, too.
+
+    Raises:
+        ProtocolError: the manifest cannot give its folds.
     """
+    if protocol is not None:
+        check_protocol(manifest, protocol)
     table = manifest.table
     names = manifest.names
     faults: list[tuple[str, str, str]] = []
@@ -159,28 +175,37 @@ def describe(manifest: Manifest, threads: int | None = None, progress: Progress 
     return Description(
         _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
+        None if protocol is None else describe_folds(manifest, protocol, digests),
+        describe_votes(manifest),
     )  # fmt: skip
 
 
 def describe_manifest(
-    manifest: str, out: Path | None = None, *, overwrite: bool = False, progress: Progress = silent
+    manifest: str,
+    out: Path | None = None,
+    *,
+    protocol: str | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
 ) -> Description:
     """Describe a manifest's file.
 
     Args:
         manifest: the file, or `synthetic` for the embedded corpus.
         out: a CSV file for what is wrong; none where absent.
+        protocol: the protocol whose folds are described, too; of a list of folds with what is on both sides.
         overwrite: replace that file.
         progress: called after each block of recordings.
 
     Raises:
         ManifestError: it cannot be used.
+        ProtocolError: it cannot give the protocol's folds.
         RunFolderError: `out` is taken or cannot be written.
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
-    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest)
-    description = describe(table, progress=progress)
+    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest, undecided=True)
+    description = describe(table, progress=progress, protocol=protocol)
     if out is not None:
         write_findings(description, out)
     return description
@@ -322,7 +347,9 @@ def _duplicates(table: pd.DataFrame, names: Sequence[str], digests: Sequence[byt
 def _count_classes(manifest: Manifest) -> pd.DataFrame:
     """Utterances by class and gender, and speakers by class."""
     table = manifest.table.assign(gender=manifest.table["gender"].replace("", "unknown"))
-    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(list(manifest.classes), fill_value=0)
+    table["emotion"] = table["emotion"].replace("", UNDECIDED)
+    classes = [*manifest.classes, *([UNDECIDED] if (table["emotion"] == UNDECIDED).any() else [])]
+    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(classes, fill_value=0)
     known = table[table["speaker"].str.len() > 0]
     speakers = known.groupby("emotion")["speaker"].nunique().reindex(counts.index, fill_value=0)
     counts = counts.assign(all=counts.sum(axis=1), speakers=speakers)
@@ -339,7 +366,7 @@ def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
             "gender": groups["gender"].agg(_genders),
             "utterances": groups.size(),
             "seconds": groups["seconds"].sum(),
-            "classes": groups["emotion"].nunique(),
+            "classes": groups["emotion"].agg(lambda emotions: len(set(emotions) - {""})),
         }
     )
 

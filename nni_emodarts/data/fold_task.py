@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig
@@ -23,9 +24,13 @@ from nni_emodarts.data.enrolment import (
 )
 from nni_emodarts.data.features import Normalizer, Normalizers, SpeakerNormalizer
 from nni_emodarts.data.halves import halves
+from nni_emodarts.data.joined import corpora_of
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.data.overlap import find_overlap, fingerprint
 from nni_emodarts.data.protocols import Fold, Rows
 from nni_emodarts.data.unfit import refuse_unfit
+from nni_emodarts.metrics.headline import HEADLINES, Headline
+from nni_emodarts.metrics.truth import Truth
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.run_folder import RunFolder
 
@@ -39,12 +44,14 @@ class FoldTask:
         corpus: manifest and features.
         fold: the fold; a network is trained without validation where its validation part is empty.
         seed: seed of everything random.
+        fitted: what normalises rows, where these are of another corpus than the network's.
     """
 
     config: ExperimentConfig
     corpus: Corpus
     fold: Fold
     seed: int
+    fitted: Normalizer | SpeakerNormalizer | None = None
 
     @classmethod
     def of(cls, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> "FoldTask":
@@ -63,6 +70,22 @@ class FoldTask:
         """The task of the network to ship: it learns from every row, and nothing is left to measure it on."""
         none = np.empty(0, dtype=np.int64)
         return cls(config, corpus, Fold(0, 1, np.arange(len(corpus.manifest)), none, none), seed)
+
+    def elsewhere(self, corpus: Corpus, fitted: Normalizer | SpeakerNormalizer | None = None) -> "FoldTask":
+        """The task of answering all rows of another corpus with a network of this one.
+
+        Args:
+            corpus: the other corpus, in the network's classes.
+            fitted: what normalises rows for the network; None where its features need nothing.
+        """
+        none = np.empty(0, dtype=np.int64)
+        fold = replace(self.fold, train=none, validation=none, test=np.arange(len(corpus.manifest)))
+        return replace(self, corpus=corpus, fold=fold, fitted=fitted)
+
+    @property
+    def learnt(self) -> JsonObject:
+        """Whom a network of the task learns from, be it by validation: what an origin says of a search."""
+        return fingerprint(self.corpus, np.concatenate([self.fold.train, self.fold.validation]))
 
     def under(self, config: ExperimentConfig) -> "FoldTask":
         """The same fold and seed under another configuration."""
@@ -104,6 +127,8 @@ class FoldTask:
     @cached_property
     def normalizer(self) -> Normalizer | SpeakerNormalizer:
         """Fitted on the training part alone; of several streams, each by itself, with their rows one after another."""
+        if self.fitted is not None:
+            return self.fitted
         streams, train = self.corpus.streams, self.fold.train
         if not self.config.speaker_adapted:
             return Normalizer.beside([Normalizer.fit(each.store, train) for each in streams])
@@ -155,13 +180,38 @@ class FoldTask:
             return statistics
         return Enrolled(statistics, stream.store, make(self.voices))
 
+    @cached_property
+    def outputs(self) -> Outputs:
+        """What the outputs of its networks mean; a scale that is stated nowhere is that of the training part.
+
+        Raises:
+            ProtocolError: there is nothing to learn of a dimension in the training part.
+        """
+        return Outputs.of(self.corpus.manifest, self.fold.train)
+
+    @property
+    def headline(self) -> Headline:
+        """The figure by which its networks are chosen."""
+        return HEADLINES[self.config.data.task]
+
+    def truth(self, rows: Rows) -> Truth:
+        """What is true of rows, in the rows' order."""
+        manifest = self.corpus.manifest
+        shares = None if self.shares is None else self.shares[rows]
+        return Truth(manifest.labels[rows], len(manifest.classes), manifest.values[rows], shares)
+
     def halves(self) -> tuple[Rows, Rows]:
         """The training part divided for a search: one half fits weights, the other alphas."""
         return halves(self.corpus.manifest, self.fold.train, self.seed)
 
     def labels(self, rows: Rows) -> Rows:
-        """Numbers of the classes of rows, in the rows' order."""
+        """Numbers of the classes of rows, in the rows' order; -1 where annotators did not agree."""
         return self.corpus.manifest.labels[rows]
+
+    @cached_property
+    def shares(self) -> npt.NDArray[np.float64] | None:
+        """(n, K) distributions of votes by row of the manifest, where they are the targets."""
+        return self.corpus.manifest.shares if self.config.retrain.targets == "votes" else None
 
     def training_batches(
         self,
@@ -190,7 +240,8 @@ class FoldTask:
             utterances: Measured = self.corpus.joint_utterances(rows, normalizers, alike)
         else:
             utterances = self.corpus.utterances(rows, self.drawing(stream, epoch), augment)
-        return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch)
+        corpora = corpora_of(self.corpus.manifest, rows)
+        return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch, corpora)
 
     def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[AnyItem]:
         """Batches of rows, each row once.
@@ -225,7 +276,7 @@ class FoldTask:
             "options": search.strategy_options().model_dump(mode="json"),
             "epochs": search.epochs,
             "seed": self.seed,
-            "protocol": self.corpus.protocol,
+            "protocol": self.corpus.division,
             "fold": self.fold.index,
             **fingerprint(self.corpus, seen),
             **more,

@@ -35,11 +35,13 @@ def halves(manifest: Manifest, train: Rows, seed: int) -> tuple[Rows, Rows]:
         ProtocolError: a class has a single utterance, which cannot be in both halves.
     """
     train = np.sort(np.asarray(train, dtype=np.int64))
-    labels = manifest.labels[train]
-    counts = np.bincount(labels, minlength=len(manifest.classes))
-    single = [name for name, count in zip(manifest.classes, counts, strict=True) if count == 1]
+    names, numbers = manifest.strata
+    labels = numbers[train]
+    counts = np.bincount(labels, minlength=len(names))
+    single = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if single or not train.size:
-        fault = f"class {', '.join(single)} has a single utterance" if single else "there is no utterance"
+        whose = f"class {', '.join(single)} has" if manifest.classes else "there is"
+        fault = f"{whose} a single utterance" if single else "there is no utterance"
         raise ProtocolError(
             f"halves for weights and alphas: {fault} among the {len(train)} of the train part; every class needs two. "
             "Leave the class out with emotions, merge it into another, or add recordings"

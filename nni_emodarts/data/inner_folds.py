@@ -31,5 +31,6 @@ def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold
             f"{splits} inner splits of the {len(set(speakers))} training speakers of fold {fold.index}; set fewer"
         )
     divided = StratifiedGroupKFold(splits, shuffle=True, random_state=fold.index)
-    train, validation = list(divided.split(rows, manifest.labels[rows], speakers))[number]
-    return replace(fold, train=rows[train], validation=rows[validation], test=np.empty(0, dtype=np.int64))
+    train, validation = list(divided.split(rows, manifest.strata[1][rows], speakers))[number]
+    none = np.empty(0, dtype=np.int64)
+    return replace(fold, train=rows[train], validation=manifest.decided(rows[validation]), test=none, undecided=none)

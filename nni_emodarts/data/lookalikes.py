@@ -1,11 +1,13 @@
-"""Speakers under two names: one who is trained on and tested would flatter every figure."""
+"""Speakers in several parts of a fold, be it under two names: one who is trained on and tested flatters all figures."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from nni_emodarts.data.spelling import nearly_alike
+from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ProtocolError
 
 Speakers = npt.NDArray[np.int64]
@@ -60,3 +62,29 @@ def refuse_lookalikes(
                 f"name alike in the manifest where they are one, and name them apart by more than case, leading zeros "
                 f"and separators where they are not"
             )
+
+
+def refuse_shared(where: str, names: Sequence[str], parts: Mapping[str, Speakers]) -> None:
+    """Refuse a fold of a list that has a speaker in several parts.
+
+    Args:
+        where: the fold, for the message.
+        names: of the known speakers, which are the first.
+        parts: name of each part -> its speakers.
+
+    Raises:
+        ProtocolError: it has.
+    """
+    pairs = itertools.combinations(parts, 2)
+    shared = {pair: np.intersect1d(parts[pair[0]], parts[pair[1]]) for pair in pairs}
+    found = [
+        f"{len(speakers)} speakers are in {one} and {other} ({enumerate_some(names[each] for each in speakers)})"
+        for (one, other), speakers in shared.items()
+        if len(speakers)
+    ]
+    if found:
+        raise ProtocolError(
+            f"{where}: {'; '.join(found)}: a network that knows its test speakers is measured on an easier task than "
+            f"one that does not. Use a protocol that keeps speakers apart, such as loso or kfold:K, or add "
+            f"--allow-overlap (data.speaker_overlap=allow), which marks the figures as speaker-dependent"
+        )

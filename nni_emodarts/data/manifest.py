@@ -3,25 +3,30 @@
 Labels are text and are never parsed: `03` stays `03`, `NA` stays `NA`. All faults of a file are listed in one message.
 """
 
-import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.config import MOST_CLASSES, enumerate_faults, nearest, shorten
+from nni_emodarts.config import MOST_CLASSES, Range, enumerate_faults, nearest
+from nni_emodarts.data.digests import digest_rows, relative
+from nni_emodarts.data.dimensions import Wanted, digest_with, drop_unrated, read_dimensions
 from nni_emodarts.data.file_names import NearbyFiles
-from nni_emodarts.data.spelling import look, match, nearly_alike, unify
+from nni_emodarts.data.labels import GENDERS, gender_notes, likeness_notes, unify_labels
+from nni_emodarts.data.spelling import look, match
 from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
+from nni_emodarts.data.votes import keep_votes, merge_votes, read_votes, shares
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
+
+if TYPE_CHECKING:
+    from nni_emodarts.data.fold_lists import FoldList
 
 REQUIRED = ("file", "emotion", "speaker")
 """Columns that every manifest has."""
@@ -33,13 +38,34 @@ TIMES = ("start", "end")
 """Columns in seconds from the beginning of the file; NaN where absent."""
 
 COLUMNS = ("file", *LABELS, *TIMES)
-"""Columns of `Manifest.table`; any others of a CSV file are ignored."""
+"""Columns of `Manifest.table`, before those of dimensions that are wanted; any others of a CSV file are ignored."""
 
-GENDERS = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
-_PIECE = 4096
-"""Lines that are hashed at a time."""
-_SPELLED = ("emotion", "speaker", "session", "split")
-"""Columns in which texts of one look are one."""
+
+@dataclass(frozen=True)
+class Choice:
+    """What is read of a manifest.
+
+    Attributes:
+        emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
+        merge: emotion of the file -> the emotion that it counts as.
+        dimensions: the columns of numbers; none where absent.
+        undecided: whether utterances with votes and no emotion are kept, on which annotators did not agree.
+    """
+
+    emotions: Sequence[str] | None = None
+    merge: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Wanted | None = None
+    undecided: bool = False
+
+    @property
+    def needs_emotions(self) -> bool:
+        """Whether each utterance has one of several emotions."""
+        return self.dimensions is None or not self.dimensions.alone
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Columns that the file must have, besides those of dimensions."""
+        return tuple(name for name in REQUIRED if name != "emotion" or self.needs_emotions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +73,16 @@ class Manifest:
     """Utterances, one a row.
 
     Attributes:
-        table: rows numbered from 0, the columns of `COLUMNS`; `file` is an absolute path.
-        classes: the emotions, sorted or as they were picked.
+        table: rows numbered from 0, the columns of `COLUMNS` and of `dimensions`; `file` is an absolute path.
+        classes: the emotions, sorted or as they were picked; none where there are only dimensions to learn.
         digest: hash of the file's rows, before emotions are merged or picked: it stands for the corpus. It does not
             change when recordings and CSV file move together.
         folder: the CSV file's folder.
         notes: what of the file was not understood or looks like a slip, and keeps nobody from using it.
+        folds: the list of folds that divides them, where one does.
+        dimensions: names of the columns of numbers that were wanted; a missing value is NaN.
+        scale: their lowest and highest value, where it is stated.
+        votes: annotators' votes by class (n, any number of classes), those left out too; None where the file has none.
     """
 
     table: pd.DataFrame
@@ -60,6 +90,10 @@ class Manifest:
     digest: str
     folder: Path = Path()
     notes: tuple[str, ...] = ()
+    folds: "FoldList | None" = None
+    dimensions: tuple[str, ...] = ()
+    scale: Range | None = None
+    votes: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -67,74 +101,129 @@ class Manifest:
     @property
     def names(self) -> list[str]:
         """Each utterance's file, relative to the CSV file's folder where it lies inside."""
-        return _relative(self.table["file"], self.folder)
+        return relative(self.table["file"], self.folder)
+
+    @property
+    def identity(self) -> str:
+        """What stands for the corpus and the list of its folds, where there is one: figures of another are others."""
+        return self.digest if self.folds is None else f"{self.digest} {self.folds.identity}"
 
     @property
     def labels(self) -> npt.NDArray[np.int64]:
-        """(n,) each utterance's position in `classes`."""
+        """(n,) each utterance's position in `classes`; -1 where annotators did not agree."""
         return pd.Index(self.classes).get_indexer(pd.Index(self.table["emotion"])).astype(np.int64)
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """(n, K) the distribution of each utterance's votes over `classes`; without votes its emotion alone."""
+        votes = pd.DataFrame(index=self.table.index) if self.votes is None else self.votes
+        return shares(votes, self.labels, self.classes)
+
+    @property
+    def strata(self) -> tuple[tuple[str, ...], npt.NDArray[np.int64]]:
+        """Names of what divisions keep in balance, and the number of each utterance's: its class, where it has one.
+
+        Where annotators did not agree that is the first class with most votes.
+        """
+        labels = self.labels
+        if not self.classes or (labels >= 0).all():
+            return (self.classes, labels) if self.classes else (("",), np.zeros(len(self), dtype=np.int64))
+        return self.classes, np.where(labels >= 0, labels, self.shares.argmax(1))
+
+    def decided(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of some rows that have an emotion; all where only dimensions are learnt."""
+        return rows[self.labels[rows] >= 0] if self.classes else rows
+
+    @property
+    def values(self) -> npt.NDArray[np.float64]:
+        """(n, D) each utterance's place in each dimension, NaN where it is missing."""
+        return self.table[list(self.dimensions)].to_numpy(np.float64)
 
     def pick(self, rows: npt.NDArray[np.int64]) -> "Manifest":
         """Some utterances, numbered anew; classes and digest stay those of the file."""
-        return replace(self, table=self.table.iloc[rows].reset_index(drop=True))
+        votes = None if self.votes is None else self.votes.iloc[rows].reset_index(drop=True)
+        return replace(self, table=self.table.iloc[rows].reset_index(drop=True), votes=votes)
 
 
 @pd.option_context("mode.string_storage", "python")  # pyarrow, where it is installed, holds on to twice the memory
-def read_manifest(path: str | Path, emotions: Sequence[str] | None = None, merge: Mapping[str, str] = {}) -> Manifest:
+def read_manifest(
+    path: str | Path,
+    emotions: Sequence[str] | None = None,
+    merge: Mapping[str, str] = {},
+    dimensions: Wanted | None = None,
+    undecided: bool = False,
+) -> Manifest:
     """Read and check a manifest.
 
     Args:
         path: a CSV file in UTF-8 with the columns `file` (relative to the CSV file's folder, or absolute), `emotion`
-            and `speaker`, and any of `session`, `gender`, `text`, `split`, `start`, `end`; separated by commas,
-            semicolons or tabs.
+            and `speaker`, and any of `session`, `gender`, `text`, `split`, `start`, `end`, and votes (`data.votes`);
+            separated by commas, semicolons or tabs.
         emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
         merge: emotion of the file -> the emotion that it counts as.
+        dimensions: columns of numbers that are read, too.
+        undecided: keep utterances with votes and no emotion, on which annotators did not agree.
 
     Raises:
         ManifestError: the file cannot be read, or its faults, all in one message.
     """
+    choice = Choice(emotions, merge, dimensions, undecided)
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a linked CSV away from its recordings
     try:
-        source = read_cells(path, REQUIRED)
+        source = read_cells(path, choice.required)
     except OSError as error:
         raise ManifestError(f"manifest {path}: {error.strerror or error}; name an existing CSV file") from None
     except UnreadableError as error:
         raise ManifestError(f"manifest {path} {error}") from None
-    return assemble(source, f"manifest {path}", path.parent, emotions, merge)
+    return assemble(source, f"manifest {path}", path.parent, choice)
 
 
 @pd.option_context("mode.string_storage", "python")
-def assemble(
-    source: pd.DataFrame,
-    what: str,
-    folder: Path,
-    emotions: Sequence[str] | None = None,
-    merge: Mapping[str, str] = {},
-) -> Manifest:
+def assemble(source: pd.DataFrame, what: str, folder: Path, choice: Choice) -> Manifest:
     """Check a table's cells and make a manifest of them.
 
     Args:
         source: text, numbered by the line on which each row stands.
         what: it is, for messages.
         folder: files are relative to it.
-        emotions: as for `read_manifest`.
-        merge: likewise.
+        choice: what is read of it.
 
     Raises:
         ManifestError: its faults, all in one message.
     """
     table = _normalise(source, folder)
-    digest = _digest(table, folder)  # of what stands in the file: what is understood of it later makes no other corpus
-    faults = [*_column_faults(source), *_row_faults(source, table)]
-    table, notes = _unify(table)
-    table, classes, class_faults = _pick(table, emotions, merge)
+    digest = digest_rows(
+        table, ("file", *LABELS, *TIMES), folder
+    )  # of what stands in the file: what is understood of it later makes no other corpus
+    votes, vote_faults = read_votes(source) if choice.needs_emotions else (None, [])
+    open_ = None if votes is None else votes.any(axis=1)
+    faults = [*_column_faults(source, choice.required), *_row_faults(source, table, choice.required, open_)]
+    faults += vote_faults
+    table, notes = unify_labels(table)
+    found = None if choice.dimensions is None else read_dimensions(source, choice.dimensions)
+    if found is not None:
+        table, digest = table.join(found.values), digest_with(digest, found)
+        faults += found.faults
+        notes += found.notes
+    if found is not None and not choice.needs_emotions:
+        table, more = drop_unrated(table, found)
+        notes += more
+    if votes is not None:
+        votes, merge = merge_votes(votes, sorted(set(table["emotion"]) - {""}), choice.merge)
+        choice = replace(choice, merge=merge)
+    table, classes, class_faults = pick_classes(table, choice)
+    if votes is not None:
+        table, votes, more = keep_votes(table, votes, classes, choice.undecided)
+        notes += more
     table, file_faults, file_notes = _find_files(table, folder)
     faults += [*class_faults, *file_faults]
     if faults:
         raise ManifestError(enumerate_faults(what, faults))
     table = table.reset_index(drop=True)
-    notes += [*file_notes, *_gender_notes(source), *_likeness_notes(table)]
-    return Manifest(table, classes, digest, folder, tuple(notes))
+    votes = None if votes is None else votes.reset_index(drop=True)
+    notes += [*file_notes, *gender_notes(source), *likeness_notes(table)]
+    manifest = Manifest(table, classes, digest, folder, tuple(notes), votes=votes)
+    return manifest if found is None else replace(manifest, dimensions=tuple(map(str, found.values)), scale=found.scale)
 
 
 def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -151,46 +240,9 @@ def _normalise(source: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return table
 
 
-def _unify(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Labels of one look in one spelling, and notes of those that had several."""
-    notes = []
-    for name in _SPELLED:
-        labels, listed = unify(table[name])
-        if listed:
-            table = table.assign(**{name: labels})
-            notes.append(f"{name}: {enumerate_some(listed)} counts as one; spell it alike")
-    return table, notes
-
-
-def _likeness_notes(table: pd.DataFrame) -> Iterator[str]:
-    """Labels that are most likely one, but are not taken for it."""
-    for name, remedy in (
-        ("emotion", "where they are one class, spell them alike, or merge them by data.merge (--merge of prepare)"),
-        ("speaker", "where they are one person, who must not be on both sides of a fold, spell them alike"),
-        ("session", "where they are one session, spell them alike"),
-    ):
-        counts = table[name].value_counts()
-        listed = [
-            " and ".join(f"{label!r} ({counts[label]} line{'s' if counts[label] > 1 else ''})" for label in group)
-            for group in nearly_alike(counts.index)
-        ]
-        if listed:
-            yield f"{name}: {enumerate_some(listed)} look alike and count as different; {remedy}"
-
-
-def _gender_notes(source: pd.DataFrame) -> Iterator[str]:
-    if list(source.columns).count("gender") != 1:
-        return
-    words = source["gender"].str.strip()
-    counts = words[~words.str.lower().isin([*GENDERS, "", "unknown"])].value_counts()
-    if len(counts):
-        listed = (f"{shorten(word)} ({number} line{'s' if number > 1 else ''})" for word, number in counts.items())
-        yield f"gender: {enumerate_some(listed)} count as unknown; male, man or m and female, woman or f are understood"
-
-
-def _column_faults(source: pd.DataFrame) -> Iterator[str]:
+def _column_faults(source: pd.DataFrame, required: Sequence[str]) -> Iterator[str]:
     present = list(source.columns)
-    for name in REQUIRED:
+    for name in required:
         if name not in present:
             hint = "; separate the columns by commas, semicolons or tabs" if len(present) == 1 else ""
             yield f"column {name!r} is missing{nearest(name, present)}{hint}"
@@ -199,14 +251,19 @@ def _column_faults(source: pd.DataFrame) -> Iterator[str]:
             yield f"column {name!r} is there {present.count(name)} times; keep one"
 
 
-def _row_faults(source: pd.DataFrame, table: pd.DataFrame) -> Iterator[str]:
+def _row_faults(
+    source: pd.DataFrame, table: pd.DataFrame, required: Sequence[str], voted: "pd.Series[bool] | None"
+) -> Iterator[str]:
     if table.empty:
         yield "it holds no utterance; add a line for each recording"
     comment = _comments(source, table)
     yield from _at(comment, "# begins no comment here; remove the line")
     for name in ("file", "emotion"):
-        if name in source.columns:
-            yield from _at((table[name] == "") & ~comment, f"{name} is blank; fill it in or remove the line")
+        if name in source.columns and name in required:
+            blank = (table[name] == "") & ~comment
+            if voted is not None and name == "emotion":  # annotators need not agree
+                blank &= ~voted
+            yield from _at(blank, f"{name} is blank; fill it in or remove the line")
     yield from _time_faults(source, table)
     if "file" in source.columns:
         stretch = table[["file", "end"]].assign(start=table["start"].fillna(0.0))
@@ -243,13 +300,12 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
         yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
 
 
-def _pick(
-    table: pd.DataFrame, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
+def pick_classes(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
     """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
     known = set(table["emotion"]) - {""}
-    if not known:
+    if not (known if choice.needs_emotions else choice.emotions or choice.merge):
         return table, (), []
+    emotions, merge = choice.emotions, choice.merge
     spelled = match([*merge, *merge.values()], known)
     faults = [f"merge: {name!r} is there in several spellings; keep one" for name in _twice(map(look, merge))]
     merge = {spelled.get(name, name): spelled.get(target, target) for name, target in merge.items()}
@@ -262,6 +318,8 @@ def _pick(
     faults += _unknown("emotions", classes, merged)
     if len(set(classes)) < len(classes):
         faults.append(f"emotions: {enumerate_some(classes)} names one twice")
+    if not choice.needs_emotions:
+        return table if emotions is None else table[table["emotion"].isin(classes)], (), faults
     if len(set(classes)) < 2:
         kept = f"only the class {classes[0]!r}" if classes else "no class"
         faults.append(f"{kept} is left of {enumerate_some(sorted(known))}; a recogniser needs at least two")
@@ -297,7 +355,7 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         stretch = table[["file", "end"]].assign(start=table["start"].fillna(0.0))
         twice = stretch.duplicated(keep=False) & (table["file"] != "")
         faults += _at(twice, "one recording in several spellings of its name; keep one line")
-        listed = (f"{_relative([name], folder)[0]} is {_relative([file], folder)[0]}" for name, file in found.items())
+        listed = (f"{relative([name], folder)[0]} is {relative([file], folder)[0]}" for name, file in found.items())
         notes.append(f"file: {len(found)} spelled otherwise than the recordings there: {enumerate_some(listed)}")
     lost = [name for name in absent if name not in found]
     if lost:
@@ -305,22 +363,3 @@ def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[s
         shown = enumerate_some([*(name + nearby.hint(name) for name in lost[:SHOWN]), *lost[SHOWN:]])
         faults.append(f"{count} not exist (paths are relative to the CSV file): {shown}")
     return table, faults, notes
-
-
-def _digest(table: pd.DataFrame, folder: Path) -> str:
-    """Hash of the columns as JSON, in pieces: a corpus of millions of lines is never one text."""
-    digest = hashlib.sha256(b"[")
-    for position, name in enumerate(("file", *LABELS, *TIMES)):
-        digest.update(b", [" if position else b"[")
-        for first in range(0, len(table), _PIECE):
-            piece = table[name].iloc[first : first + _PIECE].tolist()
-            text = json.dumps(_relative(piece, folder) if name == "file" else piece)
-            digest.update((", " if first else "").encode() + text[1:-1].encode())
-        digest.update(b"]")
-    digest.update(b"]")
-    return digest.hexdigest()
-
-
-def _relative(files: Iterable[str], folder: Path) -> list[str]:
-    inside = str(folder).rstrip(os.sep) + os.sep
-    return [name.removeprefix(inside) for name in files]

@@ -1,22 +1,27 @@
 """Protocols: a manifest divided into folds whose train, validation and test parts share no speaker.
 
 `loso` tests on one speaker a fold, `session` on one speaker with the dialogue partners as validation, `kfold:K` on
-every K-th speaker, `official` on the manifest's own split. A recording of an unknown speaker is a speaker of its own,
-so that unknown speakers are never taken for one person; its segments stay together.
+every K-th speaker, `official` on the manifest's own split, `file:FOLDS.csv` as a list says (`fold_lists`), `loco` on
+one corpus of several (`joined`), where a sixth of the speakers of each other one validates. A recording of an unknown
+speaker is a speaker of its own, so that unknown speakers are never taken for one person; its segments stay together.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.config import nearest
+from nni_emodarts.config import FILE_PROTOCOL, nearest
 from nni_emodarts.data.fold_choice import FoldChoice, numbers
-from nni_emodarts.data.lookalikes import find_lookalikes, refuse_lookalikes
+from nni_emodarts.data.fold_lists import FoldList, read_folds
+from nni_emodarts.data.joined import corpora_of
+from nni_emodarts.data.lookalikes import find_lookalikes, refuse_lookalikes, refuse_shared
 from nni_emodarts.data.manifest import Manifest
+from nni_emodarts.data.parts import PARTS, parts_of
 from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ProtocolError
 
@@ -26,15 +31,7 @@ Rows = npt.NDArray[np.int64]
 Speakers = npt.NDArray[np.int64]
 """(n,) numbers of speakers in a `Cast`."""
 
-PROTOCOLS = ("loso", "session", "kfold:K", "official")
-PARTS = ("train", "validation", "test")
-SPLIT_ALIASES = {
-    "train": r"train(ing)?",
-    "validation": r"val(id(ation)?)?|dev(el(opment)?)?",
-    "test": r"test[ _-]?\d*",
-}
-"""What the `split` column of a manifest may call each part, in any case of letters."""
-
+PROTOCOLS = ("loso", "session", "kfold:K", "official", "loco", "file:FOLDS.csv")
 VALIDATION_SHARE = 1 / 6
 """Share of the speakers left after testing that validate; at least two."""
 
@@ -44,7 +41,7 @@ LOSO_SPEAKERS = 4
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of a manifest; no speaker is in two of its parts.
+    """One division of a manifest; no speaker is in two of its parts, unless a list of folds may have it so.
 
     Attributes:
         index: number of the fold, from 0.
@@ -52,6 +49,7 @@ class Fold:
         train: rows to learn from.
         validation: rows to choose by.
         test: rows to report on, read once.
+        undecided: rows of the test part on which annotators did not agree, which can only be scored by their votes.
     """
 
     index: int
@@ -59,6 +57,7 @@ class Fold:
     train: Rows
     validation: Rows
     test: Rows
+    undecided: Rows = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
 
 def count_folds(manifest: Manifest, protocol: str) -> int:
@@ -66,7 +65,7 @@ def count_folds(manifest: Manifest, protocol: str) -> int:
 
     Args:
         manifest: the utterances.
-        protocol: `loso`, `session`, `kfold:K` or `official`.
+        protocol: `loso`, `session`, `kfold:K`, `official` or `file:FOLDS.csv`.
 
     Raises:
         ProtocolError: the protocol is unknown, or the manifest cannot give it.
@@ -79,7 +78,7 @@ def make_fold(manifest: Manifest, protocol: str, index: int) -> Fold:
 
     Args:
         manifest: the utterances.
-        protocol: `loso`, `session`, `kfold:K` or `official`.
+        protocol: `loso`, `session`, `kfold:K`, `official` or `file:FOLDS.csv`.
         index: number of the fold, from 0.
 
     Raises:
@@ -172,21 +171,51 @@ class _Plan:
 
     def __init__(self, manifest: Manifest, protocol: str) -> None:
         self._name = protocol
-        self._classes, self._labels = manifest.classes, manifest.labels
+        self._manifest = manifest
+        self._classes, self._labels = manifest.strata
+        self._files = manifest.table["file"]
         self._official = _official_parts(manifest) if protocol == "official" else None
+        self._list = _list_of(manifest, protocol)
         self._cast = Cast(manifest)
-        self._tested = _test_speakers(manifest, self._cast, protocol)
-        self.count = len(self._tested)
+        self._tested = _test_speakers(manifest, self._cast, protocol) if self._list is None else ()
+        self._corpora = self._tested if protocol == "loco" else ()
+        self.count = len(self._tested) if self._list is None else len(self._list.names)
 
     def fold(self, index: int) -> Fold:
         """The fold, checked."""
-        fold = Fold(index, self.count, *(self._official or self._divide(self._tested[index])))
+        fold = Fold(index, self.count, *self._parts(index))
         self._check(fold)
-        return fold
+        return self._decide(fold)
+
+    def _decide(self, fold: Fold) -> Fold:
+        """The fold with those utterances alone in validation and test on which annotators agreed.
+
+        Raises:
+            ProtocolError: there are none.
+        """
+        if not self._classes or (self._manifest.labels >= 0).all():
+            return fold
+        validation, test = (self._manifest.decided(rows) for rows in (fold.validation, fold.test))
+        for part, rows in (("validation", validation), ("test", test)):
+            if not rows.size and len(getattr(fold, part)):
+                raise ProtocolError(
+                    f"fold {fold.index} of {self._name}: annotators agree on no utterance of the {part} part, so that "
+                    "nothing can be scored; use another protocol or K"
+                )
+        return replace(fold, validation=validation, test=test, undecided=np.setdiff1d(fold.test, test))
+
+    def _parts(self, index: int) -> list[Rows]:
+        if self._list is not None:
+            return _rows_of_parts(self._list.part_of(index, self._files))
+        return self._official or self._divide(self._tested[index])
 
     def _divide(self, tested: Speakers) -> list[Rows]:
         validating = self._cast.partners(tested)
-        if not validating.size:
+        if self._corpora:
+            everyone = np.arange(self._cast.count)
+            others = [each for each in self._corpora if each is not tested]
+            validating = np.concatenate([self._cast.followers(np.setdiff1d(everyone, each)) for each in others])
+        elif not validating.size:
             validating = self._cast.followers(tested)
         part = np.zeros(self._cast.count, dtype=np.int8)
         part[validating] = PARTS.index("validation")
@@ -195,7 +224,11 @@ class _Plan:
 
     def _check(self, fold: Fold) -> None:
         heard = {part: self._cast.speaker[getattr(fold, part)] for part in PARTS}
-        refuse_lookalikes(f"fold {fold.index} of {self._name}", self._cast.names, self._cast.lookalikes, heard)
+        if self._list is None or not self._list.allows_overlap:
+            name = f"fold {fold.index} of {self._name}"
+            refuse_lookalikes(name, self._cast.names, self._cast.lookalikes, heard)
+            if self._list is not None:
+                refuse_shared(name, self._cast.names, heard)
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         where = f"fold {fold.index} of {self._name} ({sizes} utterances)"
         remedy = "use another protocol or K, or add speakers"
@@ -213,6 +246,14 @@ class _Plan:
             )
 
 
+def _list_of(manifest: Manifest, protocol: str) -> FoldList | None:
+    """The list of folds of a protocol that reads one; the manifest's own, where it was read with it."""
+    path = protocol.removeprefix(FILE_PROTOCOL)
+    if path == protocol:
+        return None
+    return manifest.folds or read_folds(Path(path), manifest)
+
+
 def _test_speakers(manifest: Manifest, cast: Cast, protocol: str) -> Sequence[Speakers]:
     """Who tests in each fold; nobody in particular in the single fold of `official`."""
     name, number = _parse(protocol)
@@ -222,6 +263,8 @@ def _test_speakers(manifest: Manifest, cast: Cast, protocol: str) -> Sequence[Sp
         return _by_session(manifest, cast)
     if name == "kfold":
         return _every_kth(cast, number)
+    if name == "loco":
+        return _by_corpus(manifest, cast)
     return [np.empty(0, dtype=np.int64)]
 
 
@@ -256,6 +299,15 @@ def _by_session(manifest: Manifest, cast: Cast) -> Sequence[Speakers]:
     return list(np.argsort(cast.first_session, kind="stable").astype(np.int64)[:, np.newaxis])
 
 
+def _by_corpus(manifest: Manifest, cast: Cast) -> Sequence[Speakers]:
+    corpus = corpora_of(manifest)
+    if corpus is None:
+        raise ProtocolError(
+            "protocol loco leaves one corpus out, but there is one alone; name several by --manifest A.csv,B.csv"
+        )
+    return [np.unique(cast.speaker[corpus == number]) for number in range(corpus.max() + 1)]
+
+
 def _every_kth(cast: Cast, number: int) -> Sequence[Speakers]:
     # One sorted list where a gender is unknown: unknown speakers come after the known ones.
     lists = [*cast.known, cast.unknown] if len(cast.known) == 2 else [np.arange(cast.count)]
@@ -271,10 +323,7 @@ def _every_kth(cast: Cast, number: int) -> Sequence[Speakers]:
 
 def _official_parts(manifest: Manifest) -> list[Rows]:
     """Train, validation and test rows by the manifest's `split` column."""
-    split = manifest.table["split"].str.lower()
-    part = np.full(len(manifest), -1)
-    for number, pattern in enumerate(SPLIT_ALIASES.values()):
-        part[split.str.fullmatch(pattern).to_numpy(dtype=bool)] = number
+    part = parts_of(manifest.table["split"])
     faults = list(_official_faults(manifest, part))
     if faults:
         raise ProtocolError("\n".join(["protocol official cannot be used:", *(f"  {fault}" for fault in faults)]))

@@ -50,7 +50,7 @@ def find_unfit(manifest: Manifest, rows: Rows) -> tuple[list[Unfit], int]:
 
 def _judge(name: str, emotions: "pd.Series[str]") -> Unfit | None:
     counts = emotions.value_counts()
-    most, count = str(counts.index[0]), int(counts.iloc[0])
+    most, count = str(counts.index[0]) or "without a majority", int(counts.iloc[0])
     if count >= ONE_EMOTION * len(emotions):
         shows = f"{most} alone" if count == len(emotions) else f"{count} of {len(emotions)} are {most}"
         return Unfit(name, len(emotions), shows)

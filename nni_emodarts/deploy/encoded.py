@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from nni_emodarts.data.features.normalization import Normalizer
 from nni_emodarts.data.front_ends.encoders.encoder import average_frames
 from nni_emodarts.data.front_ends.extraction import LARGEST, PretrainedExtractor
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.deploy.whole import WholeNetwork
 
 
@@ -14,11 +15,14 @@ class EncodedNetwork(WholeNetwork):
     Args:
         extractor: its encoder is taken.
         normalizer: of the network's training speakers.
-        model: maps (N, L, D, T), lengths (N,) -> logits (N, K).
+        model: maps (N, L, D, T), lengths (N,) -> outputs (N, K + D).
+        outputs: what they mean; logits of classes where absent.
     """
 
-    def __init__(self, extractor: PretrainedExtractor, normalizer: Normalizer, model: nn.Module) -> None:
-        super().__init__(normalizer, model)
+    def __init__(
+        self, extractor: PretrainedExtractor, normalizer: Normalizer, model: nn.Module, outputs: Outputs | None = None
+    ) -> None:
+        super().__init__(normalizer, model, outputs)
         front_end = extractor.front_end
         self.encoder = front_end.encoder
         self.padding = front_end.padding

@@ -13,6 +13,7 @@ from torch import nn
 
 from nni_emodarts.data.features import Functionals, Moments, Normalizer, SpeakerNormalizer
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.deploy.encoded import EncodedNetwork
 from nni_emodarts.deploy.onnx_network import (
     FRONT_END,
@@ -20,6 +21,7 @@ from nni_emodarts.deploy.onnx_network import (
     LABELS,
     LONGEST,
     OUTPUT,
+    RATED,
     SAMPLING_RATE,
     SPEAKER_ADAPTED,
     STATISTICS,
@@ -53,6 +55,9 @@ def int8_name(out: Path) -> Path:
 def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     """The network as an ONNX file: `waveform` (N, S) float32 -> `probabilities` (N, K), any N and S.
 
+    Of a network that answers in dimensions, too, there is the output `dimensions` (N, D) besides, on their scales; of
+    one that answers in nothing else, in place of it.
+
     Of a network that is normalised by speaker it has further inputs, which may be left out: mean and deviation (N, R)
     or (1, R) of the voice's features; and further outputs, the features' statistics, of which they are made.
 
@@ -67,6 +72,8 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
     whole = (_adapted(_whole(reference)) if adapted else _whole(reference)).eval()
     rate = reference.extractor.sampling_rate
     example = (torch.randn(2, round(TRACED_SECONDS * rate)), *(_voice(reference.normalizer) if adapted else ()))
+    rated = reference.outputs if reference.outputs is not None and reference.outputs.dimensions else None
+    answers = [*([OUTPUT] if labels else []), *([RATED] if rated else [])]
     buffer = BytesIO()
     with warnings.catch_warnings():
         # The tracing exporter calls itself deprecated; the newer one freezes the length of recurrent layers.
@@ -76,13 +83,19 @@ def export_network(reference: TorchNetwork, labels: Sequence[str]) -> bytes:
             example,
             buffer,  # type: ignore[arg-type]  # it takes any binary file
             input_names=[INPUT, *(VOICE if adapted else ())],
-            output_names=[OUTPUT, *(STATISTICS if adapted else ())],
-            dynamic_axes={INPUT: {0: "N", 1: "S"}, OUTPUT: {0: "N"}, **(_FURTHER_AXES if adapted else {})},
+            output_names=[*answers, *(STATISTICS if adapted else ())],
+            dynamic_axes={
+                INPUT: {0: "N", 1: "S"},
+                **{name: {0: "N"} for name in answers},
+                **(_FURTHER_AXES if adapted else {}),
+            },
             opset_version=OPSET,
             dynamo=False,
         )
     model = onnx.load_from_string(buffer.getvalue())
     metadata = {LABELS: json.dumps(list(labels), ensure_ascii=False), SAMPLING_RATE: str(rate)}
+    if rated is not None:
+        metadata[RATED] = json.dumps(rated.to_dict(), ensure_ascii=False)
     if reference.statistics is not None:
         metadata[SPEAKER_ADAPTED] = json.dumps(reference.statistics.to_dict())
         for name, values in zip(VOICE, _voice(reference.normalizer), strict=True):
@@ -111,12 +124,15 @@ def _whole(reference: TorchNetwork) -> WholeNetwork | JointNetwork:
     """
     _refuse_large([each for each in reference.extractors if isinstance(each, PretrainedExtractor)])
     if len(reference.extractors) == 1:
-        return _behind(reference.extractor, reference.normalizer, reference.model)
+        return _behind(reference.extractor, reference.normalizer, reference.model, reference.outputs)
     parts = zip(reference.extractors, reference.parts(reference.normalizer), strict=True)
-    return JointNetwork([_behind(extractor, own, nn.Identity()) for extractor, own in parts], reference.model)
+    streams = [_behind(extractor, own, nn.Identity()) for extractor, own in parts]
+    return JointNetwork(streams, reference.model, reference.outputs)
 
 
-def _behind(extractor: AnyExtractor, normalizer: Normalizer, model: nn.Module) -> WholeNetwork:
+def _behind(
+    extractor: AnyExtractor, normalizer: Normalizer, model: nn.Module, outputs: Outputs | None = None
+) -> WholeNetwork:
     """A network behind the features of a stream."""
     if isinstance(extractor, Functionals):
         raise ConfigError(
@@ -124,8 +140,8 @@ def _behind(extractor: AnyExtractor, normalizer: Normalizer, model: nn.Module) -
             f"without it, or recognise with the run folder itself"
         )
     if isinstance(extractor, PretrainedExtractor):
-        return EncodedNetwork(extractor, normalizer, model)
-    return WaveformNetwork(extractor, normalizer, model)
+        return EncodedNetwork(extractor, normalizer, model, outputs)
+    return WaveformNetwork(extractor, normalizer, model, outputs)
 
 
 def _adapted(whole: WholeNetwork | JointNetwork) -> nn.Module:
@@ -156,7 +172,7 @@ def check_export(model: bytes, reference: TorchNetwork, progress: Progress = sil
         progress: called after each length.
 
     Returns:
-        The largest difference of a probability.
+        The largest difference of a probability, or of a value as a share of its scale.
 
     Raises:
         RunFolderError: they differ; nothing should be written then.
@@ -165,7 +181,8 @@ def check_export(model: bytes, reference: TorchNetwork, progress: Progress = sil
     worst = 0.0
     for number, waveforms in enumerate(_sounds(exported.sampling_rate), 1):
         progress("comparing with PyTorch", number, len(CHECKED_SECONDS))
-        worst = max(worst, float(np.abs(exported(waveforms) - reference(waveforms)).max()))
+        apart = np.abs(exported(waveforms) - reference(waveforms)) / exported.outputs.spans
+        worst = max(worst, float(apart.max()))
         if reference.statistics is not None:
             worst = max(worst, _difference_by_voice(exported, reference, reference.statistics, waveforms))
     if not worst <= TOLERANCE:
@@ -184,7 +201,7 @@ def _difference_by_voice(
     for network in (exported, reference):
         heard = Moments.join(network.follow(waveform, statistics.general)[1] for waveform in waveforms)
         answers.append(network(waveforms, [statistics.adapted(heard.pooled)] * len(waveforms)))
-    return float(np.abs(answers[0] - answers[1]).max())
+    return float((np.abs(answers[0] - answers[1]) / exported.outputs.spans).max())
 
 
 def _sounds(rate: int) -> Iterator[list[np.ndarray]]:

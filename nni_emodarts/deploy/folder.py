@@ -8,6 +8,7 @@ from pathlib import Path
 from nni_emodarts.config import ExperimentConfig, PretrainedStream, SpectralStream, load_config
 from nni_emodarts.data.front_ends import stream_rate
 from nni_emodarts.data.front_ends.pinning import heard_elsewhere
+from nni_emodarts.data.outputs import DIMENSIONS_KEY, Outputs
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
@@ -33,15 +34,20 @@ class NetworkFolder:
         folder: its own folder.
         run: the folder of its figures: of a final network the run that it belongs to, of any other its own.
         config: what it was made with.
-        labels: names of the classes (K), in the order of its outputs.
+        outputs: what its outputs mean: classes (K), then dimensions (D) with their scales.
         members: of an ensemble, its networks and the share of each; none of a single network.
     """
 
     folder: RunFolder
     run: RunFolder
     config: ExperimentConfig
-    labels: tuple[str, ...]
+    outputs: Outputs
     members: "tuple[tuple[NetworkFolder, float], ...]" = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes (K), in the order of its outputs."""
+        return self.outputs.classes
 
     @property
     def sampling_rate(self) -> int:
@@ -136,14 +142,43 @@ def open_network(path: str | Path, fold: int | None = None, seed: int | None = N
             f"network {folder.path} lacks {', '.join(missing)}: its training did not finish; go on with it by "
             f"emodarts retrain --resume"
         )
-    return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), _labels(folder))
+    return NetworkFolder(folder, _scored_by(folder), load_config(file=folder.path / CONFIG), _outputs(folder))
 
 
-def _labels(folder: RunFolder) -> tuple[str, ...]:
-    labels = folder.read_json(METRICS).get("classes")
-    if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+def open_networks(path: str | Path, fold: int | None = None, seed: int | None = None) -> list[NetworkFolder]:
+    """The network that `open_network` gives; where a run has no final one, those of all folds and seeds that fit.
+
+    Raises:
+        RunFolderError: as for `open_network`; or they have other classes.
+    """
+    folder = RunFolder(path)
+    alone = (folder.path / WEIGHTS).is_file() or (folder.path / FINAL / WEIGHTS).is_file()
+    cells = folder.cells(WEIGHTS) | folder.cells(ENSEMBLE)
+    fitting = [key for key in sorted(cells) if fold in (None, key[0]) and seed in (None, key[1])]
+    if (alone and fold is None and seed is None) or len(fitting) < 2:
+        return [open_network(path, fold, seed)]
+    networks = [open_network(cells[key]) for key in fitting]
+    odd = next((each for each in networks if each.labels != networks[0].labels), None)
+    if odd is not None:
+        raise RunFolderError(
+            f"network {odd.folder.path} is of the classes {', '.join(odd.labels)}, but {networks[0].folder.path} of "
+            f"{', '.join(networks[0].labels)}; the folder mixes two runs"
+        )
+    return networks
+
+
+def _outputs(folder: RunFolder) -> Outputs:
+    figures = folder.read_json(METRICS)
+    labels, rated = figures.get("classes"), figures.get(DIMENSIONS_KEY)
+    fewest = 2 if rated is None else 0
+    if not isinstance(labels, list) or len(labels) < fewest or not all(isinstance(label, str) for label in labels):
         raise RunFolderError(f"network {folder.path}: {METRICS} names no classes; retrain it")
-    return tuple(labels)
+    if rated is None:
+        return Outputs(tuple(labels))
+    try:
+        return Outputs.from_dict(tuple(labels), rated)
+    except ValueError as error:
+        raise RunFolderError(f"network {folder.path}: {METRICS} is broken ({error}); retrain it") from None
 
 
 def _open_ensemble(folder: RunFolder) -> NetworkFolder:
@@ -154,14 +189,15 @@ def _open_ensemble(folder: RunFolder) -> NetworkFolder:
     if not isinstance(shares, dict) or not shares or not all(_is_share(name, shares[name]) for name in shares):
         raise RunFolderError(f"ensemble {folder.path}: {ENSEMBLE} names no members with their shares; make it anew")
     members = tuple((open_network(folder.path / MEMBERS / name), float(share)) for name, share in shares.items())
-    labels = _labels(folder)
+    outputs = _outputs(folder)
+    labels = outputs.classes
     for member, _ in members:
         if member.labels != labels:
             raise RunFolderError(
                 f"ensemble {folder.path} is of the classes {', '.join(labels)}, but its member {member.folder.path} of "
                 f"{', '.join(member.labels)}; the folder mixes two runs"
             )
-    return NetworkFolder(folder, folder, load_config(file=folder.path / CONFIG), labels, members)
+    return NetworkFolder(folder, folder, load_config(file=folder.path / CONFIG), outputs, members)
 
 
 def _is_share(name: str, share: object) -> bool:

@@ -11,8 +11,10 @@ import pandas as pd
 from nni_emodarts.config import PretrainedStream, SpectralStream
 from nni_emodarts.data.corpus import FRONT_ENDS, load_manifest
 from nni_emodarts.data.facts import CorpusFacts
+from nni_emodarts.deploy.card_of_dimensions import dimension_results, scales
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
+from nni_emodarts.metrics.headline import headlines_of
 from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
 from nni_emodarts.metrics.scores import recalls
@@ -136,7 +138,7 @@ def figures_id(network: NetworkFolder) -> str:
 
 def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
     features, metrics = network.config.features, network.folder.read_json(METRICS)
-    yield f"- Classes: {_listed(network.labels)}"
+    yield from _answered(network)
     yield _origin(network)
     if "parameters" in figures:
         yield f"- Size: {figures['parameters']:,} parameters"
@@ -162,6 +164,13 @@ def _facts(network: NetworkFolder, figures: JsonMapping) -> Iterator[str]:
         yield "- Made by: " + ", ".join(
             f"{name} {packages[name]}" for name in ("nni_emodarts", "torch") if name in packages
         )
+
+
+def _answered(network: NetworkFolder) -> Iterator[str]:
+    if network.labels:
+        yield f"- Classes: {_listed(network.labels)}"
+    if network.outputs.dimensions:
+        yield f"- Dimensions: {scales(network.outputs)}"
 
 
 def _origin(network: NetworkFolder) -> str:
@@ -223,7 +232,7 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
         if folder.has(CORPUS) and (kept := CorpusFacts.from_dict(folder.read_json(CORPUS))) is not None:
             return kept
     try:
-        return CorpusFacts.of(load_manifest(network.config.data))
+        return CorpusFacts.of(load_manifest(network.config))
     except EmodartsError:
         return None
 
@@ -231,7 +240,8 @@ def _facts_of_corpus(network: NetworkFolder) -> CorpusFacts | None:
 def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
     data = network.config.data
     metrics = network.folder.read_json(METRICS)
-    yield f"- Recordings: {markdown_code(str(Path(*Path(str(data.manifest)).parts[-2:])))}"
+    manifests = (markdown_code(str(Path(*Path(each).parts[-2:]))) for each in data.manifests)
+    yield f"- Recordings: {' and '.join(manifests)}"
     if data.merge:
         merged = (f"{markdown(name)} counts as {markdown(target)}" for name, target in data.merge.items())
         yield f"- Merged emotions: {', '.join(merged)}"
@@ -239,13 +249,15 @@ def _data(network: NetworkFolder, corpus: CorpusFacts | None) -> Iterator[str]:
         named = f": {_listed(speakers)}" if len(speakers) <= _SPEAKERS else ""
         yield f"- Trained on {len(speakers)} speakers{_by_gender(speakers, corpus)}{named}"
     else:
-        yield f"- Trained on the training speakers of fold {metrics.get('fold', 'unknown')} of `{data.protocol}`"
+        fold, protocol = metrics.get("fold", "unknown"), markdown_code(data.protocol_name)
+        yield f"- Trained on the training speakers of fold {fold} of {protocol}"
     if corpus is None:
         yield f"- Licence of the data: not known, since {_NOT_FOUND}. A network may fall under it; find out."
         return
-    yield "- Utterances: " + ", ".join(
-        f"{corpus.utterances.get(label, 0)} {markdown(label)}" for label in network.labels
-    )
+    if network.labels:
+        yield "- Utterances: " + ", ".join(
+            f"{corpus.utterances.get(label, 0)} {markdown(label)}" for label in network.labels
+        )
     if corpus.licence is None:
         yield "- Licence of the data: not stated beside the recordings. A network may fall under it; find out."
         return
@@ -274,7 +286,7 @@ def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None)
     table = read_predictions(run)
     genders = {} if corpus is None else corpus.genders
     table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
-    return Scored(table, _interval(table, labels))
+    return Scored(table, _interval(table, labels) if labels else None)
 
 
 def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
@@ -293,7 +305,7 @@ def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, floa
 def _results(
     network: NetworkFolder, figures: JsonMapping, scored: Scored | None, corpus: CorpusFacts | None
 ) -> Iterator[str]:
-    if scored is None or "test_uar" not in figures:
+    if scored is None or not headlines_of(figures):
         yield "Not measured on speakers that it was not trained on. Do so before using it."
         return
     table = scored.table
@@ -305,12 +317,30 @@ def _results(
             "networks of the same architecture and recipe, each tested on speakers that it was not trained on.\n"
         )
     yield (
-        f"Protocol `{network.config.data.protocol}`, {count_text(folds, 'fold')}, {count_text(seeds, 'seed')}: "
+        f"Protocol {markdown_code(network.config.data.protocol_name)}, {count_text(folds, 'fold')}, "
+        f"{count_text(seeds, 'seed')}: "
         f"{count_text(utterances, 'test utterance')} of {count_text(speakers, 'speaker')}.\n"
     )
     track = Track.of(figures)
     if track != Track():
         yield f"**All figures below are {track}: compare them with none of another track.**\n"
+    if network.labels:
+        yield from _class_results(network, figures, scored)
+    if figures.get("overlap"):
+        yield (
+            f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
+            f"figures flatter it"
+        )
+    yield from _elsewhere(figures)
+    if network.outputs.dimensions:
+        yield from dimension_results(table, figures, network.outputs.dimensions)
+    yield ""
+    if network.labels:
+        yield from _recall_table(table, network.labels, corpus)
+
+
+def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored) -> Iterator[str]:
+    """UAR and accuracy, and UAR by enrolment."""
     interval = "no interval of so few speakers"
     if scored.interval is not None:
         interval = f"95 % interval over speakers {interval_text(scored.interval)}"
@@ -318,23 +348,35 @@ def _results(
     headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
     yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
+    yield from _votes(figures)
     for name, found in figures.get("enrolment", {}).items():
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
         yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
-    if figures.get("overlap"):
+
+
+def _elsewhere(figures: JsonMapping) -> Iterator[str]:
+    """What the networks of a run are worth on other corpora."""
+    for name, own in figures.get("other_corpora", {}).items():
+        interval = own["test_uar_interval"]
+        wide = "no interval of so few speakers" if interval is None else f"95 % interval {interval_text(interval)}"
+        overlap = own.get("overlap")
+        mark = f"; **not honest**: it shares speakers {_listed(overlap)} with the training" if overlap else ""
         yield (
-            f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
-            f"figures flatter it"
+            f"- On another corpus, {markdown(name)}: UAR {figure_text(own['test_uar'], own['test_uar_std'])} ({wide}), "
+            f"WA {figure_text(own['test_wa'])}, {count_text(own['utterances'], 'utterance')}{mark}"
         )
-    yield ""
-    yield from _recall_table(table, network.labels)
-    if not table["gender"].any():
-        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
-        yield f"\nRecall by gender is not known: {reason}."
 
 
-def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]:
+def _votes(figures: JsonMapping) -> Iterator[str]:
+    """How far answers are from annotators' votes, where those were learnt."""
+    if "test_js" in figures:
+        count = count_text(figures["test_voted_utterances"], "test utterance")
+        kl, js = figure_text(figures["test_kl"]), figure_text(figures["test_js"])
+        yield f"- Distance from annotators' votes, {count}: KL divergence {kl} nats, Jensen-Shannon {js} of 1"
+
+
+def _recall_table(table: pd.DataFrame, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Iterator[str]:
     """Recall of each emotion, of all test utterances and by gender."""
     groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
     columns = {markdown(str(name)): _recalls(rows, labels) for name, rows in groups.items()}
@@ -343,6 +385,9 @@ def _recall_table(table: pd.DataFrame, labels: tuple[str, ...]) -> Iterator[str]
     for number, label in enumerate(labels):
         yield f"| {markdown(label)} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
     yield "| **UAR** | " + " | ".join(figure_text(_mean(found)) for found in columns.values()) + " |"
+    if not table["gender"].any():
+        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
+        yield f"\nRecall by gender is not known: {reason}."
 
 
 def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""An exported network under onnxruntime: waveforms in, probabilities out, without PyTorch."""
+"""An exported network under onnxruntime: waveforms in, answers out, without PyTorch."""
 
 import json
 from collections.abc import Sequence
@@ -10,11 +10,14 @@ import onnxruntime
 from nni_emodarts.data.features.adaptation import SpeakerNormalizer
 from nni_emodarts.data.features.moments import Moments
 from nni_emodarts.data.features.normalization import Normalizer
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.errors import AudioError, RunFolderError
 from nni_emodarts.runtime.digests import is_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
 
 INPUT, OUTPUT = "waveform", "probabilities"
+RATED = "dimensions"
+"""Output of a network that answers in dimensions: values (N, D) on their scales; and key of their names and bounds."""
 VOICE = ("speaker_mean", "speaker_deviation")
 """Inputs that may be left out, of a network that is normalised by speaker: (N, R) or (1, R)."""
 STATISTICS = ("feature_means", "feature_squares", "frames")
@@ -42,6 +45,7 @@ class OnnxNetwork:
 
     Attributes:
         labels: names of the classes (K).
+        outputs: what it answers: these classes, then dimensions with their scales.
         sampling_rate: of its waveforms, in Hz.
         statistics: of its training speakers, where it is normalised by speaker.
         longest: seconds that it hears at once; None where there is no limit.
@@ -69,10 +73,12 @@ class OnnxNetwork:
         except Exception as error:  # onnxruntime's own kinds have no common base but this
             reason = str(error).splitlines()[0]
             raise RunFolderError(f"{name} cannot be loaded ({reason}); write it anew by emodarts export") from None
-        self.labels, self.sampling_rate, self.longest = self._describe(name)
+        self.outputs, self.sampling_rate, self.longest = self._describe(name)
+        self.labels = self.outputs.classes
+        self._answers = [*([OUTPUT] if self.labels else []), *([RATED] if self.outputs.dimensions else [])]
         self.statistics = self._read_statistics(name)
 
-    def _describe(self, name: str) -> tuple[tuple[str, ...], int, float | None]:
+    def _describe(self, name: str) -> tuple[Outputs, int, float | None]:
         metadata: JsonObject = self._session.get_modelmeta().custom_metadata_map
         inputs = [each.name for each in self._session.get_inputs()]
         try:
@@ -90,7 +96,19 @@ class OnnxNetwork:
         if not low <= rate <= high:
             fault = f"{name} states a sampling rate of {rate} Hz, outside {low} to {high}"
             raise RunFolderError(f"{fault}; export the run that it comes from")
-        return tuple(map(str, labels)), rate, longest
+        return self._meaning(name, tuple(map(str, labels))), rate, longest
+
+    def _meaning(self, name: str, labels: tuple[str, ...]) -> Outputs:
+        """What it answers."""
+        stated = self._session.get_modelmeta().custom_metadata_map.get(RATED)
+        if stated is None:
+            return Outputs(labels)
+        try:
+            return Outputs.from_dict(labels, json.loads(stated))
+        except (ValueError, RecursionError) as error:
+            raise RunFolderError(
+                f"{name}: what it says of its dimensions is broken ({error}); export the run that it comes from"
+            ) from None
 
     def _read_statistics(self, name: str) -> SpeakerNormalizer | None:
         stated = self._session.get_modelmeta().custom_metadata_map.get(SPEAKER_ADAPTED)
@@ -104,7 +122,7 @@ class OnnxNetwork:
             ) from None
 
     def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
-        """N waveforms (S,) at `sampling_rate` -> probabilities (N, K).
+        """N waveforms (S,) at `sampling_rate` -> answers (N, K + D): probabilities, then values.
 
         The graph takes no lengths, so that padding would count as silence: only equally long waveforms share a run.
 
@@ -124,12 +142,12 @@ class OnnxNetwork:
         if len({len(waveform) for waveform in waveforms}) > 1:
             each = [None] * len(waveforms) if normalizers is None else [[one] for one in normalizers]
             return np.concatenate([self([waveform], own) for waveform, own in zip(waveforms, each, strict=True)])
-        return np.asarray(self._run([OUTPUT], waveforms, normalizers)[0])
+        return np.concatenate(self._run(self._answers, waveforms, normalizers), 1)
 
     def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
-        """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
-        answers, means, squares, frames = self._run([OUTPUT, *STATISTICS], [waveform], [normalizer])
-        return np.asarray(answers[0]), Moments(np.asarray(frames, np.float64), means, squares)
+        """Waveform (S,) -> answers (K + D,), and the statistics of its features before they are normalised."""
+        *answers, means, squares, frames = self._run([*self._answers, *STATISTICS], [waveform], [normalizer])
+        return np.concatenate(answers, 1)[0], Moments(np.asarray(frames, np.float64), means, squares)
 
     def _run(
         self, wanted: list[str], waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None

@@ -39,7 +39,7 @@ BATCH_SECONDS = 120.0
 
 
 class Network(Protocol):
-    """N waveforms (S,) at the network's sampling rate -> probabilities (N, K); see also `AdaptedNetwork`."""
+    """N waveforms (S,) at the network's sampling rate -> answers (N, K + D); see also `AdaptedNetwork`."""
 
     def __call__(self, waveforms: Sequence[np.ndarray], /) -> np.ndarray:
         """Recognise."""
@@ -58,19 +58,24 @@ class EmotionRecognizer:
     """Recognises emotions in recordings of any sampling rate, channel count and format that libsndfile reads.
 
     Attributes:
-        labels: names of the classes.
+        labels: names of the classes; none of a network that answers in dimensions alone.
+        dimensions: names of the dimensions that it answers in, too.
         sampling_rate: what the network hears, in Hz; recordings are resampled to it.
         speaker_adapted: whether the network is normalised by speaker, so that it takes an enrolment.
 
     Args:
-        network: waveforms -> probabilities.
+        network: waveforms -> probabilities of the classes, then values in the dimensions.
         labels: names of the classes, in the order of the network's outputs.
         sampling_rate: of the waveforms, in Hz.
+        dimensions: names of the dimensions, likewise.
     """
 
-    def __init__(self, network: Network, labels: Sequence[str], sampling_rate: int) -> None:
+    def __init__(
+        self, network: Network, labels: Sequence[str], sampling_rate: int, dimensions: Sequence[str] = ()
+    ) -> None:
         self._network = network
         self.labels = tuple(labels)
+        self.dimensions = tuple(dimensions)
         self.sampling_rate = sampling_rate
         self._statistics = statistics_of(network)
         self.speaker_adapted = self._statistics is not None
@@ -103,7 +108,7 @@ class EmotionRecognizer:
         found = open_network(path, fold, seed).hearing_with(front_end)  # refused before seconds of imports
         from nni_emodarts.deploy.torch_network import read_network
 
-        return cls(read_network(found, device), found.labels, found.sampling_rate)
+        return cls(read_network(found, device), found.labels, found.sampling_rate, found.outputs.dimensions)
 
     @classmethod
     def from_onnx(cls, path: str | Path) -> Self:
@@ -115,7 +120,7 @@ class EmotionRecognizer:
         from nni_emodarts.deploy.onnx_network import OnnxNetwork
 
         network = OnnxNetwork(path)
-        return cls(network, network.labels, network.sampling_rate)
+        return cls(network, network.labels, network.sampling_rate, network.outputs.dimensions)
 
     @classmethod
     def load(
@@ -252,7 +257,8 @@ class EmotionRecognizer:
                 if silence(start, end):
                     yield Moment(source.name, start, end, None, {}, notes)
                 else:
-                    yield Moment(source.name, start, end, *self._name(next(rows)), notes)
+                    emotion, probabilities, values = self._name(next(rows))
+                    yield Moment(source.name, start, end, emotion, probabilities, notes, values)
                 notes = ()
             done += len(group)
             progress(f"windows of {source.name}", done, count)
@@ -261,7 +267,7 @@ class EmotionRecognizer:
         return voice if voice is None or isinstance(voice, Enrolment) else self.enrol(voice, sampling_rate)
 
     def _follower(self, name: str, voice: Enrolment | None) -> Callable[[Sequence[_Piece]], np.ndarray]:
-        """What answers windows that come one after the other: pieces -> probabilities (N, K)."""
+        """What answers windows that come one after the other: pieces -> answers (N, K + D)."""
         if self._statistics is None:
             return lambda pieces: self._recognise(name, [waveform for _, waveform in pieces])
         follow = RunningVoice(self._statistics, voice).following(self._network)
@@ -305,7 +311,8 @@ class EmotionRecognizer:
             notes = [own + added for own, added in zip(notes, more, strict=True)]
         rows = self._recognise(utterances[0].name, waveforms, normalizers)
         names = (each.name for each in utterances)
-        return [Prediction(name, *self._name(row), own) for name, row, own in zip(names, rows, notes, strict=True)]
+        found = zip(names, map(self._name, rows), notes, strict=True)
+        return [Prediction(name, emotion, shares, own, values) for name, (emotion, shares, values), own in found]
 
     def _recognise(
         self, name: str, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None
@@ -314,7 +321,7 @@ class EmotionRecognizer:
         return self._checked(name, lambda: network(waveforms, *([] if normalizers is None else [normalizers])))
 
     def _checked(self, name: str, answer: Callable[[], np.ndarray]) -> np.ndarray:
-        """Probabilities (N, K); never one that is no number."""
+        """Answers (N, K + D); never one that is no number."""
         try:
             rows = answer()
         except AudioError as error:
@@ -323,6 +330,8 @@ class EmotionRecognizer:
             raise EmodartsError(f"{name}: the network's answer is no number; its weights are broken, so retrain it")
         return rows
 
-    def _name(self, row: np.ndarray) -> tuple[str, dict[str, float]]:
-        probabilities = {label: float(value) for label, value in zip(self.labels, row, strict=True)}
-        return max(probabilities, key=probabilities.__getitem__), probabilities
+    def _name(self, row: np.ndarray) -> tuple[str | None, dict[str, float], dict[str, float]]:
+        """The most probable class, the probability of each, and the value in each dimension."""
+        named = dict(zip((*self.labels, *self.dimensions), map(float, row), strict=True))
+        values = {name: named.pop(name) for name in self.dimensions}
+        return (max(named, key=named.__getitem__) if named else None), named, values

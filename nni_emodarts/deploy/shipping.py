@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.features import read_audio
 from nni_emodarts.data.manifest import read_manifest
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.deploy.export import SUFFIX, check_export, export_network, int8_name
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.deploy.listening import Source, hear
@@ -22,7 +25,7 @@ from nni_emodarts.runtime.progress import Progress, counted, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 
 Recognise = Callable[[Sequence[np.ndarray]], np.ndarray]
-"""N waveforms (S,) -> probabilities (N, K)."""
+"""N waveforms (S,) -> answers (N, K + D)."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def ship(
     difference = check_export(model, reference, progress)
     made = {"float": model, **({"int8": quantise(model)} if int8 else {})}
     networks: dict[str, Recognise] = {"PyTorch": reference, **{name: OnnxNetwork(data) for name, data in made.items()}}
-    losses, failures = _measure(networks, _recordings(network, files, manifest), progress)
+    losses, failures = _measure(networks, _recordings(network, files, manifest), network.outputs, progress)
     contents = [
         *made.values(),
         (model_card(network) + _about(out, network, losses, OnnxNetwork(model).longest)).encode(),
@@ -83,7 +86,7 @@ def ship(
         write_output(target, content)
     written = {target: len(content) for target, content in zip(targets, contents, strict=True)}
     rate = network.sampling_rate
-    return Shipped(written, network.labels, rate, difference, losses, failures)
+    return Shipped(written, network.labels, network.outputs.dimensions, rate, difference, losses, failures)
 
 
 def _recordings(network: NetworkFolder, files: Sequence[str], manifest: str | None) -> list[_Recording]:
@@ -91,16 +94,23 @@ def _recordings(network: NetworkFolder, files: Sequence[str], manifest: str | No
     found = [_Recording(partial(_hear, file, rate), None) for file in files]
     if manifest is None:
         return found
+    if not network.labels:
+        alone = read_manifest(manifest, dimensions=Wanted(network.outputs.dimensions, alone=True)).table
+        return [*found, *(_stretch(row, rate, None) for row in alone.itertuples(index=False))]
     table = read_manifest(manifest).table
     table = table.assign(emotion=table["emotion"].replace(network.config.data.merge))
     table = table[table["emotion"].isin(network.labels)]
     if table.empty:
         known = ", ".join(network.labels)
         raise ManifestError(f"manifest {manifest} holds none of the network's classes {known}; name another, or files")
-    for file, start, end, emotion in table[["file", "start", "end", "emotion"]].itertuples(index=False):
-        bounds = [None if np.isnan(value) else float(value) for value in (start, end)]
-        found.append(_Recording(partial(read_audio, file, rate, *bounds), network.labels.index(emotion)))
-    return found
+    rows = table.itertuples(index=False)
+    return [*found, *(_stretch(row, rate, network.labels.index(row.emotion)) for row in rows)]
+
+
+def _stretch(row: Any, rate: int, emotion: int | None) -> _Recording:
+    """The recording of a row of a manifest."""
+    bounds = [None if np.isnan(value) else float(value) for value in (row.start, row.end)]
+    return _Recording(partial(read_audio, row.file, rate, *bounds), emotion)
 
 
 def _hear(file: str, rate: int) -> np.ndarray:
@@ -108,7 +118,7 @@ def _hear(file: str, rate: int) -> np.ndarray:
 
 
 def _measure(
-    networks: Mapping[str, Recognise], recordings: Sequence[_Recording], progress: Progress
+    networks: Mapping[str, Recognise], recordings: Sequence[_Recording], outputs: Outputs, progress: Progress
 ) -> tuple[dict[str, Loss], tuple[str, ...]]:
     """Each network's loss against the first, and faults of recordings, which are in memory one at a time."""
     answers: dict[str, list[np.ndarray]] = {name: [] for name in networks}
@@ -127,16 +137,18 @@ def _measure(
     known = [emotion for emotion in true if emotion is not None]
     reference, *others = ((name, np.array(rows)) for name, rows in answers.items())
     judged = known if len(known) == len(true) else None
-    return {name: measure_loss(rows, reference[1], judged) for name, rows in others}, tuple(failures)
+    return {name: measure_loss(rows, reference[1], judged, outputs) for name, rows in others}, tuple(failures)
 
 
 def _about(out: Path, network: NetworkFolder, losses: dict[str, Loss], longest: float | None) -> str:
     """What the card of an exported file says besides, with the seconds that it hears at once where they are bounded."""
     sizes = "any N and S" if longest is None else f"any N, S of up to {longest:g} s"
-    rate, classes = network.sampling_rate, len(network.labels)
+    rate, classes, rated = network.sampling_rate, len(network.labels), network.outputs.dimensions
+    given = [f"`probabilities` (N, {classes}) in the order of its metadata `labels`"] if classes else []
+    given += [f"`dimensions` (N, {len(rated)}) on the scales of its metadata `dimensions`"] if rated else []
     text = (
         f"\n## The file\n\n`{out.name}` takes `waveform` (N, S), float32 from -1 to 1 at {rate} Hz, {sizes}, and "
-        f"gives `probabilities` (N, {classes}) in the order of its metadata `labels`.\n"
+        f"gives {' and '.join(given)}.\n"
     )
     if network.config.speaker_adapted:
         inputs, outputs = (", ".join(f"`{name}`" for name in names) for names in (VOICE, STATISTICS))

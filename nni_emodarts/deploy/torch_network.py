@@ -1,5 +1,6 @@
-"""A run's network in PyTorch: waveforms in, probabilities out."""
+"""A run's network in PyTorch: waveforms in, answers out."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,11 +17,13 @@ from nni_emodarts.data.features.functionals import FUNCTIONAL_SETS
 from nni_emodarts.data.front_ends import stream_shape
 from nni_emodarts.data.front_ends.extraction import PretrainedExtractor
 from nni_emodarts.data.heard import stream_extractor
+from nni_emodarts.data.outputs import DIMENSIONS_KEY, Outputs
 from nni_emodarts.deploy.ensemble import Averaged, parts_of
 from nni_emodarts.deploy.folder import AnyStream, NetworkFolder
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines import Baseline, build_baseline
+from nni_emodarts.models.nn.answers import decode
 from nni_emodarts.models.space import build_model
 from nni_emodarts.runtime.digests import refuse_damaged
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -39,7 +42,8 @@ class TorchNetwork:
         extractor: what makes its features; of several streams that of each.
         normalizer: of the network's training speakers; where it is normalised by speaker, what a voice's is made of. Of
             several streams, their rows one after another.
-        model: maps (N, C, F, T), lengths (N,), or those of several streams -> logits (N, K).
+        model: maps (N, C, F, T), lengths (N,), or those of several streams -> outputs (N, K + D).
+        outputs: what they mean; logits of classes where absent.
         device: where the network computes, such as `cpu` or `cuda`.
     """
 
@@ -49,7 +53,9 @@ class TorchNetwork:
         normalizer: Normalizer | SpeakerNormalizer,
         model: nn.Module,
         device: str = "cpu",
+        outputs: Outputs | None = None,
     ) -> None:
+        self.outputs = outputs
         self.extractors = tuple(extractor) if isinstance(extractor, Sequence) else (extractor,)
         self.statistics = normalizer if isinstance(normalizer, SpeakerNormalizer) else None
         self.normalizer = normalizer.general if isinstance(normalizer, SpeakerNormalizer) else normalizer
@@ -63,7 +69,7 @@ class TorchNetwork:
         return self.extractors[0]
 
     def __call__(self, waveforms: Sequence[np.ndarray], normalizers: Sequence[Normalizer] | None = None) -> np.ndarray:
-        """N waveforms (S,) at the network's sampling rate -> probabilities (N, K).
+        """N waveforms (S,) at the network's sampling rate -> answers (N, K + D): probabilities, then values.
 
         Args:
             waveforms: what to recognise.
@@ -74,7 +80,7 @@ class TorchNetwork:
         return self._answer([self._normalised(each, features) for each, features in heard])
 
     def follow(self, waveform: np.ndarray, normalizer: Normalizer) -> tuple[np.ndarray, Moments]:
-        """Waveform (S,) -> probabilities (K,), and the statistics of its features before they are normalised."""
+        """Waveform (S,) -> answers (K + D,), and the statistics of its features before they are normalised."""
         (features,) = self._hear([waveform])
         heard = Moments.beside([Moments.of(each) for each in features])
         return self._answer([self._normalised(normalizer, features)])[0], heard
@@ -96,15 +102,15 @@ class TorchNetwork:
 
     @torch.inference_mode()
     def _answer(self, features: Sequence[_Rows]) -> np.ndarray:
-        """N utterances' normalised rows -> probabilities (N, K)."""
+        """N utterances' normalised rows -> answers (N, K + D)."""
         items = [JointItem(tuple(map(torch.from_numpy, each)), 0, row) for row, each in enumerate(features)]
         if len(self._collate) > 1:
             batch = JointCollate(self._collate)(items)
         else:
             batch = self._collate[0]([Item(item.features[0], 0, item.row) for item in items])
         with _float32():
-            logits = self.model(*batch.heard(self._device))
-        return np.asarray(torch.softmax(logits.float(), 1).cpu().numpy())
+            outputs = self.model(*batch.heard(self._device))
+        return decode(outputs, self.outputs)
 
 
 def rows_of(extractors: Sequence[AnyExtractor]) -> list[slice]:
@@ -150,11 +156,15 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
         extractors.append(Functionals(joined))
     if network.members:
         return TorchNetwork(extractors, _joint_normalizer(network), _averaged(network), device)
-    return TorchNetwork(extractors, _read_normalizer(network), _read_model(network), device)
+    return TorchNetwork(extractors, _read_normalizer(network), read_model(network), device, network.outputs)
 
 
-def _read_model(network: NetworkFolder) -> nn.Module:
-    """The network with its weights."""
+def read_model(network: NetworkFolder) -> nn.Module:
+    """The network with its weights, on the CPU.
+
+    Raises:
+        RunFolderError: files that do not belong together, or are damaged.
+    """
     model = _build(network)
     _read_weights(model, network)
     refuse_damaged(network.folder, (WEIGHTS, NORMALIZATION, GRAPH))
@@ -165,7 +175,7 @@ def _averaged(network: NetworkFolder) -> Averaged:
     """The networks of an ensemble as one."""
     members, shares = zip(*network.members, strict=True)
     parts = [parts_of(member, network.streams) for member in members]
-    return Averaged(list(map(_read_model, members)), shares, parts)
+    return Averaged(list(map(read_model, members)), shares, parts)
 
 
 def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
@@ -213,25 +223,35 @@ def _levels_of(network: NetworkFolder, streams: Sequence[AnyStream]) -> Iterator
 
 def _build(network: NetworkFolder) -> nn.Module:
     """The network, newly initialised: searched, or designed by hand where the run holds no architecture."""
-    classes, shapes = len(network.labels), {stream.name: stream_shape(stream) for stream in network.whole_streams}
+    count, shapes = network.outputs.count, {stream.name: stream_shape(stream) for stream in network.whole_streams}
     if (joined := network.config.features.functionals) is not None:
         shapes[FUNCTIONALS] = (1, FUNCTIONAL_SETS[joined])
     first, *others = shapes.values()
     shape: InputShape = shapes if others else first
     if network.folder.has(ARCHITECTURE):
         architecture = Architecture.load(network.folder.path / ARCHITECTURE)
-        return build_model(architecture.widened(network.config.retrain.width), classes, shape)
-    return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), classes, first)
+        return build_model(architecture.widened(network.config.retrain.width), count, shape)
+    return build_baseline(Baseline(str(network.folder.read_json(METRICS).get("architecture"))), count, first)
 
 
 def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
     """Of the rows that are heard; the file has those of all levels of a pretrained encoder, of each stream in turn."""
     heard = {key for key, _ in _levels_of(network, network.streams)}
-    rows, parts = 0, []
+    normalizer, rows, parts = read_whole_normalizer(network), 0, []
     for key, count in _levels_of(network, network.whole_streams):
         if key in heard:
             parts.append(slice(rows, rows + count))
         rows += count
+    return _beside([normalizer.part(part) for part in parts])
+
+
+def read_whole_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
+    """Of all rows that its features have, be they heard or not.
+
+    Raises:
+        RunFolderError: the file is broken, or of other features.
+    """
+    rows = sum(count for _, count in _levels_of(network, network.whole_streams))
     data = network.folder.read_json(NORMALIZATION)
     kind = SpeakerNormalizer if network.config.speaker_adapted else Normalizer
     try:
@@ -246,7 +266,7 @@ def _read_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:
             f"network {network.folder.path}: {NORMALIZATION} has {held} rows, but the features of its "
             f"configuration have {rows}; the folder mixes two runs"
         )
-    return _beside([normalizer.part(part) for part in parts])
+    return normalizer
 
 
 def _read_weights(model: nn.Module, network: NetworkFolder) -> None:
@@ -263,6 +283,12 @@ def _read_weights(model: nn.Module, network: NetworkFolder) -> None:
         raise RunFolderError(
             f"network {network.folder.path}: {WEIGHTS} is of the classes {', '.join(stated.split(chr(9)))}, but "
             f"{METRICS} of {', '.join(network.labels)}; the folder mixes two runs"
+        )
+    rated = json.dumps(network.outputs.to_dict()) if network.outputs.dimensions else None
+    if stated is not None and metadata.get(DIMENSIONS_KEY) != rated:
+        raise RunFolderError(
+            f"network {network.folder.path}: {WEIGHTS} is of other dimensions or scales than {METRICS} says; the "
+            f"folder mixes two runs"
         )
     try:
         model.load_state_dict(weights)

@@ -15,6 +15,7 @@ from nni_emodarts.data.batches.maps import to_maps
 from nni_emodarts.data.features.contours import ENERGY_FLOOR
 from nni_emodarts.data.features.extraction import FLOOR, MEL, FeatureExtractor
 from nni_emodarts.data.features.normalization import Normalizer
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.deploy.whole import WholeNetwork
 from nni_emodarts.errors import ConfigError
 
@@ -82,14 +83,17 @@ class WaveformNetwork(WholeNetwork):
     Args:
         extractor: its settings are taken.
         normalizer: of the network's training speakers.
-        model: maps (N, C, F, T), lengths (N,) -> logits (N, K).
+        model: maps (N, C, F, T), lengths (N,) -> outputs (N, K + D).
+        outputs: what they mean; logits of classes where absent.
 
     Raises:
         ConfigError: features that cannot be written as a graph.
     """
 
-    def __init__(self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module) -> None:
-        super().__init__(normalizer, model)
+    def __init__(
+        self, extractor: FeatureExtractor, normalizer: Normalizer, model: nn.Module, outputs: Outputs | None = None
+    ) -> None:
+        super().__init__(normalizer, model, outputs)
         unsupported = [name for name in extractor.contours if name != "energy"]
         if unsupported:
             raise ConfigError(

@@ -1,5 +1,7 @@
 """Whether a recogniser's answers are better than chance."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import random_table
@@ -8,6 +10,8 @@ from nni_emodarts.metrics.scores import confusion
 
 DRAWS = 9999
 """Permutations that are drawn; p is at least 1 / (DRAWS + 1)."""
+PERMUTATIONS = 1999
+"""Likewise, where each has to be scored by itself."""
 _ROUNDING = 1e-9  # UARs that are closer than this are equal: they are sums of ratios of small numbers
 
 
@@ -43,3 +47,20 @@ def chance_p(
     recalls = [np.diagonal(table, axis1=-2, axis2=-1)[..., occurring] / count[occurring] for table in (found, drawn)]
     least, others = (each.mean(-1) for each in recalls)
     return float((1 + (others >= least - _ROUNDING).sum()) / (draws + 1))
+
+
+def permutation_p(
+    score: Callable[[npt.NDArray[np.int64]], float], count: int, draws: int = PERMUTATIONS, seed: int = 0
+) -> float:
+    """p of the hypothesis that answers have nothing to do with what is true, whatever the figure; see `chance_p`.
+
+    Args:
+        score: order (n,) of the answers -> the figure; the answers' own is 0, 1, 2, ...
+        count: number of utterances n.
+        draws: permutations that are drawn.
+        seed: seed of the drawing.
+    """
+    generator = np.random.default_rng(seed)
+    least = score(np.arange(count)) - _ROUNDING
+    large = sum(score(generator.permutation(count)) >= least for _ in range(draws))
+    return (1 + large) / (draws + 1)

@@ -7,7 +7,16 @@ import numpy.typing as npt
 
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.intervals import gather_speakers, stack_speakers
-from nni_emodarts.metrics.paired import bootstrap_difference, compare_systems, holm, swap_test
+from nni_emodarts.metrics.paired import (
+    bootstrap_difference,
+    compare_figures,
+    compare_systems,
+    difference_interval,
+    holm,
+    swap_figures,
+    swap_test,
+)
+from nni_emodarts.metrics.rated import stacked_fold_tallies, stacked_tallies
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import Track, one_track
 
@@ -23,7 +32,7 @@ class Comparison(Record):
         method: its name.
         reference: the other one's.
         seeds: that were compared.
-        difference: UAR of the method less the reference's.
+        difference: UAR of the method less the reference's; where dimensions are learnt, CCC, or the mean of both.
         interval: bootstrap over speakers.
         interval_folds: over folds, whose speakers one network answers.
         p: of the paired test that swaps whole speakers.
@@ -99,16 +108,22 @@ def compare_with(reference: str, cells: Mapping[str, Cells], deterministic: Coll
 
 def _compared(name: str, reference: str, seeds: list[int], theirs: Cells, ours: Cells) -> Comparison:
     """One method against another, alone, so that p needs no adjustment."""
-    found = compare_systems(stacked(theirs), stacked(ours))
-    by_fold = stacked_folds(theirs), stacked_folds(ours)
-    p_folds = swap_test(*by_fold)[0]
+    if ours[0].task == "emotion":
+        found = compare_systems(stacked(theirs), stacked(ours))
+        by_fold = stacked_folds(theirs), stacked_folds(ours)
+        p_folds, interval_folds = swap_test(*by_fold)[0], bootstrap_difference(*by_fold)
+    else:
+        figure = ours[0].counting.score
+        found = compare_figures(stacked_tallies(theirs), stacked_tallies(ours), figure)
+        sums = stacked_fold_tallies(theirs), stacked_fold_tallies(ours)
+        p_folds, interval_folds = swap_figures(*sums, figure)[0], difference_interval(*sums, figure)
     return Comparison(
         method=name,
         reference=reference,
         seeds=seeds,
         difference=found.value,
         interval=found.interval,
-        interval_folds=bootstrap_difference(*by_fold),
+        interval_folds=interval_folds,
         p=found.p,
         exact=found.exact,
         p_folds=p_folds,

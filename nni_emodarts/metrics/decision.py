@@ -1,11 +1,10 @@
 """How decided a search is, as its metrics.json says it, and in words."""
 
+from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 ENTROPY = "entropy"
 """Key: mean entropy of the choices at the end, each as a share of its largest: 0 is decided, 1 is not at all."""
-DISCRETE = "discrete_val_uar"
-"""Key: validation UAR of the supernet once all weights but those of what is derived are zero."""
 CHANCE = "chance_p"
 """Key: p of the hypothesis that its answers are then no better than chance, on validation speakers and on the
 half of the training part that its weights did not learn from: the larger of both."""
@@ -14,6 +13,11 @@ DECIDED = "decided"
 
 ENTROPY_BOUND = 0.3
 CHANCE_BOUND = 1e-3
+
+
+def discrete(figure: str) -> str:
+    """Key: a validation figure of the supernet once all weights but those of what is derived are zero."""
+    return f"discrete_{figure}"
 
 
 def is_decided(entropy: float, chance_p: float) -> bool:
@@ -29,8 +33,10 @@ def describe_decision(metrics: JsonMapping) -> str | None:
     """
     if ENTROPY not in metrics:
         return None
-    before, after = float(metrics["val_uar"]), float(metrics[DISCRETE])
-    told = f"entropy {metrics[ENTROPY]:.2f} of 1; validation UAR {before:.3f}, without what was not chosen {after:.3f}"
+    chosen = headline_of(metrics)
+    before, after = float(metrics[chosen.val]), float(metrics[discrete(chosen.val)])
+    figure = f"validation {chosen.name} {before:.3f}, without what was not chosen {after:.3f}"
+    told = f"entropy {metrics[ENTROPY]:.2f} of 1; {figure}"
     return f"{'decided' if metrics[DECIDED] else 'undecided'}: {told}"
 
 
@@ -45,8 +51,10 @@ def warn_undecided(metrics: JsonMapping) -> str | None:
             "names is little more than a draw"
         )
     if metrics[CHANCE] > CHANCE_BOUND:
+        chosen = headline_of(metrics)
         reasons.append(
-            f"what it names has learnt nothing that holds for other speakers (validation UAR {metrics[DISCRETE]:.3f}; "
+            f"what it names has learnt nothing that holds for other speakers (validation {chosen.name} "
+            f"{metrics[discrete(chosen.val)]:.3f}; "
             f"p of chance {metrics[CHANCE]:.2g}, more than {CHANCE_BOUND:g})"
         )
     return f"the search is undecided: {'; '.join(reasons)}"

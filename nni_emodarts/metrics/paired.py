@@ -12,9 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_emodarts.metrics.intervals import drawn_uar, interval_quantiles, uar_of_confusion
+from nni_emodarts.metrics.tallies import Figure, Tallies, drawn
 
 EXACT_SPEAKERS = 24
 """Speakers up to whom all swaps are counted: 17 million of them, a fraction of a second."""
+EXACT_FIGURES = 14
+"""Likewise of a figure that each swap makes anew: 16 thousand of them."""
 ROUNDING = 1e-9
 """Differences of UAR that are closer than this are equal: they are sums of ratios of small numbers."""
 _CHUNK = 4096  # draws at once, so that those of a large corpus never lie in memory together
@@ -112,6 +115,73 @@ def swap_test(
         signs = generator.choice([-1.0, 1.0], size=(min(_CHUNK, draws - begun), len(terms)))
         large += int((np.abs(signs @ terms) >= least).sum())
     return (large + 1) / (draws + 1), False
+
+
+def compare_figures(first: Tallies, second: Tallies, figure: Figure, seed: int = 0) -> Difference:
+    """As `compare_systems`, of any figure that follows from sums over speakers, such as CCC.
+
+    The figure of each swap is made anew from the swapped speakers' sums, since it is no sum over speakers itself.
+
+    Args:
+        first: sums (seeds, speakers, cells), as `metrics.tallies.stack` gives them.
+        second: likewise, on the same utterances; as many seeds or others.
+        figure: sums (..., cells) -> the figure (...).
+        seed: seed of what is drawn.
+    """
+    value = float(figure(first.sum(1)).mean() - figure(second.sum(1)).mean())
+    p, exact = swap_figures(first, second, figure, seed=seed)
+    return Difference(value, difference_interval(first, second, figure, seed=seed), p, exact)
+
+
+def difference_interval(
+    first: Tallies, second: Tallies, figure: Figure, resamples: int = 10_000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """As `bootstrap_difference`, of any figure that follows from sums over speakers."""
+    difference = drawn(first, figure, resamples, seed) - drawn(second, figure, resamples, seed)
+    low, high = np.quantile(difference, interval_quantiles(level, first.shape[1]))
+    return float(low), float(high)
+
+
+def swap_figures(
+    first: Tallies,
+    second: Tallies,
+    figure: Figure,
+    exact_speakers: int = EXACT_FIGURES,
+    draws: int = 20_000,
+    seed: int = 0,
+) -> tuple[float, bool]:
+    """As `swap_test`, of any figure that follows from sums over speakers.
+
+    A swap exchanges all seeds' sums of a speaker, seed by seed where both systems have as many, else their means: then
+    the figure is that of mean sums.
+
+    Args:
+        first: sums (seeds, speakers, cells).
+        second: likewise.
+        figure: sums (..., cells) -> the figure (...).
+        exact_speakers: up to so many speakers all swaps are counted, else `draws` of them are drawn.
+        draws: number of draws.
+        seed: seed of the drawing.
+
+    Returns:
+        p, and whether all swaps were counted.
+    """
+    if len(first) != len(second):
+        first, second = first.mean(0, keepdims=True), second.mean(0, keepdims=True)
+    speakers = first.shape[1]
+    exact = speakers <= exact_speakers
+    if exact:
+        swaps = (np.arange(2**speakers)[:, np.newaxis] >> np.arange(speakers)) % 2
+    else:
+        swaps = np.random.default_rng(seed).integers(0, 2, size=(draws, speakers))
+    whole, moved = first.sum(1), second - first
+    rest, large = second.sum(1), 0
+    least = abs(float((figure(whole) - figure(rest)).mean())) - ROUNDING
+    for begun in range(0, len(swaps), _CHUNK):
+        change = np.einsum("rs,nsk->rnk", swaps[begun : begun + _CHUNK].astype(np.float64), moved)
+        found = (figure(whole + change) - figure(rest - change)).mean(1)
+        large += int((np.abs(found) >= least).sum())
+    return (large / len(swaps), True) if exact else ((large + 1) / (draws + 1), False)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -10,13 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.metrics.dimensions import dimension_names
+from nni_emodarts.runtime.plain_data import JsonObject, plain_key
 
 Labels = npt.ArrayLike
 """(n,) whole numbers, positions in the list of classes."""
 
 PREDICTION_COLUMNS = ("fold", "seed", "file", "emotion", "predicted")
 """Columns of a table of predictions: `emotion` is the true class, `predicted` the recogniser's, both by name."""
+
+RUN_COLUMNS = ("fold", "seed", "file")
+"""Those of a table of predictions of dimensions."""
 
 
 def recalls(true: Labels, predicted: Labels, num_classes: int) -> npt.NDArray[np.float64]:
@@ -77,7 +81,7 @@ def pool(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
     tables = list(tables)
     for table in tables:
-        _check_columns(table)
+        _check_columns(table, RUN_COLUMNS if dimension_names(table) else PREDICTION_COLUMNS)
     runs = [run for table in tables for run in table[["fold", "seed"]].drop_duplicates().itertuples(index=False)]
     twice = sorted({tuple(run) for run in runs if runs.count(run) > 1})
     if twice:
@@ -104,9 +108,9 @@ def pooled_table(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObjec
     )
     cells = {run: _uar_of(rows, classes) for run, rows in codes.groupby(["seed", "fold"])}
     by_cell = pd.Series(list(cells.values()), index=pd.MultiIndex.from_tuples(cells, names=["seed", "fold"]))
-    seeds = {_plain(seed): _seed_figures(rows, classes) for seed, rows in codes.groupby("seed")}
+    seeds = {plain_key(seed): _seed_figures(rows, classes) for seed, rows in codes.groupby("seed")}
     for seed, uars in by_cell.groupby("seed"):
-        seeds[_plain(seed)] |= {"fold_mean_uar": float(uars.mean()), "folds": len(uars)}
+        seeds[plain_key(seed)] |= {"fold_mean_uar": float(uars.mean()), "folds": len(uars)}
     headline, deviation = summary(figures["test_uar"] for figures in seeds.values())
     recall = pd.DataFrame([figures["recall"] for figures in seeds.values()], columns=list(classes), dtype=np.float64)
     return {
@@ -116,7 +120,7 @@ def pooled_table(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObjec
         "recall": _by_class(recall.mean().to_numpy(), classes),
         "fold_mean_uar": _mean(seeds, "fold_mean_uar"),
         "seeds": seeds,
-        "folds": {_plain(fold): {"test_uar": float(mean)} for fold, mean in by_cell.groupby("fold").mean().items()},
+        "folds": {plain_key(fold): {"test_uar": float(mean)} for fold, mean in by_cell.groupby("fold").mean().items()},
     }
 
 
@@ -143,11 +147,6 @@ def _by_class(values: npt.NDArray[np.float64], classes: Sequence[str]) -> dict[s
     return {name: None if np.isnan(value) else float(value) for name, value in zip(classes, values, strict=True)}
 
 
-def _plain(key: object) -> object:
-    """A key that JSON takes."""
-    return key.item() if isinstance(key, np.generic) else key
-
-
 def _encode(names: "pd.Series[str]", classes: Sequence[str]) -> npt.NDArray[np.int64]:
     codes = pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
     if (codes < 0).any():
@@ -156,11 +155,11 @@ def _encode(names: "pd.Series[str]", classes: Sequence[str]) -> npt.NDArray[np.i
     return codes
 
 
-def _check_columns(table: pd.DataFrame) -> None:
-    missing = [name for name in PREDICTION_COLUMNS if name not in table.columns]
+def _check_columns(table: pd.DataFrame, needed: Sequence[str] = PREDICTION_COLUMNS) -> None:
+    missing = [name for name in needed if name not in table.columns]
     if missing or table.empty:
         lack = f"lack the columns {', '.join(missing)}" if missing else "are empty"
-        raise ValueError(f"predictions {lack}; they need {', '.join(PREDICTION_COLUMNS)} and at least one row")
+        raise ValueError(f"predictions {lack}; they need {', '.join(needed)} and at least one row")
 
 
 def _check(

@@ -11,6 +11,8 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import Comparison, stacked, stacked_folds
 from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
+from nni_emodarts.metrics.other_corpora import confusion_figures
+from nni_emodarts.metrics.rated import RatedSummary
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -53,6 +55,7 @@ class MethodSummary(Record):
         name: of the method.
         track: `scratch` or `pretrained`.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        speaker_dependent: whether test speakers were learnt from, too.
         uar_mean: UAR, mean over the seeds.
         uar_std: its deviation over the seeds; None for one.
         uar_by_seed: seed -> UAR.
@@ -79,12 +82,14 @@ class MethodSummary(Record):
         payer_cpu_seconds: what the searches that it is compared with had cost where they were computed, likewise.
         levels: number of a level -> how often a probe chose it.
         enrolment: enrolment -> figure, of a speaker-adapted method.
+        other_corpora: further corpus -> figures, as `nni_emodarts.metrics.other_corpora` gives them, over all cells.
         operations: operation -> how often it was chosen, where networks were searched or drawn.
     """
 
     name: str
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     uar_mean: float
     uar_std: float | None
     uar_by_seed: dict[str, float] = Field(default_factory=dict)
@@ -112,6 +117,7 @@ class MethodSummary(Record):
     levels: dict[str, int] | None = None
     enrolment: dict[str, EnrolmentSummary] | None = None
     operations: dict[str, int] | None = None
+    other_corpora: dict[str, JsonObject] | None = None
 
 
 class BenchmarkSummary(Record):
@@ -123,7 +129,9 @@ class BenchmarkSummary(Record):
         protocol: how speakers are divided.
         track: of all of it.
         speaker_adapted: likewise.
-        methods: a summary of each.
+        speaker_dependent: likewise.
+        methods: a summary of each, where emotions alone are learnt.
+        rated: likewise, where dimensions are.
         comparisons: each against the reference; none where there is nothing to compare.
     """
 
@@ -132,7 +140,10 @@ class BenchmarkSummary(Record):
     protocol: str
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
     methods: list[MethodSummary]
+    rated: list[RatedSummary] | None = None
+    task: str = "emotion"
     comparisons: list[Comparison]
 
 
@@ -158,7 +169,7 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
         uar_by_seed={str(seed): uar for seed, uar in zip(seeds, uars, strict=True)},
         uar_interval=bootstrap_uar(confusions),
         wa_mean=float(wa_of_confusion(pooled).mean()),
-        fold_mean_uar=mean(cell.test_uar for cell in cells),
+        fold_mean_uar=mean(cell.test_score for cell in cells),
         fold_uar_std=_deviation_within_folds(cells) if len(seeds) > 1 else None,
         val_uar=mean(validated) if len(validated) == len(cells) else None,
         recall={
@@ -177,7 +188,18 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
         parameters=round(mean(cell.parameters for cell in cells)),
         flops=round(mean(flops)) if len(flops) == len(cells) else None,
         **_where_known(cells, seeds),
+        **_elsewhere(cells),
     )
+
+
+def _elsewhere(cells: Sequence[FinishedCell]) -> JsonObject:
+    """Figures on further corpora that all cells were scored on."""
+    scored = [cell.other_corpora for cell in cells if cell.other_corpora is not None]
+    if not scored or len(scored) < len(cells):
+        return {}
+    names = [name for name in scored[0] if all(name in each for each in scored)]
+    figures = {name: confusion_figures([each[name] for each in scored], cells[0].classes) for name in names}
+    return {"other_corpora": figures}
 
 
 def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> JsonObject:
@@ -233,12 +255,12 @@ def _of_one_seed(costs: Sequence[float], seeds: Sequence[int]) -> float:
 
 def _deviation_within_folds(cells: Sequence[FinishedCell]) -> float:
     folds = {cell.fold for cell in cells}
-    return sqrt(mean(variance(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds))
+    return sqrt(mean(variance(cell.test_score for cell in cells if cell.fold == fold) for fold in folds))
 
 
 def _uars_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:
     folds = sorted({cell.fold for cell in cells})
-    return {str(fold): mean(cell.test_uar for cell in cells if cell.fold == fold) for fold in folds}
+    return {str(fold): mean(cell.test_score for cell in cells if cell.fold == fold) for fold in folds}
 
 
 def _accuracies_by_fold(cells: Sequence[FinishedCell]) -> dict[str, float]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCRATCH, PRETRAINED = "scratch", "pretrained"
-TRACK_KEYS = ("track", "speaker_adapted")
+TRACK_KEYS = ("track", "speaker_adapted", "speaker_dependent", "task")
 """Entries of every file that holds a figure."""
 
 
@@ -21,23 +21,36 @@ class Track:
     Attributes:
         track: `scratch`, or `pretrained` where an encoder was trained on other recordings.
         speaker_adapted: whether unlabelled recordings of the test speakers were used.
+        speaker_dependent: whether test speakers were learnt from, too, as the folds of some published lists have it.
+        task: `emotion`, `dimensions` or `both`: what was learnt, by which the figures differ.
     """
 
     track: str = SCRATCH
     speaker_adapted: bool = False
+    speaker_dependent: bool = False
+    task: str = "emotion"
 
     @classmethod
     def of(cls, figures: JsonMapping) -> "Track":
         """The track that figures state; those of earlier versions, which state none, are from scratch."""
-        return cls(str(figures.get("track", SCRATCH)), bool(figures.get("speaker_adapted", False)))
+        adapted, dependent = (bool(figures.get(key, False)) for key in TRACK_KEYS[1:3])
+        return cls(str(figures.get("track", SCRATCH)), adapted, dependent, str(figures.get("task", "emotion")))
 
     def __str__(self) -> str:
         """In words, such as `pretrained, speaker-adapted`."""
-        return f"{self.track}, speaker-adapted" if self.speaker_adapted else self.track
+        marks = {
+            "speaker-adapted": self.speaker_adapted,
+            "speaker-dependent": self.speaker_dependent,
+            "dimensions": self.task == "dimensions",
+            "emotions and dimensions": self.task == "both",
+        }
+        return ", ".join([self.track, *(mark for mark, is_so in marks.items() if is_so)])
 
     def to_dict(self) -> JsonObject:
         """The entries of a file that holds such figures."""
-        return {"track": self.track, "speaker_adapted": self.speaker_adapted}
+        dependent = {"speaker_dependent": True} if self.speaker_dependent else {}
+        task = {"task": self.task} if self.task != "emotion" else {}
+        return {"track": self.track, "speaker_adapted": self.speaker_adapted, **dependent, **task}
 
 
 def marked(table: "pd.DataFrame", figures: JsonMapping) -> "pd.DataFrame":

@@ -170,7 +170,7 @@ class _Document(BaseModel):
     id: str = Field(max_length=64)
     space: SpaceConfig
     choices: dict[str, str | list[int]]
-    num_classes: int = Field(ge=2, le=MOST_CLASSES)
+    num_classes: int = Field(ge=1, le=MOST_CLASSES)
     input_shape: _Pair | dict[str, _Named]
     origin: JsonObject
 
@@ -183,7 +183,7 @@ class Architecture:
         space: the joint space.
         choices: label -> operation or other candidate, or the chosen states in ascending order. Edges that no node
             takes, and levels of streams that are not heard, are left out.
-        num_classes: number of classes K that it was searched for.
+        num_classes: number of outputs that it was searched for: classes K, and dimensions D where they were learnt.
         input_shape: of the maps that it was searched for: (C, F), or (L, D), levels and features, of a pretrained
             stream; of several streams, name -> its shape, also of those that it does not hear.
         origin: strategy, seed, hash of the manifest, speakers that the search saw, and the like.

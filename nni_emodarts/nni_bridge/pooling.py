@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.nni_bridge.candidates import candidates_of
-from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.digests import read_predictions, read_undecided
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -43,8 +43,10 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
             recordings, or are of two tracks.
         RunFolderError: they are of several corpora or protocols.
     """
+    from nni_emodarts.metrics.distributions import table_figures
     from nni_emodarts.metrics.enrolment import enrolment_figures
-    from nni_emodarts.metrics.scores import pool, pooled_table
+    from nni_emodarts.metrics.pooled import pooled_figures
+    from nni_emodarts.metrics.scores import pool
     from nni_emodarts.metrics.tracks import tracks_of
 
     scored = _scored(folders)
@@ -58,7 +60,8 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
     refuse_different_corpora("these trials", scored)
     try:
         table, classes = pool(map(read_predictions, scored)), figures[0]["classes"]
-        pooled = {**pooled_table(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
+        pooled = {**pooled_figures(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
+        pooled |= table_figures([table, *map(read_undecided, scored)], classes) if classes else {}
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

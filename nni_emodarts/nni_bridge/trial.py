@@ -51,19 +51,20 @@ def parameters() -> JsonObject:
     return dict(received or {})
 
 
-def report_intermediate(validation_uar: float) -> None:
-    """Add a point to the trial's curve: a validation UAR."""
+def report_intermediate(figure: float) -> None:
+    """Add a point to the trial's curve: the validation figure that chooses."""
     if in_trial():
         import nni
 
-        nni.report_intermediate_result(validation_uar)
+        nni.report_intermediate_result(figure)
 
 
 def report_final(default: float, columns: Mapping[str, float | str]) -> None:
     """Report the trial's result.
 
     Args:
-        default: the validation UAR, the only figure that a tuner or the web UI may choose by.
+        default: the validation figure, UAR, mean CCC or the mean of both: the only one that a tuner or the web UI may
+            choose by.
         columns: further columns of the web UI: figures, of which test figures are called `test_*`, and choices.
     """
     if in_trial():

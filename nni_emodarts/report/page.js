@@ -26,7 +26,7 @@
       output.textContent = data.epochs[epoch];
       slider.setAttribute("aria-valuetext", "epoch " + data.epochs[epoch]);
       const figure = data.val_uar[data.epochs[epoch]];
-      uar.textContent = figure === undefined ? "" : "validation UAR of the supernet " + figure.toFixed(3);
+      uar.textContent = figure === undefined ? "" : "validation " + data.figure + " of the supernet " + figure.toFixed(3);
       data.cells.forEach((cell, number) => {
         const rows = tables[number].tBodies[0].rows;
         cell.rows.forEach((row, line) => {

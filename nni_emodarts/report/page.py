@@ -14,10 +14,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 import nni_emodarts
+from nni_emodarts.metrics.headline import HEADLINES, UAR
 from nni_emodarts.metrics.notation import figure_text, interval_text, share_text, signed_text, whole_text
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.report.drawings.canvas import svg
 from nni_emodarts.report.enrolments import enrolment_rows
+from nni_emodarts.report.other_corpora import corpus_rows
+from nni_emodarts.report.rated import describe_rated
 from nni_emodarts.report.results import compare_runs, describe_results
 from nni_emodarts.report.runs import Run, read_runs, searches_by_architecture
 from nni_emodarts.report.searches import describe_search, describe_subject, palette
@@ -73,6 +76,7 @@ def render(runs: Sequence[Run], audio: bool = False, worst: int = _WORST, progre
         script=Markup(script),  # noqa: S704
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=compare_runs(runs),
+        headline=HEADLINES[runs[0].track.task].name if runs else UAR.name,
         track="" if not runs or runs[0].track == Track() else str(runs[0].track),
         runs=[_describe(run, number, making) for number, run in enumerate(runs, 1)],
         palette=palette(),
@@ -125,7 +129,10 @@ def _describe(run: Run, number: int, making: _Making) -> JsonObject:
         "track": str(run.track),
         "enrolment": enrolment_rows(run),
         "overlap": run.overlap,
+        "corpora": corpus_rows(run),
         "results": describe_results(run),
+        "rated": describe_rated(run, making.worst),
+        "headline": HEADLINES[run.track.task].name,
         "subjects": [
             making.drawn(
                 describe_subject(replace(subject, search=subject.search or making.searches.get(identity)), used)

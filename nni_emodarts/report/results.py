@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import mean, stdev
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from nni_emodarts.metrics.headline import CCC, HEADLINES, headline_of, shown_in
 from nni_emodarts.metrics.intervals import bootstrap_recalls, bootstrap_uar, uar_of_confusion, wa_of_confusion
 from nni_emodarts.metrics.notation import figure_text, interval_text, share_text
 from nni_emodarts.metrics.paired import compare_systems, holm
 from nni_emodarts.report.drawings.charts import draw_figures, draw_recalls, draw_training
-from nni_emodarts.report.runs import Network, Run, Search, uars_by_seed
+from nni_emodarts.report.runs import Network, Run, Search
 
 Interval = tuple[float, float]
 """Lower and upper bound, 95 %."""
-_LEAST_SPEAKERS = 3
+LEAST_SPEAKERS = 3
+"""Fewest speakers that an interval is drawn from."""
 _NO_INTERVAL = (float("nan"), float("nan"))
 
 
@@ -38,9 +41,12 @@ class Headline:
         uar: pooled test UAR, mean over the seeds.
         std: its deviation over the seeds.
         interval: over speakers.
+        ccc: pooled mean CCC, where dimensions were learnt.
         wa: pooled accuracy.
         f1: pooled macro F1.
-        val_uar: mean validation UAR.
+        kl: KL divergence of annotators' votes from the answers, in nats.
+        js: their Jensen-Shannon divergence, from 0 to 1.
+        val_uar: mean validation UAR, or what chooses in its place.
         folds: number of folds.
         seeds: number of seeds.
         parameters: of one network, mean.
@@ -53,8 +59,11 @@ class Headline:
     uar: float | None
     std: float | None
     interval: Interval | None
+    ccc: float | None
     wa: float | None
     f1: float | None
+    kl: float | None
+    js: float | None
     val_uar: float | None
     folds: int
     seeds: int
@@ -83,6 +92,11 @@ class RunComparison:
     chart: Picture | None
     recalls: Picture | None
     differences: list[RunDifference]
+
+    @property
+    def voted(self) -> bool:
+        """Whether a run was scored by annotators' votes."""
+        return any(row.js is not None for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -163,6 +177,15 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
     return RunComparison(rows, chart, recalls, _differences(runs))
 
 
+def uars_by_seed(run: Run) -> dict[int, float]:
+    """Pooled test UAR of each seed."""
+    by_seed: dict[int, Any] = {}
+    for network in run.scored:
+        total = np.sum([np.asarray(counts) for counts in network.speakers.values()], axis=0)
+        by_seed[network.seed] = by_seed.get(network.seed, 0) + total
+    return {seed: float(uar_of_confusion(counts)) for seed, counts in sorted(by_seed.items())}
+
+
 def _headline(run: Run) -> Headline:
     """A run's row."""
     uars = list(uars_by_seed(run).values())
@@ -174,10 +197,13 @@ def _headline(run: Run) -> Headline:
         name=run.name,
         method=run.method,
         uar=mean(uars) if uars else None,
+        ccc=figures.get(CCC.test),
         std=stdev(uars) if len(uars) > 1 else None,
         interval=bootstrap_uar(run.stacked) if run.stacked is not None and _enough(run) else None,
         wa=figures.get("test_wa", None if confusion is None else float(wa_of_confusion(confusion))),
         f1=figures.get("test_macro_f1"),
+        kl=figures.get("test_kl"),
+        js=figures.get("test_js"),
         val_uar=_validation(measured),
         folds=len(run.folds),
         seeds=len(run.seeds),
@@ -189,7 +215,7 @@ def _headline(run: Run) -> Headline:
 
 def _enough(run: Run) -> bool:
     """Whether there are speakers enough to draw them anew; one alone would give an interval without width."""
-    return run.stacked is not None and run.stacked.shape[1] >= _LEAST_SPEAKERS
+    return run.stacked is not None and run.stacked.shape[1] >= LEAST_SPEAKERS
 
 
 def _cost(run: Run) -> float:
@@ -233,7 +259,7 @@ def _training(run: Run) -> Picture | None:
     histories = {
         network.name: network.history
         for network in run.networks
-        if network.history is not None and "val_uar" in network.history.columns
+        if network.history is not None and shown_in(network.history.columns).val in network.history.columns
     }
     return Picture(draw_training(histories, _kept(run)), _training_words(run)) if histories else None
 
@@ -318,8 +344,9 @@ def _confusion(run: Run) -> ConfusionTable | None:
 
 
 def _validation(measured: Sequence[Network] | Sequence[Search]) -> float | None:
-    """Mean validation UAR of those that were validated."""
-    found = [float(each.metrics["val_uar"]) for each in measured if each.metrics.get("val_uar") is not None]
+    """Mean validation figure of those that were validated."""
+    figures = [each.metrics for each in measured]
+    found = [float(each[key]) for each in figures if each.get(key := headline_of(each).val) is not None]
     return mean(found) if found else None
 
 
@@ -330,13 +357,14 @@ def _kept(run: Run) -> dict[str, int]:
 
 
 def _training_words(run: Run) -> str:
+    chosen = HEADLINES[run.track.task]
     parts = [
-        f"{network.name}: {figure_text(network.metrics['val_uar'])} after epoch {network.metrics.get('best_epoch')}, "
+        f"{network.name}: {figure_text(network.metrics[chosen.val])} after epoch {network.metrics.get('best_epoch')}, "
         f"which is kept"
         for network in run.networks
-        if network.metrics.get("val_uar") is not None
+        if network.metrics.get(chosen.val) is not None
     ]
-    return f"Validation UAR and loss by epoch. {'; '.join(parts)}."
+    return f"Validation {chosen.name} and loss by epoch. {'; '.join(parts)}."
 
 
 def _recall_words(name: str, classes: Sequence[str], values: Sequence[float | None]) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +12,17 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
-from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers, uar_of_confusion
-from nni_emodarts.metrics.scores import pool, pooled_table
+from nni_emodarts.metrics.distributions import table_figures
+from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers
+from nni_emodarts.metrics.pooled import pooled_figures
+from nni_emodarts.metrics.scores import pool
 from nni_emodarts.metrics.summaries import MethodSummary
 from nni_emodarts.metrics.tracks import Track, one_track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.nni_bridge.candidates import candidates_of
 from nni_emodarts.report.drawings.drawing import Subject, read_config, read_subject
 from nni_emodarts.runtime.cell_table import CellKey, CellTable
-from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.digests import read_predictions, read_undecided
 from nni_emodarts.runtime.experiment_folder import find_experiment
 from nni_emodarts.runtime.layout import finished_runs, search_places
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
@@ -53,6 +54,7 @@ class Network:
         predictions: its test predictions, where they are there.
         history: a row for each epoch, where it is there.
         subject: its architecture with what is known of the search; None of a hand-designed network.
+        undecided: its answers to utterances without a majority, where votes were learnt.
     """
 
     fold: int
@@ -62,6 +64,7 @@ class Network:
     predictions: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
     subject: Subject | None = None
+    undecided: pd.DataFrame | None = None
 
     @property
     def name(self) -> str:
@@ -146,8 +149,12 @@ class Run:
 
     @cached_property
     def pooled(self) -> JsonObject | None:
-        """The pooled figures, as `pooled_table` gives them; None where only confusions are there."""
-        return None if self.predictions is None else pooled_table(self.predictions, self.classes)
+        """The pooled figures, of votes, too, as `table_figures` gives them; None where only confusions are there."""
+        if self.predictions is None:
+            return None
+        tables = [self.predictions, *(each.undecided for each in self.scored)]
+        voted = table_figures(tables, self.classes) if self.classes else {}
+        return {**pooled_figures(self.predictions, self.classes), **voted}
 
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:
@@ -322,9 +329,12 @@ def _refuse_twice(path: Path, folders: Sequence[RunFolder]) -> None:
 def _read_network(folder: RunFolder) -> Network:
     metrics = folder.read_json(METRICS)
     predictions = read_predictions(folder) if folder.has(PREDICTIONS) else None
-    speakers = {} if predictions is None else speaker_confusions(predictions, metrics["classes"])
+    speakers = (
+        {} if predictions is None or not metrics["classes"] else speaker_confusions(predictions, metrics["classes"])
+    )
     history = folder.read_csv(HISTORY) if folder.has(HISTORY) else None
-    return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, history, _subject(folder))
+    rest = history, _subject(folder), read_undecided(folder)
+    return Network(metrics["fold"], metrics["seed"], metrics, speakers, predictions, *rest)
 
 
 def _subject(folder: RunFolder) -> Subject | None:
@@ -355,6 +365,11 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
         name = data["name"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunFolderError(f"{file} is no summary of a benchmark ({error}); name the NAME.json of one") from None
+    if data.get("rated"):
+        raise RunFolderError(
+            f"{file} is a benchmark of dimensions, whose cells hold no predictions to draw; name the run "
+            f"folders behind it"
+        )
     table = CellTable.beside(file.parent, name, FinishedCell.from_data)
     held = table.read()
     for method in methods:
@@ -371,15 +386,6 @@ def _read_benchmark(file: Path, prefix: str) -> Iterator[Run]:
 def _network_of(cell: FinishedCell) -> Network:
     subject = None if cell.architecture is None else Subject(Architecture.from_dict(cell.architecture))
     return Network(cell.fold, cell.seed, cell.to_data(), cell.speakers, subject=subject)
-
-
-def uars_by_seed(run: Run) -> dict[int, float]:
-    """Pooled test UAR of each seed."""
-    by_seed: dict[int, Any] = {}
-    for network in run.scored:
-        total = np.sum([np.asarray(counts) for counts in network.speakers.values()], axis=0)
-        by_seed[network.seed] = by_seed.get(network.seed, 0) + total
-    return {seed: float(uar_of_confusion(counts)) for seed, counts in sorted(by_seed.items())}
 
 
 def searches_by_architecture(runs: Sequence[Run]) -> dict[str, RunFolder]:

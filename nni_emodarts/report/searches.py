@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from nni_emodarts.metrics.decision import describe_decision, warn_undecided
+from nni_emodarts.metrics.headline import UAR, shown_in
 from nni_emodarts.metrics.reliability import described_estimate
 from nni_emodarts.models.architecture import cell_kinds
 from nni_emodarts.report.drawings.alphas import Alphas, Panel, kinds, panels
@@ -84,6 +85,7 @@ def describe_search(search: Search, identity: str) -> JsonObject:
         found["film"] = {
             "epochs": alphas.epochs,
             "val_uar": {} if history is None else _by_epoch(history),
+            "figure": UAR.name if history is None else shown_in(history.columns).name,
             "cells": [_film_panel(panel) for panel in panels(alphas, architecture)],
         }
         found["maps"] = [
@@ -114,7 +116,9 @@ def _read_history(folder: RunFolder) -> pd.DataFrame | None:
 
 
 def _by_epoch(history: Any) -> dict[str, float]:
-    return {str(int(row["epoch"])): round(float(row["val_uar"]), 4) for _, row in history.iterrows()}
+    return {
+        str(int(row["epoch"])): round(float(row[shown_in(history.columns).val]), 4) for _, row in history.iterrows()
+    }
 
 
 def _film_panel(panel: Panel) -> JsonObject:

@@ -60,14 +60,14 @@ def most_confused(run: Run, count: int, audio: bool = False) -> list[Utterance]:
         ManifestError: the sound is asked for, and the manifest is not where the run's configuration says.
     """
     table = run.predictions
-    if table is None or not all(f"p_{name}" in table.columns for name in run.classes):
+    if table is None or not run.classes or not all(f"p_{name}" in table.columns for name in run.classes):
         return []
     worst = _rank(table, run.classes)[:count]
     if not (audio and worst):
         return worst
     if run.config is None:
         raise ManifestError(f"run {run.path} says nothing of its manifest (config.yml); leave out --audio")
-    manifest = load_manifest(run.config.data)
+    manifest = load_manifest(run.config)
     return [replace(each, wav=_read_sound(each, manifest)) for each in worst]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, REMEDY, RunFolder
+from nni_emodarts.runtime.run_folder import METRICS, PREDICTIONS, REMEDY, UNDECIDED, RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +65,18 @@ def read_predictions(folder: RunFolder) -> "pd.DataFrame":
             f"or edited, or comes from another run; {REMEDY}"
         )
     return table
+
+
+def read_undecided(folder: RunFolder) -> "pd.DataFrame | None":
+    """A run's answers to test utterances on which annotators did not agree; None where it has none.
+
+    Raises:
+        RunFolderError: they are broken, or were cut or edited.
+    """
+    if not folder.has(UNDECIDED):
+        return None
+    refuse_damaged(folder, [UNDECIDED])
+    return folder.read_csv(UNDECIDED)
 
 
 def _confusion(table: "pd.DataFrame", classes: list[str]) -> list[list[int]]:

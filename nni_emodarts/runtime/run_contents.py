@@ -34,7 +34,7 @@ _SECTIONS = re.compile(r"^space:.*^retrain:", re.MULTILINE | re.DOTALL)
 _SIGNS = {
     CORPUS: ({"manifest", "recordings"},),
     BEGUN: ({"fold", "seed", "manifest"},),
-    METRICS: ({"val_uar"}, {"test_uar"}, {"estimate"}),
+    METRICS: ({"val_uar"}, {"test_uar"}, {"val_ccc"}, {"test_ccc"}, {"estimate"}),
 }
 """Keys by which a run's JSON is distinguished from that of another program: all of a set."""
 

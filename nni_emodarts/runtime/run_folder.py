@@ -39,6 +39,7 @@ from nni_emodarts.runtime.run_names import (
     MODEL_CARD,
     NETWORKS,
     NORMALIZATION,
+    OTHER_CORPORA,
     PREDICTIONS,
     REPLICATES,
     RETRAINING,
@@ -48,6 +49,7 @@ from nni_emodarts.runtime.run_names import (
     SKIPPED,
     STUDY,
     STUDY_RUN,
+    UNDECIDED,
     WEIGHTS,
     WRITTEN,
     cell_name,
@@ -63,10 +65,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
-    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "PREDICTIONS", "REMEDY",
-    "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY", "STUDY_RUN", "WEIGHTS",
-    "WRITTEN", "RunFolder", "architecture_file", "config_beside", "corpus_beside", "refuse_different_corpora",
-    "refuse_other",
+    "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "OTHER_CORPORA",
+    "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY",
+    "STUDY_RUN", "UNDECIDED", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside",
+    "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 
 _COLUMNS: dict[str, list[tuple[str, ...]]] = {
@@ -74,9 +76,13 @@ _COLUMNS: dict[str, list[tuple[str, ...]]] = {
     CANDIDATES: [("candidate", "val_uar")],
     HISTORY: [("epoch",), ("candidate", "val_uar")],
     PREDICTIONS: [("fold", "seed", "file", "speaker", "emotion", "predicted")],
+    OTHER_CORPORA: [("corpus", "fold", "seed", "file", "speaker", "emotion", "predicted")],
     SKIPPED: [("file",)],
+    UNDECIDED: [("fold", "seed", "file", "speaker", "predicted")],
 }
 """What tables hold at least; a history is one of epochs or of candidates."""
+_IN_PLACE = {"predicted": "predicted_", "val_uar": "val_"}
+"""Where dimensions are learnt alone, columns that begin so stand in place of others."""
 REMEDY = "restore it from a copy, or make the run anew in another folder"
 """What helps where a file of a run is cut or was edited."""
 
@@ -300,14 +306,27 @@ class RunFolder:
         try:
             data = read_table_bytes(self.path / name)
             table = pd.read_csv(BytesIO(data), dtype=texts, keep_default_na=False, low_memory=False)
-            table = table.copy()  # in one piece: of many classes pandas would warn whoever adds a column
+            table = _with_numbers(table).copy()  # in one piece: of many classes pandas would warn whoever adds a column
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from None
-        lacking = [[column for column in columns if column not in table] for columns in _COLUMNS.get(name, [()])]
+        lacking = [[column for column in columns if _lacks(table, column)] for columns in _COLUMNS.get(name, [()])]
         if all(lacking):
             lack = " or ".join(", ".join(columns) for columns in lacking)
             raise RunFolderError(f"run folder {self.path}: {name} lacks the columns {lack}; {REMEDY}")
         return table
+
+
+def _lacks(table: "pd.DataFrame", column: str) -> bool:
+    begins = _IN_PLACE.get(column)
+    return column not in table and not (begins and any(str(name).startswith(begins) for name in table))
+
+
+def _with_numbers(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with numbers in the columns of dimensions, where a blank stands for a missing value."""
+    import pandas as pd
+
+    rated = [str(name) for name in table if f"{_IN_PLACE['predicted']}{name}" in table]
+    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in rated}) if rated else table
 
 
 def refuse_other(what: str, folder: RunFolder, held: JsonMapping, asked: JsonMapping) -> None:

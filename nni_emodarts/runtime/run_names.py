@@ -9,6 +9,8 @@ ALPHAS = "alphas.csv"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.csv"
+UNDECIDED = "undecided.csv"
+"""Answers to test utterances on which annotators did not agree, where their votes are the targets."""
 ENVIRONMENT = "environment.json"
 NORMALIZATION = "normalization.json"
 WEIGHTS = "weights.safetensors"
@@ -30,13 +32,15 @@ ENSEMBLE = "ensemble.json"
 """Members of an ensemble, whose networks lie in `members`, and the share of each."""
 STUDY = "study.json"
 NETWORKS = "networks.csv"
+OTHER_CORPORA = "other_corpora.csv"
+"""Answers to the corpora that a network is scored on besides its own."""
 MODEL_CARD = "model_card.md"
 DRAWING = "architecture.svg"
 
 FILES = (
-    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
+    CONFIG, ARCHITECTURE, ALPHAS, HISTORY, METRICS, PREDICTIONS, UNDECIDED, ENVIRONMENT, NORMALIZATION, WEIGHTS, GRAPH,
     CORPUS, SKIPPED, CHECKPOINT, BEGUN, CANDIDATES, REPLICATES, FAILURE, ERROR, ENSEMBLE,
-    STUDY, NETWORKS, MODEL_CARD, DRAWING,
+    STUDY, NETWORKS, OTHER_CORPORA, MODEL_CARD, DRAWING,
 )  # fmt: skip
 WRITTEN = "files.txt"
 """The list of what a run wrote; see `run_contents`."""

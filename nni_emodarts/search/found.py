@@ -11,10 +11,10 @@ class Found:
 
     Attributes:
         choices: a choice for every label.
-        val_uar: validation UAR behind the choices.
+        score: the validation figure behind the choices: UAR, CCC or their mean.
         figures: further figures of the run.
     """
 
     choices: JsonObject
-    val_uar: float
+    score: float
     figures: JsonObject

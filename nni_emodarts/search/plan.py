@@ -46,7 +46,7 @@ def write_experiment(
     """
     check_output(out, overwrite, "experiment.yml")
     data = config.data
-    manifest, skipped = load_manifest(data), 0
+    manifest, skipped = load_manifest(config), 0
     for each in manifest.notes:
         note(each)
     wanted = checked_folds(config, manifest, folds)
@@ -56,7 +56,8 @@ def write_experiment(
     where = str(data.manifest)  # absolute, since a trial starts in a folder of NNI's
     words = ["--manifest", where, "--protocol", data.protocol, *arguments]
     words += ["--set", as_setting("data.cache", data.cache)] if data.cache else []
-    name = f"emoDARTS on {Path(where).parent.name if where != SYNTHETIC else 'the embedded corpus'}"
+    corpora = ("the embedded corpus" if each == SYNTHETIC else Path(each).parent.name for each in data.manifests)
+    name = f"emoDARTS on {' and '.join(corpora)}"
     text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency)
     write_output(out, text.encode())
     return Plan(len(wanted), len(seeds), skipped)

@@ -38,7 +38,7 @@ def search(
         task: the fold to search on.
         folder: where the run's files go.
         progress: called after each epoch.
-        report: given the supernet's validation UAR after each epoch.
+        report: given the supernet's validation figure after each epoch.
 
     Returns:
         The architecture, also written to the folder.
@@ -71,22 +71,24 @@ def _search(
         return Architecture.load(folder.path / ARCHITECTURE)
     watch = Stopwatch()
 
-    def on_epoch(epochs: int, val_uar: float | None) -> None:
-        progress("search", epochs, config.search.epochs, **({} if val_uar is None else {"val_uar": val_uar}))
-        if val_uar is None:
+    figure = task.headline.val
+
+    def on_epoch(epochs: int, score: float | None) -> None:
+        progress("search", epochs, config.search.epochs, **({} if score is None else {figure: score}))
+        if score is None:
             return
         folder.write_json(BEGUN, _add(earlier, watch.read()))
         if report is not None:
-            report(val_uar)
+            report(score)
 
     found = search_one_shot(task, folder, on_epoch)
-    shape = task.corpus.num_classes, task.corpus.shapes
+    shape = task.corpus.num_outputs, task.corpus.shapes
     architecture = Architecture.from_choices(config.space, found.choices, *shape, task.origin())
     if found.figures["epochs"] < config.search.epochs:  # stopped early: nothing is left
-        progress("search", found.figures["epochs"], found.figures["epochs"], val_uar=found.val_uar)
+        progress("search", found.figures["epochs"], found.figures["epochs"], **{figure: found.score})
     folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
-    metrics = {"val_uar": found.val_uar, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
+    metrics = {figure: found.score, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
     metrics |= config.tracks
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}
     folder.write_json(METRICS, {**metrics, **found.figures, **spent})

@@ -8,6 +8,7 @@ from nni_emodarts.config import ExperimentConfig, refuse_other_settings
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import pinned
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.metrics.decision import warn_undecided
 from nni_emodarts.models.architecture import Architecture
@@ -69,9 +70,10 @@ def run_search(
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
     config = pinned(config)
-    folder, manifest = RunFolder(out), load_manifest(config.data)
+    folder, manifest = RunFolder(out), load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, [fold])  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     if resume and not overwrite:

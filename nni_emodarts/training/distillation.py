@@ -56,8 +56,8 @@ class TaughtLoss(nn.Module):
         self.loss = loss
         self.register_buffer("answers", answers, persistent=False)
 
-    def forward(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """logits (N, K), labels (N,), rows of the manifest (N,) -> mean loss.
+    def forward(self, logits: Tensor, targets: Tensor, rows: Tensor) -> Tensor:
+        """logits (N, K), classes (N,) or distributions (N, K), rows of the manifest (N,) -> mean loss.
 
         Raises:
             ValueError: the teacher has no answer to one of the rows.
@@ -68,7 +68,7 @@ class TaughtLoss(nn.Module):
             raise ValueError(f"row {row} of the manifest has no answer to learn from")
         soft = F.softmax(answers.clamp(min=torch.finfo(answers.dtype).tiny).log() / TEMPERATURE, 1)
         losses = F.cross_entropy(logits / TEMPERATURE, soft, reduction="none")
-        weights = self.loss.weight[labels]
+        weights = self.loss.weights_of(targets)
         taught = (weights * losses).sum() / weights.sum()
-        mixture: Tensor = (1 - SHARE) * self.loss(logits, labels) + SHARE * TEMPERATURE**2 * taught
+        mixture: Tensor = (1 - SHARE) * self.loss(logits, targets) + SHARE * TEMPERATURE**2 * taught
         return mixture

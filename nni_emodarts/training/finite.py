@@ -42,7 +42,7 @@ def check_weights(model: nn.Module) -> None:
 
 
 def check_probabilities(probabilities: np.ndarray) -> None:
-    """Refuse probabilities (n, K) that are no numbers: the largest of them would be that of the first class.
+    """Refuse answers (n, K + D) that are no numbers: the largest of them would be that of the first class.
 
     Raises:
         DivergenceError: there are some.

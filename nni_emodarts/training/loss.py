@@ -6,7 +6,11 @@ from torch.nn import functional as F
 
 
 class EmotionLoss(nn.Module):
-    """Cross entropy, weighed by class, with smoothed labels and, where asked for, the focal factor."""
+    """Cross entropy, weighed by class, with smoothed labels and, where asked for, the focal factor.
+
+    Targets are classes, or distributions of votes over them: then an utterance weighs as its classes do on average, and
+    the focal factor takes the mean probability of its votes. Of one vote both are that of its class.
+    """
 
     weight: Tensor
 
@@ -24,16 +28,24 @@ class EmotionLoss(nn.Module):
         self._smoothing = label_smoothing
         self._focal = focal
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """logits (N, K), labels (N,) -> mean loss, the classes' weights being the weights of the mean.
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """logits (N, K), classes (N,) or distributions (N, K) -> mean loss, weighed by the targets' classes.
 
         An utterance counts as its own class weighs. torch's own weighted cross entropy weighs the smoothed share of the
         target by every other class as well, which turns uncertain answers towards the rarest class.
         """
-        losses = F.cross_entropy(logits, labels, label_smoothing=self._smoothing, reduction="none")
+        losses = F.cross_entropy(logits, targets, label_smoothing=self._smoothing, reduction="none")
         if self._focal:
-            sure = F.softmax(logits, 1).gather(1, labels[:, None])[:, 0]
+            probabilities = F.softmax(logits, 1)
+            if targets.ndim == 1:
+                sure = probabilities.gather(1, targets[:, None])[:, 0]
+            else:
+                sure = (targets * probabilities).sum(1)
             unsure = (1 - sure).clamp(min=torch.finfo(sure.dtype).eps)  # at zero the gradient is infinite for gamma < 1
             losses = unsure**self._focal * losses
-        weights = self.weight[labels]
+        weights = self.weights_of(targets)
         return (weights * losses).sum() / weights.sum()
+
+    def weights_of(self, targets: Tensor) -> Tensor:
+        """Weight of each utterance (N,) of classes (N,) or distributions (N, K)."""
+        return self.weight[targets] if targets.ndim == 1 else targets @ self.weight

@@ -7,14 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn, optim
 from torch.distributions import Beta
-from torch.nn import functional as F
 
 from nni_emodarts.config import OptimizerConfig
 from nni_emodarts.data.batches import Batch, Maps
 from nni_emodarts.data.batches.maps import mixed
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.errors import DivergenceError
+from nni_emodarts.metrics.truth import Truth
+from nni_emodarts.models.nn.answers import decode
 from nni_emodarts.models.nn.level_sum import RATE, level_scores
 from nni_emodarts.nni_bridge.nas import LightningModule
+from nni_emodarts.training.dimension_loss import DimensionLoss, JointLoss
 from nni_emodarts.training.distillation import TaughtLoss
 from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.loss import EmotionLoss
@@ -25,6 +29,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
 
     A lightning module of NNI: `set_model` gives it a network, or NNI's strategy a supernet.
     """
+
+    shares: Tensor | None
 
     def __init__(
         self,
@@ -58,6 +64,8 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         super().__init__()
         self.loss = EmotionLoss(class_weights, label_smoothing, focal)
         self._taught: TaughtLoss | None = None
+        self._joint: JointLoss | None = None
+        self.register_buffer("shares", None, persistent=False)
         self._mixup = Beta(mixup, mixup) if mixup else None
         self._optimizer = optimizer
         self._rates = learning_rate, final_learning_rate
@@ -69,8 +77,26 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
         self._taught = TaughtLoss(self.loss, answers)
 
+    def vote(self, shares: Tensor) -> None:
+        """Learn from distributions of votes instead of labels: by row of the manifest (n, K)."""
+        self.shares = shares
+
+    def rate(self, dimensions: DimensionLoss, weights: tuple[float, float] = (1.0, 1.0)) -> None:
+        """Learn places in dimensions, too, or alone where there are no classes.
+
+        Args:
+            dimensions: their loss.
+            weights: of the classes' loss and of theirs, where both are learnt.
+        """
+        self._joint = JointLoss(self.loss, dimensions, *weights)
+
+    def truth(self, labels: Tensor, rows: Tensor) -> Truth:
+        """What is true of a batch with these labels (N,) and rows (N,); places in dimensions from -1 to 1."""
+        values = torch.zeros(len(rows), 0) if self._joint is None else self._joint.dimensions.targets[rows]
+        return Truth(labels.cpu().numpy(), len(self.loss.weight), values.double().cpu().numpy())
+
     def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T), lengths (N,), or those of several streams -> logits (N, K)."""
+        """maps (N, C, F, T), lengths (N,), or those of several streams -> outputs (N, K + D): logits, then places."""
         out: Tensor = self.model(maps, lengths)
         return out
 
@@ -90,18 +116,23 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         """Of the batch, or of a mixture of it with itself in another order: labels are mixed like the maps."""
         maps, lengths, labels = batch.maps, batch.lengths, batch.labels
         if self._mixup is None:
-            return self._against(self(maps, lengths), labels, batch.rows)
+            return self.against(self(maps, lengths), labels, batch.rows)
         share = self._mixup.sample()
         share = torch.maximum(share, 1 - share)  # the utterance in its own place leads
         other = torch.randperm(len(labels), device=labels.device)
-        logits = self(mixed(maps, share, other), torch.maximum(lengths, lengths[other]))
-        own = self._against(logits, labels, batch.rows)
-        mixture: Tensor = share * own + (1 - share) * self._against(logits, labels[other], batch.rows[other])
+        outputs = self(mixed(maps, share, other), torch.maximum(lengths, lengths[other]))
+        own = self.against(outputs, labels, batch.rows)
+        mixture: Tensor = share * own + (1 - share) * self.against(outputs, labels[other], batch.rows[other])
         return mixture
 
-    def _against(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
-        """The loss of logits (N, K) against labels (N,), and against a teacher's answers where there is one."""
-        loss: Tensor = self.loss(logits, labels) if self._taught is None else self._taught(logits, labels, rows)
+    def against(self, outputs: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        """The loss of outputs (N, K + D) against labels (N,) or the votes of rows (N,), and all else that is known."""
+        targets = labels if self.shares is None else self.shares[rows]
+        loss: Tensor
+        if self._joint is not None:
+            loss = self._joint(outputs, targets, rows)
+        else:
+            loss = self.loss(outputs, targets) if self._taught is None else self._taught(outputs, targets, rows)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -134,18 +165,18 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
 
 def make_task(
     optimizer: OptimizerConfig,
-    labels: np.ndarray,
+    targets: np.ndarray,
     num_classes: int,
     epochs: int,
     steps_per_epoch: int,
     weighted: bool = True,
     **objective: float,
 ) -> EmotionTask:
-    """The task for training utterances of these labels (n,).
+    """The task for training utterances of these classes (n,) or distributions of votes (n, K).
 
     Args:
         optimizer: the optimiser and its schedule.
-        labels: of the training utterances, which decide the classes' weights.
+        targets: of the training utterances, which decide the classes' weights.
         num_classes: number of classes K.
         epochs: length of the schedule.
         steps_per_epoch: optimiser steps of an epoch.
@@ -154,7 +185,7 @@ def make_task(
     """
     warmup_epochs = min(optimizer.warmup_epochs, epochs / 2)  # a shortened training also needs its peak, and its end
     return EmotionTask(
-        class_weights(labels, num_classes) if weighted else torch.ones(num_classes),
+        class_weights(targets, num_classes) if weighted else torch.ones(num_classes),
         total_steps=epochs * steps_per_epoch,
         optimizer=optimizer.name,
         learning_rate=optimizer.learning_rate,
@@ -166,17 +197,59 @@ def make_task(
     )
 
 
-def class_weights(labels: np.ndarray, num_classes: int) -> Tensor:
-    """Weights inverse to the classes' frequencies (n,) -> (K,), such that the mean over utterances is one."""
-    counts = np.bincount(labels, minlength=num_classes)
-    return torch.tensor(len(labels) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+def class_weights(targets: np.ndarray, num_classes: int) -> Tensor:
+    """Weights inverse to the classes' frequencies, such that the mean over utterances is one.
+
+    Args:
+        targets: classes (n,), or distributions of votes (n, K), whose sums are the frequencies.
+        num_classes: number of classes K; 0 where only dimensions are learnt.
+    """
+    if not num_classes:
+        return torch.ones(0)
+    counts = np.bincount(targets, minlength=num_classes) if targets.ndim == 1 else targets.sum(0)
+    return torch.tensor(len(targets) / (num_classes * np.maximum(counts, 1)), dtype=torch.float32)
+
+
+def make_fold_task(optimizer: OptimizerConfig, task: FoldTask, epochs: int, steps: int, **recipe: float) -> EmotionTask:
+    """The task for the training part of a fold, with all that is learnt of it.
+
+    Args:
+        optimizer: the optimiser and its schedule.
+        task: the fold.
+        epochs: length of the schedule.
+        steps: optimiser steps of an epoch.
+        **recipe: `weighted`, `label_smoothing`, `focal`, `mixup` of `make_task`.
+
+    Raises:
+        ProtocolError: there is nothing to learn of a dimension.
+    """
+    rows, shares = task.fold.train, task.shares
+    targets = task.labels(rows) if shares is None else shares[rows]
+    training = make_task(optimizer, targets, task.corpus.num_classes, epochs, steps, **recipe)  # type: ignore[arg-type]
+    if shares is not None:
+        training.vote(torch.tensor(shares, dtype=torch.float32))
+    if task.outputs.dimensions:
+        settings = task.config.objective
+        places = torch.tensor(task.outputs.to_unit(task.corpus.manifest.values), dtype=torch.float32)
+        loss = DimensionLoss(places, settings.dimension_loss, settings.ccc_utterances)
+        training.rate(loss, (settings.emotion_weight, settings.dimension_weight))
+    return training
 
 
 @torch.no_grad()
-def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) -> np.ndarray:
-    """Probabilities (num_rows, K) of a loader's utterances, in the order of their rows.
+def predict(
+    model: nn.Module, loader: Any, device: torch.device, num_rows: int, outputs: Outputs | None = None
+) -> np.ndarray:
+    """Answers (num_rows, K + D) to a loader's utterances, in the order of their rows: probabilities, then values.
 
     The network's mode is put back as it was.
+
+    Args:
+        model: the network.
+        loader: the utterances.
+        device: where the network is.
+        num_rows: number of utterances.
+        outputs: what its outputs mean; logits of classes where absent.
 
     Raises:
         DivergenceError: some are no numbers.
@@ -185,13 +258,12 @@ def predict(model: nn.Module, loader: Any, device: torch.device, num_rows: int) 
     model.eval()
     rows, found = [], []
     for batch in loader:
-        logits = model(*batch.heard(device))
-        found.append(F.softmax(logits.float(), 1).cpu().numpy())
+        found.append(decode(model(*batch.heard(device)), outputs))
         rows.append(batch.rows.numpy())
     model.train(training)
     order = np.argsort(np.concatenate(rows))
-    probabilities = np.concatenate(found)[order]
-    if len(probabilities) != num_rows:
-        raise RuntimeError(f"{len(probabilities)} of {num_rows} utterances were predicted")
-    check_probabilities(probabilities)
-    return probabilities
+    answers = np.concatenate(found)[order]
+    if len(answers) != num_rows:
+        raise RuntimeError(f"{len(answers)} of {num_rows} utterances were predicted")
+    check_probabilities(answers)
+    return answers

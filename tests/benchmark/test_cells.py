@@ -83,9 +83,12 @@ def test_finished_cells_are_kept_and_missing_ones_computed(
     assert len(table_at(folder / "out").drop([CellKey("cnn_lstm", 1, 1)])) == 1
     computed = []
     compute = jobs.compute_cell
-    monkeypatch.setattr(
-        jobs, "compute_cell", lambda task, *words: computed.append((words[0], task.fold.index)) or compute(task, *words)
-    )
+
+    def noted(task: FoldTask, method: Method, *words: Any, **more: Any) -> FinishedCell:
+        computed.append((method, task.fold.index))
+        return compute(task, method, *words, **more)
+
+    monkeypatch.setattr(jobs, "compute_cell", noted)
     plan = Plan(config, [Method("darts"), Method("cnn_lstm")], [0, 1], [1])
     again = compare("small", plan, folder / "out", folder / "runs")
     assert computed == [(Method("cnn_lstm"), 1)]
@@ -160,9 +163,9 @@ def test_a_line_that_holds_no_cell_is_named_and_its_cell_computed_again(
     table.file.write_bytes(b"".join([lines[0], b"{}\n", *lines[1:3], lines[3][:-90]]))
     computed: list[CellKey] = []
 
-    def compute(task: FoldTask, method: Method, *more: Any) -> FinishedCell:
+    def compute(task: FoldTask, method: Method, *words: Any, **more: Any) -> FinishedCell:
         computed.append(CellKey(method.name, task.fold.index, task.seed))
-        return make_up_cell(task, method, *more)
+        return make_up_cell(task, method, *words, **more)
 
     monkeypatch.setattr(jobs, "compute_cell", compute)
     notes: list[str] = []

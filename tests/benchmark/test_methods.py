@@ -10,6 +10,7 @@ from nni_emodarts.config import load_config
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.models.baselines import BASELINES
 from nni_emodarts.models.baselines.probe import PROBES
+from nni_emodarts.models.baselines.ridge import RIDGES
 from nni_emodarts.models.baselines.svm import SVMS
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
@@ -30,8 +31,10 @@ def test_strategies_networks_and_machines_are_methods() -> None:
     assert all(Method(name).strategy(config) == name for name in STRATEGIES)
     assert {name for name in METHODS if Method(name).hand_designed} == set(BASELINES)
     assert {name for name in METHODS if Method(name).svm} == set(SVMS)
+    assert {name for name in METHODS if Method(name).on_functionals} == {*SVMS, *RIDGES}
+    assert {name for name in METHODS if Method(name).rates_alone} == {*RIDGES, "svr_probe"}
     assert {name for name in METHODS if Method(name).probe} == set(PROBES)
-    others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS, *PROBES}]
+    others = [name for name in METHODS if name not in {*STRATEGIES, *BASELINES, *SVMS, *RIDGES, *PROBES}]
     assert others == ["random_sampling", "search", "ensemble", "distilled", "random_search"]
     searching = {name for name in METHODS if Method(name).searches}
     assert searching == {*others, *STRATEGIES} - {"random_sampling"}

@@ -161,7 +161,9 @@ def test_random_search_is_computed_after_the_search_that_sets_its_budget(
     pattern = cell_in(compared[0] / "out", "darts")
     computed = []
 
-    def compute(task: FoldTask, method: Method, folder: Any, progress: Any, budget: float = 0) -> FinishedCell:
+    def compute(
+        task: FoldTask, method: Method, folder: Any, progress: Any, budget: float = 0, **_: Any
+    ) -> FinishedCell:
         computed.append((method.name, budget))
         digest = settings_digest(task.config, method, task.corpus.manifest.digest)
         changed = {"method": method.name, "settings": digest, "search_cpu_seconds": 7.5}

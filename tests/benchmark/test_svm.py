@@ -26,14 +26,6 @@ DESIGN = SVMS["egemaps_svm"]
 
 
 @pytest.fixture(scope="module")
-def no_smile() -> Any:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(functionals, "version", lambda name: "made up")
-        patch.setattr(functionals, "_load", Smile)
-        yield
-
-
-@pytest.fixture(scope="module")
 def compared(
     fast_config: ExperimentConfig, no_smile: None, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, BenchmarkSummary]:

@@ -26,6 +26,7 @@ class Altered:
         self._store, self._row = corpus.store.pick(np.arange(len(corpus.store))), row
         self.read: set[int] = set()
         self.lengths, self.digests = corpus.store.lengths, corpus.store.digests
+        self.shelf = corpus.store.shelf
 
     def __getitem__(self, row: int) -> np.ndarray:
         self.read.add(int(row))

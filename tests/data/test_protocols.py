@@ -232,7 +232,7 @@ def split_corpus() -> Manifest:
 @pytest.mark.parametrize(
     ("manifest", "protocol", "index", "expected"),
     [
-        (corpus(8), "lozo", 0, ["protocol 'lozo' is unknown; did you mean loso?", "kfold:K, loso, official, session"]),
+        (corpus(8), "lozo", 0, ["'lozo' is unknown; did you mean loso or loco?", "kfold:K, loco, loso, official"]),
         (corpus(8), "loso:2", 0, ["protocol 'loso:2' is unknown"]),
         (corpus(8), "kfold", 0, ["K must be a whole number of at least 2, for example kfold:5"]),
         (corpus(8), "kfold:1", 0, ["'kfold:1': K must be a whole number of at least 2"]),

@@ -16,8 +16,11 @@ from nni_emodarts.cli import console
 from nni_emodarts.cli import main as cli
 from nni_emodarts.data.facts import CorpusFacts, Licence, find_licence
 from nni_emodarts.data.manifest import read_manifest
+from nni_emodarts.deploy.answers import ClassChallengeWriter, DimensionChallengeWriter
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.model_card import model_card, write_model_card
+from nni_emodarts.deploy.predictions import Prediction
+from nni_emodarts.errors import ConfigError
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -49,6 +52,41 @@ def test_json_is_a_list_of_answers(command: Command, run: Path, clips: list[Path
     code, printed, errors = command("predict", run, "/no/such.wav", "a" * 300, "--format", "json")
     assert (code, json.loads(printed)) == (1, [])
     assert "cannot be reached (File name too long)" in errors
+
+
+def test_challenges_of_msp_podcast_take_a_letter_a_recording(
+    command: Command, run: Path, clips: list[Path], tmp_path: Path
+) -> None:
+    files = [tmp_path / f"MSP-PODCAST_test3_000{number}.flac" for number in range(3)]
+    for file, clip in zip(files, clips, strict=False):
+        shutil.copy(clip, file)
+    code, printed, errors = command("predict", run, *files, "/no/such.wav", "--format", "msp_podcast")
+    assert code == 1
+    assert "/no/such.wav: no such file" in errors
+    recognizer = EmotionRecognizer.from_run(run)
+    letters = {"anger": "A", "happiness": "H", "neutral": "N", "sadness": "S"}
+    expected = [[file.name, letters[recognizer.predict(file).emotion]] for file in files]
+    assert list(csv.reader(io.StringIO(printed))) == [["FileName", "EmoClass"], *expected]
+    code, _, errors = command("predict", run, files[0], "--format", "msp_podcast", "--over-time")
+    assert code == 2
+    assert "leave out --over-time" in errors
+    with pytest.raises(ConfigError, match="no letter for boredom, a class of this network"):
+        ClassChallengeWriter(["anger", "boredom"], timed=False)
+    with pytest.raises(ConfigError, match="choose msp_podcast_dimensions"):
+        ClassChallengeWriter([], timed=False, dimensions=["arousal"])
+    code, _, errors = command("predict", run, files[0], "--format", "msp_podcast_dimensions")
+    assert code == 2
+    assert "wants arousal, valence, dominance, in which this network does not answer" in errors
+
+
+def test_challenges_of_msp_podcast_take_dimensions_on_their_scale() -> None:
+    writer = DimensionChallengeWriter([], timed=False, dimensions=["dominance", "valence", "arousal"])
+    values = {"dominance": 7.5, "valence": 0.25, "arousal": 4.125}
+    answer = Prediction("a/MSP-PODCAST_test3_0001.wav", None, {}, dimensions=values)
+    table = list(csv.reader(io.StringIO(writer.head() + writer.line(answer))))
+    assert table == [["FileName", "EmoAct", "EmoVal", "EmoDom"], ["MSP-PODCAST_test3_0001.wav", "4.125", "1", "7"]]
+    with pytest.raises(ConfigError, match="msp_podcast_dimensions has one line a recording"):
+        DimensionChallengeWriter([], timed=True, dimensions=["dominance", "valence", "arousal"])
 
 
 def test_many_files_say_how_far_they_are_where_answers_go_elsewhere(

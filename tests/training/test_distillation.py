@@ -14,7 +14,7 @@ from nni_emodarts.models.space import random_architecture
 from nni_emodarts.training.distillation import SHARE, TEMPERATURE, TaughtLoss, Teacher
 from nni_emodarts.training.loss import EmotionLoss
 from nni_emodarts.training.retrain.fitting import train
-from nni_emodarts.training.retrain.scoring import probabilities
+from nni_emodarts.training.retrain.scoring import answers_to
 
 WEIGHT = torch.tensor([0.5, 1.0, 2.0])
 
@@ -65,6 +65,6 @@ def test_a_network_follows_a_teacher_that_knows_better(
     odd[:, 1] = 0.98  # whatever is said, it answers the second class
     taught, alone = (train(task, design, teacher=teacher) for teacher in (Teacher(rows, odd), None))
     heard = np.sort(task.fold.validation)
-    assert probabilities(task, taught, heard)[:, 1].mean() > probabilities(task, alone, heard)[:, 1].mean() + 0.05
+    assert answers_to(task, taught, heard)[:, 1].mean() > answers_to(task, alone, heard)[:, 1].mean() + 0.05
     again = train(replace(task), design, teacher=Teacher(rows, odd))
-    assert np.array_equal(probabilities(task, taught, heard), probabilities(task, again, heard))
+    assert np.array_equal(answers_to(task, taught, heard), answers_to(task, again, heard))

@@ -149,6 +149,26 @@ class Product(nn.Module):
         return (logits * F.one_hot(labels, 3)).sum(1).mean()
 
 
+@pytest.mark.parametrize(("smoothing", "focal"), [(0.0, 0.0), (0.1, 0.0), (0.1, 2.0)])
+def test_one_vote_is_learnt_from_like_a_label(smoothing: float, focal: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(9, 4, generator=generator), torch.randint(4, (9,), generator=generator)
+    loss = EmotionLoss(torch.tensor([1.0, 2.0, 0.5, 3.0]), smoothing, focal)
+    torch.testing.assert_close(loss(logits, F.one_hot(labels, 4).float()), loss(logits, labels))
+
+
+def test_votes_are_learnt_from_as_they_are_shared() -> None:
+    """Without a focal factor, an utterance with two votes is worth its two labels, each with half of its weight."""
+    logits = torch.randn(1, 3, generator=torch.Generator().manual_seed(1))
+    weights, shares = torch.tensor([1.0, 4.0, 2.0]), torch.tensor([[0.75, 0.0, 0.25]])
+    loss = EmotionLoss(weights)
+    parts = torch.stack([EmotionLoss(torch.ones(3))(logits, torch.tensor([label])) for label in range(3)])
+    torch.testing.assert_close(loss(logits, shares), (shares[0] * parts).sum())
+    both = torch.cat([shares, torch.tensor([[0.0, 1.0, 0.0]])])
+    expected = (1.25 * (shares[0] * parts).sum() + 4.0 * parts[1]) / 5.25
+    torch.testing.assert_close(loss(logits.expand(2, 3), both), expected)
+
+
 def test_mixup_mixes_maps_and_labels_alike() -> None:
     task = EmotionTask(torch.ones(3), 1, mixup=0.4)
     task.set_model(Sums())

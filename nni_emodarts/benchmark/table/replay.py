@@ -227,7 +227,7 @@ def search_surrogate(surrogate: Surrogate, setup: Setup, seed: int) -> Outcome:
             strategy = Halving(strategy, setup.how.replicates)
         strategy(ChoiceSpace(surrogate.space, 2, (1, 1)), ledger)
         ledger.wait_models()
-    estimates = {name: Estimate(tuple(each), float(np.mean(each))) for name, each in figures.items()}
+    estimates = {name: Estimate(tuple(each), {"val_uar": float(np.mean(each))}) for name, each in figures.items()}
     taken = _taken(estimates, dict.fromkeys(figures, 0))  # it knows no parameters: of ties the best is taken
     seconds = sum(len(each) * surrogate.seconds(known[name]) for name, each in figures.items())
     return Outcome(surrogate.best - surrogate.truth(known[taken]), seconds)

@@ -55,7 +55,7 @@ def replay_table(
 
 def _labels(table: Table, config: ExperimentConfig) -> npt.NDArray[np.int64]:
     """Numbers of the classes of the manifest's rows, checked by a figure of the table."""
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     known = next((each for each in table if each.rows and each.logits), None)
     if known is not None and known.rows and known.logits:
         rows, answers = decode_rows(known.rows), decode_logits(known.logits)

@@ -14,11 +14,12 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import unheard
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ArchitectureError, ConfigError, RunFolderError
 from nni_emodarts.models.architecture import Architecture
@@ -97,7 +98,7 @@ def _of_space(architecture: Architecture, config: ExperimentConfig, corpus: Corp
 
 
 def _drawn(config: ExperimentConfig, corpus: Corpus, seed: int) -> Iterator[Architecture]:
-    return draw_architectures(config.space, corpus.num_classes, corpus.shapes, [seed], {"strategy": "random"})
+    return draw_architectures(config.space, corpus.num_outputs, corpus.shapes, [seed], {"strategy": "random"})
 
 
 def run_table(
@@ -128,14 +129,16 @@ def run_table(
         UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
     config = pinned(config)
-    manifest = load_manifest(config.data)
+    refuse_dimensions(config.data, "a table of trained networks")
+    manifest = load_manifest(config)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
     corpus = load_corpus(config, manifest, progress)
     file.parent.mkdir(parents=True, exist_ok=True)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")
-    _refuse_other(file, held, settings_of_table(config, corpus.manifest.digest), corpus.recordings)
+    _refuse_other(file, held, settings_of_table(config, corpus.manifest.identity), corpus.recordings)
     missing = [each for each in draws.wanted(config, corpus) if each.key not in held.trainings]
     elsewhere = 0
     if missing:

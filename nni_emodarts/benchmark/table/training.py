@@ -17,7 +17,7 @@ from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.training.retrain.fitting import Trained, train
-from nni_emodarts.training.retrain.scoring import probabilities
+from nni_emodarts.training.retrain.scoring import answers_to
 
 REVISION = 1
 """Raised where the same settings come to give other figures."""
@@ -54,7 +54,7 @@ def settings_of_table(config: ExperimentConfig, manifest: str) -> str:
 
     Args:
         config: the whole configuration.
-        manifest: the manifest's own digest.
+        manifest: what stands for the utterances and their list of folds (`Manifest.identity`).
     """
     data = what_decides(config)
     del data["search"], data["retrain"]["refit"]  # neither is done here
@@ -83,9 +83,9 @@ def make_training(config: ExperimentConfig, corpus: Corpus, wanted: Wanted) -> T
         "fold": wanted.fold,
         "seed": wanted.seed,
         **({} if wanted.inner is None else {"inner": wanted.inner, "splits": wanted.splits}),
-        "settings": settings_of_table(config, corpus.manifest.digest),
+        "settings": settings_of_table(config, corpus.manifest.identity),
         "recordings": corpus.recordings,
-        "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_classes, corpus.shapes)),
+        "parameters": int(architecture_cost(design, "parameters", 1, corpus.num_outputs, corpus.shapes)),
     }
     try:
         figures = _figures(task, train(task, design))
@@ -101,11 +101,11 @@ def _figures(task: FoldTask, trained: Trained) -> dict[str, object]:
         "val_loss": [round(row["val_loss"], 5) for row in trained.history],
         "best_epoch": trained.best_epoch,
         "rows": encode_rows(rows),
-        "logits": encode_logits(probabilities(task, trained, rows)),
+        "logits": encode_logits(answers_to(task, trained, rows)),
     }
     if len(task.fold.test):
         rows = np.sort(task.fold.test)
-        answers = probabilities(task, trained, rows)
+        answers = answers_to(task, trained, rows)
         found["test_uar"] = uar(task.labels(rows), answers.argmax(1), task.corpus.num_classes)
         found["test_logits"] = encode_logits(answers)
     return found

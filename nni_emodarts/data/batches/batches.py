@@ -187,6 +187,57 @@ class LengthBatches(Sampler[list[int]]):
             yield batches[position].tolist()
 
 
+class BalancedBatches(LengthBatches):
+    """Batches that hold as many utterances of each corpus, each drawn by length within its own.
+
+    An epoch hears the largest corpus once, for its share of a batch; smaller ones start over, in a new order.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        corpora: np.ndarray,
+        batch_size: int,
+        seed: int,
+        most: int | None = None,
+        epoch: Callable[[], int] | None = None,
+    ) -> None:
+        """Set how to draw.
+
+        Args:
+            lengths: frames of each utterance (n,).
+            corpora: number of each utterance's corpus (n,).
+            batch_size: utterances of a batch; at least one of each corpus.
+            seed: as for `LengthBatches`, like `most` and `epoch`.
+            most: likewise.
+            epoch: likewise.
+        """
+        super().__init__(lengths, batch_size, seed, most, epoch)
+        self._members = [np.flatnonzero(corpora == number) for number in np.unique(corpora)]
+        share, more = divmod(batch_size, len(self._members))
+        self._shares = [max(share + (place < more), 1) for place in range(len(self._members))]
+        whole = max(-(-len(own) // size) for own, size in zip(self._members, self._shares, strict=True))
+        self._count = min(whole, most or whole)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = self._next_generator()
+        drawn = [self._draw(own, size, generator) for own, size in zip(self._members, self._shares, strict=True)]
+        for number in generator.permutation(self._count):
+            yield np.concatenate([parts[number] for parts in drawn]).tolist()
+
+    def _draw(self, own: np.ndarray, size: int, generator: np.random.Generator) -> list[np.ndarray]:
+        """Parts of all batches of an epoch from one corpus, the shortest first, so that like lengths meet."""
+        rounds = -(-self._count * size // len(own))
+        order = np.concatenate([generator.permutation(own) for _ in range(rounds)])[: self._count * size]
+        parts: list[np.ndarray] = []
+        pool = _POOL * size
+        for start in range(0, len(order), pool):
+            ranked = order[start : start + pool]
+            ranked = ranked[np.argsort(self._lengths[ranked], kind="stable")]
+            parts += [ranked[first : first + size] for first in range(0, len(ranked), size)]
+        return sorted(parts, key=lambda part: float(self._lengths[part].mean()))
+
+
 class Collate:
     """Items -> batch. Channels of a map are its bins, their deltas, and the contours, as `to_maps` makes them.
 
@@ -234,9 +285,24 @@ def training_loader(
     seed: int,
     most: int | None = None,
     epoch: Callable[[], int] | None = None,
+    corpora: np.ndarray | None = None,
 ) -> DataLoader[AnyItem]:
-    """Batches by length, in a new order each epoch, as `LengthBatches` draws them."""
-    batches = LengthBatches(utterances.lengths, batch_size, seed, most, epoch)
+    """Batches by length, in a new order each epoch, as `LengthBatches` draws them; of several corpora balanced.
+
+    Args:
+        utterances: what to learn from.
+        collate: how items become a batch.
+        batch_size: utterances of a batch.
+        seed: of the order.
+        most: batches of an epoch at most.
+        epoch: tells the current epoch.
+        corpora: number of each utterance's corpus (n,), where they are of several.
+    """
+    batches = (
+        LengthBatches(utterances.lengths, batch_size, seed, most, epoch)
+        if corpora is None or len(np.unique(corpora)) < 2
+        else BalancedBatches(utterances.lengths, corpora, batch_size, seed, most, epoch)
+    )
     return DataLoader(utterances, batch_sampler=batches, collate_fn=collate)
 
 

@@ -29,6 +29,7 @@ class CorpusCard:
         utterances: number of utterances of the whole corpus.
         hours: length of the whole corpus in hours, rounded.
         default_emotions: the classes of the usual experiment; all of them where empty. A suggestion to callers.
+        scale: lowest and highest value of its dimensions, where it has any.
         options: option of `read` -> its values, the default first; () where it takes any text.
         notes: what one should know before using it.
     """
@@ -46,6 +47,7 @@ class CorpusCard:
     utterances: int | None = None
     hours: float | None = None
     default_emotions: tuple[str, ...] = ()
+    scale: tuple[float, float] | None = None
     options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: str = ""
 
@@ -73,7 +75,8 @@ class Reader(Protocol):
         """`read(root: Path, **options: str)`: the utterances, one a row.
 
         The columns are those of a manifest: `file` (below the root), `emotion` and `speaker`, and any of `session`,
-        `gender`, `text`, `split`, `start`, `end`; "" stands for unknown. It raises `ManifestError` where
+        `gender`, `text`, `split`, `start`, `end`, and of the dimensions `arousal`, `valence`, `dominance`, numbers as
+        text on the card's `scale`, and `votes` as in a manifest; "" stands for unknown. It raises `ManifestError` where
         the root is not the corpus, and names all faults of the corpus in one message. What else it has to say is
         among the table's notes (`files.with_notes`).
         """

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from nni_emodarts.config import nearest
+from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, nearest
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import listing, read_table
 from nni_emodarts.data.manifest import COLUMNS, REQUIRED
 from nni_emodarts.data.table import LINE, SEPARATORS
+from nni_emodarts.data.votes import vote_columns
 from nni_emodarts.errors import ManifestError
 
+_COLUMNS = (*COLUMNS, *DIMENSIONS, SCALE_COLUMN)
 CARD = CorpusCard(
     name="csv",
     title="a CSV file of your own",
@@ -23,9 +25,10 @@ CARD = CorpusCard(
     language="any",
     emotions=(),
     layout="a CSV file with columns for file, emotion and speaker, and any for session, gender, text, split, start "
-    "and end",
+    "and end (seconds), arousal, valence and dominance (numbers) and their scale (like 1..7), and votes or vote_anger "
+    "and so on",
     protocol="loso, or kfold:K with many speakers",
-    options=dict.fromkeys(COLUMNS, ()),
+    options=dict.fromkeys(_COLUMNS, ()),
     notes="Columns are found by their usual names; where yours has another, name it by an option: file=clip_name. "
     "Cells may be separated by commas, semicolons or tabs. Files are relative to the CSV file.",
 )
@@ -40,6 +43,10 @@ SYNONYMS = {
     "split": "subset partition splitset set part",
     "start": "starttime startseconds begin begintime onset",
     "end": "endtime endseconds stop stoptime",
+    "arousal": "activation emoact act arousalmean",
+    "valence": "emoval val valencemean",
+    "dominance": "emodom dom dominancemean",
+    SCALE_COLUMN: "",
 }
 """Column of a manifest -> other names for it, compared in small letters and digits alone."""
 
@@ -61,9 +68,10 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
         CARD.check_option(option, name)
     if not root.is_file():
         raise ManifestError(f"{root} is no file; found {listing(root)}. Name {CARD.layout}; {CARD.url} says more")
-    usual = [*COLUMNS, *" ".join(SYNONYMS.values()).split(), *(name.lower() for name in columns.values())]
+    usual = [*_COLUMNS, *" ".join(SYNONYMS.values()).split(), *(name.lower() for name in columns.values())]
     table = read_table(root, SEPARATORS, names=usual)
-    names = _find_columns(root, [str(name) for name in table.columns], columns)
+    present = [str(name) for name in table.columns]
+    names = _find_columns(root, present, columns) | {name: name for name in vote_columns(present)}
     chosen = pd.DataFrame({column: table[name] for column, name in names.items()})
     chosen["file"] = [str(root.parent / name) if name else "" for name in chosen["file"]]
     return chosen.rename_axis(LINE)
@@ -72,7 +80,7 @@ def read(root: Path, **columns: str) -> pd.DataFrame:
 def _find_columns(path: Path, names: Sequence[str], asked: Mapping[str, str]) -> dict[str, str]:
     """Column of a manifest -> its name in the file."""
     found, faults = {}, []
-    for column in COLUMNS:
+    for column in _COLUMNS:
         matches = [asked[column]] if column in asked else _matches(column, names)
         if column in asked and asked[column] not in names:
             faults.append(f"no column {asked[column]!r} to take as {column}{nearest(asked[column], names)}")

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from nni_emodarts.config import nearest
+from nni_emodarts.config import DIMENSIONS, nearest
 from nni_emodarts.data.containers.kinds import stand_in
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.spelling import look
 from nni_emodarts.data.table import enumerate_some, read_cells
+from nni_emodarts.data.votes import VOTES
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import (
     LARGEST_TABLE,
@@ -38,6 +39,10 @@ class Utterance(NamedTuple):
     gender: str = ""
     text: str = ""
     split: str = ""
+    arousal: str = ""
+    valence: str = ""
+    dominance: str = ""
+    votes: str = ""
 
 
 class Fault(NamedTuple):
@@ -224,8 +229,9 @@ def require_columns(table: pd.DataFrame, path: Path, names: Sequence[str]) -> No
 
 
 def as_table(rows: Sequence[Utterance]) -> pd.DataFrame:
-    """Rows as a reader gives them."""
-    return pd.DataFrame(rows, columns=list(Utterance._fields)).astype(str)
+    """Rows as a reader gives them; without dimensions and votes where none has any."""
+    table = pd.DataFrame(rows, columns=list(Utterance._fields)).astype(str)
+    return table.drop(columns=[name for name in (*DIMENSIONS, VOTES) if not (table[name] != "").any()])
 
 
 def with_notes(table: pd.DataFrame, notes: Iterable[str]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
-"""How emotions change a voice, for the synthetic corpus."""
+"""How emotions change a voice, for the synthetic corpus, and where a way of speaking lies in three dimensions."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,45 @@ SPREAD = Manner(
     open_quotient=0.05, tilt=2.0, breath=3.0, shimmer=0.2,
 )  # fmt: skip
 """Standard deviation of a manner from one utterance to the next."""
+
+SCALE = (1.0, 7.0)
+"""Lowest and highest value of a dimension."""
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """How a manner is rated, as a listener might who hears nothing but the manner.
+
+    Attributes:
+        neutral: the rating of neutral speech.
+        weights: what the rating gains with each unit of a manner, from neutral speech.
+    """
+
+    neutral: float
+    weights: Mapping[str, float]
+
+    def rate(self, manner: Manner) -> float:
+        """The rating on `SCALE`, to two digits."""
+        given, usual = asdict(manner), asdict(EMOTIONS["neutral"])
+        moved = sum(weight * (given[name] - usual[name]) for name, weight in self.weights.items())
+        rated: float = min(max(self.neutral + moved, SCALE[0]), SCALE[1])
+        return round(rated, 2)
+
+
+RATED = {
+    "arousal": Dimension(
+        3.5, {"pitch": 0.4, "span": 0.4, "stress": 0.3, "depth": 0.06, "rate": 3.0, "pausing": -0.8, "fade": 0.04}
+    ),
+    "valence": Dimension(
+        4.2, {"accent": 0.18, "peak": 2.1, "drift": 0.14, "tremor": -0.7, "jitter": -2.8, "shimmer": -0.35}
+    ),
+    "dominance": Dimension(
+        4.0,
+        {
+            "depth": 0.09, "peak": -1.8, "open_quotient": -7.0, "level": 0.09, "tremor": -0.9, "breath": -0.09,
+            "fade": 0.09, "rate": 1.8,
+        },
+    ),
+}  # fmt: skip
+"""The dimensions of the corpus. Which way they go follows Scherer (2003): what is fast, high and lively is aroused,
+what rises and swells is pleasant, what is hard, pressed and steady is dominant. How far is a choice of this module."""

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from nni_emodarts.config import FILE_PROTOCOL, SCALE_COLUMN
 from nni_emodarts.data.corpora import corpus_reader
+from nni_emodarts.data.corpora.emobox import NAME, emobox_folds, parse_choice, refuse_shared_speakers
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.dimensions import Wanted, present, written
+from nni_emodarts.data.fold_lists import parse_folds
+from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Choice, Manifest, assemble, read_manifest
+from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.table import LINE
+from nni_emodarts.data.votes import VOTES, encode_votes
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -36,9 +42,11 @@ def write_manifest(
     emotions: Sequence[str] | None = None,
     merge: Mapping[str, str] = {},
     options: Mapping[str, str] = {},
+    folds: str | None = None,
+    allow_overlap: bool = False,
     overwrite: bool = False,
 ) -> Manifest:
-    """Write the manifest of a corpus.
+    """Write the manifest of a corpus, and beside it a list of folds that others have published, where one is named.
 
     Args:
         name: name of the corpus.
@@ -48,13 +56,16 @@ def write_manifest(
         emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
         merge: emotion of the corpus -> the emotion that it counts as.
         options: of the corpus; see the options of its card.
+        folds: `emobox`, or `emobox:` and the folder of a checkout of EmoBox; written to `folds_beside(out)`.
+        allow_overlap: write folds that have speakers on both sides, too.
         overwrite: replace an existing file.
 
     Returns:
         The manifest as read back from `out`, with the classes in the order of `emotions`.
 
     Raises:
-        ConfigError: the corpus or an option does not exist.
+        ConfigError: the corpus, an option or the folds do not exist.
+        ProtocolError: the folds cannot be made of the manifest, or have speakers on both sides.
         ManifestError: the root is not the corpus, or the corpus, the emotions or the merging have faults.
         RunFolderError: `out` is taken or cannot be written.
     """
@@ -65,23 +76,59 @@ def write_manifest(
     if out == root or (out.exists() and root.exists() and out.samefile(root)):
         raise RunFolderError(f"output {out} is the corpus itself; name another file")
     check_output(out, overwrite, "manifest.csv")
+    checkout = None if folds is None else parse_choice(folds)
+    if folds is not None:
+        check_output(folds_beside(out), overwrite, "folds.csv")
+        if not allow_overlap:
+            refuse_shared_speakers(name)
     table = reader.read(root, **options)
-    checked = _check(table, root, out, emotions, merge)
+    dimensions = present(table)
+    wanted = Wanted(dimensions, reader.CARD.scale, learnt=False) if dimensions else None
+    checked = _check(table, root, out, Choice(emotions, merge, wanted, undecided=True))
     notes = (*notes_of(table), *checked.notes, *refuse_pointers(reader.CARD, root, checked.table["file"]))
-    write_output(out, _encode(checked.table.assign(file=replace(checked, folder=out.parent).names)))
-    return replace(read_manifest(out, emotions), notes=notes)  # what was not understood was not written
+    checked = replace(checked, folder=out.parent)
+    listed = None if folds is None else _published(name, checked, checkout, allow_overlap)
+    write_output(out, _encode(checked))
+    if listed is not None:
+        write_output(folds_beside(out), listed.to_csv(index=False, lineterminator="\n").encode())
+    read = read_manifest(out, emotions, undecided=True)
+    return replace(read, notes=notes)  # what was not understood was not written
 
 
-def _check(
-    table: pd.DataFrame, root: Path, out: Path, emotions: Sequence[str] | None, merge: Mapping[str, str]
-) -> Manifest:
+def _check(table: pd.DataFrame, root: Path, out: Path, choice: Choice) -> Manifest:
     """The manifest as it would be, before anything is written to its place."""
     lines = table.index if table.index.name == LINE else table.index + 2  # those that the manifest would have
-    return assemble(table.set_axis(lines), f"manifest {out} (not written) of {root}", out.parent, emotions, merge)
+    what = f"manifest {out} (not written) of {root}"
+    return assemble(table.set_axis(lines), what, out.parent, choice)
 
 
-def _encode(table: pd.DataFrame) -> bytes:
-    """CSV of the required columns, and of the others where they say something."""
+def folds_beside(out: str | Path) -> Path:
+    """The list of published folds of a manifest."""
+    return Path(out).with_suffix(f".{NAME}.csv")
+
+
+def _published(name: str, manifest: Manifest, checkout: Path | None, allow_overlap: bool) -> pd.DataFrame:
+    """The list of EmoBox's folds, checked.
+
+    Raises:
+        ConfigError: as for `emobox_folds`.
+        ProtocolError: likewise; or a fold has speakers on both sides.
+    """
+    listed = emobox_folds(name, manifest, checkout)
+    what = f"EmoBox's folds of {name}"
+    found = parse_folds(listed.set_axis(listed.index + 2), what, manifest, allow_overlap=allow_overlap)
+    make_folds(replace(manifest, folds=found), f"{FILE_PROTOCOL}{what}")
+    return listed
+
+
+def _encode(manifest: Manifest) -> bytes:
+    """CSV of the required columns, of others where they say something, of dimensions with their scale, and of votes."""
+    table = manifest.table.assign(file=manifest.names)
     labels = [name for name in LABELS if name not in REQUIRED and name in table and (table[name] != "").any()]
     times = [name for name in TIMES if name in table and (table[name].notna() & (table[name].astype(str) != "")).any()]
-    return table[[*REQUIRED, *labels, *times]].to_csv(index=False, lineterminator="\n").encode()
+    table = table[[*REQUIRED, *labels, *times, *manifest.dimensions]]
+    if manifest.scale is not None:
+        table = table.assign(**{SCALE_COLUMN: written(manifest.scale)})
+    if manifest.votes is not None and manifest.votes.to_numpy().any():
+        table = table.assign(**{VOTES: encode_votes(manifest.votes)})
+    return table.to_csv(index=False, lineterminator="\n").encode()

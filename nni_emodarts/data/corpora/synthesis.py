@@ -160,11 +160,17 @@ def say(speaker: int, emotion: str, utterance: int, seed: int = 0) -> NDArray[np
     Returns:
         Samples of shape (T,), at 16 kHz.
     """
-    rng = _generator(seed, 2, speaker, list(EMOTIONS).index(emotion), utterance)
+    rng = _own_generator(speaker, emotion, utterance, seed)
     voice = draw_speaker(speaker, seed)
     manner = _draw_manner(emotion, voice.expressivity, rng)
     tracks = _perform(_draw_sentence(utterance, seed), voice, manner, rng)
     return _record(_articulate(tracks, voice, manner, rng), voice, manner, rng)
+
+
+def manner_of(speaker: int, emotion: str, utterance: int, seed: int = 0) -> Manner:
+    """How an utterance is said; arguments as for `say`."""
+    voice = draw_speaker(speaker, seed)
+    return _draw_manner(emotion, voice.expressivity, _own_generator(speaker, emotion, utterance, seed))
 
 
 def draw_speaker(number: int, seed: int = 0) -> Speaker:
@@ -185,6 +191,11 @@ def draw_speaker(number: int, seed: int = 0) -> Speaker:
         colour=rng.uniform(-0.4, 0.4),
         noise=rng.uniform(-74, -58),
     )
+
+
+def _own_generator(speaker: int, emotion: str, utterance: int, seed: int) -> np.random.Generator:
+    """The random numbers of an utterance, of which its manner takes the first."""
+    return _generator(seed, 2, speaker, list(EMOTIONS).index(emotion), utterance)
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

@@ -7,6 +7,8 @@ Card
     quality and a channel. An emotion moves these *relative to the speaker*, and shows above all in movement: accents
     and energy within a syllable, rhythm, pauses, tremor. Level and spectral tilt also vary with the channel, so that
     an average over time misleads.
+    Arousal, valence and dominance, from 1 to 7, follow from how an utterance is said, its chance deviations included,
+    and not from its emotion alone: they are what a listener would rate who hears the manner and nothing else.
     What it is for: examples, tests and checks that a network learns, without a download.
     What it is not: speech. The acoustic correlates are exaggerated, simplified and chosen by hand; a figure on
     this corpus says nothing about the recognition of real emotions and must never be used for such a claim.
@@ -22,14 +24,16 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from nni_emodarts.data.corpora.manners import EMOTIONS
-from nni_emodarts.data.corpora.synthesis import SAMPLING_RATE, draw_speaker, say
+from nni_emodarts.config import SCALE_COLUMN
+from nni_emodarts.data.corpora.manners import EMOTIONS, RATED, SCALE
+from nni_emodarts.data.corpora.synthesis import SAMPLING_RATE, draw_speaker, manner_of, say
+from nni_emodarts.data.dimensions import written
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.runtime.cache import usable
 from nni_emodarts.runtime.progress import Progress, silent
 
-VERSION = 1
-"""Raised with every change of the sound, so that no cache serves an older corpus."""
+VERSION = 2
+"""Raised with every change of the sound or of what the manifest says, so that no cache serves an older corpus."""
 
 
 def ensure_corpus(cache: Path) -> Path:
@@ -100,10 +104,12 @@ def make_corpus(
                 file, text = f"{speaker.name}_{emotion}_{utterance + 1:02d}.flac", f"{utterance + 1:02d}"
                 samples = say(number, emotion, utterance, seed)
                 (folder / file).write_bytes(_as_flac(samples))
-                rows.append((file, emotion, speaker.name, speaker.gender, text))
+                manner = manner_of(number, emotion, utterance, seed)
+                rated = (f"{dimension.rate(manner):.2f}" for dimension in RATED.values())
+                rows.append((file, emotion, speaker.name, speaker.gender, text, *rated, written(SCALE)))
         progress("clips", len(rows), speakers * len(EMOTIONS) * utterances)
     manifest = folder / "manifest.csv"
-    columns = ["file", "emotion", "speaker", "gender", "text"]
+    columns = ["file", "emotion", "speaker", "gender", "text", *RATED, SCALE_COLUMN]
     pd.DataFrame(rows, columns=columns).to_csv(manifest, index=False, lineterminator="\n")
     return manifest
 

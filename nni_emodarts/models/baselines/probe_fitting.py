@@ -27,6 +27,11 @@ class Heard:
     draws: np.ndarray
     judged: np.ndarray
 
+    @classmethod
+    def once(cls, features: np.ndarray) -> "Heard":
+        """Features (n, D) that are heard once, and learnt from as they are judged."""
+        return cls(features[np.newaxis], features)
+
     def learnt(self, rows: np.ndarray) -> np.ndarray:
         """(d x rows, D) of some utterances."""
         return np.concatenate(list(self.draws[:, rows]))

@@ -52,7 +52,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
         """Build the space.
 
         Args:
-            num_classes: number of classes K.
+            num_classes: number of outputs: classes K, and dimensions D where they are learnt.
             input_shape: (C, F), channels and frequency bins of the maps; (L, D), levels and features, of those of a
                 pretrained stream; of several streams, name -> its shape.
             **options: the fields of `SpaceConfig`; the paper's values where absent.
@@ -64,8 +64,8 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
         self.description = _describe(options)
         self.num_classes = num_classes
         self.input_shape = plain_shape(input_shape)
-        if num_classes < 2:
-            raise ConfigError(f"num_classes: {num_classes} must be at least 2")
+        if num_classes < 1:
+            raise ConfigError(f"num_classes: {num_classes} must be at least 1")
         space = self.description
         fault = shape_fault(space, self.input_shape)
         if fault is not None and (current_model() is None or len(space.hears) < 2):
@@ -143,7 +143,8 @@ def build_model(
 
     Args:
         architecture: what a search chose.
-        num_classes: number of classes K; the architecture's own where absent.
+        num_classes: number of outputs: classes K, and dimensions D where they are learnt; the architecture's own where
+            absent.
         input_shape: of the maps that it hears; the architecture's own where absent.
 
     Raises:

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from nni_emodarts.metrics.headline import UAR, shown_in
 from nni_emodarts.metrics.notation import figure_text
 from nni_emodarts.report.drawings.canvas import new_figure, style
 from nni_emodarts.report.drawings.families import CLASS_COLORS, INK, QUIET
@@ -82,7 +83,7 @@ def _share_axis(axes: Axes, label: str) -> None:
 
 
 def draw_training(histories: Mapping[str, pd.DataFrame], kept: Mapping[str, int]) -> Figure:
-    """Validation UAR and loss by epoch, a thin line for each network and a strong one for their median.
+    """Validation figure and loss by epoch, a thin line for each network and a strong one for their median.
 
     The loss stands beside it where it was recorded: dashed in training, solid on validation.
 
@@ -94,8 +95,9 @@ def draw_training(histories: Mapping[str, pd.DataFrame], kept: Mapping[str, int]
     with style():
         figure = new_figure(7.2, 2.9)
         first, *others = figure.subplots(1, 1 + losses, squeeze=False)[0]
-        _draw_curves(first, histories, "val_uar", kept)
-        first.set(ylim=(0, 1.02), ylabel="validation UAR")
+        chosen = shown_in(next(iter(histories.values())).columns)
+        _draw_curves(first, histories, chosen.val, kept)
+        first.set(ylim=(0 if chosen is UAR else None, 1.02), ylabel=f"validation {chosen.name}")
         first.yaxis.set_major_formatter(PercentFormatter(1.0))
         first.legend(loc="lower right", fontsize=8)
         for axes in others:

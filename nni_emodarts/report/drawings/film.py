@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from nni_emodarts.metrics.headline import shown_in
 from nni_emodarts.models.architecture import Architecture, CellKind, read_edge
 from nni_emodarts.report.drawings.alphas import Alphas, Panel, Track, chosen_edges, panels
 from nni_emodarts.report.drawings.canvas import new_figure, style
@@ -28,6 +29,8 @@ _GIF_DPI = 90
 _NARROWEST, _WIDEST = 0.585, 3.0  # 1.5 and 8 times the even chance
 _CURVES = {
     "val_uar": ("validation UAR of the supernet", (0.0, 1.0)),
+    "val_ccc": ("validation CCC of the supernet", (-0.2, 1.0)),
+    "val_uar_ccc": ("validation UAR and CCC, mean", (0.0, 1.0)),
     "entropy": ("entropy of the choices (1: undecided)", (0.0, 1.05)),
     "skips": ("skip connections in the cells", None),
     "eigenvalue": ("dominant eigenvalue", None),
@@ -159,15 +162,16 @@ def draw_search(history: pd.DataFrame) -> Figure:
 
 
 def draw_candidates(candidates: pd.DataFrame) -> Figure:
-    """Validation UAR of the candidates of a search by trials, and the best so far."""
-    trained = candidates[pd.to_numeric(candidates["val_uar"], errors="coerce").notna()]
-    figures = pd.to_numeric(trained["val_uar"])
+    """The validation figure of the candidates of a search by trials, and the best so far."""
+    chosen = shown_in(candidates.columns)
+    trained = candidates[pd.to_numeric(candidates[chosen.val], errors="coerce").notna()]
+    figures = pd.to_numeric(trained[chosen.val])
     with style():
         figure = new_figure(6.5, 2.8)
         axes = figure.subplots()
         axes.plot(trained["candidate"], figures, "o", color=CLASS_COLORS[0], ms=5, label="candidate")
         axes.step(trained["candidate"], figures.cummax(), where="post", color=CLASS_COLORS[4], label="best so far")
-        axes.set(xlabel="candidate", ylabel="validation UAR", ylim=(0, 1))
+        axes.set(xlabel="candidate", ylabel=f"validation {chosen.name}", ylim=(0, 1))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
         axes.legend(loc="lower right")
@@ -223,7 +227,7 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[Panel]) -> tup
     parts = [_matrix(figure.add_subplot(grid[row]), panel) for row, panel in enumerate(shown)]
     axes = figure.add_subplot(grid[len(shown)])
     axes.set(xlim=(alphas.epochs[0] - 0.3, alphas.epochs[-1] + 0.3), ylim=(0, 1), xlabel="epoch",
-             title="validation UAR of the supernet")  # fmt: skip
+             title=f"validation {shown_in(history.columns).name} of the supernet")  # fmt: skip
     line = _curve(axes, [], [])
 
     def show(position: int) -> None:
@@ -233,7 +237,7 @@ def _stage(alphas: Alphas, history: pd.DataFrame, shown: Sequence[Panel]) -> tup
             image.set_data(values[:, :, position])
             stars.set_offsets(np.column_stack([values[:, :, position].argmax(1), np.arange(len(values))]))
         so_far = history[history["epoch"] <= epoch]
-        line.set_data(so_far["epoch"], so_far["val_uar"])
+        line.set_data(so_far["epoch"], so_far[shown_in(history.columns).val])
 
     return figure, show
 

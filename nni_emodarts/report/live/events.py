@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.headline import shown_in
 from nni_emodarts.report.drawings.alphas import Alphas
 from nni_emodarts.report.drawings.records import read_candidates, read_epochs
 from nni_emodarts.report.runs import named_path
@@ -155,7 +156,7 @@ def _curves(folder: RunFolder) -> Curves:
     """Figures by epoch or by candidate, and every probability."""
     curves: dict[str, Sequence[tuple[int, float]]] = {}
     if (candidates := read_candidates(folder)) is not None:
-        curves |= _columns(candidates[["candidate", "val_uar"]], "candidate")
+        curves |= _columns(candidates[["candidate", shown_in(candidates.columns).val]], "candidate")
     elif (history := read_epochs(folder)) is not None:
         curves |= _columns(history, "epoch")
     return {**curves, **dict(_alphas(folder))}

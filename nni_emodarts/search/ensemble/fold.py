@@ -12,10 +12,19 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
 from nni_emodarts.metrics.members import averaged, member_weights, pick_members
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.runtime.digests import digests_of, read_predictions
+from nni_emodarts.runtime.digests import digests_of, read_predictions, read_undecided
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, ENSEMBLE, ENVIRONMENT, MEMBERS, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.run_folder import (
+    CONFIG,
+    ENSEMBLE,
+    ENVIRONMENT,
+    MEMBERS,
+    METRICS,
+    PREDICTIONS,
+    UNDECIDED,
+    RunFolder,
+)
 from nni_emodarts.search.ensemble.candidates import Pool
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain import retrain_fold, settle_space
@@ -83,11 +92,15 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
         _note_members(folder, members)
         figures = [_train(task, each, folder.child(MEMBERS, each.id), progress) for each in picked.architectures]
         classes = task.corpus.manifest.classes
-        tables = [read_predictions(RunFolder(folder.path / MEMBERS / name)) for name in members]
-        table = join_answers(tables, list(members.values()), classes)
+        runs, weights = [RunFolder(folder.path / MEMBERS / name) for name in members], list(members.values())
+        table = join_answers([read_predictions(run) for run in runs], weights, classes)
+        rest = [found for run in runs if (found := read_undecided(run)) is not None]
+        undecided = join_answers(rest, weights, classes) if rest else None
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_json(ENVIRONMENT, environment_of(pick_device(task.config.device)))
         folder.write_csv(PREDICTIONS, table)
+        if undecided is not None:
+            folder.write_csv(UNDECIDED, undecided)
         metrics: JsonObject = {
             "method": "ensemble",
             **picked.figures,
@@ -98,11 +111,11 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
             "parameters": sum(each["parameters"] for each in figures),
             "classes": list(classes),
             **task.config.tracks,
-            **score_predictions(table, classes),
+            **score_predictions(table, classes, undecided),
             **{key: round(sum(each[key] for each in figures), 3) for key in ("seconds", "cpu_seconds")},
             "search_cpu_seconds": round(pool.cpu_seconds, 3),
         }
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, ENSEMBLE])})
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, UNDECIDED, ENSEMBLE])})
         return metrics
 
 

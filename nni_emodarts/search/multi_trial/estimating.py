@@ -8,6 +8,7 @@ import pandas as pd
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.headline import headline_of, validation_keys
 from nni_emodarts.metrics.logits import encode_logits, encode_rows
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
@@ -18,7 +19,7 @@ from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, REMEDY, R
 from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate, train_candidate
 from nni_emodarts.search.multi_trial.replicates import Estimate, Replicate, estimate, replicate_tasks
 from nni_emodarts.training.retrain import Trained
-from nni_emodarts.training.retrain.scoring import probabilities
+from nni_emodarts.training.retrain.scoring import answers_to
 
 _SPENT = ("seconds", "cpu_seconds")
 
@@ -42,7 +43,7 @@ class Once:
             architecture: the candidate.
             folder: where its figures go.
             replicates: one.
-            report: given the validation UAR after each epoch.
+            report: given the validation figure after each epoch.
         """
         epochs = candidate_epochs(self._task.config)
         return _once(evaluate_candidate(self._task, architecture, folder, epochs, report))
@@ -53,8 +54,8 @@ class Once:
 
 
 def _once(metrics: JsonMapping) -> Estimate:
-    val_uar = float(metrics["val_uar"])
-    return Estimate((val_uar,), val_uar)
+    found = {key: float(metrics[key]) for key in validation_keys([metrics])}
+    return Estimate((found[headline_of(metrics).val],), found)
 
 
 class Estimator:
@@ -95,7 +96,7 @@ class Estimator:
             architecture: the candidate.
             folder: where its figures go.
             replicates: how many are wanted; `first` where absent.
-            report: given the mean validation UAR so far after each replicate.
+            report: given the mean validation figure so far after each replicate.
         """
         replicates = self.first if replicates is None else replicates
         with folder.held():
@@ -104,7 +105,7 @@ class Estimator:
                 held.append(self._train(architecture, folder, number))
                 folder.write_json(REPLICATES, {"replicates": [each.to_data() for each in held]})
                 if report is not None:
-                    report(float(np.mean([each.val_uar for each in held])))
+                    report(float(np.mean([each.score for each in held])))
             found = self.estimate(held[:replicates])
             self._describe(architecture, folder, held, self.estimate(held))
         return found
@@ -123,7 +124,7 @@ class Estimator:
         try:
             heard, trained = train_candidate(task, architecture, candidate_epochs(task.config))
             rows = np.sort(task.fold.validation)
-            answers = probabilities(heard, trained, rows)
+            answers = answers_to(heard, trained, rows)[:, : task.corpus.num_classes]
         except Exception:
             folder.write_json(FAILURE, watch.read())
             raise
@@ -133,7 +134,7 @@ class Estimator:
             {
                 **known,
                 "seed": task.seed,
-                "val_uar": trained.val_uar,
+                **trained.validation,
                 "best_epoch": trained.best_epoch,
                 "rows": encode_rows(rows),
                 "logits": encode_logits(answers),

@@ -36,10 +36,11 @@ def evaluate_candidate(
         architecture: the candidate.
         folder: where its figures go.
         epochs: epochs that it is trained for.
-        report: given the validation UAR after each epoch.
+        report: given the validation figure after each epoch.
 
     Returns:
-        What the folder's metrics.json holds: `val_uar` of the epoch that is kept, parameters, seconds.
+        What the folder's metrics.json holds: `val_uar`, or `val_ccc` and so on, of the epoch that is kept, parameters,
+        seconds.
     """
     with folder.held():
         if folder.has(METRICS):
@@ -54,7 +55,7 @@ def _train(
 
     def on_epoch(row: dict[str, float]) -> None:
         if report is not None:
-            report(row["val_uar"])
+            report(row[task.headline.val])
 
     try:
         _, trained = train_candidate(task, architecture, epochs, on_epoch)
@@ -62,7 +63,7 @@ def _train(
         folder.write_json(FAILURE, watch.read())
         raise
     metrics: JsonObject = {
-        "val_uar": trained.val_uar,
+        **trained.validation,
         "best_epoch": trained.best_epoch,
         "epochs": epochs,
         "fold": task.fold.index,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from nni_emodarts.config import located, refuse_other_settings
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.metrics.headline import validation_keys
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_choices, flat_sample
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
@@ -26,7 +27,7 @@ from nni_emodarts.search.multi_trial.ledger import Entry
 from nni_emodarts.search.multi_trial.replicates import Estimate
 
 _STATE = "search.json"
-_COLUMNS = ("candidate", "id", "status", "val_uar", "parameters", "seconds")
+_FIRST, _LAST = ("candidate", "id", "status"), ("parameters", "seconds")
 
 
 class SearchFolder:
@@ -117,12 +118,16 @@ class SearchFolder:
             entries: the candidates, one at least.
             more: further figures of those that were trained, by id.
         """
-        further = dict.fromkeys(name for figures in (more or {}).values() for name in figures if name not in _COLUMNS)
+        trained = [
+            self.candidate(entry.architecture.id).read_json(METRICS) for entry in entries if entry.score is not None
+        ]
+        columns = (*_FIRST, *validation_keys(trained), *_LAST)
+        further = dict.fromkeys(name for figures in (more or {}).values() for name in figures if name not in columns)
         rows = [
             {**self._row(number, entry), **(more or {}).get(entry.architecture.id, {})}
             for number, entry in enumerate(entries)
         ]
-        return pd.DataFrame(rows, columns=[*_COLUMNS, *further, *flat_choices(entries[0].architecture.space)])
+        return pd.DataFrame(rows, columns=[*columns, *further, *flat_choices(entries[0].architecture.space)])
 
     def cost(self, entries: Sequence[Entry]) -> dict[str, float]:
         """Seconds that training the candidates took, failed ones too, in this run and in those that were cut off."""
@@ -141,4 +146,4 @@ class SearchFolder:
         if entry.score is None:
             return {**row, "status": "failed", "seconds": sum(each["seconds"] for each in self._figures(entry))}
         metrics = self.candidate(entry.architecture.id).read_json(METRICS)
-        return {**row, "status": "trained", **{name: metrics[name] for name in ("val_uar", "parameters", "seconds")}}
+        return {**row, "status": "trained", **{name: metrics[name] for name in (*validation_keys([metrics]), *_LAST)}}

@@ -112,7 +112,7 @@ def _within(config: ExperimentConfig, corpus: Corpus) -> Accepts:
     limit = cast(TrialOptions, config.search.strategy_options()).max_cost
     if limit is None:
         return lambda architecture: True
-    check_limit(limit, config.space, config.features, corpus.num_classes, corpus.shapes)
+    check_limit(limit, config.space, config.features, corpus.num_outputs, corpus.shapes)
     return lambda architecture: within(architecture, limit, config.features)
 
 
@@ -188,7 +188,7 @@ class _Search:
         table = self._folder.table(entries, self._compared(decision, estimates))
         run_folder, tracks = self._folder.run, self._config.tracks
         run_folder.write_csv(CANDIDATES, marked(table, tracks))
-        run_folder.write_csv(HISTORY, marked(_history(table), tracks))
+        run_folder.write_csv(HISTORY, marked(_history(table, self._task.headline.val), tracks))
         run_folder.write_json(ENVIRONMENT, environment_of(pick_device(self._config.device)))
         taken = next(entry for entry in entries if entry.architecture.id == decision.taken)
         architecture = self._with_origin(taken.architecture)
@@ -229,7 +229,7 @@ class _Search:
         shuffled = isinstance(self._options, GridOptions) and self._options.shuffle
         return ChoiceSpace(
             self._config.space,
-            self._corpus.num_classes,
+            self._corpus.num_outputs,
             self._corpus.shapes,
             self._task.seed if shuffled else None,
         )
@@ -267,7 +267,7 @@ class _Search:
         if entry.score is None:
             self._folder.note_failure(entry)
         known = self._folder.estimates([entry], self._how).get(entry.architecture.id)
-        figures = {"val_uar": known.val_uar} if known is not None else {}
+        figures = {self._task.headline.val: known.chosen_by} if known is not None else {}
         if entry.architecture.id in self._ended:
             self._further += 1
             self._progress("further trainings of the better half", self._further, self._most_further, **figures)
@@ -275,7 +275,7 @@ class _Search:
             self._ended.add(entry.architecture.id)
             self._progress(self._what, sum(each.ended for each in self._entries()), self._most, **figures)
         if self._report is not None and known is not None:
-            self._report(known.val_uar)
+            self._report(known.chosen_by)
 
     def _train_inline(self, candidate: ChoiceSpace) -> float:
         architecture = candidate.architecture
@@ -284,7 +284,7 @@ class _Search:
 
     def _with_origin(self, architecture: Architecture, **more: Any) -> Architecture:
         return Architecture.from_choices(
-            self._config.space, flat_sample(architecture), self._corpus.num_classes, self._corpus.shapes,
+            self._config.space, flat_sample(architecture), self._corpus.num_outputs, self._corpus.shapes,
             {**self._origin, **more},
         )  # fmt: skip
 
@@ -302,8 +302,8 @@ class _Search:
         )
 
 
-def _history(table: pd.DataFrame) -> pd.DataFrame:
+def _history(table: pd.DataFrame, figure: str) -> pd.DataFrame:
     """The best figure after each candidate."""
     return pd.DataFrame(
-        {"candidate": table["candidate"], "val_uar": table["val_uar"], "best_val_uar": table["val_uar"].cummax()}
+        {"candidate": table["candidate"], figure: table[figure], f"best_{figure}": table[figure].cummax()}
     )

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import torch
 
-from nni_emodarts.metrics.decision import CHANCE, DECIDED, DISCRETE, ENTROPY, is_decided
+from nni_emodarts.metrics.decision import CHANCE, DECIDED, ENTROPY, discrete, is_decided
 from nni_emodarts.models.architecture import Sample
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.search.one_shot.contract import OneShotSearch
@@ -14,8 +14,11 @@ from nni_emodarts.search.one_shot.entropy import mean_entropy
 class Judging(Protocol):
     """A part of the data that a supernet is asked about; see `nni_emodarts.search.one_shot.judging.Judge`."""
 
-    def uar(self, search: OneShotSearch) -> float:
-        """The UAR of a supernet as it stands."""
+    figure: str
+    """Name of the figure that chooses."""
+
+    def score(self, search: OneShotSearch) -> float:
+        """That figure of a supernet as it stands."""
 
     def chance_p(self, search: OneShotSearch) -> float:
         """p of the hypothesis that it answers no better than chance."""
@@ -48,4 +51,5 @@ def measure_decision(search: OneShotSearch, choices: Sample, validation: Judging
     search.discretize(choices)
     validation.recalibrate(search)
     p = max(judge.chance_p(search) for judge in (validation, second_half))
-    return {ENTROPY: entropy, DISCRETE: validation.uar(search), CHANCE: p, DECIDED: is_decided(entropy, p)}
+    found = {ENTROPY: entropy, discrete(validation.figure): validation.score(search)}
+    return {**found, CHANCE: p, DECIDED: is_decided(entropy, p)}

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from nni_emodarts.config.strategy_options import EnasOptions
-from nni_emodarts.metrics.scores import uar
 from nni_emodarts.models.architecture import Sample
 from nni_emodarts.models.space.sampled import SampledNode, SampledOperation
 from nni_emodarts.nni_bridge.nas import (
@@ -156,14 +155,14 @@ class EnasSearch(PathSearch, EnasLightningModule):  # type: ignore[misc]
 
     @torch.no_grad()
     def _try_path(self, batch: Any) -> None:
-        """Draw a path, and note its UAR on a batch, with the statistics of the batch and without dropout."""
+        """Draw a path, and note its figure on a batch, with the statistics of the batch and without dropout."""
         self.policy.train()
         self.resample()
         with batch_statistics(self.model):
-            logits = self.training_module(batch.maps, batch.lengths)
-        answers = logits.cpu().numpy()
+            outputs = self.training_module(batch.maps, batch.lengths)
+        answers = outputs.cpu().numpy()
         check_probabilities(answers)
-        reward = uar(batch.labels.cpu().numpy(), answers.argmax(1), answers.shape[1])
+        reward = self.training_module.truth(batch.labels, batch.rows).score(answers)
         self._rewards.append(reward)
         self._replay_buffer.update(self.generator.send_reward(reward))
         self._paths += 1

@@ -6,8 +6,6 @@ import torch
 
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
-from nni_emodarts.metrics.chance import chance_p
-from nni_emodarts.metrics.scores import uar
 from nni_emodarts.search.one_shot.contract import OneShotSearch
 from nni_emodarts.training.recalibration import recalibrate
 from nni_emodarts.training.task import predict
@@ -20,29 +18,31 @@ class Judge:
     """A part of a fold, for a search to be asked about. Nothing random is drawn for it."""
 
     def __init__(self, task: FoldTask, rows: Rows, device: torch.device) -> None:
-        """Take the rows of the part."""
+        """Take the rows of the part on which annotators agreed."""
+        rows = task.corpus.manifest.decided(rows)
         size = task.config.search.batch_size
         drawn = np.random.default_rng(task.seed).permutation(task.fold.train)[: _RECALIBRATION_BATCHES * size]
         self._device = device
         self._batches = task.evaluation_batches(rows, size)
         self._training_batches = task.evaluation_batches(drawn, size)
-        self._classes = task.corpus.num_classes
-        self._true = task.labels(np.sort(rows))
+        self._outputs = task.outputs
+        self._truth = task.truth(np.sort(rows))
+        self.figure = self._truth.headline.val
 
-    def uar(self, search: OneShotSearch) -> float:
-        """The UAR of a supernet as it stands."""
-        return uar(self._true, self._answers(search), self._classes)
+    def score(self, search: OneShotSearch) -> float:
+        """The figure that chooses of a supernet as it stands."""
+        return self._truth.score(self._answers(search))
 
     def chance_p(self, search: OneShotSearch) -> float:
         """p of the hypothesis that it answers no better than chance."""
-        return chance_p(self._true, self._answers(search), self._classes)
+        return self._truth.chance_p(self._answers(search))
 
     def recalibrate(self, search: OneShotSearch) -> None:
         """Measure the statistics of batch normalisation anew, for the weights that choices have now."""
         recalibrate(search.model, self._training_batches, self._device)
 
-    def _answers(self, search: OneShotSearch) -> npt.NDArray[np.int64]:
-        """(n,) classes in the order of the rows."""
+    def _answers(self, search: OneShotSearch) -> npt.NDArray[np.floating]:
+        """(n, K + D) in the order of the rows."""
         if search.recalibrates:
             self.recalibrate(search)
-        return np.asarray(predict(search.model, self._batches, self._device, len(self._true)).argmax(1))
+        return predict(search.model, self._batches, self._device, len(self._truth), self._outputs)

@@ -33,7 +33,7 @@ from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.judging import Judge
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
 from nni_emodarts.training.finite import check_weights, diverging
-from nni_emodarts.training.task import make_task
+from nni_emodarts.training.task import make_fold_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 Loaders = tuple[DataLoader[AnyItem], DataLoader[AnyItem]]
@@ -45,7 +45,7 @@ class OneShotModule(OneShotSearch, BaseOneShotLightningModule):  # type: ignore[
 
 
 OnEpoch = Callable[[int, float | None], None]
-"""Given how many epochs are over, and the validation UAR of the last one; None where it was computed earlier."""
+"""Given how many epochs are over, and the validation figure of the last one; None where it was computed earlier."""
 
 
 class Recorder(pl.Callback):
@@ -60,6 +60,7 @@ class Recorder(pl.Callback):
         self, task: FoldTask, evaluate: Callable[[OneShotModule], float], folder: RunFolder, on_epoch: OnEpoch
     ) -> None:
         self._seed = task.seed
+        self._figure = task.headline.val
         self._tracks = task.config.tracks
         self._evaluate = evaluate
         self._folder = folder
@@ -100,8 +101,8 @@ class Recorder(pl.Callback):
         epoch = trainer.current_epoch
         with diverging(f"in epoch {epoch + 1}, step {self._step}"):
             check_weights(pl_module)
-            val_uar = pl_module.validate(lambda: self._evaluate(pl_module))
-        self.history.append({"epoch": epoch, "val_uar": val_uar, **pl_module.figures()})
+            score = pl_module.validate(lambda: self._evaluate(pl_module))
+        self.history.append({"epoch": epoch, self._figure: score, **pl_module.figures()})
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
@@ -109,7 +110,7 @@ class Recorder(pl.Callback):
         with replacing(self._folder.path / CHECKPOINT) as temporary:
             trainer.save_checkpoint(temporary)
         self.write()
-        self._on_epoch(len(self.history), val_uar)
+        self._on_epoch(len(self.history), score)
 
     def write(self) -> None:
         """Write what was recorded so far."""
@@ -118,7 +119,7 @@ class Recorder(pl.Callback):
             self._folder.write_csv(ALPHAS, pd.DataFrame(self.alphas))
 
 
-def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambda epochs, val_uar: None) -> Found:
+def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambda epochs, score: None) -> Found:
     """Train a supernet on a fold's training part and read an architecture from it.
 
     One half of the training part fits the weights, the other the alphas; the validation part measures each epoch.
@@ -137,7 +138,7 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     terms = _terms(task)
     task = task.coarser()
     validation = Judge(task, task.fold.validation, device)
-    recorder = Recorder(task, validation.uar, folder, on_epoch)
+    recorder = Recorder(task, validation.score, folder, on_epoch)
     with quiet():
         trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(task, lambda: trainer.current_epoch)
@@ -148,10 +149,10 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     seed_epoch(task.seed, settings.epochs)
     tune = _tuner(module, loaders[0], settings.optimizer, device)
     with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
-        choices = module.choose(lambda: validation.uar(module), tune, task.seed)
+        choices = module.choose(lambda: validation.score(module), tune, task.seed)
         decision = measure_decision(module, choices, validation, Judge(task, task.halves()[1], device))
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
-    return Found(choices, recorder.history[-1]["val_uar"], {"epochs": len(recorder.history), **decision})
+    return Found(choices, recorder.history[-1][task.headline.val], {"epochs": len(recorder.history), **decision})
 
 
 def seed_epoch(seed: int, epoch: int) -> None:
@@ -165,8 +166,8 @@ def _train(
     """NNI's strategy, once it has trained the supernet."""
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
-    training = make_task(settings.optimizer, task.labels(task.fold.train), corpus.num_classes, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_classes, corpus.shapes, **_competing_space(task.config).identity())
+    training = make_fold_task(settings.optimizer, task, settings.epochs, steps)
+    space = EmoDartsSpace(corpus.num_outputs, corpus.shapes, **_competing_space(task.config).identity())
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
@@ -196,7 +197,7 @@ def _terms(task: FoldTask) -> list[Term]:
     if not penalty.weight:
         return []
     frames = frames_per_second(config.features)
-    alone = space_costs(config.space, corpus.shapes, corpus.num_classes, penalty.metric, frames)
+    alone = space_costs(config.space, corpus.shapes, corpus.num_outputs, penalty.metric, frames)
     costs = with_encoders(alone, config.features.pretrained, penalty.metric)
     return [CostTerm(penalty.weight, expected_cost(costs), costs.mean)]
 
@@ -260,8 +261,8 @@ def _tuner(
         for batch in islice(batches, steps):
             module.resample()
             optimizer.zero_grad()
-            logits = training.model(*batch.heard(device))
-            loss = training.loss(logits, batch.labels.to(device))
+            outputs = training.model(*batch.heard(device))
+            loss = training.against(outputs, batch.labels.to(device), batch.rows.to(device))
             if not torch.isfinite(loss):
                 raise DivergenceError(f"the loss is {float(loss.detach())}")
             loss.backward()

@@ -4,7 +4,7 @@ from nni_emodarts.training.retrain.designs import Design, build_network, settle_
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.retrain.run import Retrained, retrain, run_retrain
-from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions
+from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions, with_values
 
 __all__ = [
     "Design",
@@ -19,4 +19,5 @@ __all__ = [
     "score_predictions",
     "settle_space",
     "train",
+    "with_values",
 ]

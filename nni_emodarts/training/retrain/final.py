@@ -5,6 +5,7 @@ from pathlib import Path
 from statistics import median
 
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.outputs import DIMENSIONS_KEY
 from nni_emodarts.metrics.tracks import TRACK_KEYS
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.digests import digests_of
@@ -51,6 +52,7 @@ def train_final(
         "seed": task.seed,
         "architecture": architecture.id,
         "classes": list(task.corpus.manifest.classes),
+        **({DIMENSIONS_KEY: task.outputs.to_dict()} if task.outputs.dimensions else {}),
         "speakers": task.corpus.speakers(task.fold.train),
         "estimate": _estimate(folder),
         **task.config.tracks,

@@ -12,11 +12,11 @@ from nni_emodarts.data.batches import Augment, Chain, ChangedAlike, Excerpt, Joi
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.metrics.scores import uar
+from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
-from nni_emodarts.training.task import make_task, predict
+from nni_emodarts.training.task import make_fold_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 
@@ -29,17 +29,25 @@ class Trained:
         normalizer: fitted on its training speakers.
         best_epoch: number of epochs of the weights that are kept: the best on validation, or all of them.
         history: a row for each epoch.
+        figure: the validation figure that chose among them.
     """
 
     model: nn.Module
     normalizer: Normalizer | SpeakerNormalizer
     best_epoch: int
     history: list[dict[str, float]]
+    figure: str = UAR.val
 
     @property
-    def val_uar(self) -> float:
-        """Validation UAR of the epoch that is kept."""
-        return self.history[self.best_epoch - 1]["val_uar"]
+    def score(self) -> float:
+        """The validation figure of the epoch that is kept."""
+        return self.history[self.best_epoch - 1][self.figure]
+
+    @property
+    def validation(self) -> dict[str, float]:
+        """All validation figures of the epoch that is kept but its loss, by the names that files give them."""
+        row = self.history[self.best_epoch - 1]
+        return {name: value for name, value in row.items() if name.startswith("val_") and name != "val_loss"}
 
 
 def train(
@@ -67,27 +75,35 @@ def train(
     # Of a corpus at a lower resolution, utterances are changed before it is lowered.
     augment, alike = make_augment(recipe, corpus.whole_bins, corpus.levels_read), make_joint_augment(recipe, corpus)
     loader = task.training_batches(rows, recipe.batch_size, augment=augment, alike=alike, most=recipe.epoch_steps)
-    training = make_task(
+    training = make_fold_task(
         recipe.optimizer,
-        task.labels(rows),
-        corpus.num_classes,
+        task,
         recipe.epochs,
         len(loader),
-        recipe.class_weights,
+        weighted=recipe.class_weights,
         label_smoothing=recipe.label_smoothing,
         focal=recipe.focal,
         mixup=recipe.mixup,
     )
     if teacher is not None:
-        training.learn_from(teacher.spread(len(corpus.manifest)))
-    model = build_network(design, corpus.num_classes, corpus.shapes)
+        training.learn_from(_answers_of(teacher, task))
+    model = build_network(design, corpus.num_outputs, corpus.shapes)
     training.set_model(model)
-    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch)
+    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
     with quiet():
         trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
         trainer.fit(training, loader)
     model.load_state_dict(keeper.kept_weights)
-    return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history)
+    return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history, task.headline.val)
+
+
+def _answers_of(teacher: Teacher, task: FoldTask) -> torch.Tensor:
+    """A teacher's answers by row of the manifest (n, K); it says of undecided utterances what their annotators say."""
+    answers = teacher.spread(len(task.corpus.manifest))
+    if task.shares is not None:
+        undecided = torch.from_numpy(task.corpus.manifest.labels < 0)
+        answers[undecided] = torch.tensor(task.shares, dtype=answers.dtype)[undecided]
+    return answers
 
 
 def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:
@@ -119,11 +135,11 @@ def _masks(recipe: RetrainConfig, bins: int, levels: int) -> SpecAugment:
 def _validator(task: FoldTask, device: torch.device) -> Validate:
     rows = task.fold.validation
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
-    true = task.labels(np.sort(rows))
+    truth = task.truth(np.sort(rows))
 
-    def validate(model: nn.Module) -> tuple[float, float]:
-        probabilities = predict(model, loader, device, len(true))
-        loss = -np.log(np.maximum(probabilities[np.arange(len(true)), true], 1e-12)).mean()
-        return uar(true, probabilities.argmax(1), task.corpus.num_classes), float(loss)
+    def validate(model: nn.Module) -> dict[str, float]:
+        answers = predict(model, loader, device, len(truth), task.outputs)
+        figures = {f"val_{name}": value for name, value in truth.figures(answers).items()}
+        return {**figures, "val_loss": truth.loss(answers)}
 
     return validate

@@ -8,14 +8,16 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.costs import encoder_costs
+from nni_emodarts.data.outputs import DIMENSIONS_KEY
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
-from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, RunFolder
+from nni_emodarts.runtime.run_folder import HISTORY, METRICS, PREDICTIONS, UNDECIDED, RunFolder
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, widen
+from nni_emodarts.training.retrain.elsewhere import Elsewhere
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
 from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
@@ -33,6 +35,7 @@ def retrain_fold(
     report: Report | None = None,
     validate: bool = True,
     teacher: Teacher | None = None,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
 ) -> JsonObject:
     """Train a network on one fold by the recipe, then read the test part once.
 
@@ -43,13 +46,14 @@ def retrain_fold(
         read_test: whether the test part is read at all; never where a tuner chooses by this trial's result.
         overlap: test speakers that the search saw, to mark the figures with.
         progress: called after each epoch.
-        report: given the validation UAR after each epoch.
+        report: given the validation figure that chooses after each epoch.
         validate: whether a validation figure is wanted where it decides nothing. Without one, a network that is to be
             refitted is trained once instead of twice, to the same weights.
         teacher: whose answers to the training and validation part are learnt from, too.
+        elsewhere: corpora that it is scored on besides.
 
     Returns:
-        What the folder's metrics.json holds; `val_uar` is None without validation.
+        What the folder's metrics.json holds; `val_uar`, or what chooses in its place, is None without validation.
 
     Raises:
         RunFolderError: another process writes to the folder, or it holds a run of other recordings.
@@ -57,22 +61,34 @@ def retrain_fold(
     with folder.held():
         watch = Stopwatch()
         task.note_corpus(folder)
-        config, fold = task.config, task.fold
+        config = task.config
         network, heard = widen(design, config.retrain), task.hearing(design.levels, design.heard)
         fit = _Fit(heard, network, teacher, validate or config.retrain.needs_validation)
         learnt, trained = fit.first(_Shown(heard, folder, progress, report))
-        metrics = _described(heard, design, trained, trained.val_uar if fit.validated else None)
+        metrics = _described(heard, design, trained, fit.validated)
         if config.retrain.refit and fit.validated:
             learnt, trained = fit.again(trained, progress)
         if overlap:
             metrics["overlap"] = list(overlap)
         if read_test:
-            table = marked(predictions(learnt, trained, fold.test), config.tracks)
-            folder.write_csv(PREDICTIONS, table)
-            metrics |= score_predictions(table, task.corpus.manifest.classes)
+            metrics |= _read_test(learnt, trained, folder)
+            metrics |= elsewhere.measure(learnt, design, trained, folder)
         write_model(folder, heard, design, trained)
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS]), **watch.read()})
+        folder.write_json(
+            METRICS, {**metrics, **digests_of(folder, [*MODEL_FILES, PREDICTIONS, UNDECIDED]), **watch.read()}
+        )
         return metrics
+
+
+def _read_test(task: FoldTask, trained: Trained, folder: RunFolder) -> JsonObject:
+    """Write what a network answers to the test part, and return its figures."""
+    fold, tracks = task.fold, task.config.tracks
+    table, undecided = marked(predictions(task, trained, fold.test), tracks), None
+    folder.write_csv(PREDICTIONS, table)
+    if len(fold.undecided):
+        undecided = marked(predictions(task, trained, fold.undecided), tracks)
+        folder.write_csv(UNDECIDED, undecided)
+    return score_predictions(table, task.corpus.manifest.classes, undecided)
 
 
 class _Shown:
@@ -89,15 +105,16 @@ class _Shown:
         self._history.append(row)
         # each time, so that it can be looked at while it runs
         self._folder.write_csv(HISTORY, marked(pd.DataFrame(self._history), self._task.config.tracks))
-        figures = {"val_uar": row["val_uar"]} if "val_uar" in row else {}
+        key = self._task.headline.val
+        figures = {key: row[key]} if key in row else {}
         self._progress(self._what, len(self._history), self._task.config.retrain.epochs, **figures)
         if self._report is not None and figures:
-            self._report(row["val_uar"])
+            self._report(row[key])
 
-    def over(self, val_uar: float) -> None:
+    def over(self, score: float) -> None:
         """The training is over, be it that it was stopped early, so that nothing is left."""
         if len(self._history) < self._task.config.retrain.epochs:
-            self._progress(self._what, len(self._history), len(self._history), val_uar=val_uar)
+            self._progress(self._what, len(self._history), len(self._history), **{self._task.headline.val: score})
 
 
 @dataclass(frozen=True)
@@ -121,7 +138,7 @@ class _Fit:
         learnt = self.task if self.validated else self.task.without_validation()
         trained = train(learnt, self.network, on_epoch=shown, teacher=self.teacher)
         if self.validated:
-            shown.over(trained.val_uar)
+            shown.over(trained.score)
         return learnt, trained
 
     def again(self, trained: Trained, progress: Progress) -> tuple[FoldTask, Trained]:
@@ -132,19 +149,25 @@ class _Fit:
         return learnt, replace(again, history=trained.history)
 
 
-def _described(task: FoldTask, design: Design, trained: Trained, val_uar: float | None) -> JsonObject:
+def _described(task: FoldTask, design: Design, trained: Trained, validated: bool) -> JsonObject:
     """What a network's metrics.json begins with."""
     return {
-        "val_uar": val_uar,
+        **(trained.validation if validated else {task.headline.val: None}),
         "best_epoch": trained.best_epoch,
         "fold": task.fold.index,
         "seed": task.seed,
         "architecture": design.id,
         "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
         "classes": list(task.corpus.manifest.classes),
+        **rated(task),
         **_encoders(task.config, design),
         **task.config.tracks,
     }
+
+
+def rated(task: FoldTask) -> JsonObject:
+    """What a network's metrics.json says of the dimensions that it answers in; nothing where there are none."""
+    return {DIMENSIONS_KEY: task.outputs.to_dict()} if task.outputs.dimensions else {}
 
 
 def _encoders(config: ExperimentConfig, design: Design) -> JsonObject:

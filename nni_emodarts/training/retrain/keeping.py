@@ -12,6 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from nni_emodarts.config import RetrainConfig
+from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.models.space import set_drop_path
 from nni_emodarts.runtime.progress import Progress
 from nni_emodarts.training.finite import check_weights, diverging
@@ -19,8 +20,8 @@ from nni_emodarts.training.finite import check_weights, diverging
 OnEpoch = Callable[[dict[str, float]], None]
 """Given the row of history of each epoch: its number, the mean training loss, and validation figures where there is a
 validation part."""
-Validate = Callable[[nn.Module], tuple[float, float]]
-"""Validation UAR and loss of a network."""
+Validate = Callable[[nn.Module], dict[str, float]]
+"""Validation figures of a network by name, `val_loss` the last."""
 
 
 def counting(what: str, epochs: int, progress: Progress) -> OnEpoch:
@@ -32,7 +33,10 @@ def counting(what: str, epochs: int, progress: Progress) -> OnEpoch:
 class EpochKeeper(pl.Callback):
     """Sets drop path, averages weights, validates each epoch, keeps an epoch's weights, stops when patience ends."""
 
-    def __init__(self, recipe: RetrainConfig, validate: Validate | None, on_epoch: OnEpoch) -> None:
+    def __init__(
+        self, recipe: RetrainConfig, validate: Validate | None, on_epoch: OnEpoch, figure: str = UAR.val
+    ) -> None:
+        self._figure = figure
         self._recipe = recipe
         self._validate = validate
         self._on_epoch = on_epoch
@@ -64,7 +68,7 @@ class EpochKeeper(pl.Callback):
             self._average.update_parameters(pl_module.model)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Validate, and keep the weights when they are the best so far; the loss decides between equal UARs.
+        """Validate, and keep the weights when they are the best so far; the loss decides between equal figures.
 
         Raises:
             DivergenceError: weights or probabilities are no numbers, be it by the last step.
@@ -80,12 +84,12 @@ class EpochKeeper(pl.Callback):
             self._keep(epoch, network)
             self._on_epoch(row)
             return
-        val_uar, val_loss = figures
-        row |= {"val_uar": val_uar, "val_loss": val_loss}
-        if val_uar > self._best[0]:
+        row |= figures
+        reached, loss = figures[self._figure], figures["val_loss"]
+        if reached > self._best[0]:
             self._risen = epoch
-        if (val_uar, -val_loss) > self._best:
-            self._best = (val_uar, -val_loss)
+        if (reached, -loss) > self._best:
+            self._best = (reached, -loss)
             self._keep(epoch, network)
         elif self._recipe.keep == "last":
             self._keep(epoch, network)

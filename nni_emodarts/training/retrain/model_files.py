@@ -7,13 +7,15 @@ import pandas as pd
 from safetensors.torch import save
 
 from nni_emodarts.config import InputShape, Shape
-from nni_emodarts.data.corpus import FRONT_ENDS, Corpus
+from nni_emodarts.data.corpus import FRONT_ENDS, LEARNT, Corpus
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.outputs import DIMENSIONS_KEY
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
     CONFIG,
+    CORPUS,
     ENVIRONMENT,
     GRAPH,
     HISTORY,
@@ -37,6 +39,7 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     is, so that whoever retrains from the folder widens it once.
     """
     corpus = task.corpus
+    folder.write_json(CORPUS, {**(folder.read_json(CORPUS) if folder.has(CORPUS) else {}), LEARNT: task.learnt})
     folder.write_text(CONFIG, task.config.to_yaml())
     if isinstance(design, Architecture):
         folder.write_json(ARCHITECTURE, design.to_dict())
@@ -44,7 +47,8 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     folder.write_csv(HISTORY, marked(pd.DataFrame(trained.history), task.config.tracks))
     folder.write_json(ENVIRONMENT, environment_of(next(trained.model.parameters()).device))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
-    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes)}))
+    rated = {DIMENSIONS_KEY: json.dumps(task.outputs.to_dict())} if task.outputs.dimensions else {}
+    folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes), **rated}))
     # of a pretrained stream the head alone, which hears one level where it chose one
     shapes = {each.name: _shape(each) for each in corpus.streams}
     shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))

@@ -13,14 +13,17 @@ from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
+from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.enrolment import enrolment_figures
+from nni_emodarts.metrics.headline import validation_keys
+from nni_emodarts.metrics.pooled import pooled_figures
 from nni_emodarts.metrics.scores import pool as pool_predictions
-from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.metrics.tracks import tracks_of
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.runtime.digests import digests_of, read_predictions
+from nni_emodarts.runtime.digests import digests_of, read_predictions, read_undecided
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
@@ -34,6 +37,7 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
 )
 from nni_emodarts.training.retrain.designs import settle_space
+from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.trainer import pick_device
@@ -65,6 +69,7 @@ def run_retrain(
     same_space: bool = False,
     only_unheard: bool = False,
     allow_overlap: bool = False,
+    asked: Asked = Asked(),  # noqa: B008 - it does not change
     searched_on: JsonMapping | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -83,6 +88,7 @@ def run_retrain(
         same_space: refuse a configuration of another space instead.
         only_unheard: leave out the folds whose test speakers the search saw, where any other is left.
         allow_overlap: as for `retrain`.
+        asked: corpora that each network is scored on besides.
         searched_on: what the search's folder says of its corpus (`corpus.json`), where it is known.
         resume: go on with the run in the folder.
         overwrite: replace the run in the folder.
@@ -93,9 +99,10 @@ def run_retrain(
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
     config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
-    manifest = load_manifest(config.data)
+    manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
+    config = settle_overlap(config, manifest)
     checked_folds(config, manifest, folds)  # faults are reported before recordings are read
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress, architecture.heard)
@@ -107,9 +114,12 @@ def run_retrain(
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
-    folder = RunFolder.claim(out, resume, overwrite)
+    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
     tasks = fold_tasks(config, corpus, wanted, seeds)
-    pooled = retrain(tasks, architecture, folder, final=final, allow_overlap=allow_overlap, progress=progress)
+    folder = RunFolder.claim(out, resume, overwrite)
+    pooled = retrain(
+        tasks, architecture, folder, final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, progress=progress
+    )
     return Retrained(pooled, len(corpus.skipped), final or folder.has(f"{FINAL}/{MODEL_CARD}"))
 
 
@@ -131,6 +141,7 @@ def retrain(
     *,
     final: bool = False,
     allow_overlap: bool = False,
+    elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
     progress: Progress = silent,
 ) -> JsonObject:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
@@ -144,6 +155,7 @@ def retrain(
         folder: where the run's files go.
         final: also train the network to ship: on all speakers, for the median of the folds' best epochs.
         allow_overlap: score on speakers that the search saw, and mark the figures.
+        elsewhere: corpora that each network is scored on besides.
         progress: called after each epoch.
 
     Returns:
@@ -157,9 +169,10 @@ def retrain(
     first = tasks[0]
     if not allow_overlap:
         refuse_overlap({task.fold.index: task.overlap(architecture.origin) for task in tasks})
+        elsewhere.refuse_shared(tasks, architecture.origin)
     pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
     with folder.held():
-        return _retrain(tasks, architecture, folder, final, progress)
+        return _retrain(tasks, architecture, folder, final, progress, elsewhere)
 
 
 def _retrain(
@@ -168,6 +181,7 @@ def _retrain(
     folder: RunFolder,
     final: bool,
     progress: Progress,
+    elsewhere: Elsewhere,
 ) -> JsonObject:
     """Train what is missing and pool all of it, as the one writer of the folder."""
     first = tasks[0]
@@ -175,9 +189,11 @@ def _retrain(
     first.note_corpus(folder)  # first, since it is the sign of a run
     start_run(folder, first.config, architecture)
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
+    elsewhere.refuse_without([cell for task in tasks if (cell := _cell(folder, task)).has(METRICS)])
     for done, (task, cell) in enumerate(wanted):
         progress("networks", done, len(wanted))
-        retrain_fold(task, architecture, cell, overlap=task.overlap(architecture.origin), progress=progress)
+        overlap = task.overlap(architecture.origin)
+        retrain_fold(task, architecture, cell, overlap=overlap, progress=progress, elsewhere=elsewhere)
     if wanted:
         progress("networks", len(wanted), len(wanted))
     cells = _together(folder, tasks)
@@ -222,16 +238,19 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
     table = pool_predictions(map(read_predictions, cells))
-    pooled: JsonObject = pooled_table(table, figures[0]["classes"])
-    validated = [each["val_uar"] for each in figures if each["val_uar"] is not None]
-    pooled["val_uar"] = float(np.mean(validated)) if len(validated) == len(figures) else None
+    pooled: JsonObject = pooled_figures(table, figures[0]["classes"])
+    for key in validation_keys(figures):
+        validated = [each[key] for each in figures if each[key] is not None]
+        pooled[key] = float(np.mean(validated)) if len(validated) == len(figures) else None
     pooled["parameters"] = figures[0]["parameters"]
     pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
+    pooled |= table_figures([table, *map(read_undecided, cells)], figures[0]["classes"])
     for key in ("seconds", "cpu_seconds"):
         pooled[key] = sum(each[key] for each in figures)
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
     if overlap:
         pooled["overlap"] = overlap
+    pooled |= pool_elsewhere(folder, cells, figures[0]["classes"])
     folder.write_csv(PREDICTIONS, table)
     folder.write_json(METRICS, {**pooled, **digests_of(folder, [PREDICTIONS])})
     return pooled

@@ -8,7 +8,11 @@ import pandas as pd
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
+from nni_emodarts.metrics.dimensions import PREDICTED as RATED
+from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names, table_moments
+from nni_emodarts.metrics.distributions import SHARE, table_figures
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED, enrolment_figures
+from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.scores import scores
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.training.finite import diverging
@@ -17,7 +21,7 @@ from nni_emodarts.training.task import predict
 
 
 def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
-    """A trained network's probabilities for rows of the manifest, as a table.
+    """A trained network's answers to rows of the manifest, as a table.
 
     Where it is normalised by speaker, with what it answers by other enrolments and how many recordings each has.
 
@@ -25,15 +29,30 @@ def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
         DivergenceError: some are no numbers.
     """
     rows = np.sort(rows)
-    answers = probabilities(task, trained, rows)
-    classes = np.array(task.corpus.manifest.classes)
-    table = describe_rows(task, rows).assign(predicted=classes[answers.argmax(1)])
-    columns = pd.DataFrame(answers, columns=[f"p_{name}" for name in classes])
-    return pd.concat([table, columns, _by_enrolment(task, trained, rows)], axis=1)
+    table = answer_table(task, rows, answers_to(task, trained, rows))
+    return pd.concat([table, _by_enrolment(task, trained, rows)], axis=1)
 
 
-def probabilities(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrolment = ALL) -> np.ndarray:
-    """A trained network's probabilities (n, K) of rows in ascending order.
+def answer_table(task: FoldTask, rows: Rows, answers: np.ndarray) -> pd.DataFrame:
+    """Answers (n, K + D) to rows as a table: `predicted` and `p_CLASS`; `DIMENSION` and `predicted_DIMENSION`."""
+    table, count = describe_rows(task, rows), task.corpus.num_classes
+    classes, dimensions = np.array(task.corpus.manifest.classes), task.corpus.manifest.dimensions
+    if count:
+        table = table.assign(predicted=classes[answers[:, :count].argmax(1)])
+        table = pd.concat([table, pd.DataFrame(answers[:, :count], columns=[f"p_{name}" for name in classes])], axis=1)
+    return with_values(task, table, rows, answers[:, count:]) if dimensions else table
+
+
+def with_values(task: FoldTask, table: pd.DataFrame, rows: Rows, values: np.ndarray) -> pd.DataFrame:
+    """A table of rows with their places in each dimension, and with what was answered (n, D)."""
+    names = task.corpus.manifest.dimensions
+    true = pd.DataFrame(task.corpus.manifest.values[rows], columns=list(names))
+    rated = pd.DataFrame(values, columns=[f"{RATED}{name}" for name in names])
+    return pd.concat([table, true, rated], axis=1)
+
+
+def answers_to(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrolment = ALL) -> np.ndarray:
+    """A trained network's answers (n, K + D) to rows in ascending order: probabilities, then values on the scale.
 
     Raises:
         DivergenceError: some are no numbers.
@@ -41,17 +60,17 @@ def probabilities(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrol
     device = next(trained.model.parameters()).device
     loader = task.evaluation_batches(rows, task.config.retrain.batch_size, enrolment)
     with diverging(f"with the weights of epoch {trained.best_epoch}"):
-        return predict(trained.model, loader, device, len(rows))
+        return predict(trained.model, loader, device, len(rows), task.outputs)
 
 
 def _by_enrolment(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     """Number of recordings of each enrolment, and the answers of those that are not the headline's."""
-    if not task.enrolments:
+    if not task.enrolments or not task.corpus.num_classes:
         return pd.DataFrame()
     classes = np.array(task.corpus.manifest.classes)
     columns = {f"{COUNTED}{ALL.name}": task.enrolled(rows, ALL)}
     for enrolment in task.enrolments:
-        answers = probabilities(task, trained, rows, enrolment).argmax(1)
+        answers = answers_to(task, trained, rows, enrolment)[:, : len(classes)].argmax(1)
         columns[f"{COUNTED}{enrolment.name}"] = task.enrolled(rows, enrolment)
         columns[f"{PREDICTED}{enrolment.name}"] = classes[answers]
     return pd.DataFrame(columns)
@@ -61,7 +80,7 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
     """Rows of the manifest as the first columns of a table of predictions."""
     manifest = task.corpus.manifest
     known = manifest.table.iloc[rows]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "fold": task.fold.index,
             "seed": task.seed,
@@ -70,10 +89,30 @@ def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
             "emotion": known["emotion"].to_numpy(),
         }
     )
+    if task.shares is None:
+        return table
+    voted = pd.DataFrame(task.shares[rows], columns=[f"{SHARE}{name}" for name in manifest.classes])
+    return pd.concat([table, voted], axis=1)
 
 
-def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
-    """Figures of a table of predictions, each called `test_*` but recall and confusion."""
+def score_predictions(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None = None) -> JsonObject:
+    """Figures of a table of predictions, each called `test_*` but recall and confusion.
+
+    Where it holds the distributions of votes, `test_kl` and `test_js` are of `undecided` as well: answers to utterances
+    on which annotators did not agree. Of dimensions `test_ccc`, `test_pearson` and `test_mae`, means over the
+    dimensions, and `test_ccc_NAME` and so on of each; of classes and dimensions besides `test_uar_ccc`, the mean of UAR
+    and CCC.
+    """
+    found = _score_classes(table, classes, undecided) if classes else {"test_utterances": len(table)}
+    names = dimension_names(table)
+    if not names:
+        return found
+    rated = {f"test_{key}": value for key, value in dimension_figures(table_moments(table, names), names).items()}
+    joint = {BOTH.test: (found[UAR.test] + (rated[CCC.test] or 0.0)) / 2} if classes else {}
+    return {**found, **rated, **joint, "dimensions": names}
+
+
+def _score_classes(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None) -> JsonObject:
     number = {name: position for position, name in enumerate(classes)}
     found = scores(table["emotion"].map(number).to_numpy(), table["predicted"].map(number).to_numpy(), classes)
     return {
@@ -83,5 +122,6 @@ def score_predictions(table: pd.DataFrame, classes: Sequence[str]) -> JsonObject
         "recall": found["recall"],
         "confusion": found["confusion"],
         "test_utterances": found["n"],
+        **table_figures([table, undecided], classes),
         **enrolment_figures(table, classes),
     }

@@ -58,7 +58,7 @@ def test_every_group_and_every_part_of_the_recipe_has_a_variant() -> None:
     names = {variant.group for variant in VARIANTS} | {part.group for part in PARTS}
     assert names == set(GROUPS)
     changed = {setting.split("=")[0].split(".")[1] for p in PARTS if p.group == "recipe" for setting in p.off}
-    schedule = {"epochs", "epoch_steps", "patience", "batch_size", "optimizer"}
+    schedule = {"epochs", "epoch_steps", "patience", "batch_size", "optimizer", "targets"}
     assert changed == set(RetrainConfig.model_fields) - schedule
 
 

@@ -31,6 +31,14 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> None:
     path.write_bytes(text.encode(encoding))
 
 
+IEMOCAP_ANSWERS = {
+    "neu": "C-E2:\tNeutral;\t()|C-E3:\tNeutral; Sadness;\t()|C-E4:\tFrustration;\t(tired)|C-F1:\tAnger;\t()",
+    "ang": "C-E1:\tAnger;\t()|C-E3:\tAnger; Frustration;\t(threatening, belligerent)|C-E4:\tAnger;\t()",
+    "xxx": "C-E2:\tHappiness;\t()|C-E3:\tExcited;\t()|C-E4:\tNeutral;\t()|C-M1:\tSurprise; Fear;\t()",
+}
+"""Emotion -> lines of the raters below a turn."""
+
+
 def make_iemocap(root: Path) -> Path:
     """Two sessions; the letter after Ses01 (who wears the markers) often differs from the turn's, which speaks."""
     turns = {
@@ -45,10 +53,10 @@ def make_iemocap(root: Path) -> Path:
         lines = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
         for turn, emotion in labels:
             lines += [
-                f"[6.2901 - 8.2357]\t{dialogue}_{turn}\t{emotion}\t[2.5000, 2.5000, 2.5000]",
-                "C-E2:\tNeutral;\t()",
-                "C-F1:\tAnger; Sadness;\t(tired)",
-                "A-E3:\tval 3; act 2; dom  2;\t()",
+                f"[6.2901 - 8.2357]\t{dialogue}_{turn}\t{emotion}\t[1.5000, 4.0000, 4.6667]",
+                *IEMOCAP_ANSWERS.get(emotion, "C-E1:\tDisgust;\t()").split("|"),
+                "A-E3:\tval 2; act 4; dom  4;\t()",
+                "A-F1:\tval 1; act 5; dom  5;\t()",
                 "",
             ]
             record(session / "sentences" / "wav" / dialogue / f"{dialogue}_{turn}.wav")
@@ -58,15 +66,27 @@ def make_iemocap(root: Path) -> Path:
 
 
 def make_msp_improv(root: Path) -> Path:
+    """Below each turn its listeners, one of whom stands there twice, and one who wrote something of his own."""
     labels = {
-        "S01A-F01-P-FM01": "N; A:2.500000; V:3.000000; D:3.000000; N:4.000000;",
-        "S01A-M01-S-MF02": "A; A:4.0; V:1.5; D:4.0; N:3.5;",
-        "S13H-F02-R-FF01": "H; A:4.0; V:4.5; D:4.0; N:3.5;",
-        "S20S-M06-T-MM11": "S; A:2.0; V:1.5; D:2.0; N:3.5;",
-        "S20S-M06-T-MM12": "X; A:2.0; V:1.5; D:2.0; N:3.5;",
-        "S20N-F06-P-FM12": "O; A:2.0; V:1.5; D:2.0; N:3.5;",
+        "S01A-F01-P-FM01": "N; A:2.500000; V:3.000000; D:3.000000 ; N:4.000000;",
+        "S01A-M01-S-MF02": "A; A:4.0; V:1.5; D:NaN ; N:3.5;",
+        "S13H-F02-R-FF01": "H; A:4.0; V:4.5; D:4.0 ; N:3.5;",
+        "S20S-M06-T-MM11": "S; A:2.0; V:1.5; D:2.0 ; N:3.5;",
+        "S20S-M06-T-MM12": "X; A:2.0; V:1.5; D:2.0 ; N:3.5;",
+        "S20N-F06-P-FM12": "O; A:2.0; V:1.5; D:2.0 ; N:3.5;",
     }
-    blocks = [f"UTD-IMPROV-{turn}.avi; {values}\nWORKER00000001_20; {values}\n" for turn, values in labels.items()]
+    words = {"N": "Neutral", "A": "Angry", "H": "Happy", "S": "Sad", "O": "Other", "X": "Neutral"}
+    blocks = []
+    for turn, values in labels.items():
+        tail = "A:2.000000; V:3.000000; D:3.000000; N:4.000000;"
+        blocks += [
+            f"UTD-IMPROV-{turn}.avi; {values}",
+            f"WORKER00000001_20; {words[values[0]]}; Sad,Frustrated; {tail}",
+            f"WORKER00000001_20; {words[values[0]]}; Sad,Frustrated; {tail}",
+            f"R-Smith_2; {words[values[0]]}; Neutral; A:2.000000; V:3.000000; D:NaN; N:NaN;",
+            f"WORKER00000007_3; Happy; {words[values[0]]},Other (proud; calm); {tail}",
+            "",
+        ]
     write(root / "Evalution.txt", "\n".join(blocks))
     for turn in labels:
         scenario, speaker, condition, _ = turn.split("-")
@@ -74,14 +94,41 @@ def make_msp_improv(root: Path) -> Path:
     return root
 
 
-def make_msp_podcast(root: Path) -> Path:
+MSP_PODCAST_ANSWERS = [
+    ("WORKER00000325", "Neutral", "Concerned,Neutral"),
+    ("WORKER00000019", "Neutral", "Neutral,Happy"),
+    ("WORKER00000201", "Angry", "Angry,Sad,Annoyed"),
+    ("WORKER00000007", "Other-Curious", ""),
+]
+"""Of each turn: annotator, primary class, secondary ones."""
+
+
+def detailed_labels(files: list[str], release: str) -> str:
+    """The text of labels_detailed.csv as a release has it."""
+    heads = {
+        "1.6": "FileName,Workers,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom",
+        "1.11": "FileName,EmoDetail",
+        "2.0": "FileName,WorkerID,EmoClass_Major,EmoClass_Second,EmoAct,EmoVal,EmoDom,Gender",
+    }
+    lines = [heads[release]]
+    for file in files:
+        for worker, major, seconds in MSP_PODCAST_ANSWERS:
+            if release == "1.11":
+                lines.append(f'{file},"{worker}; {major}; {seconds}; A:4.000000; V:3.000000; D:5.000000;"')
+            else:
+                tail = ",Male" if release == "2.0" else ""
+                lines.append(f'{file},{worker},{major},"{seconds}",4,3,5{tail}')
+    return "\n".join(lines) + "\n"
+
+
+def make_msp_podcast(root: Path, release: str = "1.11") -> Path:
     rows = [
         ("MSP-PODCAST_0001_0008.wav", "N", "127", "Male", "Train"),
         ("MSP-PODCAST_0001_0019.wav", "A", "Unknown", "Unknown", "Train"),
         ("MSP-PODCAST_0002_0033.wav", "S", "8", "Female", "Development"),
         ("MSP-PODCAST_0003_0001.wav", "C", "22", "Female", "Test1"),
         ("MSP-PODCAST_0003_0002.wav", "X", "22", "Female", "Test1"),
-        ("MSP-PODCAST_0003_0003.wav", "O", "22", "Female", "Train"),
+        ("MSP-PODCAST_0003_0003.wav", "O", "23", "Female", "Train"),
         ("MSP-PODCAST_0004_0001.wav", "U", "22", "Female", "Test2"),
         ("MSP-PODCAST_0005_0001.wav", "D", "31", "Male", "Train"),
         ("MSP-PODCAST_0005_0002.wav", "F", "31", "Male", "Train"),
@@ -89,10 +136,10 @@ def make_msp_podcast(root: Path) -> Path:
     ]
     lines = ["FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"]
     lines += [
-        f"{file},{emotion},4.2,3.0,4.4,{speaker},{gender},{part}" for file, emotion, speaker, gender, part in rows
+        f"{file},{emotion},4.2,3.142857,4.4,{speaker},{gender},{part}" for file, emotion, speaker, gender, part in rows
     ]
     write(root / "Labels" / "labels_consensus.csv", "\n".join(lines) + "\n")
-    write(root / "Labels" / "labels_detailed.csv", "FileName,EmoClass_Major\n")
+    write(root / "Labels" / "labels_detailed.csv", detailed_labels([file for file, *_ in rows], release))
     for file, *_ in rows:
         record(root / "Audios" / file)
     return root
@@ -170,10 +217,9 @@ def make_esd(root: Path) -> Path:
 def make_csv(root: Path) -> Path:
     record_all(root, "clips/a.wav clips/b.wav clips/c.wav clips/d.wav")
     table = root / "my data.csv"
-    text = "Wav-Path;Label;Speaker_ID;Sex;Subset;Start time;End time;room\nclips/a.wav;happy;03;F;dev;;1.5;1\n"
-    text += (
-        ";;;;;;;\nclips/b.wav;NA;04;M;train;0.1;;2\nclips/c.wav;NA;unknown;;test;;;2\nclips/d.wav;happy;3;f;test;;;2\n"
-    )
+    text = "Wav-Path;Label;Speaker_ID;Sex;Subset;Start time;End time;room;EmoAct;vote_happy;vote_NA\n"
+    text += "clips/a.wav;happy;03;F;dev;;1.5;1;2.5;2;1\n;;;;;;;;;;\nclips/b.wav;NA;04;M;train;0.1;;2;;0;3\n"
+    text += "clips/c.wav;NA;unknown;;test;;;2;-1;1;2\nclips/d.wav;happy;3;f;test;;;2;0;1.5;0\n"
     write(table, text)
     return table
 
@@ -187,6 +233,10 @@ class Case:
     folder: str = ""
     """Of the files in `rows`."""
     texts: dict[str, str] = field(default_factory=dict)
+    votes: dict[str, dict[str, float]] = field(default_factory=dict)
+    """File -> votes; of a corpus that has none, nothing."""
+    dimensions: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """File -> arousal, valence, dominance, NaN where missing."""
 
 
 CASES = {
@@ -201,6 +251,15 @@ CASES = {
         Session2/sentences/wav/Ses02F_impro08/Ses02F_impro08_M001.wav disgust Ses02M 2 male -""",
         "IEMOCAP_full_release",
         {"Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M003.wav": "Ses01F_impro01"},
+        votes={
+            "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav": {
+                "frustration": 1,
+                "neutral": 2,
+                "sadness": 1,
+            },
+            "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_M003.wav": {"anger": 3, "frustration": 1},
+        },
+        dimensions={"Session2/sentences/wav/Ses02F_impro08/Ses02F_impro08_M001.wav": (4.0, 1.5, 4.6667)},
     ),
     "msp_improv": Case(
         make_msp_improv,
@@ -209,6 +268,14 @@ CASES = {
         session2/S13H/R/MSP-IMPROV-S13H-F02-R-FF01.wav happiness F02 2 female -
         session6/S20S/T/MSP-IMPROV-S20S-M06-T-MM11.wav sadness M06 6 male -""",
         texts={"session2/S13H/R/MSP-IMPROV-S13H-F02-R-FF01.wav": "S13H"},
+        votes={
+            "session1/S01A/S/MSP-IMPROV-S01A-M01-S-MF02.wav": {"anger": 2, "happiness": 1},
+            "session2/S13H/R/MSP-IMPROV-S13H-F02-R-FF01.wav": {"happiness": 3},
+        },
+        dimensions={
+            "session1/S01A/P/MSP-IMPROV-S01A-F01-P-FM01.wav": (2.5, 3.0, 3.0),
+            "session1/S01A/S/MSP-IMPROV-S01A-M01-S-MF02.wav": (4.0, 1.5, np.nan),
+        },
     ),
     "msp_podcast": Case(
         make_msp_podcast,
@@ -220,6 +287,8 @@ CASES = {
         MSP-PODCAST_0005_0002.wav fear 31 - male train
         MSP-PODCAST_0005_0003.wav happiness 31 - male train""",
         "Audios",
+        votes={"MSP-PODCAST_0001_0008.wav": {"anger": 1, "neutral": 2, "other": 1}},
+        dimensions={"MSP-PODCAST_0005_0001.wav": (4.2, 3.142857, 4.4)},
     ),
     "emodb": Case(
         make_emodb,
@@ -321,6 +390,8 @@ CASES = {
         clips/b.wav NA 04 - male train
         clips/c.wav NA - - - test
         clips/d.wav happy 3 - female test""",
+        votes={"clips/a.wav": {"happy": 2, "NA": 1}, "clips/d.wav": {"happy": 1.5}},
+        dimensions={"clips/a.wav": (2.5, np.nan, np.nan), "clips/b.wav": (np.nan, np.nan, np.nan)},
     ),
 }
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from corpus_trees import (
@@ -22,9 +23,12 @@ from corpus_trees import (
     record_all,
 )
 
-from nni_emodarts.data.corpora import corpus_names, corpus_reader, prepare
+from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN
+from nni_emodarts.data.corpora import CorpusCard, corpus_names, corpus_reader, prepare
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.manifest import COLUMNS, GENDERS, read_manifest
 from nni_emodarts.data.protocols import PROTOCOLS, make_fold
+from nni_emodarts.data.votes import VOTES
 from nni_emodarts.errors import ConfigError, ManifestError, RunFolderError
 
 DATA = Path(os.environ.get("EMODARTS_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
@@ -40,6 +44,24 @@ def rows_of(table: pd.DataFrame, folder: Path) -> set[tuple[str, ...]]:
 
 def expected_rows(case: Case) -> set[tuple[str, ...]]:
     return {tuple(line.split()) for line in case.rows.splitlines()}
+
+
+def check_numbers(case: Case, card: CorpusCard, out: Path, folder: Path) -> None:
+    """Votes and dimensions as the manifest was written, where the corpus has any."""
+    names = [name for name in DIMENSIONS if name in pd.read_csv(out).columns]
+    assert bool(names) == bool(case.dimensions)
+    wanted = Wanted(tuple(names), learnt=False) if names else None
+    manifest = read_manifest(out, dimensions=wanted)
+    rows = {file: row for row, file in enumerate(manifest.table["file"])}
+    assert (manifest.votes is not None) == bool(case.votes)
+    if names:
+        assert manifest.scale == card.scale
+        values = manifest.table.reindex(columns=list(DIMENSIONS)).to_numpy(float)
+        for file, expected in case.dimensions.items():
+            np.testing.assert_array_equal(values[rows[str(folder / file)]], expected)
+    if manifest.votes is not None:
+        cast = [{name: votes for name, votes in row.items() if votes} for row in manifest.votes.to_dict("records")]
+        assert {file: cast[rows[str(folder / file)]] for file in case.votes} == case.votes
 
 
 def test_every_corpus_has_a_case():
@@ -58,10 +80,11 @@ def test_contract(name, tmp_path):
     assert rows_of(manifest.table, folder) == expected_rows(case)
     texts = dict(zip(manifest.table["file"], manifest.table["text"], strict=True))
     assert {file: texts[str(folder / file)] for file in case.texts} == case.texts
+    check_numbers(case, card, out, folder)
 
     # The file itself: valid, complete and relative, so that it moves with the recordings.
     written = pd.read_csv(out, dtype=str, keep_default_na=False)
-    assert set(written.columns) <= set(COLUMNS)
+    assert set(written.columns) <= {*COLUMNS, *DIMENSIONS, SCALE_COLUMN, VOTES}
     assert not written["file"].str.startswith("/").any()
     moved = top.rename(tmp_path / "moved")
     assert read_manifest(moved / "manifest.csv").digest == manifest.digest
@@ -104,7 +127,7 @@ def test_every_documented_class_can_be_read(name, tmp_path):
     for option, values in card.options.items():
         tables += [corpus_reader(name).read(root, **{option: value}) for value in values if value not in ("test3",)]
     if name != "csv":
-        assert {emotion for table in tables for emotion in table["emotion"]} == set(card.emotions)
+        assert {emotion for table in tables for emotion in table["emotion"]} - {""} == set(card.emotions)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -189,13 +212,13 @@ def test_lines_that_a_label_file_should_not_have(tmp_path):
     labels = next(iemocap.rglob("Ses01F_impro01.txt"))
     labels.write_text(labels.read_text() + "[1.0 - 2.0]\tSes01F_impro01_F009\thappy\t[1, 1, 1]\n[cut\n")
     text = message("iemocap", iemocap, tmp_path / "manifest.csv")
-    assert "Ses01F_impro01.txt:22" in text
-    assert "Ses01F_impro01.txt:23" in text
+    assert "Ses01F_impro01.txt:30" in text
+    assert "Ses01F_impro01.txt:31" in text
     labels = improv / "Evalution.txt"
     labels.write_text(labels.read_text() + "UTD-IMPROV-S01A-F01-P-FM02.avi; Q; A:1;\nUTD-IMPROV-S01A-F09\n")
     next(improv.rglob("*FF01.wav")).unlink()
     text = message("msp_improv", improv, tmp_path / "manifest.csv")
-    assert "Evalution.txt:18, Evalution.txt:19" in text
+    assert "Evalution.txt:36, Evalution.txt:37" in text
     assert "MSP-IMPROV-S13H-F02-R-FF01.wav" in text
 
 

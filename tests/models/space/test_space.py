@@ -116,8 +116,8 @@ def test_options_out_of_bounds() -> None:
         EmoDartsSpace(4, (1, 40), cnn_cells=0)
     with pytest.raises(ConfigError, match="cnn_cels: unknown key; did you mean cnn_cells"):
         EmoDartsSpace(4, (1, 40), cnn_cels=2)
-    with pytest.raises(ConfigError, match="num_classes: 1 must be at least 2"):
-        EmoDartsSpace(1, (1, 40))
+    with pytest.raises(ConfigError, match="num_classes: 0 must be at least 1"):
+        EmoDartsSpace(0, (1, 40))
     with pytest.raises(ConfigError, match=r"input_shape: \(1, 0\) must be"):
         EmoDartsSpace(4, (1, 0))
 

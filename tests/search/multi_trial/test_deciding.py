@@ -8,7 +8,7 @@ from nni_emodarts.search.multi_trial.replicates import Estimate
 
 
 def known(**figures: list[float]) -> dict[str, Estimate]:
-    return {name: Estimate(tuple(each), float(np.mean(each))) for name, each in figures.items()}
+    return {name: Estimate(tuple(each), {"val_uar": float(np.mean(each))}) for name, each in figures.items()}
 
 
 def test_the_cheapest_of_ties_is_taken() -> None:

@@ -146,7 +146,9 @@ class HeldOut:
         order = torch.randperm(256, generator=torch.Generator().manual_seed(seed)) if shuffled else torch.arange(256)
         self._true = self._batch.labels[order].numpy()
 
-    def uar(self, search: Any) -> float:
+    figure = "val_uar"
+
+    def score(self, search: Any) -> float:
         return uar(self._true, answers(search, self._batch), 2)
 
     def chance_p(self, search: Any) -> float:

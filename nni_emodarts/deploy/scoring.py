@@ -1,0 +1,237 @@
+"""Finished networks, scored on corpora that they were not trained on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from nni_emodarts.config import ExperimentConfig, lay_over
+from nni_emodarts.data.corpus import LEARNT, Corpus, refuse_dimensions
+from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.other_corpora import (
+    LabelChoice,
+    OtherManifest,
+    load_other,
+    read_others,
+    refuse_shared,
+    shared_speakers,
+)
+from nni_emodarts.data.protocols import Fold
+from nni_emodarts.deploy.folder import NetworkFolder, open_networks
+from nni_emodarts.deploy.torch_network import read_model, read_whole_normalizer
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
+from nni_emodarts.metrics.tracks import Track, one_track
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import ARCHITECTURE, CORPUS, METRICS
+from nni_emodarts.runtime.writing import check_output, write_json_file, write_output
+
+SCORES, ANSWERS = "scores.json", "predictions.csv"
+"""What is written, where a folder is named."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What networks are worth on other corpora.
+
+    Attributes:
+        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.corpus_figures` gives them, and `overlap`, the
+            speakers that were learnt from, where they are scored all the same.
+        predictions: of each network, all utterances of each corpus.
+        track: of the networks.
+    """
+
+    corpora: Mapping[str, JsonObject]
+    predictions: pd.DataFrame
+    track: Track
+
+    def to_data(self) -> JsonObject:
+        """What `scores.json` holds."""
+        return {**self.track.to_dict(), "corpora": dict(self.corpora)}
+
+
+def run_score(
+    run: str | Path,
+    manifests: Sequence[str | Path],
+    *,
+    choice: LabelChoice = LabelChoice(),  # noqa: B008 - it does not change
+    fold: int | None = None,
+    seed: int | None = None,
+    settings: Sequence[str] = (),
+    front_end: str | None = None,
+    allow_overlap: bool = False,
+    out: Path | None = None,
+    overwrite: bool = False,
+    progress: Progress = silent,
+    note: Callable[[str], None] = lambda text: None,
+) -> Scored:
+    """Score a run's network, or all networks of its folds and seeds where it has no final one, on other corpora.
+
+    Args:
+        run: the run's folder, or that of one network.
+        manifests: CSV files of the corpora.
+        choice: what becomes of labels that are none of the network's classes.
+        fold: takes the networks of this fold.
+        seed: likewise of this seed.
+        settings: `section.key=value` texts laid over the run's configuration, such as another cache or device.
+        front_end: where the weights of the network's pretrained encoder are, where not where the run had them.
+        allow_overlap: score on speakers that the network learnt from, and mark the figures.
+        out: folder for `scores.json` and `predictions.csv`; none where absent.
+        overwrite: replace them.
+        progress: called after each step of a long job.
+        note: called with what a person should know of the figures.
+
+    Raises:
+        RunFolderError: the run holds no such network, or the files to write are there.
+        ManifestError: as for `read_others`.
+        OverlapError: a corpus shares speakers with the training.
+        BadRecordings: recordings that cannot be used.
+    """
+    for name in (SCORES, ANSWERS) if out is not None else ():
+        check_output(Path(out or ".") / name, overwrite, name)
+    networks = [each.hearing_with(front_end) for each in open_networks(run, fold, seed)]
+    first = networks[0]
+    refuse_dimensions(first.config.data, "scoring on other corpora")
+    track = _one_track(networks)
+    inherited = {**first.config.data.merge, **choice.inherited}
+    others = read_others(manifests, first.labels, replace(choice, inherited=inherited))
+    config = lay_over(first.config, settings)
+    tables, overlaps = [], {}
+    for other in others:
+        for text in other.notes:
+            note(text)
+        corpus = load_other(config, other, progress)
+        overlaps[other.name] = _overlap(networks, other, corpus, allow_overlap, note)
+        tables += list(_answer_all(networks, config, other, corpus, progress))
+    predictions = pd.concat(tables, ignore_index=True)
+    corpora = figures_by_corpus(predictions, first.labels)
+    marked = {name: {**own, **({"overlap": overlaps[name]} if overlaps[name] else {})} for name, own in corpora.items()}
+    scored = Scored(marked, predictions, track)
+    if out is not None:
+        write_output(out / ANSWERS, predictions.to_csv(index=False).encode())
+        write_json_file(out / SCORES, scored.to_data())
+    return scored
+
+
+def _one_track(networks: Sequence[NetworkFolder]) -> Track:
+    named = {str(each.folder.path): Track.of(each.folder.read_json(METRICS)) for each in networks}
+    try:
+        return one_track(named)
+    except ValueError as error:
+        raise RunFolderError(f"{error}; name a network of one of them") from None
+
+
+def _overlap(
+    networks: Sequence[NetworkFolder],
+    other: OtherManifest,
+    corpus: Corpus,
+    allowed: bool,
+    note: Callable[[str], None],
+) -> list[str]:
+    """Speakers of a corpus whom any of the networks learnt from.
+
+    Raises:
+        OverlapError: there are some, and that is not allowed.
+    """
+    found: set[str] = set()
+    for network in networks:
+        learnt = _learnt(network)
+        if learnt is None:
+            note(
+                f"{network.folder.path} does not say whom it learnt from, as of an earlier version: speakers that "
+                f"{other.name} shares with its training cannot be found"
+            )
+            continue
+        found |= set(shared_speakers(learnt, corpus))
+        found |= set(shared_speakers(_origin(network), corpus))
+    if not allowed:
+        refuse_shared(other.name, sorted(found))
+    return sorted(found)
+
+
+def _learnt(network: NetworkFolder) -> JsonMapping | None:
+    """Whom a network learnt from; None where its folder does not say so."""
+    if network.members:
+        each = [_learnt(member) for member, _ in network.members]
+        return each[0]  # members of one fold learn from the same speakers
+    held = network.folder.read_json(CORPUS) if network.folder.has(CORPUS) else {}
+    learnt = held.get(LEARNT)
+    return learnt if isinstance(learnt, Mapping) else None
+
+
+def _origin(network: NetworkFolder) -> JsonMapping:
+    """Whom the search of its architecture saw."""
+    architecture = _architecture(network)
+    return {} if architecture is None else architecture.origin
+
+
+def _architecture(network: NetworkFolder) -> Architecture | None:
+    folder = network.folder
+    return Architecture.load(folder.path / ARCHITECTURE) if folder.has(ARCHITECTURE) else None
+
+
+def _answer_all(
+    networks: Sequence[NetworkFolder],
+    config: ExperimentConfig,
+    other: OtherManifest,
+    corpus: Corpus,
+    progress: Progress,
+) -> list[pd.DataFrame]:
+    """A table of each network's answers to all utterances of a corpus."""
+    tables = []
+    progress(f"networks on {other.name}", 0, len(networks))
+    for number, network in enumerate(networks, 1):
+        metrics = network.folder.read_json(METRICS)
+        fold, seed = int(metrics.get("fold", 0)), int(metrics.get("seed", 0))
+        answers = _answer(network, config, corpus, fold, seed)
+        table = corpus.manifest.table
+        classes = np.array(network.labels)
+        columns = pd.DataFrame(answers, columns=[f"p_{name}" for name in classes])
+        known = pd.DataFrame(
+            {
+                CORPUS_COLUMN: other.name,
+                "fold": fold,
+                "seed": seed,
+                "file": corpus.manifest.names,
+                "speaker": table["speaker"].to_numpy(),
+                "emotion": table["emotion"].to_numpy(),
+                "predicted": classes[answers.argmax(1)],
+            }
+        )
+        tables.append(pd.concat([known, columns], axis=1))
+        progress(f"networks on {other.name}", number, len(networks))
+    return tables
+
+
+def _answer(network: NetworkFolder, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> np.ndarray:
+    """Probabilities (n, K) of all utterances of a corpus."""
+    if network.members:
+        shared = [share * _answer(member, config, corpus, fold, seed) for member, share in network.members]
+        return np.asarray(np.sum(shared, axis=0))
+    normalizer: Normalizer | SpeakerNormalizer = read_whole_normalizer(network)
+    none = np.empty(0, dtype=np.int64)
+    task = FoldTask(config, corpus, Fold(fold, 1, none, none, none), seed).elsewhere(corpus, normalizer)
+    architecture = _architecture(network)
+    task = task.hearing({}, [each.name for each in network.whole_streams]) if architecture is None else task.hearing(
+        architecture.levels, architecture.heard
+    )  # fmt: skip
+    return _probabilities(read_model(network), task.evaluation_batches(task.fold.test, config.retrain.batch_size))
+
+
+@torch.inference_mode()
+def _probabilities(model: torch.nn.Module, batches: Any) -> np.ndarray:
+    """Answers (n, K) to all rows of batches, in the rows' order."""
+    model.eval()
+    rows, found = [], []
+    for batch in batches:
+        logits = model(*batch.heard(torch.device("cpu")))
+        found.append(torch.softmax(logits.float(), 1).numpy())
+        rows.append(batch.rows.numpy())
+    return np.asarray(np.concatenate(found)[np.argsort(np.concatenate(rows))])

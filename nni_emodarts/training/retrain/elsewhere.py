@@ -1,0 +1,185 @@
+"""A trained network's answers to corpora besides its own, each of them whole."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+
+import pandas as pd
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.corpus import Corpus, refuse_dimensions
+from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.other_corpora import LabelChoice, load_other, read_others, refuse_shared, shared_speakers
+from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
+from nni_emodarts.metrics.tracks import marked
+from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
+from nni_emodarts.runtime.progress import Progress, silent
+from nni_emodarts.runtime.run_folder import METRICS, OTHER_CORPORA, RunFolder
+from nni_emodarts.training.retrain.designs import Design
+from nni_emodarts.training.retrain.fitting import Trained
+from nni_emodarts.training.retrain.scoring import predictions
+
+KEY = "other_corpora"
+"""Entry of metrics.json: name of each further corpus -> figures."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which corpora networks are to be scored on, before they are read.
+
+    Attributes:
+        manifests: CSV files.
+        choice: what becomes of labels that are none of the classes.
+    """
+
+    manifests: tuple[str, ...] = ()
+    choice: LabelChoice = field(default_factory=LabelChoice)
+
+    def load(
+        self,
+        config: ExperimentConfig,
+        classes: Sequence[str],
+        progress: Progress = silent,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> "Elsewhere":
+        """The corpora; see `Elsewhere.load`."""
+        return Elsewhere.load(config, self.manifests, classes, self.choice, progress, note)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Corpora that each network is scored on besides its own test part; they choose nothing.
+
+    Attributes:
+        corpora: name -> the corpus, in the classes of the training.
+    """
+
+    corpora: tuple[tuple[str, Corpus], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """Short, of what their figures depend on besides the network."""
+        known = [(name, corpus.manifest.digest, corpus.recordings) for name, corpus in self.corpora]
+        labels = [corpus.manifest.table["emotion"].tolist() for _, corpus in self.corpora]
+        return sha256(json.dumps([known, labels]).encode()).hexdigest()[:12]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What they are called."""
+        return tuple(name for name, _ in self.corpora)
+
+    @classmethod
+    def load(
+        cls,
+        config: ExperimentConfig,
+        manifests: Sequence[str | Path],
+        classes: Sequence[str],
+        choice: LabelChoice,
+        progress: Progress = silent,
+        note: Callable[[str], None] = lambda text: None,
+    ) -> "Elsewhere":
+        """Read manifests and hear their recordings as a configuration hears its own.
+
+        Args:
+            config: the whole configuration.
+            manifests: CSV files.
+            classes: of the training.
+            choice: what becomes of other labels; what was merged for the training is merged here, too.
+            progress: called as features are extracted.
+            note: called with what a person should know of the figures.
+
+        Raises:
+            ManifestError: as for `read_others`.
+            BadRecordings: recordings that cannot be used.
+        """
+        if manifests:
+            refuse_dimensions(config.data, "scoring on other corpora")
+        inherited = {**config.data.merge, **choice.inherited}
+        others = read_others(manifests, classes, replace(choice, inherited=inherited))
+        for text in (each for other in others for each in other.notes):
+            note(text)
+        return cls(tuple((other.name, load_other(config, other, progress)) for other in others))
+
+    def shared(self, task: FoldTask, origin: JsonMapping) -> dict[str, list[str]]:
+        """Name of each corpus -> its speakers whom the task's network learns from, or whom a search saw."""
+        learnt = task.learnt
+        return {
+            name: sorted({*shared_speakers(learnt, corpus), *shared_speakers(origin, corpus)})
+            for name, corpus in self.corpora
+        }
+
+    def refuse_shared(self, tasks: Sequence[FoldTask], origin: JsonMapping) -> None:
+        """Refuse corpora with speakers of the training.
+
+        Raises:
+            OverlapError: there are some.
+        """
+        each = [self.shared(task, origin) for task in tasks] if self.corpora else []
+        for name in self.names:
+            refuse_shared(name, sorted({speaker for own in each for speaker in own[name]}))
+
+    def refuse_without(self, cells: Sequence[RunFolder]) -> None:
+        """Refuse networks that were trained without being scored on these corpora.
+
+        Raises:
+            RunFolderError: there are some.
+        """
+        for cell in cells:
+            lacking = [name for name in self.names if name not in cell.read_json(METRICS).get(KEY, {})]
+            if lacking:
+                raise RunFolderError(
+                    f"network {cell.path} is finished and was not scored on {', '.join(lacking)}; leave "
+                    f"--test-manifest out and score it by emodarts score"
+                )
+
+    def answers(self, task: FoldTask, design: Design, trained: Trained) -> pd.DataFrame:
+        """A network's answers to all corpora; a column `corpus` names each."""
+        tables = {}
+        for name, corpus in self.corpora:
+            own = task.elsewhere(corpus, trained.normalizer).hearing(design.levels, design.heard)
+            tables[name] = predictions(own, trained, own.fold.test)
+        return joined(tables)
+
+    def measure(self, task: FoldTask, design: Design, trained: Trained, folder: RunFolder) -> JsonObject:
+        """Write a network's answers to a folder; their figures, with the speakers that it learnt from."""
+        if not self.corpora:
+            return {}
+        origin = design.origin if isinstance(design, Architecture) else {}
+        return self.note(task, self.answers(task, design, trained), folder, origin)
+
+    def note(self, task: FoldTask, answers: pd.DataFrame, folder: RunFolder, origin: JsonMapping) -> JsonObject:
+        """Write answers to all corpora; their figures, with the speakers that were learnt from or seen by a search."""
+        table = marked(answers, task.config.tracks)
+        folder.write_csv(OTHER_CORPORA, table)
+        shared = self.shared(task, origin)
+        figures = figures_by_corpus(table, task.corpus.manifest.classes)
+        return {KEY: {name: {**own, **_overlap(shared[name])} for name, own in figures.items()}}
+
+
+def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Answers by corpus as one table, whose first column names the corpus."""
+    for name, table in tables.items():
+        table.insert(0, CORPUS_COLUMN, name)
+    return pd.concat(list(tables.values()), ignore_index=True)
+
+
+def pool_elsewhere(folder: RunFolder, cells: Sequence[RunFolder], classes: Sequence[str]) -> JsonObject:
+    """The figures of all networks on other corpora together, where all have answered them; writes their answers."""
+    if not all(cell.has(OTHER_CORPORA) for cell in cells):
+        return {}
+    table = pd.concat([cell.read_csv(OTHER_CORPORA) for cell in cells], ignore_index=True)
+    folder.write_csv(OTHER_CORPORA, table)
+    shared: dict[str, set[str]] = {}
+    for cell in cells:
+        for name, own in cell.read_json(METRICS).get(KEY, {}).items():
+            shared.setdefault(name, set()).update(own.get("overlap", ()))
+    figures = figures_by_corpus(table, classes)
+    return {KEY: {name: {**own, **_overlap(sorted(shared.get(name, ())))} for name, own in figures.items()}}
+
+
+def _overlap(speakers: Sequence[str]) -> JsonObject:
+    return {"overlap": list(speakers)} if speakers else {}

@@ -1,0 +1,136 @@
+"""Several manifests as one corpus."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nni_emodarts.config import DataConfig, ExperimentConfig, load_config
+from nni_emodarts.data.batches.batches import BalancedBatches
+from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.joined import corpora_of, join_manifests
+from nni_emodarts.data.protocols import make_fold, make_folds
+from nni_emodarts.errors import ManifestError, ProtocolError
+
+
+def write(folder: Path, emotions: Sequence[str], speakers: int = 8, name: str = "manifest.csv") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["file,emotion,speaker,session,gender"]
+    for speaker in range(speakers):
+        for emotion in emotions:
+            (folder / f"{speaker:02d}_{emotion}.wav").touch()
+            gender = "mf"[speaker % 2]
+            lines.append(f"{speaker:02d}_{emotion}.wav,{emotion},{speaker:02d},{speaker // 2},{gender}")
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder / name
+
+
+@pytest.fixture
+def paths(tmp_path: Path) -> list[Path]:
+    return [
+        write(tmp_path / "b", ["anger", "joy", "fear"], 12),
+        write(tmp_path / "a", ["anger", "joy", "calm"], 6),
+        write(tmp_path / "c", ["anger", "joy", "happy"], 6),
+    ]
+
+
+def test_speakers_and_sessions_of_one_name_are_told_apart(paths: list[Path]) -> None:
+    manifest = join_manifests(paths, "intersection")
+    assert len(set(manifest.table["speaker"])) == 24
+    assert set(manifest.table["speaker"][:2]) == {"a/00"}
+    assert len(set(manifest.table["session"])) == 12
+    for fold in make_folds(manifest, "session"):
+        assert len({name[0] for name in manifest.table["speaker"].iloc[[*fold.test, *fold.validation]]}) == 1
+    assert manifest.names[0] == "a/00_anger.wav"
+
+
+def test_classes_are_those_of_all_or_of_any(paths: list[Path]) -> None:
+    found = join_manifests(paths, "intersection")
+    assert found.classes == ("anger", "joy")
+    assert any("left out: " in note and "fear (12)" in note and "calm (6)" in note for note in found.notes)
+    assert join_manifests(paths, "union").classes == ("anger", "calm", "fear", "happy", "joy")
+    merged = join_manifests(paths, "intersection", merge={"happy": "joy"})
+    assert merged.classes == ("anger", "joy")
+    assert (merged.table["emotion"] == "joy").sum() == 12 + 6 + 12
+    assert join_manifests(paths, "union", ["joy", "fear"]).classes == ("joy", "fear")
+    with pytest.raises(ManifestError, match=r"no utterance is 'fear'.*\n.*not all of them have were left out: .*fear"):
+        join_manifests(paths, "intersection", ["joy", "fear"])
+
+
+def test_the_order_of_the_manifests_makes_no_other_corpus(paths: list[Path]) -> None:
+    one, other = join_manifests(paths, "union"), join_manifests(paths[::-1], "union")
+    assert one.digest == other.digest
+    assert one.table.equals(other.table)
+    assert one.digest != join_manifests(paths[:2], "union").digest
+
+
+def test_a_recording_of_two_corpora_is_refused(tmp_path: Path) -> None:
+    first = write(tmp_path / "a", ["anger", "joy"], 4)
+    second = write(tmp_path / "a", ["anger", "joy"], 4, "again.csv")
+    with pytest.raises(ManifestError, match="list 8 recordings in common"):
+        join_manifests([first, second], "union")
+
+
+def test_one_corpus_is_left_out_by_loco(paths: list[Path]) -> None:
+    manifest = join_manifests(paths, "intersection")
+    corpora = corpora_of(manifest)
+    folds = make_folds(manifest, "loco")
+    assert len(folds) == 3
+    for fold in folds:
+        assert set(np.flatnonzero(corpora == fold.index)) == set(fold.test)
+        speakers = manifest.table["speaker"]
+        for name in {"a", "b", "c"} - {"abc"[fold.index]}:
+            validating = {each for each in speakers.iloc[fold.validation] if each.startswith(name)}
+            genders = set(
+                manifest.table["gender"].iloc[fold.validation][speakers.iloc[fold.validation].isin(validating)]
+            )
+            assert len(validating) == 2
+            assert genders == {"male", "female"}
+        assert not set(speakers.iloc[fold.train]) & set(speakers.iloc[fold.validation])
+    with pytest.raises(ProtocolError, match=r"leaves one corpus out.*--manifest A.csv,B.csv"):
+        make_fold(load_manifest(ExperimentConfig(data=DataConfig(manifest=str(paths[0])))), "loco", 0)
+
+
+def test_a_configuration_names_several_manifests(paths: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(paths[0].parents[1])
+    config = load_config("tiny", options={"data.manifest": "a/manifest.csv, b/manifest.csv", "data.protocol": "loco"})
+    assert config.data.manifests == (str(paths[1]), str(paths[0]))
+    assert load_manifest(config).classes == ("anger", "joy")
+    odd = write(paths[0].parent, ["anger", "joy"], name="x,y.csv")
+    assert load_config("tiny", options={"data.manifest": str(odd)}).data.manifests == (str(odd),)
+    assert "classes" not in config.meaning()["data"]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(1, 60), min_size=2, max_size=4),
+    st.integers(2, 24),
+    st.integers(0, 2**16),
+)
+def test_batches_hold_as_much_of_each_corpus(sizes: list[int], batch_size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    corpora = np.repeat(np.arange(len(sizes)), sizes)
+    batches = BalancedBatches(rng.integers(10, 400, len(corpora)), corpora, batch_size, seed)
+    drawn = list(batches)
+    assert len(drawn) == len(batches)
+    for batch in drawn:
+        counts = np.bincount(corpora[batch], minlength=len(sizes))
+        assert counts.max() - counts.min() <= 1
+        assert counts.min() >= 1
+        assert counts.sum() == max(batch_size, len(sizes))
+    assert set(np.concatenate(drawn)) == set(range(len(corpora)))  # nothing is never heard
+    assert [sorted(batch) for batch in batches] != [sorted(batch) for batch in drawn] or len(drawn) < 3
+
+
+def test_smaller_corpora_start_over_and_the_epoch_decides_the_order() -> None:
+    corpora = np.repeat([0, 1], [40, 8])
+    lengths = np.arange(48)
+    same = [list(BalancedBatches(lengths, corpora, 8, 3, epoch=lambda: 2)) for _ in range(2)]
+    assert same[0] == same[1]
+    heard = np.bincount(np.concatenate(same[0]), minlength=48)
+    assert (heard[:40] == 1).all()
+    assert (heard[40:] == 5).all()
+    assert len(list(BalancedBatches(lengths, corpora, 8, 3, most=3))) == 3
