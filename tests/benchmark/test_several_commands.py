@@ -31,11 +31,11 @@ from nni_emodarts.benchmark import Method, Plan, compare, jobs
 from nni_emodarts.config import validate
 
 
-def compute(task, method, folder, *more):
+def compute(task, method, folder, *more, **keywords):
     with (Path(folder.path) / "computed.txt").open("a") as noted:
         noted.write(f"{task.fold.index} {task.seed}\\n")
     time.sleep(0.05)
-    return make_up_cell(task, method, folder, *more)
+    return make_up_cell(task, method, folder, *more, **keywords)
 
 
 jobs.compute_cell, jobs.budget_here = compute, noted_budget

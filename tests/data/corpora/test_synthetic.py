@@ -85,7 +85,8 @@ def test_a_larger_corpus_holds_the_smaller_one(corpus, tmp_path):
 
 def test_manifest(corpus):
     rows = rows_of(corpus)
-    assert list(rows[0]) == ["file", "emotion", "speaker", "gender", "text"]
+    dimensions = ["arousal", "valence", "dominance", "scale"]
+    assert list(rows[0]) == ["file", "emotion", "speaker", "gender", "text", *dimensions]
     assert [row["speaker"] for row in rows[::32]] == ["01", "02", "03", "04", "05", "06", "07", "08"]
     assert {row["file"] for row in rows} == {path.name for path in corpus.parent.glob("*.flac")}
     assert len({row["file"] for row in rows}) == len(rows) == 256
