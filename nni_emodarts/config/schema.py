@@ -27,6 +27,7 @@ from nni_emodarts.config.streams import (
     MOST_STREAMS,
     AnyStream,
     FunctionalSet,
+    HeardStream,
     PretrainedStream,
     SpectralSettings,
     SpectralStream,
@@ -47,20 +48,6 @@ Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Pooling = Literal["mean", "attention", "statistics", "maximum"]
 Masks = Annotated[int, Field(ge=0, le=1000)]
-
-
-class HeardStream(Section):
-    """A stream as a space knows it."""
-
-    name: Name
-    kind: Literal["log_mel", "mfcc", "pretrained"]
-    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
-    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
-
-    @property
-    def is_pretrained(self) -> bool:
-        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
-        return self.kind == "pretrained"
 
 
 class FeatureConfig(SpectralSettings):
@@ -137,6 +124,8 @@ class SpaceConfig(Section):
     dropout: Fraction = 0.3
     hears: Annotated[tuple[HeardStream, ...], Field(max_length=MOST_STREAMS), CAME_LATER] = ()
     """What is heard, where that is more than one stream of spectral maps. It follows from `features.streams`."""
+    joined_levels: Annotated[int, Field(ge=1, le=200), CAME_LATER] = 1
+    """So many neighbouring levels of a pretrained encoder may be heard side by side, besides single ones."""
     functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
     """Those that are joined. They follow from `features.functionals`."""
 

@@ -1,13 +1,13 @@
 """What a network hears: streams of spectral features, or of a pretrained encoder's levels. Times in ms, unless said."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from nni_emodarts.config.sections import CAME_LATER, PositiveFloat, PositiveInt, Section
+from nni_emodarts.config.sections import CAME_LATER, Name, PositiveFloat, PositiveInt, Section
 from nni_emodarts.runtime.plain_data import JsonObject
 
 Contour = Literal["pitch", "energy"]
@@ -155,6 +155,25 @@ class PretrainedStream(Stream):
         if self.digest is not None:
             del data["model"], data["revision"]
         return data
+
+
+class HeardStream(Section):
+    """A stream as a space knows it."""
+
+    name: Name
+    kind: Literal["log_mel", "mfcc", "pretrained"]
+    levels: Annotated[tuple[Annotated[int, Field(ge=0, le=1000)], ...], Field(max_length=200)] = ()
+    """Of a pretrained stream, those that are chosen from; none where the model has not been looked into yet."""
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether it is of a pretrained encoder's levels, which have no frequency axis."""
+        return self.kind == "pretrained"
+
+    def places(self, levels: Sequence[int]) -> range:
+        """Where levels, neighbours of each other, lie among its own."""
+        first = self.levels.index(levels[0])
+        return range(first, first + len(levels))
 
 
 def _kind(data: object) -> str | None:

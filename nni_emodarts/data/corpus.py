@@ -67,7 +67,7 @@ class Corpus:
         coarsening: how their resolution is lowered, where it is.
         deltas: orders of deltas that are channels of their maps.
         pretrained: whether their maps are of a pretrained stream.
-        level: place of the one level of such a stream that is read; all are where absent.
+        places: of the levels of such a stream that are read; all are where absent.
         front_end: the pretrained encoder that their maps come from.
         name: of the stream.
         beside: the same utterances in further streams.
@@ -81,7 +81,7 @@ class Corpus:
     coarsening: Coarsening | None = None
     deltas: int = 0
     pretrained: bool = False
-    level: int | None = None
+    places: range | None = None
     front_end: FrontEndFacts | None = None
     name: str = ""
     beside: tuple["Corpus", ...] = ()
@@ -160,13 +160,13 @@ class Corpus:
     @property
     def levels_read(self) -> int:
         """Levels of a pretrained stream that its maps hold; 0 of a spectral one."""
-        return (self.input_shape[0] if self.level is None else 1) if self.pretrained else 0
+        return (self.input_shape[0] if self.places is None else len(self.places)) if self.pretrained else 0
 
     @property
     def _part(self) -> slice:
         """Feature rows that are read."""
         features = self.input_shape[1]
-        return slice(None) if self.level is None else slice(self.level * features, (self.level + 1) * features)
+        return slice(None) if self.places is None else slice(self.places.start * features, self.places.stop * features)
 
     def fold(self, index: int) -> Fold:
         """A fold of the corpus's protocol."""
@@ -188,15 +188,15 @@ class Corpus:
         streams = [each.utterances(rows, own) for each, own in zip(self.streams, normalizers, strict=True)]
         return JointUtterances(streams, self.manifest.labels, augment)
 
-    def hearing(self, names: Collection[str], levels: Mapping[str, int]) -> "Corpus":
+    def hearing(self, names: Collection[str], places: Mapping[str, range]) -> "Corpus":
         """The same corpus in some of its streams.
 
         Args:
             names: their names; none means all.
-            levels: stream -> place of the one level of it that is read.
+            places: stream -> those of its levels that are read.
         """
         kept = [each for each in self.streams if not names or each.name in (*names, FUNCTIONALS)]
-        first, *others = [replace(each, level=levels.get(each.name, each.level)) for each in kept]
+        first, *others = [replace(each, places=places.get(each.name, each.places)) for each in kept]
         return replace(first, beside=tuple(others))
 
     def coarser(self, factor: int) -> "Corpus":

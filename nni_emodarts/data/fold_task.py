@@ -95,22 +95,22 @@ class FoldTask:
         """The same task at the resolution of a search."""
         return replace(self, corpus=self.corpus.coarser(self.config.search.coarseness))
 
-    def hearing(self, levels: Mapping[str, int], names: Collection[str] = ()) -> "FoldTask":
+    def hearing(self, levels: Mapping[str, Sequence[int]], names: Collection[str] = ()) -> "FoldTask":
         """The same task, of which that alone is read that a network hears.
 
         Args:
-            levels: the level of each pretrained stream, as an architecture has it.
+            levels: the level of each pretrained stream, or several, as an architecture has them.
             names: names of the streams; all where there are none.
         """
         places = {
-            stream.name: stream.levels.index(levels[stream.name])
+            stream.name: stream.places(levels[stream.name])
             for stream in self.config.space.hears
             if stream.name in levels
         }
         if not places and len(self.corpus.streams) == 1:
             return self
         if len(self.corpus.streams) == 1:  # which need not know its name
-            return replace(self, corpus=replace(self.corpus, level=next(iter(places.values()))))
+            return replace(self, corpus=replace(self.corpus, places=next(iter(places.values()))))
         return replace(self, corpus=self.corpus.hearing(names, places))
 
     def without_validation(self) -> "FoldTask":

@@ -73,7 +73,7 @@ class NetworkFolder:
 
     @property
     def streams(self) -> tuple[AnyStream, ...]:
-        """What it hears with; of a pretrained encoder's levels the one that its architecture takes, where it does.
+        """What it hears with; of a pretrained encoder's levels those that its architecture takes, where it does.
 
         Those of an ensemble are what any of its members hears with.
 
@@ -84,7 +84,7 @@ class NetworkFolder:
             return tuple(map(self._joined, self.whole_streams))
         levels = self._architecture.levels if self._architecture else {}
         return tuple(
-            stream.model_copy(update={"levels": (levels[stream.name],)}) if stream.name in levels else stream
+            stream.model_copy(update={"levels": levels[stream.name]}) if stream.name in levels else stream
             for stream in self.whole_streams
         )
 

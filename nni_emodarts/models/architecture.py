@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from nni_emodarts.config import MOST_CLASSES, NONE, InputShape, SpaceConfig, nearest, shorten
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.models.levels import level_label, level_options, levels_of
 from nni_emodarts.models.shapes import plain_shape, shape_fault
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_json
@@ -89,11 +90,6 @@ def chooses_what_is_heard(label: str) -> bool:
     return label == STREAM or label.startswith(level_label(""))
 
 
-def level_label(stream: str) -> str:
-    """Label of the level of a pretrained stream."""
-    return f"level_{stream}"
-
-
 def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
     """Choices outside the cells, in the order of computation: label -> candidates.
 
@@ -108,7 +104,7 @@ def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
                     f"the levels of stream {stream.name} are not known; name them in features.streams, such as "
                     f"levels: [0, 1, 2], or name a model that can be looked into"
                 )
-            found[level_label(stream.name)] = tuple(map(str, stream.levels))
+            found[level_label(stream.name)] = level_options(stream, space.joined_levels)
     if len(space.hears) > 1:
         names = [stream.name for stream in space.hears]
         found[STREAM] = (*names, *map("+".join, itertools.combinations(names, 2)))
@@ -230,10 +226,10 @@ class Architecture:
         return heard_streams(self.space, self.choices)
 
     @property
-    def levels(self) -> dict[str, int]:
-        """The level of each pretrained stream that its network hears, by the stream's name."""
+    def levels(self) -> dict[str, tuple[int, ...]]:
+        """The level of each pretrained stream that its network hears, by the stream's name; several where joined."""
         labels = {name: level_label(name) for name in self.heard}
-        return {name: int(str(self.choices[label])) for name, label in labels.items() if label in self.choices}
+        return {name: levels_of(str(self.choices[label])) for name, label in labels.items() if label in self.choices}
 
     @property
     def pooling(self) -> str:

@@ -19,10 +19,10 @@ from nni_emodarts.models.architecture import (
     edge_label,
     heard_streams,
     layer_choices,
-    level_label,
     node_label,
     nodes,
 )
+from nni_emodarts.models.levels import level_label
 from nni_emodarts.runtime.plain_data import JsonObject
 
 

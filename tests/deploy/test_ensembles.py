@@ -28,11 +28,11 @@ from tests.deploy.test_pretrained import configured
 
 
 def two_levels(config: ExperimentConfig, shape: tuple[int, int]) -> list[Architecture]:
-    """An architecture on level 1, and one on level 2 where there are levels; else any two."""
+    """An architecture on level 1, and one on levels 1 and 2 where there are levels; else any two."""
     drawn = [random_architecture(config.space, 4, shape, seed) for seed in range(40)]
     if not config.features.pretrained:
         return drawn[:2]
-    return [next(each for each in drawn if each.levels == {"speech": level}) for level in (1, 2)]
+    return [next(each for each in drawn if each.levels == {"speech": levels}) for levels in ((1,), (1, 2))]
 
 
 def made(config: ExperimentConfig, out: Path) -> Path:

@@ -35,6 +35,7 @@ from tests.data.front_ends.encoders import KINDS, make_encoder
 
 FAST = (
     "retrain.epochs=2", "retrain.batch_size=8", "retrain.refit=false", "space.seqnn_width=16", "space.cnn_channels=8",
+    "space.joined_levels=2",
 )  # fmt: skip
 
 
@@ -56,13 +57,13 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(encoder: Path, small_manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A retraining of a fold on one of the levels, with a final network."""
+    """A retraining of a fold on two of the levels side by side, with a final network."""
     config = configured(encoder, small_manifest)
     corpus = load_corpus(config)
     architecture = next(
         made
         for seed in range(100)
-        if (made := random_architecture(config.space, 4, corpus.input_shape, seed)).levels == {"speech": 2}
+        if (made := random_architecture(config.space, 4, corpus.input_shape, seed)).levels == {"speech": (1, 2)}
     )
     folder = RunFolder.claim(tmp_path_factory.mktemp("deploy") / "run")
     retrain(fold_tasks(config, corpus, [0], [1]), architecture, folder, final=True)
@@ -81,7 +82,7 @@ def test_a_folder_recognises_with_the_layers_that_its_level_needs(run: Path, cli
     assert recogniser.sampling_rate == 16_000
     network = read_network(open_network(run))
     assert isinstance(network.extractor, PretrainedExtractor)
-    assert network.extractor.facts.levels == (2,)
+    assert network.extractor.facts.levels == (1, 2)
     assert len(network.extractor.front_end.encoder.layers) == 2
     alone = [recogniser.predict(clip) for clip in clips[:5]]
     for one, together in zip(alone, recogniser.predict_many(clips[:5], batch_size=5), strict=True):
@@ -134,7 +135,7 @@ def test_the_run_says_what_it_heard_with(run: Path, encoder: Path) -> None:
     assert front_end["digest"] == digest
     assert front_end["licence"] == "mit"
     text = write_model_card(open_network(run)).read_text()
-    assert "heard as level 2 of the pretrained encoder `tiny-whisper`, every 80 ms" in text
+    assert "heard as levels 1, 2 of the pretrained encoder `tiny-whisper`, every 80 ms" in text
     assert f"licence: mit, SHA-256 `{digest}`" in text
     assert str(encoder) not in text
 
@@ -144,9 +145,9 @@ def test_a_runs_own_graph_is_the_head_and_names_the_encoder(run: Path) -> None:
     held = {entry.key: entry.value for entry in graph.metadata_props}
     (encoder,) = json.loads(held["front_ends"])
     assert encoder["digest"] == open_network(run).config.features.pretrained[0].digest
-    assert encoder["levels"] == [2]
+    assert encoder["levels"] == [1, 2]
     (maps, lengths) = graph.graph.input
-    assert [each.dim_value or each.dim_param for each in maps.type.tensor_type.shape.dim] == ["batch", 1, 32, "frames"]
+    assert [each.dim_value or each.dim_param for each in maps.type.tensor_type.shape.dim] == ["batch", 2, 32, "frames"]
     assert lengths.name == "lengths"
 
 
@@ -204,8 +205,7 @@ def exported_reference(config: ExperimentConfig, architecture: Architecture) -> 
     from nni_emodarts.data.features import Normalizer
     from nni_emodarts.models.space import build_model
 
-    level = architecture.levels["speech"]
-    stream = config.features.pretrained[0].model_copy(update={"levels": (level,)})
+    stream = config.features.pretrained[0].model_copy(update={"levels": architecture.levels["speech"]})
     extractor = PretrainedExtractor(stream, "cpu")
     normalizer = Normalizer(np.zeros(extractor.feature_rows), np.ones(extractor.feature_rows))
     return TorchNetwork(extractor, normalizer, build_model(architecture, 4, (4, 32)))

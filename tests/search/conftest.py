@@ -12,8 +12,10 @@ from nni_emodarts.data.front_ends.costs import EncoderCost
 def known_encoder() -> Iterator[None]:
     """What the encoder costs up to each level, though its model is not on this machine."""
 
-    def costs(streams: Sequence[PretrainedStream], levels: Mapping[str, int], seconds: float) -> list[EncoderCost]:
-        return [EncoderCost(name, level, 10 * level, 100 * level) for name, level in levels.items()]
+    def costs(
+        streams: Sequence[PretrainedStream], levels: Mapping[str, Sequence[int]], seconds: float
+    ) -> list[EncoderCost]:
+        return [EncoderCost(name, max(own), 10 * max(own), 100 * max(own)) for name, own in levels.items()]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("nni_emodarts.models.costs.encoders.encoder_costs", costs)

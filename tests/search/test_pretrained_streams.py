@@ -28,11 +28,12 @@ from nni_emodarts.training.task import EmotionTask
 
 FEATURES = 40
 LEVELS = (0, 3, 5)
+CHOICES = ("0", "3", "5", "0+3", "3+5")
 SETTINGS = (
     "search.epochs=2", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8", "search.epoch_steps=2",
     "space.cnn_primitives=[skip_connect,avg_pool_3x3,none]", "space.seqnn_primitives=[skip_connect,lstm_1]",
     "space.cnn_cells=2", "space.reduction_cells=[1]", "space.cnn_nodes=1", "space.seqnn_nodes=1",
-    "space.poolings=[mean,attention,statistics,maximum]",
+    "space.poolings=[mean,attention,statistics,maximum]", "space.joined_levels=2",
 )  # fmt: skip
 OPTIONS: dict[str, list[str]] = {
     "darts": ["level_learning_rate=0.1", "partial_channels=2", "cost.weight=0.1", "beta_decay=0.5"],
@@ -82,13 +83,13 @@ def test_every_strategy_chooses_level_and_pooling(
     monkeypatch.setattr("nni_emodarts.nni_bridge.trial.in_trial", lambda: True)
     task = FoldTask.of(configured(small_manifest, strategy), corpus, 1, 3)
     found = search(task, RunFolder.claim(tmp_path / "search"))
-    assert found.levels["voice"] in LEVELS
+    assert found.choices["level_voice"] in CHOICES
     assert found.pooling in ("mean", "attention", "statistics", "maximum")
     assert Architecture.load(tmp_path / "search" / "architecture.json").id == found.id
     if (tmp_path / "search" / "alphas.csv").exists():
         table = pd.read_csv(tmp_path / "search" / "alphas.csv")
         rows = table[(table["label"] == "level_voice") & (table["epoch"] == 1)]
-        assert rows["choice"].astype(int).tolist() == list(LEVELS)
+        assert rows["choice"].astype(str).tolist() == list(CHOICES)
         assert rows["probability"].sum() == pytest.approx(1)
         assert set(table[table["label"] == "pooling"]["choice"]) == {"mean", "attention", "statistics", "maximum"}
     if (tmp_path / "search" / "candidates.csv").exists():
@@ -105,16 +106,16 @@ def run(small_manifest: Path, corpus: Corpus, tmp_path_factory: pytest.TempPathF
     return folder
 
 
-def test_a_retraining_reads_its_level_alone(run: Path, small_manifest: Path, corpus: Corpus) -> None:
+def test_a_retraining_reads_its_levels_alone(run: Path, small_manifest: Path, corpus: Corpus) -> None:
     found = Architecture.load(run / "fold" / "architecture.json")
     task = FoldTask.of(configured(small_manifest, "darts"), corpus, 1, 3)
     heard = task.hearing(found.levels)
     rows = task.fold.validation
     whole, alone = (next(iter(each.evaluation_batches(rows, 8))) for each in (task, heard))
     assert whole.maps.shape[1:3] == (len(LEVELS), FEATURES)
-    assert alone.maps.shape[1:3] == (1, FEATURES)
-    place = LEVELS.index(found.levels["voice"])
-    assert torch.equal(whole.maps[:, place : place + 1], alone.maps)
+    places = [LEVELS.index(level) for level in found.levels["voice"]]
+    assert alone.maps.shape[1:3] == (len(places), FEATURES)
+    assert torch.equal(whole.maps[:, places], alone.maps)
     assert len(heard.normalizer.mean) == len(LEVELS) * FEATURES
     metrics = RunFolder(run / "fold").read_json("metrics.json")
     assert metrics["parameters"] == architecture_cost(found, "parameters", 9)
@@ -125,9 +126,10 @@ def test_it_is_drawn(run: Path) -> None:
     subject = find_subject(run / "search")
     names = [name for name, _ in drawings(subject)]
     assert {"normal", "reduce", "seqnn", "network", "alphas_normal", "alphas_layers", "search"} <= set(names)
-    level = subject.architecture.levels["voice"]
+    levels = subject.architecture.levels["voice"]
     told = describe_network(subject.network, *subject.length)
-    assert f"Level {level} of voice leaves maps" in told
+    heard = f"Level {levels[0]}" if len(levels) == 1 else f"Levels {levels[0]} to {levels[1]}"
+    assert f"{heard} of voice leaves maps" in told
     assert f"{subject.architecture.pooling.capitalize()} pooling leaves vector" in told
     assert subject.alphas is not None
     assert subject.history is not None

@@ -35,13 +35,13 @@ class EncoderCost:
 
 
 def encoder_costs(
-    streams: Sequence[PretrainedStream], levels: Mapping[str, int], seconds: float
+    streams: Sequence[PretrainedStream], levels: Mapping[str, Sequence[int]], seconds: float
 ) -> tuple[EncoderCost, ...]:
-    """What the encoders cost that a network hears, each up to its level; nothing is fetched.
+    """What the encoders cost that a network hears, each up to its last level; nothing is fetched.
 
     Args:
         streams: the streams.
-        levels: level by stream, as an architecture has it.
+        levels: levels by stream, as an architecture has them.
         seconds: length of the utterance, to which the stream's padding comes.
 
     Returns:
@@ -51,7 +51,7 @@ def encoder_costs(
     for stream in streams:
         source = find_source(stream) if stream.name in levels else None
         if source is not None:
-            found.append(cost_of(facts_of(stream, source), levels[stream.name], seconds))
+            found.append(cost_of(facts_of(stream, source), max(levels[stream.name]), seconds))
     return tuple(found)
 
 

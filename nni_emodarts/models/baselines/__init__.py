@@ -47,7 +47,7 @@ class Baseline:
     dropout: float = 0.0
 
     @property
-    def levels(self) -> dict[str, int]:
+    def levels(self) -> dict[str, tuple[int, ...]]:
         """None: it hears all that there is."""
         return {}
 

@@ -7,8 +7,8 @@ from nni_emodarts.config import PretrainedStream
 from nni_emodarts.config.strategy_options import CostMetric
 from nni_emodarts.data.front_ends.costs import encoder_costs
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.models.architecture import level_label
 from nni_emodarts.models.costs.table import Costs, CostsByStream
+from nni_emodarts.models.levels import level_label, levels_of
 
 _SECONDS = 1.0
 """Length of the audio that FLOPs are of."""
@@ -38,14 +38,16 @@ def _with_encoders(costs: Costs, streams: Sequence[PretrainedStream], metric: Co
         label = level_label(stream.name)
         if label in layers:
             layers[label] = {
-                level: cost + encoders_cost({stream.name: int(level)}, streams, metric)
-                for level, cost in layers[label].items()
+                option: cost + encoders_cost({stream.name: levels_of(option)}, streams, metric)
+                for option, cost in layers[label].items()
             }
     return replace(costs, layers=layers)
 
 
-def encoders_cost(levels: Mapping[str, int], streams: Sequence[PretrainedStream], metric: CostMetric) -> float:
-    """What encoders cost up to levels, by stream, for one second of audio; nothing of latency.
+def encoders_cost(
+    levels: Mapping[str, Sequence[int]], streams: Sequence[PretrainedStream], metric: CostMetric
+) -> float:
+    """What encoders cost up to the last of levels, by stream, for one second of audio; nothing of latency.
 
     Raises:
         ConfigError: a model is not on this machine, or does not say how many parameters it has.

@@ -23,6 +23,7 @@ from nni_emodarts.models.costs.parts import (
     StemPart,
     StreamsPart,
 )
+from nni_emodarts.models.levels import level_label, levels_of
 from nni_emodarts.models.places import cnn_places
 from nni_emodarts.models.shapes import functionals_joined, heard_shape
 
@@ -93,14 +94,20 @@ def _path(space: SpaceConfig, stream: HeardStream | None, input_shape: InputShap
     name, time_only = ("", False) if stream is None else (stream.name, stream.is_pretrained)
     shape, length = of_stream(input_shape, name), of_stream(frames, name)
     channels = space.cnn_channels * space.stem_multiplier
-    stem: Part
     if time_only:
-        stem = ProjectionPart(Maps(shape[1], 1, length), channels)
+        project = partial(_projection, Maps(shape[1], 1, length), channels)
+        stem, left = BlockParts("stem", (), {level_label(name): project}), project().out
     else:
-        stem = StemPart(Maps(*shape, length), channels, space.stem_stride)
-    cnn_cells = list(_cnn_cells(space, Maps(*stem.out), time_only))
+        first = StemPart(Maps(*shape, length), channels, space.stem_stride)
+        stem, left = BlockParts("stem", (first,)), first.out
+    cnn_cells = list(_cnn_cells(space, Maps(*left), time_only))
     bridge = BridgePart(Maps(*cnn_cells[-1].fixed[-1].out), space.seqnn_width)
-    return [BlockParts("stem", (stem,)), *cnn_cells, BlockParts("bridge", (bridge,))]
+    return [stem, *cnn_cells, BlockParts("bridge", (bridge,))]
+
+
+def _projection(level: Maps, channels: int, option: str = "0") -> Part:
+    """What maps a choice of levels, each of which has such maps, to channels."""
+    return ProjectionPart(Maps(len(levels_of(option)) * level.channels, level.bins, level.frames), channels)
 
 
 def _head(space: SpaceConfig, frames: int, num_classes: int) -> list[BlockParts]:

@@ -57,7 +57,7 @@ class StemPart(_MapPart):
 
 @dataclass(frozen=True)
 class ProjectionPart(_MapPart):
-    """Features of a pretrained stream's level -> maps of a single bin."""
+    """Features of a pretrained stream's level, or of several side by side -> maps of a single bin."""
 
     channels: int
 

@@ -13,13 +13,13 @@ from nni_emodarts.models.architecture import (
     edge_label,
     heard_streams,
     layer_choices,
-    level_label,
     node_label,
     nodes,
 )
 from nni_emodarts.models.costs.latency import latency
 from nni_emodarts.models.costs.layout import lay_out
 from nni_emodarts.models.costs.part import Part
+from nni_emodarts.models.levels import level_label
 
 _METRICS: dict[CostMetric, Callable[[Part], float]] = {
     "parameters": lambda part: part.parameters,

@@ -3,6 +3,8 @@
 A level has no frequency axis: its features are channels, so that its maps are (N, D, 1, T), of a single bin.
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,24 +14,38 @@ from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
 
 class Level(nn.Module):
-    """One level of a stream, each frame of mean zero and variance one (Ba et al. 2016).
+    """One level of a stream, or neighbours side by side, each frame of mean zero and variance one (Ba et al. 2016).
 
     Scale and shift are left to the linear map behind it, which can make any of them.
     """
 
-    def __init__(self, place: int) -> None:
-        """Set the place of the level among those of the maps, from 0."""
+    def __init__(self, places: range, room: int | None = None) -> None:
+        """Set what is heard.
+
+        Args:
+            places: of the level, or of neighbours, among those of the maps, from 0.
+            room: of so many levels side by side; as many as are heard where absent. With more, as in a supernet whose
+                other candidates join that many, a single level lies in the middle, its neighbours are silent, and
+                it is as loud as all of them.
+        """
         super().__init__()
-        self.place = place
+        self.places = places
+        self.room = room or len(places)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, L, D, T), or (N, 1, D, T) of this level alone, lengths (N,) -> (N, D, 1, T), zero in the padding."""
-        level = maps[:, self.place if maps.shape[1] > 1 else 0]
-        features = int(level.shape[1])  # a plain number also where sizes are traced
-        frames = F.layer_norm(level.transpose(1, 2), (features,))
+        """maps (N, L, D, T), or of its own levels alone, lengths (N,) -> (N, room D, 1, T), zero in the padding."""
+        count = len(self.places)
+        heard = maps if maps.shape[1] == count else maps[:, self.places.start : self.places.stop]
+        features = int(heard.shape[2])  # a plain number also where sizes are traced
+        frames = F.layer_norm(heard.permute(0, 3, 1, 2), (features,)).flatten(2)
         real = frame_mask(lengths, maps.shape[-1])[:, :, None]
         # A choice, since what lies in the padding need not be a number. Frames one after the other are channels last.
-        return torch.where(real, frames, 0.0)[:, None].permute(0, 3, 1, 2)
+        frames = torch.where(real, frames, 0.0)
+        if self.room > count:
+            before = (self.room - count) // 2
+            frames = F.pad(frames, (before * features, (self.room - count - before) * features))
+            frames = frames * math.sqrt(self.room / count)
+        return frames[:, None].permute(0, 3, 1, 2)
 
 
 class Projection(nn.Module):

@@ -6,7 +6,8 @@ from typing import cast
 from torch import Tensor, nn
 
 from nni_emodarts.config import HeardStream, Shape, SpaceConfig
-from nni_emodarts.models.architecture import level_label
+from nni_emodarts.models.architecture import layer_choices
+from nni_emodarts.models.levels import level_label, levels_of
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
@@ -30,8 +31,8 @@ class HearsStream(nn.Module):
     """What has the layers of a stream's path: stem, CNN cells and bridge; a base class.
 
     Spectral maps (N, C, F, T) go through a convolution and cells over time and frequency. A pretrained stream's maps
-    (N, L, D, T) have no frequency axis: one of their levels is mapped linearly to maps of a single bin, and cells work
-    over time alone.
+    (N, L, D, T) have no frequency axis: one of their levels, or neighbours side by side, is mapped linearly to maps of
+    a single bin, and cells work over time alone.
     """
 
     stem_stride: int
@@ -47,9 +48,13 @@ class HearsStream(nn.Module):
         frozen, channels = current_model() is not None, space.cnn_channels * space.stem_multiplier
         pretrained = stream is not None and stream.is_pretrained
         if stream is not None and pretrained:
-            places = {str(level): place for place, level in enumerate(stream.levels)}
-            self.level = layer_choice(list(places), lambda name: Level(places[name]), level_label(stream.name))
-            self.stem: nn.Module = Projection(shape[1], channels, affine=frozen)
+            label = level_label(stream.name)
+            room = None if frozen else space.joined_levels
+            self.level = layer_choice(
+                layer_choices(space)[label], lambda option: Level(stream.places(levels_of(option)), room), label
+            )
+            width = cast(Level, self.level).room if frozen else space.joined_levels
+            self.stem: nn.Module = Projection(width * shape[1], channels, affine=frozen)
             bins = 1
         else:
             self.stem = Stem(shape[0], channels, space.stem_stride, affine=frozen)

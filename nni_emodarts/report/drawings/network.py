@@ -107,11 +107,15 @@ def _name(architecture: Architecture, blocks: Sequence[Block]) -> list[str]:
         elif block.kind == "pooling":
             name = f"{sentence(architecture.pooling)} pooling"
         elif block.kind == "stem" and (stream := _stream(architecture, block)) in architecture.levels:
-            name = f"Level {architecture.levels[stream]} of {stream}"
+            name = f"{_levels(architecture.levels[stream])} of {stream}"
         elif block.kind == "stem" and len(architecture.space.hears) > 1:
             name = f"Stem of {stream}"
         names.append(name)
     return names
+
+
+def _levels(levels: Sequence[int]) -> str:
+    return f"Level {levels[0]}" if len(levels) == 1 else f"Levels {levels[0]} to {levels[-1]}"
 
 
 def _stream(architecture: Architecture, block: Block) -> str:

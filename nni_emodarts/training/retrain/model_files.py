@@ -49,11 +49,11 @@ def write_model(folder: RunFolder, task: FoldTask, design: Design, trained: Trai
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in trained.model.state_dict().items()}
     rated = {DIMENSIONS_KEY: json.dumps(task.outputs.to_dict())} if task.outputs.dimensions else {}
     folder.write_bytes(WEIGHTS, save(weights, {"labels": "\t".join(corpus.manifest.classes), **rated}))
-    # of a pretrained stream the head alone, which hears one level where it chose one
+    # of a pretrained stream the head alone, which hears the levels that it chose
     shapes = {each.name: _shape(each) for each in corpus.streams}
     shape: InputShape = shapes if len(shapes) > 1 else next(iter(shapes.values()))
     encoders = [
-        {**facts.provenance(), "levels": _levels(facts.levels, each.level)}
+        {**facts.provenance(), "levels": _levels(facts.levels, each.places)}
         for each in corpus.streams
         if (facts := each.front_end) is not None
     ]
@@ -66,5 +66,5 @@ def _shape(stream: Corpus) -> Shape:
     return (stream.levels_read, stream.input_shape[1]) if stream.pretrained else stream.input_shape
 
 
-def _levels(levels: Sequence[int], place: int | None) -> list[int]:
-    return list(levels) if place is None else [levels[place]]
+def _levels(levels: Sequence[int], places: range | None) -> list[int]:
+    return list(levels) if places is None else [levels[place] for place in places]

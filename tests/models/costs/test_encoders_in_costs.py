@@ -22,6 +22,7 @@ from nni_emodarts.models.costs import (
     with_encoders,
     within,
 )
+from nni_emodarts.models.levels import levels_of
 from nni_emodarts.models.space import random_architecture
 from tests.data.front_ends.encoders import make_encoder
 
@@ -36,7 +37,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def configured(encoder: Path, *more: dict[str, object]) -> ExperimentConfig:
     stream = {"name": "speech", "kind": "pretrained", "model": str(encoder), "hop_ms": 80}
-    return pinned(load_config("pretrained", options={"features.streams": [stream, *more]}))
+    return pinned(load_config("pretrained", options={"features.streams": [stream, *more], "space.joined_levels": 2}))
 
 
 @pytest.mark.parametrize("metric", ["parameters", "flops"])
@@ -49,12 +50,14 @@ def test_a_level_costs_what_the_encoder_costs_up_to_it(metric: str, encoder: Pat
     assert not isinstance(whole, CostsByStream)
     assert not isinstance(alone, CostsByStream)
     for level, cost in whole.layers["level_speech"].items():
-        (known,) = encoder_costs(streams, {"speech": int(level)}, 1.0)
+        (known,) = encoder_costs(streams, {"speech": levels_of(level)}, 1.0)
         assert cost == alone.layers["level_speech"][level] + getattr(known, metric)
     assert whole.layers["pooling"] == alone.layers["pooling"]
-    levels = [cost for _, cost in sorted(whole.layers["level_speech"].items())]
+    costs = whole.layers["level_speech"]
+    levels = [costs[level] for level in sorted(costs) if "+" not in level]
     assert levels == sorted(levels)
     assert levels[0] < levels[-1]
+    assert costs["0+1"] > costs["1"]
 
 
 def test_a_limit_counts_the_encoder(encoder: Path) -> None:

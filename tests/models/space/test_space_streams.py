@@ -13,6 +13,7 @@ from nni_emodarts import Architecture, EmoDartsSpace, build_model
 from nni_emodarts.config import HeardStream, SpaceConfig, load_config
 from nni_emodarts.config.strategy_options import DartsOptions
 from nni_emodarts.errors import ArchitectureError
+from nni_emodarts.models.architecture import layer_choices
 from nni_emodarts.models.costs import (
     ExpectedCost,
     architecture_cost,
@@ -36,7 +37,7 @@ LENGTHS = torch.tensor([14, 9, 3, 1])
 SMALL: dict[str, Any] = {
     "cnn_cells": 2, "cnn_nodes": 2, "cnn_channels": 4, "reduction_cells": [1], "stem_multiplier": 2,
     "seqnn_cells": 1, "seqnn_nodes": 2, "seqnn_width": 8, "dropout": 0.0, "poolings": list(POOLINGS),
-    "hears": [{"name": "voice", "kind": "pretrained", "levels": LEVELS}],
+    "hears": [{"name": "voice", "kind": "pretrained", "levels": LEVELS}], "joined_levels": 2,
 }  # fmt: skip
 SPACE = SpaceConfig(**SMALL)
 
@@ -61,10 +62,10 @@ def test_a_frozen_network_hears_its_level_alone_and_has_nothing_else(seed: int) 
     assert not any(isinstance(part, LayerChoice | InputChoice) for part in model.modules())
     model.eval()
     together = model(maps, LENGTHS)
-    place = LEVELS.index(architecture.levels["voice"])
-    assert torch.equal(model(maps[:, place : place + 1], LENGTHS), together)
+    places = [LEVELS.index(level) for level in architecture.levels["voice"]]
+    assert torch.equal(model(maps[:, places], LENGTHS), together)
     others = maps.clone()
-    others[:, [level for level in range(3) if level != place]] = torch.nan
+    others[:, [level for level in range(3) if level not in places]] = torch.nan
     assert torch.equal(model(others, LENGTHS), together)
 
 
@@ -85,11 +86,44 @@ def test_neither_padding_nor_another_sample_is_heard(seed: int) -> None:
 
 def test_each_frame_of_a_level_is_normalised() -> None:
     maps = 5 + 3 * batch()
-    heard = Level(1)(maps, LENGTHS)
+    heard = Level(range(1, 2))(maps, LENGTHS)
     assert heard.shape == (len(LENGTHS), SHAPE[1], 1, maps.shape[-1])
     torch.testing.assert_close(heard[0, :, 0, :14], F.layer_norm(maps[0, 1].T, (SHAPE[1],)).T)
     assert heard.is_contiguous(memory_format=torch.channels_last)
     assert not heard[1, ..., 9:].any()
+
+
+def test_joined_levels_lie_side_by_side_and_a_single_one_is_as_loud_among_them() -> None:
+    maps = batch()
+    single = [Level(range(place, place + 1))(maps, LENGTHS) for place in range(3)]
+    together = Level(range(1, 3))(maps, LENGTHS)
+    assert torch.equal(together, torch.cat(single[1:], 1))
+    assert torch.equal(Level(range(1, 3))(maps[:, 1:], LENGTHS), together)
+    assert together.is_contiguous(memory_format=torch.channels_last)
+    three = Level(range(0, 3))(maps, LENGTHS)
+    among = Level(range(2, 3), room=3)(maps, LENGTHS)
+    before, own, behind = among.split(SHAPE[1], 1)
+    assert not before.any()
+    assert not behind.any()
+    torch.testing.assert_close(own, 3**0.5 * single[2])
+    torch.testing.assert_close(among.square().sum(1), three.square().sum(1), rtol=1e-3, atol=1e-3)
+
+
+def test_as_many_levels_as_there_are_may_be_joined_and_no_more() -> None:
+    def options(joined: int) -> tuple[str, ...]:
+        return layer_choices(SPACE.model_copy(update={"joined_levels": joined}))["level_voice"]
+
+    assert options(1) == ("0", "4", "9")
+    assert options(2) == ("0", "4", "9", "0+4", "4+9")
+    assert options(3) == ("0", "4", "9", "0+4+9")
+    with pytest.raises(ArchitectureError, match="joined_levels: 4 is more than the 3 levels of stream voice; set it"):
+        options(4)
+
+
+def test_a_space_that_joins_none_is_the_one_that_it_was() -> None:
+    alone = SpaceConfig(**{**SMALL, "joined_levels": 1})
+    assert "joined_levels" not in alone.identity()
+    assert SPACE.identity()["joined_levels"] == 2
 
 
 def supernet(**options: Any) -> EmoDartsSpace:
@@ -120,12 +154,12 @@ def test_the_accelerated_supernet_is_the_plain_one(options: dict[str, Any]) -> N
         torch.testing.assert_close(ours, theirs)
 
 
-def test_a_supernet_that_has_chosen_is_the_derived_network() -> None:
+@pytest.mark.parametrize("level", ["4", "4+9"])
+def test_a_supernet_that_has_chosen_is_the_derived_network(level: str) -> None:
     """With all weight on one candidate of each choice, the outputs are those of the network with the same weights."""
     model = supernet(accelerated=False)
-    sample = {"voice": "4", "pooling": "statistics"}
     architecture = Architecture.from_choices(
-        SPACE, {**drawn(1).sample(), "level_voice": sample["voice"], "pooling": sample["pooling"]}, 4, SHAPE
+        SPACE, {**drawn(1).sample(), "level_voice": level, "pooling": "statistics"}, 4, SHAPE
     )
     for part in model.modules():
         if isinstance(part, MixedOperation):
@@ -142,6 +176,8 @@ def test_a_supernet_that_has_chosen_is_the_derived_network() -> None:
     for name, tensor in network.state_dict().items():
         matches = [key for key in held if _same_place(key, name, architecture) and held[key].shape == tensor.shape]
         weights[name] = held[matches[0]] if matches else tensor
+    if level == "4":  # of the room for two levels
+        weights["stem.conv.weight"] = 2**0.5 * held["stem.conv.weight"][:, : SHAPE[1]]
     network.load_state_dict(weights)
     maps = batch().double()
     torch.testing.assert_close(network.eval()(maps, LENGTHS), model.eval()(maps, LENGTHS))
@@ -198,7 +234,7 @@ def test_the_expected_cost_is_the_mean_over_networks() -> None:
 
 def test_flat_choices_are_the_networks() -> None:
     table = flat_choices(SPACE)
-    assert (table["level_voice"], table["pooling"]) == (("0", "4", "9"), tuple(POOLINGS))
+    assert (table["level_voice"], table["pooling"]) == (("0", "4", "9", "0+4", "4+9"), tuple(POOLINGS))
     total = count_architectures(SPACE)
     tiny = SPACE.model_copy(
         update={
@@ -208,13 +244,13 @@ def test_flat_choices_are_the_networks() -> None:
             "seqnn_nodes": 1,
         }
     )
-    assert count_architectures(tiny) == 3 * 4
+    assert count_architectures(tiny) == 5 * 4
     ids = {
         Architecture.from_choices(tiny, dict(zip(flat_choices(tiny), values, strict=True)), 4, SHAPE).id
         for values in itertools.product(*flat_choices(tiny).values())
     }
-    ordered = [Architecture.from_choices(tiny, architecture_at(tiny, index), 4, SHAPE).id for index in range(12)]
-    assert len(set(ordered)) == 12
+    ordered = [Architecture.from_choices(tiny, architecture_at(tiny, index), 4, SHAPE).id for index in range(20)]
+    assert len(set(ordered)) == 20
     assert set(ordered) == ids
     made = Architecture.from_choices(SPACE, architecture_at(SPACE, total - 1), 4, SHAPE)
     assert Architecture.from_choices(SPACE, flat_sample(made), 4, SHAPE).id == made.id
@@ -226,19 +262,19 @@ def test_of_several_streams_one_or_two_are_heard_and_the_levels_of_others_do_not
     space = SPACE.model_copy(update={**single, "cnn_nodes": 1, "seqnn_nodes": 1, "hears": (*SPACE.hears, mel)})
     table = flat_choices(space)
     assert table["stream"] == ("voice", "mel", "voice+mel")
-    assert count_architectures(space) == 3 + 1 + 3
+    assert count_architectures(space) == 5 + 1 + 5
     ids = {
         Architecture.from_choices(space, dict(zip(table, values, strict=True)), 4, SHAPE).id
         for values in itertools.product(*table.values())
     }
-    made = [Architecture.from_choices(space, architecture_at(space, index), 4, SHAPE) for index in range(7)]
+    made = [Architecture.from_choices(space, architecture_at(space, index), 4, SHAPE) for index in range(11)]
     assert {each.id for each in made} == ids
     assert [each.levels for each in made if each.choices["stream"] == "mel"] == [{}]
 
 
 def test_what_is_wrong_with_a_level_is_said() -> None:
     sample = drawn(0).sample()
-    with pytest.raises(ArchitectureError, match=r"level_voice: '3' is not allowed; give one of 0, 4, 9"):
+    with pytest.raises(ArchitectureError, match=r"level_voice: '3' is not allowed; give one of 0, 4, 9, 0\+4, 4\+9"):
         Architecture.from_choices(SPACE, {**sample, "level_voice": "3"}, 4, SHAPE)
     with pytest.raises(ArchitectureError, match="pooling: missing"):
         Architecture.from_choices(SPACE, {key: value for key, value in sample.items() if key != "pooling"}, 4, SHAPE)
