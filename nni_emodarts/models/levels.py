@@ -1,12 +1,16 @@
 """What may be heard of a pretrained stream: a level, or neighbours side by side."""
 
 from nni_emodarts.config import HeardStream
-from nni_emodarts.errors import ArchitectureError
 
 
 def level_label(stream: str) -> str:
     """Label of the level of a pretrained stream."""
     return f"level_{stream}"
+
+
+def joined_room(stream: HeardStream, joined: int) -> int:
+    """How many levels lie side by side in a supernet's candidates, of which single ones fill one place."""
+    return joined if joined <= len(stream.levels) else 1
 
 
 def levels_of(option: str) -> tuple[int, ...]:
@@ -19,16 +23,9 @@ def level_options(stream: HeardStream, joined: int) -> tuple[str, ...]:
 
     Args:
         stream: a pretrained one, whose levels are known.
-        joined: so many neighbours are candidates side by side, besides each level; 1 for none.
-
-    Raises:
-        ArchitectureError: it has fewer levels.
+        joined: so many neighbours are candidates side by side, besides each level; 1 for none. A stream of fewer levels
+            has no such candidates.
     """
     levels = tuple(map(str, stream.levels))
-    if joined > len(levels):
-        raise ArchitectureError(
-            f"space.joined_levels: {joined} is more than the {len(levels)} levels of stream {stream.name}; set it to "
-            f"{len(levels)} at most, 1 joins none"
-        )
     runs = (levels[first : first + joined] for first in range(len(levels) - joined + 1)) if joined > 1 else ()
     return (*levels, *map("+".join, runs))

@@ -109,15 +109,16 @@ def test_joined_levels_lie_side_by_side_and_a_single_one_is_as_loud_among_them()
     torch.testing.assert_close(among.square().sum(1), three.square().sum(1), rtol=1e-3, atol=1e-3)
 
 
-def test_as_many_levels_as_there_are_may_be_joined_and_no_more() -> None:
+def test_as_many_levels_as_there_are_may_be_joined() -> None:
     def options(joined: int) -> tuple[str, ...]:
         return layer_choices(SPACE.model_copy(update={"joined_levels": joined}))["level_voice"]
 
     assert options(1) == ("0", "4", "9")
     assert options(2) == ("0", "4", "9", "0+4", "4+9")
     assert options(3) == ("0", "4", "9", "0+4+9")
-    with pytest.raises(ArchitectureError, match="joined_levels: 4 is more than the 3 levels of stream voice; set it"):
-        options(4)
+    assert options(4) == options(1)
+    few = EmoDartsSpace(4, SHAPE, **{**SMALL, "joined_levels": 4})
+    assert few.stem.conv.in_channels == SHAPE[1]
 
 
 def test_a_space_that_joins_none_is_the_one_that_it_was() -> None:
