@@ -131,9 +131,9 @@ def refuse_without_other_corpora(asked: Asked, wanted: Sequence[Cell], held: Hel
     names = set(corpus_names([Path(path) for path in asked.manifests]))
     for cell in wanted:
         found = held.cells.get(cell.key)
-        if found is not None and names - set(found.other_corpora or ()):
-            lacking = ", ".join(sorted(names - set(found.other_corpora or ())))
-            raise _refused(held, cell.key, f"was not scored on {lacking}")
+        lacking = set() if found is None else names - set(found.tallies_elsewhere)
+        if lacking:
+            raise _refused(held, cell.key, f"was not scored on {', '.join(sorted(lacking))}")
 
 
 def refuse_without_candidates(config: ExperimentConfig, methods: Sequence[Method]) -> None:

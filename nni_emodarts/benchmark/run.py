@@ -26,6 +26,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
+from nni_emodarts.data.other_corpora import Terms
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
@@ -108,7 +109,7 @@ def run_benchmark(
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     refuse_elsewhere(asked, chosen)
-    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
     refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
     plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(

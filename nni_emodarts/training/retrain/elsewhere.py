@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, refuse_dimensions
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.other_corpora import LabelChoice, load_other, read_others, refuse_shared, shared_speakers
+from nni_emodarts.data.other_corpora import LabelChoice, Terms, read_others, refuse_shared, shared_speakers
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
 from nni_emodarts.metrics.tracks import marked
@@ -33,7 +32,7 @@ class Asked:
 
     Attributes:
         manifests: CSV files.
-        choice: what becomes of labels that are none of the classes.
+        choice: what becomes of labels and ratings that are not in the networks' terms.
     """
 
     manifests: tuple[str, ...] = ()
@@ -42,12 +41,27 @@ class Asked:
     def load(
         self,
         config: ExperimentConfig,
-        classes: Sequence[str],
+        terms: Terms,
         progress: Progress = silent,
         note: Callable[[str], None] = lambda text: None,
     ) -> "Elsewhere":
-        """The corpora; see `Elsewhere.load`."""
-        return Elsewhere.load(config, self.manifests, classes, self.choice, progress, note)
+        """Read the manifests and hear their recordings as a configuration hears its own.
+
+        Args:
+            config: the whole configuration; what was merged for the training is merged here, too.
+            terms: what the networks answer in.
+            progress: called as features are extracted.
+            note: called with what a person should know of the figures.
+
+        Raises:
+            ManifestError: as for `read_others`.
+            BadRecordings: recordings that cannot be used.
+        """
+        inherited = {**config.data.merge, **self.choice.inherited}
+        others = read_others(self.manifests, terms, replace(self.choice, inherited=inherited))
+        for text in (each for other in others for each in other.notes):
+            note(text)
+        return Elsewhere(tuple((other.name, load_corpus(config, other.manifest, progress)) for other in others))
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Elsewhere:
     """Corpora that each network is scored on besides its own test part; they choose nothing.
 
     Attributes:
-        corpora: name -> the corpus, in the classes of the training.
+        corpora: name -> the corpus, in the terms of the training.
     """
 
     corpora: tuple[tuple[str, Corpus], ...] = ()
@@ -65,44 +79,13 @@ class Elsewhere:
         """Short, of what their figures depend on besides the network."""
         known = [(name, corpus.manifest.digest, corpus.recordings) for name, corpus in self.corpora]
         labels = [corpus.manifest.table["emotion"].tolist() for _, corpus in self.corpora]
+        # ratings and their scale are part of a manifest's digest
         return sha256(json.dumps([known, labels]).encode()).hexdigest()[:12]
 
     @property
     def names(self) -> tuple[str, ...]:
         """What they are called."""
         return tuple(name for name, _ in self.corpora)
-
-    @classmethod
-    def load(
-        cls,
-        config: ExperimentConfig,
-        manifests: Sequence[str | Path],
-        classes: Sequence[str],
-        choice: LabelChoice,
-        progress: Progress = silent,
-        note: Callable[[str], None] = lambda text: None,
-    ) -> "Elsewhere":
-        """Read manifests and hear their recordings as a configuration hears its own.
-
-        Args:
-            config: the whole configuration.
-            manifests: CSV files.
-            classes: of the training.
-            choice: what becomes of other labels; what was merged for the training is merged here, too.
-            progress: called as features are extracted.
-            note: called with what a person should know of the figures.
-
-        Raises:
-            ManifestError: as for `read_others`.
-            BadRecordings: recordings that cannot be used.
-        """
-        if manifests:
-            refuse_dimensions(config.data, "scoring on other corpora")
-        inherited = {**config.data.merge, **choice.inherited}
-        others = read_others(manifests, classes, replace(choice, inherited=inherited))
-        for text in (each for other in others for each in other.notes):
-            note(text)
-        return cls(tuple((other.name, load_other(config, other, progress)) for other in others))
 
     def shared(self, task: FoldTask, origin: JsonMapping) -> dict[str, list[str]]:
         """Name of each corpus -> its speakers whom the task's network learns from, or whom a search saw."""
