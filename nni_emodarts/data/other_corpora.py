@@ -80,8 +80,8 @@ class OtherManifest:
         if self.left_out:
             listed = enumerate_some(f"{label} ({count})" for label, count in self.left_out.items())
             found.append(f"{self.name}: {sum(self.left_out.values())} utterances are left out: {listed}")
-        classes, table = self.terms.classes, self.manifest.table
-        absent = sorted(set(classes) - set(table["emotion"]))
+        classes, heard = self.terms.classes, set(self.manifest.table["emotion"])
+        absent = [label for label in classes if label not in heard]
         if absent:
             found.append(
                 f"{self.name}: no utterance is {' or '.join(absent)}; its UAR is the mean recall of "
@@ -94,7 +94,11 @@ class OtherManifest:
         own, names = self.manifest.scale, self.terms.dimensions
         lacking = [name for name in names if self.manifest.table[name].isna().all()]
         if lacking:
-            yield f"no utterance is rated in {' or '.join(lacking)}; CCC is the mean of {_counted(names, lacking)}"
+            count = len(names)
+            yield (
+                f"no utterance is rated in {' or '.join(lacking)}; CCC is the mean of {count - len(lacking)} of "
+                f"{count} dimensions"
+            )
         if names and own is None:
             yield (
                 "scale: none is stated, here or by the training; ratings are taken to be in the training's unit; state "
@@ -136,7 +140,7 @@ def read_others(paths: Sequence[str | Path], terms: Terms, choice: LabelChoice) 
         what = "each of them states another" if terms.dimensions else "the networks answer in no dimension"
         faults.append(f"scale: {written(choice.scale)} is of ratings that state none, but {what}; leave it out")
     if faults:
-        raise ManifestError(enumerate_faults("labels of the corpora to score on", faults))
+        raise ManifestError(enumerate_faults("the choice for the corpora to score on", faults))
     names = corpus_names([Path(path) for path in paths])
     return [_in_terms(*each, terms, choice) for each in zip(names, paths, read, strict=True)]
 
@@ -163,6 +167,8 @@ def _in_terms(name: str, path: str | Path, manifest: Manifest, terms: Terms, cho
     kept = manifest.table.assign(emotion=emotion, **lacking)[~dropped].reset_index(drop=True)
     if kept.empty:
         raise ManifestError(f"manifest {path}: no utterance is left to score on; leave fewer labels out")
+    if terms.dimensions and kept[list(terms.dimensions)].isna().all(axis=None):
+        raise ManifestError(f"manifest {path}: none of the utterances that are left is rated; leave fewer labels out")
     left_out = {str(key): int(count) for key, count in own[dropped].value_counts().items()}
     # its votes are by its own labels; it is scored by the emotion that most agreed on
     changed = replace(manifest, table=kept, classes=terms.classes, dimensions=terms.dimensions, votes=None)
@@ -194,10 +200,6 @@ def _in_classes(
             f"or leave it out: --leave-out {','.join(map(str, odd.index))}"
         )
     return emotion
-
-
-def _counted(names: Sequence[str], lacking: Sequence[str]) -> str:
-    return f"{len(names) - len(lacking)} of {len(names)} dimensions"
 
 
 def shared_speakers(learnt: JsonMapping, corpus: Corpus) -> tuple[str, ...]:

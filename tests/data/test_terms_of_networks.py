@@ -108,6 +108,11 @@ def test_emotions_are_left_out_of_dimensions_and_merged_with_none(other: Path) -
     (found,) = read_others([other], RATED, LabelChoice(leave_out=["anger"]))
     assert len(found.manifest) == 6
     assert "2 utterances are left out: anger (2)" in found.notes[0]
+    rated = changed(
+        other, "angry", lambda t: t.assign(**{name: t[name].where(t["emotion"] == "anger", "") for name in NAMES})
+    )
+    with pytest.raises(ManifestError, match="none of the utterances that are left is rated"):
+        read_others([rated], BOTH, LabelChoice(leave_out=["anger"]))
     with pytest.raises(ManifestError, match="answer in dimensions alone, and tell no classes"):
         read_others([other], RATED, LabelChoice({"anger": "rage"}))
     with pytest.raises(ManifestError, match="leave-out: no utterance is 'rage'"):

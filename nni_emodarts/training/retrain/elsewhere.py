@@ -76,10 +76,9 @@ class Elsewhere:
 
     @property
     def digest(self) -> str:
-        """Short, of what their figures depend on besides the network."""
+        """Short, of what their figures depend on besides the network; ratings and scales are in a manifest's own."""
         known = [(name, corpus.manifest.digest, corpus.recordings) for name, corpus in self.corpora]
         labels = [corpus.manifest.table["emotion"].tolist() for _, corpus in self.corpora]
-        # ratings and their scale are part of a manifest's digest
         return sha256(json.dumps([known, labels]).encode()).hexdigest()[:12]
 
     @property
