@@ -126,7 +126,11 @@ def _answers_elsewhere(elsewhere: Elsewhere, folder: RunFolder, classes: Sequenc
         return {}
     groups = of_people(folder.read_csv(OTHER_CORPORA)).groupby(CORPUS_COLUMN, sort=False)
     each = {str(name): _by_speaker(rows, classes) for name, rows in groups}
-    sums = {key: {name: own[of] for name, own in each.items() if of in own} for key, of in _ELSEWHERE.items()}
+    sums: JsonObject = {
+        key: {name: own[of] for name, own in each.items() if of in own} for key, of in _ELSEWHERE.items()
+    }
+    said = folder.read_json(METRICS)["other_corpora"]
+    sums["other_scales"] = {name: own["scale"] for name, own in said.items() if "scale" in own}
     return {key: found for key, found in sums.items() if found}
 
 

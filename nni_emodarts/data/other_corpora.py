@@ -17,7 +17,7 @@ from nni_emodarts.data.overlap import find_overlap
 from nni_emodarts.data.spelling import match
 from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ManifestError, OverlapError
-from nni_emodarts.runtime.plain_data import JsonMapping
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
 
 @dataclass(frozen=True)
@@ -210,6 +210,20 @@ def shared_speakers(learnt: JsonMapping, corpus: Corpus) -> tuple[str, ...]:
         corpus: what it is to be scored on.
     """
     return find_overlap(learnt, corpus, np.arange(len(corpus.manifest)))
+
+
+def facts_of(manifest: Manifest, shared: Sequence[str]) -> JsonObject:
+    """What goes with figures on a corpus, where there is any.
+
+    Args:
+        manifest: the corpus's, in the networks' terms.
+        shared: speakers whom the networks learnt from.
+
+    Returns:
+        Those speakers as `overlap`, and the `scale` of its ratings.
+    """
+    facts = {"overlap": list(shared), "scale": list(manifest.scale or ())}
+    return {key: value for key, value in facts.items() if value}
 
 
 def refuse_shared(name: str, shared: Sequence[str]) -> None:

@@ -332,9 +332,10 @@ def _results(
             f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
             f"figures flatter it"
         )
-    yield from results_elsewhere(figures)
     if network.outputs.dimensions:
         yield from dimension_results(table, figures, network.outputs.dimensions)
+        yield ""
+    yield from results_elsewhere(figures)
     yield ""
     if network.labels:
         yield from _recall_table(table, network.labels, corpus)

@@ -17,6 +17,7 @@ from nni_emodarts.data.other_corpora import (
     LabelChoice,
     OtherManifest,
     Terms,
+    facts_of,
     read_others,
     refuse_shared,
     shared_speakers,
@@ -44,8 +45,8 @@ class Scored:
     """What networks are worth on other corpora.
 
     Attributes:
-        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.network_figures` gives them, and `overlap`, the
-            speakers that were learnt from, where they are scored all the same.
+        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.network_figures` gives them, with what
+            `nni_emodarts.data.other_corpora.facts_of` says.
         predictions: of each network, all utterances of each corpus.
         track: of the networks.
     """
@@ -105,17 +106,16 @@ def run_score(
     config = lay_over(first.config, settings)
     terms = Terms(first.labels, first.outputs.dimensions, first.outputs.scale or config.data.scale)
     others = read_others(manifests, terms, replace(choice, inherited=inherited))
-    tables, overlaps = [], {}
+    tables, facts = [], {}
     for other in others:
         for text in other.notes:
             note(text)
         corpus = load_corpus(config, other.manifest, progress)
-        overlaps[other.name] = _overlap(networks, other, corpus, allow_overlap, note)
+        facts[other.name] = facts_of(other.manifest, _overlap(networks, other, corpus, allow_overlap, note))
         tables += list(_answer_all(networks, config, other, corpus, progress))
     predictions = pd.concat(tables, ignore_index=True)
-    corpora = figures_by_corpus(predictions, first.labels)
-    marked = {name: {**own, **({"overlap": overlaps[name]} if overlaps[name] else {})} for name, own in corpora.items()}
-    scored = Scored(marked, predictions, track)
+    figures = figures_by_corpus(predictions, first.labels)
+    scored = Scored({name: {**own, **facts[name]} for name, own in figures.items()}, predictions, track)
     if out is not None:
         write_output(out / ANSWERS, predictions.to_csv(index=False).encode())
         write_json_file(out / SCORES, scored.to_data())

@@ -71,6 +71,7 @@ class FinishedCell(Record):
         test_uar_ccc: likewise of the test part.
         other_corpora: further corpus -> a confusion matrix of each of its speakers.
         other_moments: further corpus -> of each of its speakers the sums that figures of dimensions follow from.
+        other_scales: further corpus -> lowest and highest value of its ratings, where that is stated.
         payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
     """
 
@@ -110,6 +111,7 @@ class FinishedCell(Record):
     dimensions: list[str] | None = None
     moments: Moments | None = None
     other_moments: dict[str, Moments] | None = None
+    other_scales: dict[str, tuple[float, float]] | None = None
     val_ccc: float | None = None
     test_ccc: float | None = None
     val_uar_ccc: float | None = None

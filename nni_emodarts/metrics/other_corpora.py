@@ -88,6 +88,9 @@ def figures_of_cells(cells: Sequence[FinishedCell]) -> JsonObject:
     names = [name for name in scored[0] if all(name in each for each in scored)]
     classes, dimensions = cells[0].classes, cells[0].dimensions or ()
     figures = {name: network_figures([each[name] for each in scored], classes, dimensions) for name in names}
+    for name, scale in (cells[0].other_scales or {}).items():
+        if name in figures:
+            figures[name]["scale"] = list(scale)
     return {"other_corpora": figures}
 
 

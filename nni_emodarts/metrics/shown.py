@@ -47,4 +47,5 @@ def _rated_beside(own: JsonMapping) -> str:
         f"{name} {figure_text(own[f'test_ccc_{name}'])}" + (f" of {count}" if count != own["utterances"] else "")
         for name, count in own["rated"].items()
     ]
-    return f"{', '.join(each)}; Pearson {figure_text(own['test_pearson'])}, MAE {figure_text(own['test_mae'])}"
+    scale = "" if "scale" not in own else " on {:g}..{:g}".format(*own["scale"])
+    return f"{', '.join(each)}; Pearson {figure_text(own['test_pearson'])}, MAE {figure_text(own['test_mae'])}{scale}"

@@ -72,6 +72,7 @@ def test_each_cell_is_scored_on_further_corpora(
             assert moved[f"test_ccc_{dimension}"] == pytest.approx(np.mean(reached))
             assert one[f"test_ccc_{dimension}"] == pytest.approx(np.mean(reached), abs=1e-5)
         assert moved["test_mae"] == pytest.approx(one["test_mae"] * 4 / 6, abs=1e-5)
+        assert (one["scale"], moved["scale"]) == ([1, 7], [1, 5])
         assert figures["less"]["dimensions"] == ["arousal", "dominance"]
     for folder in (path.parent for path in (tmp_path / "runs").rglob("weights.safetensors")):
         own = json.loads((folder / "metrics.json").read_text())["other_corpora"]["five"]

@@ -10,7 +10,7 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.other_corpora import LabelChoice, Terms, read_others, refuse_shared, shared_speakers
+from nni_emodarts.data.other_corpora import LabelChoice, Terms, facts_of, read_others, refuse_shared, shared_speakers
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
 from nni_emodarts.metrics.tracks import marked
@@ -139,7 +139,7 @@ class Elsewhere:
         folder.write_csv(OTHER_CORPORA, table)
         shared = self.shared(task, origin)
         figures = figures_by_corpus(table, task.corpus.manifest.classes)
-        return {KEY: {name: {**own, **_overlap(shared[name])} for name, own in figures.items()}}
+        return {KEY: {name: figures[name] | facts_of(each.manifest, shared[name]) for name, each in self.corpora}}
 
 
 def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -155,13 +155,11 @@ def pool_elsewhere(folder: RunFolder, cells: Sequence[RunFolder], classes: Seque
         return {}
     table = pd.concat([cell.read_csv(OTHER_CORPORA) for cell in cells], ignore_index=True)
     folder.write_csv(OTHER_CORPORA, table)
-    shared: dict[str, set[str]] = {}
+    facts: dict[str, JsonObject] = {}
     for cell in cells:
         for name, own in cell.read_json(METRICS).get(KEY, {}).items():
-            shared.setdefault(name, set()).update(own.get("overlap", ()))
+            known = facts.setdefault(name, {})
+            shared = sorted({*known.get("overlap", ()), *own.get("overlap", ())})
+            known |= {**({"overlap": shared} if shared else {}), **({"scale": own["scale"]} if "scale" in own else {})}
     figures = figures_by_corpus(table, classes)
-    return {KEY: {name: {**own, **_overlap(sorted(shared.get(name, ())))} for name, own in figures.items()}}
-
-
-def _overlap(speakers: Sequence[str]) -> JsonObject:
-    return {"overlap": list(speakers)} if speakers else {}
+    return {KEY: {name: {**own, **facts.get(name, {})} for name, own in figures.items()}}

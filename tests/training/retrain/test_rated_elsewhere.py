@@ -67,6 +67,7 @@ def test_a_corpus_on_another_scale_has_the_same_ccc(run: Path, config: Experimen
         assert moved[f"test_ccc{name}"] == pytest.approx(one[f"test_ccc{name}"], abs=1e-6)
         assert moved[f"test_pearson{name}"] == pytest.approx(one[f"test_pearson{name}"], abs=1e-6)
         assert moved[f"test_mae{name}"] == pytest.approx(one[f"test_mae{name}"] * 4 / 6, abs=1e-6)
+    assert (one["scale"], moved["scale"]) == ([1, 7], [1, 5])
     np.testing.assert_allclose(moved["test_ccc_interval"], one["test_ccc_interval"], atol=1e-6)
     assert one["networks"] == 2
     assert (one["utterances"], one["speakers"]) == (24, 3)
@@ -119,9 +120,9 @@ def test_card_and_report_show_each_corpus(run: Path, config: ExperimentConfig) -
     page = render(read_runs([str(run)]))
     pooled = json.loads((run / "metrics.json").read_text())["other_corpora"]["five"]
     assert f"arousal {figures['test_ccc_arousal']:.3f}" in card
-    assert f"MAE {figures['test_mae']:.3f}, 24 utterances" in card
+    assert f"MAE {figures['test_mae']:.3f} on 1..5, 24 utterances" in card
     assert "On other corpora" in page
-    assert f"MAE {pooled['test_mae']:.3f}</td>" in page
+    assert f"MAE {pooled['test_mae']:.3f} on 1..5</td>" in page
     assert ("On another corpus, five: UAR" in card) == config.data.learns_classes
 
 
@@ -156,6 +157,7 @@ def test_a_training_without_a_scale_can_be_given_one(
     bare = without(other, "bare", ["scale"])
     run_retrain(config, drawn(config), tmp_path / "run", folds=[0], asked=Asked((str(bare),)), overwrite=True)
     own = json.loads((tmp_path / "run/metrics.json").read_text())["other_corpora"]["bare"]
+    assert "scale" not in own
     with pytest.raises(ManifestError, match="training stated no"):
         run_score(tmp_path / "run", [other])
     scored = run_score(tmp_path / "run", [other, five, bare], settings=["data.scale=[1,7]"]).corpora
