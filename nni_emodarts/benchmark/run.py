@@ -18,7 +18,7 @@ from nni_emodarts.benchmark.checks import (
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
-from nni_emodarts.benchmark.jobs import compute_all, prepared
+from nni_emodarts.benchmark.jobs import compute_all, prepared, prepared_elsewhere
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.config import ExperimentConfig
@@ -210,7 +210,7 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_without_other_corpora(plan.asked, wanted, held)
+    refuse_without_other_corpora(prepared_elsewhere(plan.config.to_yaml(), plan.asked), wanted, held)
     refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)

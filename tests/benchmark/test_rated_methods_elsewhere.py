@@ -16,7 +16,7 @@ from nni_emodarts.config import ExperimentConfig, PretrainedStream, load_config
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.other_corpora import Terms
+from nni_emodarts.data.other_corpora import LabelChoice, Terms
 from nni_emodarts.deploy.scoring import run_score
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.dimensions import ccc
@@ -83,6 +83,10 @@ def test_each_cell_is_scored_on_further_corpora(
     count = len(computed)
     assert run(asked).keys() == found.keys()
     assert len(computed) == count  # nothing is computed twice
+    without(other, "less", ["valence", "scale"])
+    with pytest.raises(RunFolderError, match=r"was scored on less on 1\.\.7"):
+        run(Asked(asked.manifests, LabelChoice(scale=(0, 9))))
+    assert run(asked).keys() == found.keys()  # taken to be on the scale of the training, as it was before
     with pytest.raises(RunFolderError, match="was not scored on silent"):
         run(Asked((str(without(other, "silent", ["scale"])),)))
 

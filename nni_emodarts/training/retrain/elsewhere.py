@@ -86,6 +86,16 @@ class Elsewhere:
         """What they are called."""
         return tuple(name for name, _ in self.corpora)
 
+    def of_another_scale(self, scales: Mapping[str, Sequence[float]]) -> list[str]:
+        """What of finished figures is on another scale than here: of corpora of these names, those that are known.
+
+        Args:
+            scales: name of a corpus that was scored on -> the scale that its ratings were on; nothing where none was.
+        """
+        own = {name: tuple(corpus.manifest.scale or ()) for name, corpus in self.corpora}
+        shown = {name: "..".join(f"{bound:g}" for bound in scale) or "no scale" for name, scale in scales.items()}
+        return [f"{name} on {shown[name]}" for name, scale in scales.items() if own.get(name, scale) != tuple(scale)]
+
     def shared(self, task: FoldTask, origin: JsonMapping) -> dict[str, list[str]]:
         """Name of each corpus -> its speakers whom the task's network learns from, or whom a search saw."""
         learnt = task.learnt
@@ -115,6 +125,21 @@ class Elsewhere:
             if lacking:
                 raise RunFolderError(
                     f"network {cell.path} is finished and was not scored on {', '.join(lacking)}; leave "
+                    f"--test-manifest out and score it by emodarts score"
+                )
+
+    def refuse_other_scales(self, cells: Sequence[RunFolder]) -> None:
+        """Refuse to pool with networks that were scored on these corpora on other scales.
+
+        Raises:
+            RunFolderError: there are some.
+        """
+        for cell in cells:
+            found = cell.read_json(METRICS).get(KEY, {})
+            odd = self.of_another_scale({name: own.get("scale", ()) for name, own in found.items()})
+            if odd:
+                raise RunFolderError(
+                    f"network {cell.path} was scored on {', '.join(odd)}; name the same by --test-scale, or leave "
                     f"--test-manifest out and score it by emodarts score"
                 )
 

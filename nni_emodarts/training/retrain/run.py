@@ -191,6 +191,7 @@ def _retrain(
     start_run(folder, first.config, architecture)
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
     elsewhere.refuse_without([cell for task in tasks if (cell := _cell(folder, task)).has(METRICS)])
+    elsewhere.refuse_other_scales([folder.cell(*key) for key in folder.cells(METRICS)])
     for done, (task, cell) in enumerate(wanted):
         progress("networks", done, len(wanted))
         overlap = task.overlap(architecture.origin)

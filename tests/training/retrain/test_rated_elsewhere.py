@@ -18,7 +18,7 @@ from nni_emodarts.data.other_corpora import LabelChoice
 from nni_emodarts.deploy.folder import open_network
 from nni_emodarts.deploy.model_card import model_card
 from nni_emodarts.deploy.scoring import run_score
-from nni_emodarts.errors import ManifestError, OverlapError
+from nni_emodarts.errors import ManifestError, OverlapError, RunFolderError
 from nni_emodarts.metrics.dimensions import ccc
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import random_architecture
@@ -167,6 +167,17 @@ def test_a_training_without_a_scale_can_be_given_one(
     assert scored["five"]["test_mae"] == pytest.approx(own["test_mae"] * 4 / 6, abs=1e-5)
     with pytest.raises(ManifestError, match="outside the scale"):
         run_score(tmp_path / "run", [without(five, "bare_five", ["scale"])], choice=LabelChoice(scale=(1, 2)))
+
+
+def test_networks_scored_on_another_scale_are_not_pooled_with(
+    config: ExperimentConfig, other: Path, tmp_path: Path
+) -> None:
+    path = without(other, "taken", ["scale"])
+    config = lay_over(config, ["retrain.epochs=1"])
+    run_retrain(config, drawn(config), tmp_path / "out", folds=[0], asked=Asked((str(path),)))
+    asked = Asked((str(path),), LabelChoice(scale=(0, 9)))
+    with pytest.raises(RunFolderError, match=r"fold_00.*was scored on taken on 1\.\.7; name the same by --test-scale"):
+        run_retrain(config, drawn(config), tmp_path / "out", folds=[1], asked=asked, resume=True)
 
 
 def test_two_corpora_on_two_scales_are_trained_on_together(
