@@ -1,7 +1,6 @@
 """Whether finished cells may stand beside those that are to be computed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
@@ -9,7 +8,6 @@ from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import refuse_dimensions
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.joined import corpus_names
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.tracks import Track, one_track
@@ -122,18 +120,22 @@ def refuse_shared_elsewhere(elsewhere: Elsewhere, tasks: Sequence[FoldTask], met
         elsewhere.refuse_shared(tasks, origin)
 
 
-def refuse_without_other_corpora(asked: Asked, wanted: Sequence[Cell], held: Held) -> None:
-    """Finished cells were scored on the further corpora, too.
+def refuse_without_other_corpora(elsewhere: Elsewhere, wanted: Sequence[Cell], held: Held) -> None:
+    """Finished cells were scored on the further corpora, too, on the same scale.
 
     Raises:
         RunFolderError: one was not.
     """
-    names = set(corpus_names([Path(path) for path in asked.manifests]))
+    names = set(elsewhere.names)
     for cell in wanted:
-        found = held.cells.get(cell.key)
-        if found is not None and names - set(found.other_corpora or ()):
-            lacking = ", ".join(sorted(names - set(found.other_corpora or ())))
-            raise _refused(held, cell.key, f"was not scored on {lacking}")
+        if cell.key not in held.cells:
+            continue
+        found = held.cells[cell.key]
+        if lacking := names - set(found.tallies_elsewhere):
+            raise _refused(held, cell.key, f"was not scored on {', '.join(sorted(lacking))}")
+        scales = found.other_scales or {}
+        if odd := elsewhere.of_another_scale({name: scales.get(name, ()) for name in names}):
+            raise _refused(held, cell.key, f"was scored on {', '.join(odd)}")
 
 
 def refuse_without_candidates(config: ExperimentConfig, methods: Sequence[Method]) -> None:

@@ -17,7 +17,7 @@ from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.metrics.intervals import speaker_confusions
-from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, confusions_of
+from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, of_people
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import ProbeDesign
@@ -37,6 +37,8 @@ _KEPT = (
     "val_uar_ccc", "test_uar_ccc",
 )  # fmt: skip
 """Figures of a network that its cell has, too."""
+_ELSEWHERE = {"other_corpora": "speakers", "other_moments": "moments"}
+"""Entries of a cell on further corpora, and those on its own that they are like."""
 _NO_COST: JsonObject = {"seconds": 0.0, "cpu_seconds": 0.0}
 
 
@@ -101,7 +103,7 @@ def compute_cell(
 
 
 def _by_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
-    """Sums of each test speaker, of all that was learnt."""
+    """Sums of each speaker of a table of predictions, of all that was learnt."""
     names = dimension_names(predictions)
     told = {"speakers": speaker_confusions(predictions, classes)} if classes else {}
     return {**told, "moments": speaker_moments(predictions, names)} if names else told
@@ -119,11 +121,17 @@ def _searched(
 
 
 def _answers_elsewhere(elsewhere: Elsewhere, folder: RunFolder, classes: Sequence[str]) -> JsonObject:
-    """What a cell says of further corpora: a confusion matrix of each of their speakers."""
+    """What a cell says of further corpora: sums of each of their speakers."""
     if not elsewhere.corpora:
         return {}
-    groups = folder.read_csv(OTHER_CORPORA).groupby(CORPUS_COLUMN, sort=False)
-    return {"other_corpora": {str(name): confusions_of(rows, classes) for name, rows in groups}}
+    groups = of_people(folder.read_csv(OTHER_CORPORA)).groupby(CORPUS_COLUMN, sort=False)
+    each = {str(name): _by_speaker(rows, classes) for name, rows in groups}
+    sums: JsonObject = {
+        key: {name: own[of] for name, own in each.items() if of in own} for key, of in _ELSEWHERE.items()
+    }
+    said = folder.read_json(METRICS)["other_corpora"]
+    sums["other_scales"] = {name: own["scale"] for name, own in said.items() if "scale" in own}
+    return {key: found for key, found in sums.items() if found}
 
 
 def _measure(task: FoldTask, design: Measured, folder: RunFolder, progress: Progress, elsewhere: Elsewhere) -> None:

@@ -1,12 +1,13 @@
 """Machines and regressions on functionals measured fold by fold, as `retrain` measures a network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.answer_tables import answer_table
 from nni_emodarts.data.corpus import Corpus, cache_root
 from nni_emodarts.data.features import FeatureStore, Functionals, fill_store
 from nni_emodarts.data.fold_task import FoldTask
@@ -23,7 +24,7 @@ from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
+from nni_emodarts.training.retrain import score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 OnFunctionals = SvmDesign | RidgeDesign
@@ -164,11 +165,8 @@ def _to_rate(task: FoldTask, store: FeatureStore, learnt: np.ndarray) -> tuple[H
 
 
 def _answers(task: FoldTask, fitted: _Machines, store: FeatureStore, rows: np.ndarray) -> pd.DataFrame:
-    answers, table = fitted.answer(_features(store, rows)), describe_rows(task, rows)
-    classes = fitted.outputs.classes
-    if classes:
-        table = table.assign(predicted=np.array(classes)[answers[:, : len(classes)].argmax(1)])
-    return with_values(task, table, rows, answers[:, len(classes) :]) if fitted.outputs.dimensions else table
+    answers = replace(fitted, outputs=task.outputs).answer(_features(store, rows))
+    return answer_table(task, rows, answers, probabilities=False)
 
 
 def _elsewhere(task: FoldTask, fitted: _Machines, design: OnFunctionals, other: Corpus) -> pd.DataFrame:

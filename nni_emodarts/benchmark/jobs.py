@@ -14,7 +14,7 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.other_corpora import LabelChoice
+from nni_emodarts.data.other_corpora import LabelChoice, Terms
 from nni_emodarts.errors import CellError, DivergenceError, ExperimentError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
@@ -180,13 +180,15 @@ def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
 def _prepared_elsewhere(text: str, manifests: tuple[str, ...], choice: str) -> Elsewhere:
     config, corpus = prepared(text)
     read = json.loads(choice)
-    asked = Asked(manifests, LabelChoice(read["merge"], read["leave_out"]))
-    return asked.load(config, corpus.manifest.classes)
+    scale = None if read["scale"] is None else (read["scale"][0], read["scale"][1])
+    asked = Asked(manifests, LabelChoice(read["merge"], read["leave_out"], scale=scale))
+    return asked.load(config, Terms.of(corpus.manifest))
 
 
 def prepared_elsewhere(text: str, asked: Asked) -> Elsewhere:
     """The corpora to score on besides, prepared once in each process."""
     if not asked.manifests:
         return Elsewhere()
-    choice = {"merge": dict(asked.choice.merge), "leave_out": list(asked.choice.leave_out)}
+    own = asked.choice
+    choice = {"merge": dict(own.merge), "leave_out": list(own.leave_out), "scale": own.scale}
     return _prepared_elsewhere(text, asked.manifests, json.dumps(choice))

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from nni_emodarts.config import ExperimentConfig, PretrainedStream
+from nni_emodarts.data.answer_tables import describe_rows, with_values
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends import front_end_facts
@@ -24,7 +25,7 @@ from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import describe_rows, score_predictions, with_values
+from nni_emodarts.training.retrain import score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 NO_LEVELS = (
@@ -150,7 +151,8 @@ def _rate(task: FoldTask, design: ProbeDesign, levels: Sequence[Heard], places: 
 
     def answer(heard: FoldTask, table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
         features = _features(heard, rows, ALL)[:, _columns(heard, places[chosen.level])]
-        return with_values(heard, table, rows, task.outputs.from_unit(raters.rate(features)))
+        outputs = task.outputs.brought(task.corpus.manifest.scale, heard.corpus.manifest.scale)
+        return with_values(heard, table, rows, outputs.from_unit(raters.rate(features)))
 
     return _Part({CCC.val: chosen.ccc}, chosen.level, chosen.strength, raters.parameters, answer)
 

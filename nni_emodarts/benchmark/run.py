@@ -18,7 +18,7 @@ from nni_emodarts.benchmark.checks import (
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
-from nni_emodarts.benchmark.jobs import compute_all, prepared
+from nni_emodarts.benchmark.jobs import compute_all, prepared, prepared_elsewhere
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.config import ExperimentConfig
@@ -26,6 +26,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
+from nni_emodarts.data.other_corpora import Terms
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
@@ -108,7 +109,7 @@ def run_benchmark(
     corpus = load_corpus(config, manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     refuse_elsewhere(asked, chosen)
-    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
     refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
     plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(
@@ -209,7 +210,7 @@ def benchmark(
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_without_other_corpora(plan.asked, wanted, held)
+    refuse_without_other_corpora(prepared_elsewhere(plan.config.to_yaml(), plan.asked), wanted, held)
     refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)

@@ -81,6 +81,9 @@ TestMerge = Annotated[
 TestLeaveOut = Annotated[
     str | None, typer.Option("--test-leave-out", help="Emotions of these corpora that are not scored.")
 ]
+TestScale = Annotated[
+    str | None, typer.Option("--test-scale", metavar="LOW..HIGH", help="Scale of their ratings, where they state none.")
+]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
@@ -157,20 +160,29 @@ def seed_numbers(text: str) -> list[int]:
     return seeds
 
 
-def label_choice(merge: list[str] | None, leave_out: str | None) -> "LabelChoice":
-    """What becomes of labels of corpora that are scored on."""
+def label_choice(merge: list[str] | None, leave_out: str | None, scale: str | None) -> "LabelChoice":
+    """What becomes of labels and ratings of corpora that are scored on."""
+    from nni_emodarts.data.dimensions import parse_scale
     from nni_emodarts.data.other_corpora import LabelChoice
 
-    return LabelChoice(pairs("merge", merge), words(leave_out) if leave_out else ())
+    found = None if scale is None else parse_scale(scale)
+    if scale is not None and found is None:
+        raise ConfigError(f"scale: {scale!r} must read like 1..7, the lowest value first")
+    return LabelChoice(pairs("merge", merge), words(leave_out) if leave_out else (), scale=found)
 
 
-def asked_for(manifests: list[str] | None, merge: list[str] | None, leave_out: str | None) -> "Asked":
+def asked_for(
+    manifests: list[str] | None, merge: list[str] | None, leave_out: str | None, scale: str | None
+) -> "Asked":
     """Corpora that networks are to be scored on besides their own."""
     from nni_emodarts.training.retrain.elsewhere import Asked
 
-    if not manifests and (merge or leave_out):
-        raise ConfigError("test-merge and test-leave-out are of further corpora; name one by --test-manifest B.csv")
-    return Asked(tuple(str(Path(each).absolute()) for each in manifests or ()), label_choice(merge, leave_out))
+    if not manifests and (merge or leave_out or scale):
+        raise ConfigError(
+            "test-merge, test-leave-out and test-scale are of further corpora; name one by --test-manifest B.csv"
+        )
+    choice = label_choice(merge, leave_out, scale)
+    return Asked(tuple(str(Path(each).absolute()) for each in manifests or ()), choice)
 
 
 def words(text: str) -> list[str]:

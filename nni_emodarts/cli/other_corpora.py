@@ -7,6 +7,7 @@ from rich.table import Table
 
 from nni_emodarts.cli import console
 from nni_emodarts.metrics.notation import figure_text, interval_text
+from nni_emodarts.metrics.shown import shown_figures
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 if TYPE_CHECKING:
@@ -14,28 +15,29 @@ if TYPE_CHECKING:
 
 
 def show_corpora_figures(corpora: JsonMapping, track: JsonMapping, confusions: bool = True) -> None:
-    """Print a row for each corpus, then its confusion: true classes by row.
+    """Print a row for each corpus and headline, then its confusion: true classes by row.
 
     Args:
-        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.corpus_figures` gives them.
+        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.network_figures` gives them.
         track: what states the track of the networks.
         confusions: whether the confusions follow.
     """
     table = Table(title=f"Other corpora{console.of_track(track)}", title_justify="left")
-    for column in ("corpus", "UAR", "95 % over speakers", "WA", "macro F1", "utterances", "speakers", "networks"):
-        table.add_column(column, justify="left" if column == "corpus" else "right")
+    for column in ("corpus", "figure", "", "95 % over speakers", "beside", "utterances", "speakers", "networks"):
+        table.add_column(column, justify="left" if column in ("corpus", "figure", "beside") else "right")
     for name, own in corpora.items():
-        interval = own["test_uar_interval"]
-        table.add_row(
-            escape(name),
-            figure_text(own["test_uar"], own["test_uar_std"]),
-            "-" if interval is None else interval_text(interval),
-            *(figure_text(own[key]) for key in ("test_wa", "test_macro_f1")),
-            *(str(own[key]) for key in ("utterances", "speakers", "networks")),
-        )
+        for shown in shown_figures(own):
+            table.add_row(
+                escape(name),
+                shown.headline.name,
+                figure_text(shown.value, shown.std),
+                "-" if shown.interval is None else interval_text(shown.interval),
+                escape(shown.beside),
+                *(str(own[key]) for key in ("utterances", "speakers", "networks")),
+            )
     console.out.print(table)
     for name, own in corpora.items():
-        if confusions:
+        if confusions and "confusion" in own:
             _show_confusion(name, own)
         if own.get("overlap"):
             speakers = ", ".join(own["overlap"])
@@ -46,7 +48,7 @@ def show_methods_elsewhere(summary: "BenchmarkSummary") -> None:
     """Print a row for each corpus and method of a benchmark that was scored on further corpora."""
     found = {
         f"{name}, {method.name}": own
-        for method in summary.methods
+        for method in (*summary.methods, *(summary.rated or ()))
         for name, own in (method.other_corpora or {}).items()
     }
     if found:

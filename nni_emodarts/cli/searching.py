@@ -24,6 +24,7 @@ from nni_emodarts.cli.options import (
     TestLeaveOut,
     TestManifests,
     TestMerge,
+    TestScale,
     Weights,
     asked_for,
     fold_numbers,
@@ -32,7 +33,7 @@ from nni_emodarts.cli.options import (
     seed_numbers,
     words,
 )
-from nni_emodarts.cli.other_corpora import show_corpora_figures
+from nni_emodarts.cli.other_corpora import show_corpora_figures, show_methods_elsewhere
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.decision import describe_decision
 from nni_emodarts.metrics.headline import headline_of
@@ -102,6 +103,7 @@ def retrain(
     test_manifest: TestManifests = None,
     test_merge: TestMerge = None,
     test_leave_out: TestLeaveOut = None,
+    test_scale: TestScale = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -126,7 +128,7 @@ def retrain(
             chosen, arch, out,
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
-            allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out),
+            allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
             searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
             note=console.show_note,
         )  # fmt: skip
@@ -226,6 +228,7 @@ def benchmark(
     test_manifest: TestManifests = None,
     test_merge: TestMerge = None,
     test_leave_out: TestLeaveOut = None,
+    test_scale: TestScale = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -236,18 +239,12 @@ def benchmark(
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
             folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
-            asked=asked_for(test_manifest, test_merge, test_leave_out),
+            asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
     comparing.show_comparison(summary)
-    others = {
-        f"{name}, {method.name}": own
-        for method in summary.methods
-        for name, own in (method.other_corpora or {}).items()
-    }
-    if others:
-        show_corpora_figures(others, summary.to_data(), confusions=False)
+    show_methods_elsewhere(summary)
 
 
 def strategies() -> None:

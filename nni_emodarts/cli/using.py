@@ -61,6 +61,12 @@ def score(
     leave_out: Annotated[
         str | None, typer.Option("--leave-out", help="Emotions that are not scored, such as calm,disgust.")
     ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LOW..HIGH", help="Scale of their ratings, where they state none; the network's if absent."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Also write scores.json and predictions.csv to this folder.")] = None,
     fold: Annotated[int | None, typer.Option(min=0, help="The networks of this fold instead of the final one.")] = None,
     seed: Seed = None,
@@ -77,7 +83,7 @@ def score(
     with console.progress_bars() as progress:
         scored = run_score(
             run, manifests,
-            choice=label_choice(merge, leave_out),
+            choice=label_choice(merge, leave_out, scale),
             fold=fold, seed=seed, settings=settings or (), front_end=front_end, allow_overlap=allow_overlap, out=out,
             overwrite=overwrite, progress=progress, note=console.show_note,
         )  # fmt: skip

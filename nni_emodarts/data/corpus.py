@@ -38,7 +38,8 @@ from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
 from nni_emodarts.data.joined import join_manifests
-from nni_emodarts.data.manifest import Manifest, read_manifest
+from nni_emodarts.data.manifest import Manifest, read_chosen
+from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import Fold, make_fold
 from nni_emodarts.data.votes import digest_of
 from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
@@ -228,20 +229,12 @@ def load_manifest(config: ExperimentConfig) -> Manifest:
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
     paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
-    if len(paths) > 1:
-        if data.learns_dimensions:
-            raise ConfigError(
-                f"data.task: {data.task} is of one manifest, but data.manifest names {len(paths)}, whose scales need "
-                f"not be alike; name one, or set data.task to emotion"
-            )
-        if votes:
-            raise ManifestError("retrain.targets: votes are learnt of one manifest; name one, or set it to majority")
-        return attached(join_manifests(paths, data.classes, data.emotions, data.merge), data)
-    manifest = read_manifest(paths[0], data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
+    choice = Choice(data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
+    manifest = join_manifests(paths, data.classes, choice) if len(paths) > 1 else read_chosen(paths[0], choice)
     if votes and (manifest.votes is None or not manifest.votes.to_numpy().any()):
         raise ManifestError(
-            f"retrain.targets: votes, but manifest {paths[0]} holds none; add a column votes, or vote_anger and so on, "
-            f"or set it to majority"
+            f"retrain.targets: votes, but manifest {' and '.join(paths)} holds none; add a column votes, or vote_anger "
+            f"and so on, or set it to majority"
         )
     if votes and manifest.votes is not None:
         manifest = replace(manifest, digest=digest_of(manifest.digest, manifest.votes))

@@ -28,14 +28,18 @@ class Wanted:
     Attributes:
         names: their columns; those of arousal, valence and dominance that are there where empty.
         scale: lowest and highest value; as the manifest states it where absent.
+        otherwise: the scale that is taken where none is stated, and whose it is.
         alone: whether utterances need no emotion, since there is nothing else to learn.
-        learnt: whether there has to be something to learn; else they are only written down.
+        learnt: whether there has to be something to learn in this manifest by itself.
+        partial: whether those are enough that the manifest has a value of.
     """
 
     names: tuple[str, ...] = ()
     scale: Range | None = None
+    otherwise: tuple[Range, str] | None = None
     alone: bool = False
     learnt: bool = True
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def read_dimensions(source: pd.DataFrame, wanted: Wanted) -> Found:
     """
     there = [str(name) for name in source.columns]
     names = wanted.names or tuple(name for name in DIMENSIONS if there.count(name) == 1)
-    faults = list(_column_faults(there, names))
+    if wanted.partial:
+        names = tuple(name for name in names if there.count(name) > 1 or present(source, (name,)))
+    faults = list(_column_faults(there, names, wanted.names if wanted.partial else ()))
     names = tuple(name for name in names if there.count(name) == 1)
     texts = source[list(names)].apply(lambda column: column.str.strip())
     values = texts.apply(pd.to_numeric, errors="coerce").astype(np.float64).replace([np.inf, -np.inf], np.nan)
@@ -72,9 +78,9 @@ def read_dimensions(source: pd.DataFrame, wanted: Wanted) -> Found:
     faults += scale_faults
     for name in names:
         faults += _value_faults(texts[name], values[name], scale, stated)
-        if wanted.learnt:
-            faults += _constant_faults(values[name], len(set(texts[name])))
-    return Found(values, scale, tuple(faults), tuple(_notes(values, scale, wanted.learnt)))
+        faults += _constant_faults(values[name], len(set(texts[name])), wanted.learnt)
+    notes = [*_missing_notes(values), *_scale_notes(scale, stated, wanted)] if names else []
+    return Found(values, scale, tuple(faults), tuple(notes))
 
 
 def digest_with(digest: str, found: Found) -> str:
@@ -93,9 +99,18 @@ def drop_unrated(table: pd.DataFrame, found: Found) -> tuple[pd.DataFrame, list[
     return table[~unrated], [f"{unrated.sum():,} lines have no value in any dimension and are left out: {lines}"]
 
 
-def present(table: pd.DataFrame) -> tuple[str, ...]:
-    """Those of arousal, valence and dominance of which a table of text has a value."""
-    return tuple(name for name in DIMENSIONS if name in table and (table[name].astype(str).str.strip() != "").any())
+def present(table: pd.DataFrame, names: Sequence[str] = DIMENSIONS) -> tuple[str, ...]:
+    """Those of some dimensions of which a table of text has a value."""
+    return tuple(name for name in names if name in table and (table[name].astype(str).str.strip() != "").any())
+
+
+def rescale(values: npt.ArrayLike, own: Range, other: Range) -> Floats:
+    """Values on one scale, brought linearly to another: its ends become the other's, exactly."""
+    given = np.asarray(values, dtype=np.float64)
+    if own == other:
+        return given
+    share = (given - own[0]) / (own[1] - own[0])
+    return np.asarray(other[0] * (1 - share) + other[1] * share)
 
 
 def written(scale: Range) -> str:
@@ -115,8 +130,10 @@ def parse_scale(text: str) -> Range | None:
     return (low, high) if low < high else None
 
 
-def _column_faults(there: Sequence[str], names: Sequence[str]) -> Iterator[str]:
-    if not names:
+def _column_faults(there: Sequence[str], names: Sequence[str], any_of: Sequence[str] = ()) -> Iterator[str]:
+    if not names and any_of:
+        yield f"no value of {' or '.join(any_of)} on any line; add a column of one of them"
+    elif not names:
         several = [name for name in DIMENSIONS if there.count(name) > 1]
         if not several:
             yield (
@@ -140,7 +157,7 @@ def _find_scale(source: pd.DataFrame, wanted: Wanted) -> tuple[Range | None, str
         return None, "", [f"column {SCALE_COLUMN!r} is there {count} times; keep one"]
     texts = sorted(set(source[SCALE_COLUMN].str.strip()) - {""}) if count else []
     if not texts:
-        return None, "", []
+        return (None, "", []) if wanted.otherwise is None else (*wanted.otherwise, [])
     scales = {parse_scale(text) for text in texts}
     if len(scales) > 1 or None in scales:
         remedy = "write it alike on every line, like 1..7, or give data.scale"
@@ -160,20 +177,20 @@ def _value_faults(texts: "pd.Series[str]", values: "pd.Series[float]", scale: Ra
             shown = enumerate_some(f"{line} ({texts[line]})" for line in texts.index[outside])
             faults.append(
                 f"{_lines(outside)} {shown}: {name} is outside the scale {scale[0]:g} to {scale[1]:g} ({stated}); mend "
-                f"the value, or name the scale by data.scale"
+                f"the value, or state another scale"
             )
     return faults
 
 
-def _constant_faults(values: "pd.Series[float]", texts: int) -> Iterator[str]:
-    """A column of one value; one of several texts that are no numbers has another fault."""
+def _constant_faults(values: "pd.Series[float]", texts: int, learnt: bool) -> Iterator[str]:
+    """A column without a value, or of one that is to be learnt; one of texts that are no numbers has another fault."""
     known = values.dropna().unique()
-    if len(known) < 2 and texts <= len(known) + 1:
+    if len(known) < (2 if learnt else 1) and texts <= len(known) + 1:
         what = f"is {known[0]:g} on every line that has a value" if len(known) else "has no value on any line"
         yield f"column {values.name!r} {what}; there is nothing to learn from it: leave it out by data.targets"
 
 
-def _notes(values: pd.DataFrame, scale: Range | None, learnt: bool) -> Iterator[str]:
+def _missing_notes(values: pd.DataFrame) -> Iterator[str]:
     for name, column in values.items():
         missing = column.isna()
         if missing.any() and not missing.all():
@@ -181,10 +198,18 @@ def _notes(values: pd.DataFrame, scale: Range | None, learnt: bool) -> Iterator[
                 f"{name}: missing on {missing.sum():,} of {len(column):,} lines, which neither train nor count there: "
                 f"line {enumerate_some(column.index[missing])}"
             )
-    if scale is None and learnt and len(values.columns):
+
+
+def _scale_notes(scale: Range | None, stated: str, wanted: Wanted) -> Iterator[str]:
+    if scale is None and wanted.learnt:
         yield (
             "scale: none is stated, so that each fold takes the range of its training part; state it by data.scale, or "
             f"by a column {SCALE_COLUMN!r} like 1..7"
+        )
+    if scale is not None and (scale, stated) == wanted.otherwise:
+        yield (
+            f"scale: none is stated; ratings are taken to be on {written(scale)} ({stated}); state another by a column "
+            f"{SCALE_COLUMN!r}"
         )
 
 

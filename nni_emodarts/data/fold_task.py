@@ -45,6 +45,7 @@ class FoldTask:
         fold: the fold; a network is trained without validation where its validation part is empty.
         seed: seed of everything random.
         fitted: what normalises rows, where these are of another corpus than the network's.
+        meaning: what the network's outputs mean, likewise.
     """
 
     config: ExperimentConfig
@@ -52,6 +53,7 @@ class FoldTask:
     fold: Fold
     seed: int
     fitted: Normalizer | SpeakerNormalizer | None = None
+    meaning: Outputs | None = None
 
     @classmethod
     def of(cls, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> "FoldTask":
@@ -75,12 +77,13 @@ class FoldTask:
         """The task of answering all rows of another corpus with a network of this one.
 
         Args:
-            corpus: the other corpus, in the network's classes.
+            corpus: the other corpus, in the network's terms; answers are brought to its scale.
             fitted: what normalises rows for the network; None where its features need nothing.
         """
         none = np.empty(0, dtype=np.int64)
         fold = replace(self.fold, train=none, validation=none, test=np.arange(len(corpus.manifest)))
-        return replace(self, corpus=corpus, fold=fold, fitted=fitted)
+        meaning = self.outputs.brought(self.corpus.manifest.scale, corpus.manifest.scale)
+        return replace(self, corpus=corpus, fold=fold, fitted=fitted, meaning=meaning)
 
     @property
     def learnt(self) -> JsonObject:
@@ -187,7 +190,7 @@ class FoldTask:
         Raises:
             ProtocolError: there is nothing to learn of a dimension in the training part.
         """
-        return Outputs.of(self.corpus.manifest, self.fold.train)
+        return self.meaning or Outputs.of(self.corpus.manifest, self.fold.train)
 
     @property
     def headline(self) -> Headline:
@@ -210,8 +213,9 @@ class FoldTask:
 
     @cached_property
     def shares(self) -> npt.NDArray[np.float64] | None:
-        """(n, K) distributions of votes by row of the manifest, where they are the targets."""
-        return self.corpus.manifest.shares if self.config.retrain.targets == "votes" else None
+        """(n, K) distributions of votes by row of the manifest, where they are the targets, and it has any."""
+        manifest = self.corpus.manifest
+        return manifest.shares if self.config.retrain.targets == "votes" and manifest.votes is not None else None
 
     def training_batches(
         self,

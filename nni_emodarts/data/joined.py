@@ -1,12 +1,15 @@
 """Several manifests as one corpus: speakers and sessions are told apart by corpus, whatever they are called.
 
-Classes are those that all corpora have, or those that any has (`data.classes`), after emotions have been merged. Names
-of two corpora mean nothing to each other: speaker `03` of `emodb` is `emodb/03`.
+Classes are those that all corpora have, or those that any has (`data.classes`), after emotions have been merged, and
+with them the votes. Dimensions are those that all have, on one scale. Names of two corpora mean nothing to each other:
+speaker `03` of `emodb` is `emodb/03`.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -14,67 +17,162 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import enumerate_faults
-from nni_emodarts.data.manifest import Choice, Manifest, pick_classes, read_manifest
-from nni_emodarts.data.spelling import nearly_alike
+from nni_emodarts.config import SCALE_COLUMN, Range, enumerate_faults
+from nni_emodarts.data.dimensions import Wanted, rescale, written
+from nni_emodarts.data.manifest import Manifest, read_chosen
+from nni_emodarts.data.picking import Choice, pick
+from nni_emodarts.data.spelling import match, nearly_alike
 from nni_emodarts.data.table import enumerate_some
 from nni_emodarts.errors import ManifestError
 
 CORPUS = "corpus"
 """Column of a joined manifest's table that names the corpus of each utterance."""
 Classes = Literal["intersection", "union"]
+_Read = Mapping[str, Manifest]
+"""Name of each corpus -> its manifest, in the order of their names."""
 
 
-def join_manifests(
-    paths: Sequence[str | Path],
-    classes: Classes,
-    emotions: Sequence[str] | None = None,
-    merge: Mapping[str, str] = {},
-) -> Manifest:
+def join_manifests(paths: Sequence[str | Path], classes: Classes, choice: Choice = Choice()) -> Manifest:  # noqa: B008 - it does not change
     """Read several manifests as one.
 
     Args:
         paths: CSV files.
         classes: `intersection`, the emotions that all of them have, or `union`, those that any has.
-        emotions: of these the ones to keep, in this order; all of them, sorted, where absent.
-        merge: emotion -> the emotion that it counts as, before.
+        choice: which of these emotions are kept, after merging; dimensions, and whether utterances without an emotion
+            are kept. The scale of dimensions is the one that all values are brought to, and that of manifests that
+            state none.
 
     Raises:
-        ManifestError: one cannot be used, two list the same recordings, or too few classes are left.
+        ManifestError: one cannot be used, two list the same recordings, too few classes are left, or a scale or a
+            common dimension is missing.
     """
-    named = sorted(zip(corpus_names([Path(path) for path in paths]), paths, strict=True))
-    names, read = [name for name, _ in named], [read_manifest(path) for _, path in named]
-    table = pd.concat([_named(*each) for each in zip(names, read, strict=True)], ignore_index=True)
     what = f"manifests {' and '.join(map(str, paths))}"
+    read = _read(paths, choice)
+    notes: list[str] = []
+    if choice.dimensions is not None:
+        read, notes = _on_one_scale(what, read, choice.dimensions)
+    dimensions, scale = next((each.dimensions, each.scale) for each in read.values())
+    table = pd.concat([_named(*each) for each in read.items()], ignore_index=True)
     _refuse_common(what, table)
+    votes = _votes(read)
     left_out: dict[str, int] = {}
-    if classes == "intersection":
-        counted = table["emotion"].map(lambda name: merge.get(name, name))
-        own = [set(counted[table[CORPUS] == name]) for name in names]
-        kept = set.intersection(*own)
-        left_out = {str(name): int(count) for name, count in counted[~counted.isin(kept)].value_counts().items()}
-        table = table[counted.isin(kept)].reset_index(drop=True)
-        merge = {name: target for name, target in merge.items() if name in set(table["emotion"])}
-    table, found, faults = pick_classes(table, Choice(emotions, merge))
-    if faults:
+    if classes == "intersection" and choice.needs_emotions:
+        table, merge, left_out = _common_emotions(table, choice.merge)
+        votes, choice = None if votes is None else votes.loc[table.index], replace(choice, merge=merge)
+    if not choice.needs_emotions:
+        rated = table[list(dimensions)].notna().any(axis=1)
+        notes += [f"{(~rated).sum()} utterances have no value in these dimensions and are left out"] * (not rated.all())
+        table = table[rated]
+    picked = pick(table, votes, choice)
+    if picked.faults:
         hint = [f"classes that not all of them have were left out: {', '.join(sorted(left_out))}"] if left_out else []
-        raise ManifestError(enumerate_faults(what, [*faults, *hint]))
-    folder = Path(os.path.commonpath([manifest.folder for manifest in read]))
-    notes = [f"{name}: {note}" for name, manifest in zip(names, read, strict=True) for note in manifest.notes]
+        raise ManifestError(enumerate_faults(what, [*picked.faults, *hint]))
+    own = [f"{name}: {note}" for name, manifest in read.items() for note in manifest.notes]
     return Manifest(
-        table.reset_index(drop=True), found, _digest(names, read), folder, (*notes, *_notes(found, left_out))
+        picked.table.reset_index(drop=True),
+        picked.classes,
+        _digest(read, dimensions, scale),
+        Path(os.path.commonpath([manifest.folder for manifest in read.values()])),
+        (*own, *notes, *_notes(picked.classes, left_out), *picked.notes),
+        dimensions=dimensions,
+        scale=scale,
+        votes=None if picked.votes is None else picked.votes.reset_index(drop=True),
     )
 
 
 def corpus_names(paths: Sequence[Path]) -> list[str]:
     """What manifests are called: a file `manifest.csv` after its folder, any other by its own name; twins numbered."""
-    names = [path.absolute().parent.name if path.stem == "manifest" else path.stem for path in paths]
     seen: Counter[str] = Counter()
     found = []
-    for name in names:
+    for name in map(_called, paths):
         seen[name] += 1
         found.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
     return found
+
+
+def _called(path: Path) -> str:
+    return path.absolute().parent.name if path.stem == "manifest" else path.stem
+
+
+def _read(paths: Sequence[str | Path], choice: Choice) -> dict[str, Manifest]:
+    """The manifests, whose classes are all of theirs still; their order does not depend on that of the paths."""
+    wanted = choice.dimensions
+    if wanted is not None:
+        taken = None if wanted.scale is None else (wanted.scale, "data.scale")
+        wanted = Wanted(wanted.names, None, taken, wanted.alone, learnt=False, partial=not wanted.names)
+    own = Choice(dimensions=wanted, joined=True)
+    read = sorted(
+        ((Path(path), read_chosen(path, own)) for path in paths), key=lambda each: (_called(each[0]), each[1].digest)
+    )
+    return dict(sorted(zip(corpus_names([path for path, _ in read]), (each for _, each in read), strict=True)))
+
+
+def _on_one_scale(what: str, read: _Read, wanted: Wanted) -> tuple[dict[str, Manifest], list[str]]:
+    """The manifests with the dimensions that all of them have, on one scale; and what is to be said of that.
+
+    Raises:
+        ManifestError: they have none in common, or one does not state its scale.
+    """
+    silent = [name for name, manifest in read.items() if manifest.scale is None]
+    if silent:
+        raise ManifestError(
+            f"{what}: {enumerate_some(silent)} state no scale of their ratings, which cannot be brought to one then; "
+            f"state it by a column {SCALE_COLUMN!r} like 1..7, or by data.scale for all that state none"
+        )
+    first = next(iter(read.values())).dimensions
+    common = tuple(name for name in first if all(name in each.dimensions for each in read.values()))
+    has = {name: ", ".join(manifest.dimensions) for name, manifest in read.items()}
+    if not common:
+        listed = "; ".join(f"{name}: {names}" for name, names in has.items())
+        raise ManifestError(f"{what} have no dimension in common ({listed}); learn emotions, or leave one of them out")
+    scales = {name: manifest.scale for name, manifest in read.items() if manifest.scale is not None}
+    scale = wanted.scale or max(scales.values(), key=lambda each: (each[1] - each[0], each))
+    notes = [
+        f"dimensions that not all corpora have are left out: {lost} of {name}"
+        for name, manifest in read.items()
+        if (lost := ", ".join(each for each in manifest.dimensions if each not in common))
+    ]
+    moved = [f"{name} ({written(own)})" for name, own in scales.items() if own != scale]
+    if moved:
+        source = "data.scale" if wanted.scale else "the widest scale; data.scale names another"
+        notes.append(f"ratings of {enumerate_some(moved)} are brought linearly to {written(scale)}, {source}")
+    return {name: _brought(manifest, common, scale) for name, manifest in read.items()}, notes
+
+
+def _brought(manifest: Manifest, dimensions: tuple[str, ...], scale: Range) -> Manifest:
+    """A manifest with some of its dimensions, on another scale."""
+    names, own = list(dimensions), manifest.scale
+    table = manifest.table.drop(columns=[name for name in manifest.dimensions if name not in dimensions])
+    if own is not None:
+        table[names] = rescale(table[names], own, scale)
+    return replace(manifest, table=table, dimensions=dimensions, scale=scale)
+
+
+def _votes(read: _Read) -> pd.DataFrame | None:
+    """The votes of all utterances by class, zero where a manifest has none; None where none of them has any."""
+    if all(manifest.votes is None for manifest in read.values()):
+        return None
+    each = [pd.DataFrame(index=each.table.index) if each.votes is None else each.votes for each in read.values()]
+    return pd.concat(each, ignore_index=True).fillna(0.0)
+
+
+def _common_emotions(
+    table: pd.DataFrame, merge: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, str], dict[str, int]]:
+    """Utterances of emotions that all corpora have, what is merged of theirs, and how many there are of each other.
+
+    Utterances without an emotion stay.
+    """
+    known = set(table["emotion"]) - {""}
+    spelled = match(merge, known)
+    merge = {spelled.get(name, name): target for name, target in merge.items()}
+    counted = table["emotion"].map(lambda name: merge.get(name, name))
+    kept = set.intersection(*(set(rows) - {""} for _, rows in counted.groupby(table[CORPUS])))
+    lost = ~counted.isin([*kept, ""])
+    left_out = {str(name): int(count) for name, count in counted[lost].value_counts().items()}
+    table = table[~lost]
+    gone = known - set(table["emotion"])
+    return table, {name: target for name, target in merge.items() if name not in gone}, left_out
 
 
 def corpora_of(manifest: Manifest, rows: np.ndarray | None = None) -> np.ndarray | None:
@@ -113,6 +211,7 @@ def _notes(classes: Sequence[str], left_out: Mapping[str, int]) -> list[str]:
     return notes
 
 
-def _digest(names: Sequence[str], manifests: Sequence[Manifest]) -> str:
-    parts = sorted(f"{name} {manifest.digest}" for name, manifest in zip(names, manifests, strict=True))
-    return sha256("\n".join(parts).encode()).hexdigest()
+def _digest(read: _Read, dimensions: Sequence[str], scale: Range | None) -> str:
+    parts = sorted(f"{name} {manifest.digest}" for name, manifest in read.items())
+    rated = [json.dumps([*dimensions, scale])] if dimensions else []
+    return sha256("\n".join([*parts, *rated]).encode()).hexdigest()

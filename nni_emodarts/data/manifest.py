@@ -4,9 +4,8 @@ Labels are text and are never parsed: `03` stays `03`, `NA` stays `NA`. All faul
 """
 
 import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +13,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.config import MOST_CLASSES, Range, enumerate_faults, nearest
+from nni_emodarts.config import Range, enumerate_faults, nearest
 from nni_emodarts.data.digests import digest_rows, relative
 from nni_emodarts.data.dimensions import Wanted, digest_with, drop_unrated, read_dimensions
 from nni_emodarts.data.file_names import NearbyFiles
 from nni_emodarts.data.labels import GENDERS, gender_notes, likeness_notes, unify_labels
-from nni_emodarts.data.spelling import look, match
+from nni_emodarts.data.picking import Choice, pick
 from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
-from nni_emodarts.data.votes import keep_votes, merge_votes, read_votes, shares
+from nni_emodarts.data.votes import read_votes, shares
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
 
 if TYPE_CHECKING:
     from nni_emodarts.data.fold_lists import FoldList
-
-REQUIRED = ("file", "emotion", "speaker")
-"""Columns that every manifest has."""
 
 LABELS = ("emotion", "speaker", "session", "gender", "text", "split")
 """Columns of text; "" stands for unknown or absent."""
@@ -39,33 +35,6 @@ TIMES = ("start", "end")
 
 COLUMNS = ("file", *LABELS, *TIMES)
 """Columns of `Manifest.table`, before those of dimensions that are wanted; any others of a CSV file are ignored."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What is read of a manifest.
-
-    Attributes:
-        emotions: the classes to keep, after merging, in this order; all of them, sorted, where absent.
-        merge: emotion of the file -> the emotion that it counts as.
-        dimensions: the columns of numbers; none where absent.
-        undecided: whether utterances with votes and no emotion are kept, on which annotators did not agree.
-    """
-
-    emotions: Sequence[str] | None = None
-    merge: Mapping[str, str] = field(default_factory=dict)
-    dimensions: Wanted | None = None
-    undecided: bool = False
-
-    @property
-    def needs_emotions(self) -> bool:
-        """Whether each utterance has one of several emotions."""
-        return self.dimensions is None or not self.dimensions.alone
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Columns that the file must have, besides those of dimensions."""
-        return tuple(name for name in REQUIRED if name != "emotion" or self.needs_emotions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +114,6 @@ class Manifest:
         return replace(self, table=self.table.iloc[rows].reset_index(drop=True), votes=votes)
 
 
-@pd.option_context("mode.string_storage", "python")  # pyarrow, where it is installed, holds on to twice the memory
 def read_manifest(
     path: str | Path,
     emotions: Sequence[str] | None = None,
@@ -167,7 +135,12 @@ def read_manifest(
     Raises:
         ManifestError: the file cannot be read, or its faults, all in one message.
     """
-    choice = Choice(emotions, merge, dimensions, undecided)
+    return read_chosen(path, Choice(emotions, merge, dimensions, undecided))
+
+
+@pd.option_context("mode.string_storage", "python")  # pyarrow, where it is installed, holds on to twice the memory
+def read_chosen(path: str | Path, choice: Choice) -> Manifest:
+    """`read_manifest` of a choice."""
     path = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow a linked CSV away from its recordings
     try:
         source = read_cells(path, choice.required)
@@ -208,15 +181,12 @@ def assemble(source: pd.DataFrame, what: str, folder: Path, choice: Choice) -> M
     if found is not None and not choice.needs_emotions:
         table, more = drop_unrated(table, found)
         notes += more
-    if votes is not None:
-        votes, merge = merge_votes(votes, sorted(set(table["emotion"]) - {""}), choice.merge)
-        choice = replace(choice, merge=merge)
-    table, classes, class_faults = pick_classes(table, choice)
-    if votes is not None:
-        table, votes, more = keep_votes(table, votes, classes, choice.undecided)
-        notes += more
+    picked = pick(table, votes, choice)
+    table, votes, classes = picked.table, picked.votes, picked.classes
+    faults += picked.faults
+    notes += picked.notes
     table, file_faults, file_notes = _find_files(table, folder)
-    faults += [*class_faults, *file_faults]
+    faults += file_faults
     if faults:
         raise ManifestError(enumerate_faults(what, faults))
     table = table.reset_index(drop=True)
@@ -298,49 +268,6 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
     if len(lines):
         shown = lines if values is None else [f"{line} ({str(values[line])[:80]})" for line in lines]
         yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
-
-
-def pick_classes(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tuple[str, ...], list[str]]:
-    """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
-    known = set(table["emotion"]) - {""}
-    if not (known if choice.needs_emotions else choice.emotions or choice.merge):
-        return table, (), []
-    emotions, merge = choice.emotions, choice.merge
-    spelled = match([*merge, *merge.values()], known)
-    faults = [f"merge: {name!r} is there in several spellings; keep one" for name in _twice(map(look, merge))]
-    merge = {spelled.get(name, name): spelled.get(target, target) for name, target in merge.items()}
-    faults += _unknown("merge", merge, known)
-    faults += [f"merge: {name!r} counts as nothing; name an emotion" for name, target in merge.items() if not target]
-    table = table.assign(emotion=[merge.get(name, name) for name in table["emotion"]])
-    merged = {merge.get(name, name) for name in known}
-    spelled = match(emotions or (), merged)
-    classes = tuple(sorted(merged) if emotions is None else (spelled.get(name, name) for name in emotions))
-    faults += _unknown("emotions", classes, merged)
-    if len(set(classes)) < len(classes):
-        faults.append(f"emotions: {enumerate_some(classes)} names one twice")
-    if not choice.needs_emotions:
-        return table if emotions is None else table[table["emotion"].isin(classes)], (), faults
-    if len(set(classes)) < 2:
-        kept = f"only the class {classes[0]!r}" if classes else "no class"
-        faults.append(f"{kept} is left of {enumerate_some(sorted(known))}; a recogniser needs at least two")
-    if len(set(classes)) > MOST_CLASSES:
-        faults.append(
-            f"column 'emotion' holds {len(set(classes)):,} classes, more than the {MOST_CLASSES:,} that a network can "
-            f"tell apart; name another column emotion, or pick classes by emotions"
-        )
-    # Blank emotions stay: they are a fault that is reported, never a reason to drop a line.
-    return table[table["emotion"].isin([*classes, ""])], classes, faults
-
-
-def _unknown(what: str, names: Iterable[str], known: Collection[str]) -> list[str]:
-    """Faults of names that no utterance has; the first of them with what may be meant."""
-    lost = [name for name in names if name not in known]
-    more = [f"{what}: and {len(lost) - SHOWN} more that no utterance is"] if len(lost) > SHOWN else []
-    return [f"{what}: no utterance is {name!r}{nearest(name, known)}" for name in lost[:SHOWN]] + more
-
-
-def _twice(names: Iterable[str]) -> list[str]:
-    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:

@@ -1,10 +1,13 @@
 """What a network's outputs mean: logits of classes, then places in dimensions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from nni_emodarts.config import Range
+from nni_emodarts.data.dimensions import rescale
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import ProtocolError
@@ -27,12 +30,14 @@ class Outputs:
         dimensions: the D dimensions, whose places follow.
         low: lowest value of each.
         high: highest value of each.
+        stated: whether these are a scale that was stated, and not the range of what was learnt from.
     """
 
     classes: tuple[str, ...]
     dimensions: tuple[str, ...] = ()
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    stated: bool = True
 
     @classmethod
     def of(cls, manifest: Manifest, train: Rows) -> "Outputs":
@@ -61,7 +66,7 @@ class Outputs:
             low, high = (tuple([bound] * len(names)) for bound in manifest.scale)
         else:
             low, high = (tuple(map(float, each)) for each in (np.nanmin(values, 0), np.nanmax(values, 0)))
-        return cls(manifest.classes, names, low, high)
+        return cls(manifest.classes, names, low, high, manifest.scale is not None)
 
     @classmethod
     def from_dict(cls, classes: tuple[str, ...], data: JsonMapping) -> "Outputs":
@@ -79,11 +84,25 @@ class Outputs:
             raise ValueError("each dimension needs a name and two bounds")
         if not all(a < b for a, b in zip(low, high, strict=True)):
             raise ValueError("the lower bound of each dimension must be less than the upper one")
-        return cls(classes, tuple(map(str, names)), tuple(map(float, low)), tuple(map(float, high)))
+        stated = data.get("stated", True) is True
+        return cls(classes, tuple(map(str, names)), tuple(map(float, low)), tuple(map(float, high)), stated)
 
     def to_dict(self) -> JsonObject:
         """The dimensions as plain data; classes are kept elsewhere."""
-        return {"names": list(self.dimensions), "low": list(self.low), "high": list(self.high)}
+        data: JsonObject = {"names": list(self.dimensions), "low": list(self.low), "high": list(self.high)}
+        return data if self.stated else {**data, "stated": False}
+
+    @property
+    def scale(self) -> Range | None:
+        """The scale of all dimensions; None where none was stated."""
+        return (self.low[0], self.high[0]) if self.dimensions and self.stated else None
+
+    def brought(self, own: Range | None, other: Range | None) -> Self:
+        """The same outputs, whose answers are brought linearly from one scale to another; themselves without either."""
+        if own is None or other is None:
+            return self
+        low, high = (tuple(map(float, rescale(bounds, own, other))) for bounds in (self.low, self.high))
+        return replace(self, low=low, high=high)
 
     @property
     def num_classes(self) -> int:

@@ -158,11 +158,11 @@ def open_networks(path: str | Path, fold: int | None = None, seed: int | None = 
     if (alone and fold is None and seed is None) or len(fitting) < 2:
         return [open_network(path, fold, seed)]
     networks = [open_network(cells[key]) for key in fitting]
-    odd = next((each for each in networks if each.labels != networks[0].labels), None)
+    odd = next((each for each in networks if each.outputs.names != networks[0].outputs.names), None)
     if odd is not None:
         raise RunFolderError(
-            f"network {odd.folder.path} is of the classes {', '.join(odd.labels)}, but {networks[0].folder.path} of "
-            f"{', '.join(networks[0].labels)}; the folder mixes two runs"
+            f"network {odd.folder.path} answers in {', '.join(odd.outputs.names)}, but {networks[0].folder.path} in "
+            f"{', '.join(networks[0].outputs.names)}; the folder mixes two runs"
         )
     return networks
 

@@ -11,6 +11,7 @@ import pandas as pd
 from nni_emodarts.config import PretrainedStream, SpectralStream
 from nni_emodarts.data.corpus import FRONT_ENDS, load_manifest
 from nni_emodarts.data.facts import CorpusFacts
+from nni_emodarts.deploy.card_elsewhere import results_elsewhere
 from nni_emodarts.deploy.card_of_dimensions import dimension_results, scales
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
@@ -331,9 +332,10 @@ def _results(
             f"- **Not honest**: the architecture's search saw test speakers {_listed(figures['overlap'])}; the "
             f"figures flatter it"
         )
-    yield from _elsewhere(figures)
     if network.outputs.dimensions:
         yield from dimension_results(table, figures, network.outputs.dimensions)
+        yield ""
+    yield from results_elsewhere(figures)
     yield ""
     if network.labels:
         yield from _recall_table(table, network.labels, corpus)
@@ -353,19 +355,6 @@ def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored)
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
         yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
-
-
-def _elsewhere(figures: JsonMapping) -> Iterator[str]:
-    """What the networks of a run are worth on other corpora."""
-    for name, own in figures.get("other_corpora", {}).items():
-        interval = own["test_uar_interval"]
-        wide = "no interval of so few speakers" if interval is None else f"95 % interval {interval_text(interval)}"
-        overlap = own.get("overlap")
-        mark = f"; **not honest**: it shares speakers {_listed(overlap)} with the training" if overlap else ""
-        yield (
-            f"- On another corpus, {markdown(name)}: UAR {figure_text(own['test_uar'], own['test_uar_std'])} ({wide}), "
-            f"WA {figure_text(own['test_wa'])}, {count_text(own['utterances'], 'utterance')}{mark}"
-        )
 
 
 def _votes(figures: JsonMapping) -> Iterator[str]:

@@ -10,17 +10,19 @@ import pandas as pd
 import torch
 
 from nni_emodarts.config import ExperimentConfig, lay_over
-from nni_emodarts.data.corpus import LEARNT, Corpus, refuse_dimensions
-from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
+from nni_emodarts.data.answer_tables import answer_table
+from nni_emodarts.data.corpus import LEARNT, Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.other_corpora import (
     LabelChoice,
     OtherManifest,
-    load_other,
+    Terms,
+    facts_of,
     read_others,
     refuse_shared,
     shared_speakers,
 )
+from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.deploy.folder import NetworkFolder, open_networks
 from nni_emodarts.deploy.torch_network import read_model, read_whole_normalizer
@@ -28,6 +30,7 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
 from nni_emodarts.metrics.tracks import Track, one_track
 from nni_emodarts.models.architecture import Architecture
+from nni_emodarts.models.nn.answers import decode
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CORPUS, METRICS
@@ -42,8 +45,8 @@ class Scored:
     """What networks are worth on other corpora.
 
     Attributes:
-        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.corpus_figures` gives them, and `overlap`, the
-            speakers that were learnt from, where they are scored all the same.
+        corpora: name -> figures, as `nni_emodarts.metrics.other_corpora.network_figures` gives them, with what
+            `nni_emodarts.data.other_corpora.facts_of` says.
         predictions: of each network, all utterances of each corpus.
         track: of the networks.
     """
@@ -77,7 +80,7 @@ def run_score(
     Args:
         run: the run's folder, or that of one network.
         manifests: CSV files of the corpora.
-        choice: what becomes of labels that are none of the network's classes.
+        choice: what becomes of labels and ratings that are not in the network's terms.
         fold: takes the networks of this fold.
         seed: likewise of this seed.
         settings: `section.key=value` texts laid over the run's configuration, such as another cache or device.
@@ -98,22 +101,21 @@ def run_score(
         check_output(Path(out or ".") / name, overwrite, name)
     networks = [each.hearing_with(front_end) for each in open_networks(run, fold, seed)]
     first = networks[0]
-    refuse_dimensions(first.config.data, "scoring on other corpora")
     track = _one_track(networks)
     inherited = {**first.config.data.merge, **choice.inherited}
-    others = read_others(manifests, first.labels, replace(choice, inherited=inherited))
     config = lay_over(first.config, settings)
-    tables, overlaps = [], {}
+    terms = Terms(first.labels, first.outputs.dimensions, first.outputs.scale or config.data.scale)
+    others = read_others(manifests, terms, replace(choice, inherited=inherited))
+    tables, facts = [], {}
     for other in others:
         for text in other.notes:
             note(text)
-        corpus = load_other(config, other, progress)
-        overlaps[other.name] = _overlap(networks, other, corpus, allow_overlap, note)
+        corpus = load_corpus(config, other.manifest, progress)
+        facts[other.name] = facts_of(other.manifest, _overlap(networks, other, corpus, allow_overlap, note))
         tables += list(_answer_all(networks, config, other, corpus, progress))
     predictions = pd.concat(tables, ignore_index=True)
-    corpora = figures_by_corpus(predictions, first.labels)
-    marked = {name: {**own, **({"overlap": overlaps[name]} if overlaps[name] else {})} for name, own in corpora.items()}
-    scored = Scored(marked, predictions, track)
+    figures = figures_by_corpus(predictions, first.labels)
+    scored = Scored({name: {**own, **facts[name]} for name, own in figures.items()}, predictions, track)
     if out is not None:
         write_output(out / ANSWERS, predictions.to_csv(index=False).encode())
         write_json_file(out / SCORES, scored.to_data())
@@ -185,53 +187,44 @@ def _answer_all(
     progress: Progress,
 ) -> list[pd.DataFrame]:
     """A table of each network's answers to all utterances of a corpus."""
-    tables = []
+    tables, rows = [], np.arange(len(corpus.manifest))
     progress(f"networks on {other.name}", 0, len(networks))
     for number, network in enumerate(networks, 1):
-        metrics = network.folder.read_json(METRICS)
-        fold, seed = int(metrics.get("fold", 0)), int(metrics.get("seed", 0))
-        answers = _answer(network, config, corpus, fold, seed)
-        table = corpus.manifest.table
-        classes = np.array(network.labels)
-        columns = pd.DataFrame(answers, columns=[f"p_{name}" for name in classes])
-        known = pd.DataFrame(
-            {
-                CORPUS_COLUMN: other.name,
-                "fold": fold,
-                "seed": seed,
-                "file": corpus.manifest.names,
-                "speaker": table["speaker"].to_numpy(),
-                "emotion": table["emotion"].to_numpy(),
-                "predicted": classes[answers.argmax(1)],
-            }
-        )
-        tables.append(pd.concat([known, columns], axis=1))
+        task = _task_of(network, config, other, corpus)
+        table = answer_table(task, rows, _answer(network, task))
+        table.insert(0, CORPUS_COLUMN, other.name)
+        tables.append(table)
         progress(f"networks on {other.name}", number, len(networks))
     return tables
 
 
-def _answer(network: NetworkFolder, config: ExperimentConfig, corpus: Corpus, fold: int, seed: int) -> np.ndarray:
-    """Probabilities (n, K) of all utterances of a corpus."""
+def _task_of(network: NetworkFolder, config: ExperimentConfig, other: OtherManifest, corpus: Corpus) -> FoldTask:
+    """The task of answering all rows of another corpus with a network; answers are brought to the corpus's scale."""
+    figures, none = network.folder.read_json(METRICS), np.empty(0, dtype=np.int64)
+    fold = Fold(int(figures.get("fold", 0)), 1, none, none, np.arange(len(corpus.manifest)))
+    meaning = network.outputs.brought(other.terms.scale, corpus.manifest.scale)
+    return FoldTask(config, corpus, fold, int(figures.get("seed", 0)), meaning=meaning)
+
+
+def _answer(network: NetworkFolder, task: FoldTask) -> np.ndarray:
+    """Answers (n, K + D) to all rows of a task."""
     if network.members:
-        shared = [share * _answer(member, config, corpus, fold, seed) for member, share in network.members]
-        return np.asarray(np.sum(shared, axis=0))
-    normalizer: Normalizer | SpeakerNormalizer = read_whole_normalizer(network)
-    none = np.empty(0, dtype=np.int64)
-    task = FoldTask(config, corpus, Fold(fold, 1, none, none, none), seed).elsewhere(corpus, normalizer)
+        return np.asarray(np.sum([share * _answer(member, task) for member, share in network.members], axis=0))
+    task = replace(task, fitted=read_whole_normalizer(network))
     architecture = _architecture(network)
     task = task.hearing({}, [each.name for each in network.whole_streams]) if architecture is None else task.hearing(
         architecture.levels, architecture.heard
     )  # fmt: skip
-    return _probabilities(read_model(network), task.evaluation_batches(task.fold.test, config.retrain.batch_size))
+    batches = task.evaluation_batches(task.fold.test, task.config.retrain.batch_size)
+    return _decoded(read_model(network), batches, task.outputs)
 
 
 @torch.inference_mode()
-def _probabilities(model: torch.nn.Module, batches: Any) -> np.ndarray:
-    """Answers (n, K) to all rows of batches, in the rows' order."""
+def _decoded(model: torch.nn.Module, batches: Any, outputs: Outputs) -> np.ndarray:
+    """Answers (n, K + D) to all rows of batches, in the rows' order."""
     model.eval()
     rows, found = [], []
     for batch in batches:
-        logits = model(*batch.heard(torch.device("cpu")))
-        found.append(torch.softmax(logits.float(), 1).numpy())
+        found.append(decode(model(*batch.heard(torch.device("cpu"))), outputs))
         rows.append(batch.rows.numpy())
     return np.asarray(np.concatenate(found)[np.argsort(np.concatenate(rows))])

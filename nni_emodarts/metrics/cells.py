@@ -12,6 +12,8 @@ from nni_emodarts.runtime.plain_data import JsonObject
 
 Confusions = dict[str, list[list[int]]]
 """Speaker -> confusion matrix (K, K), rows true, columns predicted."""
+Moments = dict[str, list[list[float]]]
+"""Speaker -> sums (D, 7), as `nni_emodarts.metrics.dimensions.moments` gives them."""
 Answers = dict[str, list[list[int | float]]]
 """Speaker -> for each utterance the number of its true class, then the probability of each class."""
 
@@ -68,6 +70,8 @@ class FinishedCell(Record):
         val_uar_ccc: mean of validation UAR and CCC, where both were learnt.
         test_uar_ccc: likewise of the test part.
         other_corpora: further corpus -> a confusion matrix of each of its speakers.
+        other_moments: further corpus -> of each of its speakers the sums that figures of dimensions follow from.
+        other_scales: further corpus -> lowest and highest value of its ratings, where that is stated.
         payer_cpu_seconds: what the search that it is compared with had cost where that was computed.
     """
 
@@ -105,7 +109,9 @@ class FinishedCell(Record):
     payer_cpu_seconds: float | None = None
     task: str = "emotion"
     dimensions: list[str] | None = None
-    moments: dict[str, list[list[float]]] | None = None
+    moments: Moments | None = None
+    other_moments: dict[str, Moments] | None = None
+    other_scales: dict[str, tuple[float, float]] | None = None
     val_ccc: float | None = None
     test_ccc: float | None = None
     val_uar_ccc: float | None = None
@@ -136,7 +142,13 @@ class FinishedCell(Record):
     @property
     def tallies(self) -> dict[str, npt.NDArray[np.float64]]:
         """Sums of each test speaker in one row, of all that was learnt."""
-        return {
-            name: self.counting.row(self.speakers.get(name), (self.moments or {}).get(name))
-            for name in self.moments or self.speakers
-        }
+        return self._rows(self.speakers, self.moments or {})
+
+    @property
+    def tallies_elsewhere(self) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+        """The same of each further corpus."""
+        told, rated = self.other_corpora or {}, self.other_moments or {}
+        return {name: self._rows(told.get(name, {}), rated.get(name, {})) for name in rated or told}
+
+    def _rows(self, told: Confusions, rated: Moments) -> dict[str, npt.NDArray[np.float64]]:
+        return {name: self.counting.row(told.get(name), rated.get(name)) for name in rated or told}

@@ -116,6 +116,15 @@ def dimension_figures(sums: npt.ArrayLike, names: Sequence[str]) -> dict[str, fl
     return found
 
 
+def means_by_name(names: Sequence[str], values: Values) -> dict[str, float | None]:
+    """Figures (networks, D) as means over the networks that have one, by dimension; None where none has."""
+    found = {}
+    for name, column in zip(names, values.T, strict=True):
+        known = column[~np.isnan(column)]
+        found[name] = float(known.mean()) if known.size else None
+    return found
+
+
 def dimension_names(table: pd.DataFrame) -> list[str]:
     """The dimensions of a table of predictions: columns beside which there is another with what was answered."""
     return [str(name) for name in table.columns if f"{PREDICTED}{name}" in table.columns]

@@ -6,10 +6,12 @@ from statistics import mean, stdev
 import numpy as np
 
 from nni_emodarts.metrics.cells import FinishedCell
-from nni_emodarts.metrics.dimensions import ccc_of, mae_of, pearson_of
+from nni_emodarts.metrics.dimensions import ccc_of, mae_of, means_by_name, pearson_of
+from nni_emodarts.metrics.other_corpora import figures_of_cells
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tallies import Tallies, gather, interval, stack
 from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
+from nni_emodarts.runtime.plain_data import JsonObject
 
 
 class RatedSummary(Record):
@@ -39,6 +41,7 @@ class RatedSummary(Record):
         search_cpu_seconds: the searches' part of them.
         parameters: of one network, mean.
         flops: of one network, for one second of audio, mean; None where a cell has none.
+        other_corpora: further corpus -> figures, as `nni_emodarts.metrics.other_corpora` gives them, over all cells.
     """
 
     name: str
@@ -64,6 +67,7 @@ class RatedSummary(Record):
     search_cpu_seconds: float
     parameters: int
     flops: int | None = None
+    other_corpora: dict[str, JsonObject] | None = None
 
 
 def summarize_rated(name: str, cells: Sequence[FinishedCell]) -> RatedSummary:
@@ -92,9 +96,9 @@ def summarize_rated(name: str, cells: Sequence[FinishedCell]) -> RatedSummary:
         val=mean(validated) if len(validated) == len(cells) else None,
         uar_mean=float(counting.uar(pooled).mean()) if counting.classes else None,
         ccc_mean=float(counting.ccc(pooled).mean()),
-        ccc=_by_name(names, ccc_of(moments)),
-        pearson=_by_name(names, pearson_of(moments)),
-        mae=_by_name(names, mae_of(moments)),
+        ccc=means_by_name(names, ccc_of(moments)),
+        pearson=means_by_name(names, pearson_of(moments)),
+        mae=means_by_name(names, mae_of(moments)),
         seeds=seeds,
         folds=folds,
         speakers=sums.shape[1],
@@ -102,16 +106,8 @@ def summarize_rated(name: str, cells: Sequence[FinishedCell]) -> RatedSummary:
         search_cpu_seconds=round(sum(cell.search_cpu_seconds for cell in cells) / len(seeds), 1),
         parameters=round(mean(cell.parameters for cell in cells)),
         flops=round(mean(flops)) if len(flops) == len(cells) else None,
+        **figures_of_cells(cells),
     )
-
-
-def _by_name(names: Sequence[str], values: np.ndarray) -> dict[str, float | None]:
-    """Figures (seeds, D) as means over the seeds that have one, by name."""
-    found = {}
-    for name, column in zip(names, values.T, strict=True):
-        known = column[~np.isnan(column)]
-        found[name] = float(known.mean()) if len(known) else None
-    return found
 
 
 def stacked_tallies(cells: Sequence[FinishedCell]) -> Tallies:

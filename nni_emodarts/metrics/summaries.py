@@ -11,7 +11,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import Comparison, stacked, stacked_folds
 from nni_emodarts.metrics.ensemble import joint_confusions
 from nni_emodarts.metrics.intervals import bootstrap_uar, uar_of_confusion, wa_of_confusion
-from nni_emodarts.metrics.other_corpora import confusion_figures
+from nni_emodarts.metrics.other_corpora import figures_of_cells
 from nni_emodarts.metrics.rated import RatedSummary
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH, Track, one_track
@@ -188,18 +188,8 @@ def summarize(name: str, cells: Sequence[FinishedCell]) -> MethodSummary:
         parameters=round(mean(cell.parameters for cell in cells)),
         flops=round(mean(flops)) if len(flops) == len(cells) else None,
         **_where_known(cells, seeds),
-        **_elsewhere(cells),
+        **figures_of_cells(cells),
     )
-
-
-def _elsewhere(cells: Sequence[FinishedCell]) -> JsonObject:
-    """Figures on further corpora that all cells were scored on."""
-    scored = [cell.other_corpora for cell in cells if cell.other_corpora is not None]
-    if not scored or len(scored) < len(cells):
-        return {}
-    names = [name for name in scored[0] if all(name in each for each in scored)]
-    figures = {name: confusion_figures([each[name] for each in scored], cells[0].classes) for name in names}
-    return {"other_corpora": figures}
 
 
 def _where_known(cells: Sequence[FinishedCell], seeds: Sequence[int]) -> JsonObject:

@@ -2,18 +2,16 @@
 
 from typing import TypedDict
 
+from nni_emodarts.metrics.shown import Shown, shown_figures
 from nni_emodarts.report.runs import Run
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
 
 
 class CorpusRow(TypedDict):
-    """A row of the table: one corpus, over all networks of the run."""
+    """A row of the table: a headline of one corpus, over all networks of the run."""
 
     name: str
-    uar: float
-    std: float | None
-    interval: list[float] | None
-    wa: float
+    shown: Shown
     utterances: int
     networks: int
     overlap: list[str]
@@ -26,13 +24,11 @@ def corpus_rows(run: Run) -> list[CorpusRow]:
     return [
         CorpusRow(
             name=str(name),
-            uar=own["test_uar"],
-            std=own["test_uar_std"],
-            interval=own["test_uar_interval"],
-            wa=own["test_wa"],
+            shown=shown,
             utterances=own["utterances"],
             networks=own["networks"],
             overlap=list(own.get("overlap", ())),
         )
         for name, own in found.items()
+        for shown in shown_figures(own)
     ]

@@ -12,6 +12,7 @@ from nni_emodarts.config import DataConfig, ExperimentConfig, load_config
 from nni_emodarts.data.batches.batches import BalancedBatches
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.joined import corpora_of, join_manifests
+from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import make_fold, make_folds
 from nni_emodarts.errors import ManifestError, ProtocolError
 
@@ -52,12 +53,12 @@ def test_classes_are_those_of_all_or_of_any(paths: list[Path]) -> None:
     assert found.classes == ("anger", "joy")
     assert any("left out: " in note and "fear (12)" in note and "calm (6)" in note for note in found.notes)
     assert join_manifests(paths, "union").classes == ("anger", "calm", "fear", "happy", "joy")
-    merged = join_manifests(paths, "intersection", merge={"happy": "joy"})
+    merged = join_manifests(paths, "intersection", Choice(merge={"happy": "joy"}))
     assert merged.classes == ("anger", "joy")
     assert (merged.table["emotion"] == "joy").sum() == 12 + 6 + 12
-    assert join_manifests(paths, "union", ["joy", "fear"]).classes == ("joy", "fear")
+    assert join_manifests(paths, "union", Choice(["joy", "fear"])).classes == ("joy", "fear")
     with pytest.raises(ManifestError, match=r"no utterance is 'fear'.*\n.*not all of them have were left out: .*fear"):
-        join_manifests(paths, "intersection", ["joy", "fear"])
+        join_manifests(paths, "intersection", Choice(["joy", "fear"]))
 
 
 def test_the_order_of_the_manifests_makes_no_other_corpus(paths: list[Path]) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, nearest
 from nni_emodarts.data.corpora.card import CorpusCard
 from nni_emodarts.data.corpora.files import listing, read_table
-from nni_emodarts.data.manifest import COLUMNS, REQUIRED
+from nni_emodarts.data.manifest import COLUMNS
+from nni_emodarts.data.picking import REQUIRED
 from nni_emodarts.data.table import LINE, SEPARATORS
 from nni_emodarts.data.votes import vote_columns
 from nni_emodarts.errors import ManifestError

@@ -13,7 +13,8 @@ from nni_emodarts.data.corpora.emobox import NAME, emobox_folds, parse_choice, r
 from nni_emodarts.data.corpora.files import notes_of, refuse_pointers
 from nni_emodarts.data.dimensions import Wanted, present, written
 from nni_emodarts.data.fold_lists import parse_folds
-from nni_emodarts.data.manifest import LABELS, REQUIRED, TIMES, Choice, Manifest, assemble, read_manifest
+from nni_emodarts.data.manifest import LABELS, TIMES, Manifest, assemble, read_manifest
+from nni_emodarts.data.picking import REQUIRED, Choice
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.table import LINE
 from nni_emodarts.data.votes import VOTES, encode_votes

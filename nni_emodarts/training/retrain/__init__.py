@@ -4,14 +4,13 @@ from nni_emodarts.training.retrain.designs import Design, build_network, settle_
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.retrain.run import Retrained, retrain, run_retrain
-from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions, with_values
+from nni_emodarts.training.retrain.scoring import predictions, score_predictions
 
 __all__ = [
     "Design",
     "Retrained",
     "Trained",
     "build_network",
-    "describe_rows",
     "predictions",
     "retrain",
     "retrain_fold",
@@ -19,5 +18,4 @@ __all__ = [
     "score_predictions",
     "settle_space",
     "train",
-    "with_values",
 ]

@@ -4,14 +4,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, refuse_dimensions
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
-from nni_emodarts.data.other_corpora import LabelChoice, load_other, read_others, refuse_shared, shared_speakers
+from nni_emodarts.data.other_corpora import LabelChoice, Terms, facts_of, read_others, refuse_shared, shared_speakers
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
 from nni_emodarts.metrics.tracks import marked
@@ -33,7 +32,7 @@ class Asked:
 
     Attributes:
         manifests: CSV files.
-        choice: what becomes of labels that are none of the classes.
+        choice: what becomes of labels and ratings that are not in the networks' terms.
     """
 
     manifests: tuple[str, ...] = ()
@@ -42,12 +41,27 @@ class Asked:
     def load(
         self,
         config: ExperimentConfig,
-        classes: Sequence[str],
+        terms: Terms,
         progress: Progress = silent,
         note: Callable[[str], None] = lambda text: None,
     ) -> "Elsewhere":
-        """The corpora; see `Elsewhere.load`."""
-        return Elsewhere.load(config, self.manifests, classes, self.choice, progress, note)
+        """Read the manifests and hear their recordings as a configuration hears its own.
+
+        Args:
+            config: the whole configuration; what was merged for the training is merged here, too.
+            terms: what the networks answer in.
+            progress: called as features are extracted.
+            note: called with what a person should know of the figures.
+
+        Raises:
+            ManifestError: as for `read_others`.
+            BadRecordings: recordings that cannot be used.
+        """
+        inherited = {**config.data.merge, **self.choice.inherited}
+        others = read_others(self.manifests, terms, replace(self.choice, inherited=inherited))
+        for text in (each for other in others for each in other.notes):
+            note(text)
+        return Elsewhere(tuple((other.name, load_corpus(config, other.manifest, progress)) for other in others))
 
 
 @dataclass(frozen=True)
@@ -55,14 +69,14 @@ class Elsewhere:
     """Corpora that each network is scored on besides its own test part; they choose nothing.
 
     Attributes:
-        corpora: name -> the corpus, in the classes of the training.
+        corpora: name -> the corpus, in the terms of the training.
     """
 
     corpora: tuple[tuple[str, Corpus], ...] = ()
 
     @property
     def digest(self) -> str:
-        """Short, of what their figures depend on besides the network."""
+        """Short, of what their figures depend on besides the network; ratings and scales are in a manifest's own."""
         known = [(name, corpus.manifest.digest, corpus.recordings) for name, corpus in self.corpora]
         labels = [corpus.manifest.table["emotion"].tolist() for _, corpus in self.corpora]
         return sha256(json.dumps([known, labels]).encode()).hexdigest()[:12]
@@ -72,37 +86,15 @@ class Elsewhere:
         """What they are called."""
         return tuple(name for name, _ in self.corpora)
 
-    @classmethod
-    def load(
-        cls,
-        config: ExperimentConfig,
-        manifests: Sequence[str | Path],
-        classes: Sequence[str],
-        choice: LabelChoice,
-        progress: Progress = silent,
-        note: Callable[[str], None] = lambda text: None,
-    ) -> "Elsewhere":
-        """Read manifests and hear their recordings as a configuration hears its own.
+    def of_another_scale(self, scales: Mapping[str, Sequence[float]]) -> list[str]:
+        """What of finished figures is on another scale than here: of corpora of these names, those that are known.
 
         Args:
-            config: the whole configuration.
-            manifests: CSV files.
-            classes: of the training.
-            choice: what becomes of other labels; what was merged for the training is merged here, too.
-            progress: called as features are extracted.
-            note: called with what a person should know of the figures.
-
-        Raises:
-            ManifestError: as for `read_others`.
-            BadRecordings: recordings that cannot be used.
+            scales: name of a corpus that was scored on -> the scale that its ratings were on; nothing where none was.
         """
-        if manifests:
-            refuse_dimensions(config.data, "scoring on other corpora")
-        inherited = {**config.data.merge, **choice.inherited}
-        others = read_others(manifests, classes, replace(choice, inherited=inherited))
-        for text in (each for other in others for each in other.notes):
-            note(text)
-        return cls(tuple((other.name, load_other(config, other, progress)) for other in others))
+        own = {name: tuple(corpus.manifest.scale or ()) for name, corpus in self.corpora}
+        shown = {name: "..".join(f"{bound:g}" for bound in scale) or "no scale" for name, scale in scales.items()}
+        return [f"{name} on {shown[name]}" for name, scale in scales.items() if own.get(name, scale) != tuple(scale)]
 
     def shared(self, task: FoldTask, origin: JsonMapping) -> dict[str, list[str]]:
         """Name of each corpus -> its speakers whom the task's network learns from, or whom a search saw."""
@@ -136,6 +128,21 @@ class Elsewhere:
                     f"--test-manifest out and score it by emodarts score"
                 )
 
+    def refuse_other_scales(self, cells: Sequence[RunFolder]) -> None:
+        """Refuse to pool with networks that were scored on these corpora on other scales.
+
+        Raises:
+            RunFolderError: there are some.
+        """
+        for cell in cells:
+            found = cell.read_json(METRICS).get(KEY, {})
+            odd = self.of_another_scale({name: own.get("scale", ()) for name, own in found.items()})
+            if odd:
+                raise RunFolderError(
+                    f"network {cell.path} was scored on {', '.join(odd)}; name the same by --test-scale, or leave "
+                    f"--test-manifest out and score it by emodarts score"
+                )
+
     def answers(self, task: FoldTask, design: Design, trained: Trained) -> pd.DataFrame:
         """A network's answers to all corpora; a column `corpus` names each."""
         tables = {}
@@ -157,7 +164,7 @@ class Elsewhere:
         folder.write_csv(OTHER_CORPORA, table)
         shared = self.shared(task, origin)
         figures = figures_by_corpus(table, task.corpus.manifest.classes)
-        return {KEY: {name: {**own, **_overlap(shared[name])} for name, own in figures.items()}}
+        return {KEY: {name: figures[name] | facts_of(each.manifest, shared[name]) for name, each in self.corpora}}
 
 
 def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -173,13 +180,11 @@ def pool_elsewhere(folder: RunFolder, cells: Sequence[RunFolder], classes: Seque
         return {}
     table = pd.concat([cell.read_csv(OTHER_CORPORA) for cell in cells], ignore_index=True)
     folder.write_csv(OTHER_CORPORA, table)
-    shared: dict[str, set[str]] = {}
+    facts: dict[str, JsonObject] = {}
     for cell in cells:
         for name, own in cell.read_json(METRICS).get(KEY, {}).items():
-            shared.setdefault(name, set()).update(own.get("overlap", ()))
+            known = facts.setdefault(name, {})
+            shared = sorted({*known.get("overlap", ()), *own.get("overlap", ())})
+            known |= {**({"overlap": shared} if shared else {}), **({"scale": own["scale"]} if "scale" in own else {})}
     figures = figures_by_corpus(table, classes)
-    return {KEY: {name: {**own, **_overlap(sorted(shared.get(name, ())))} for name, own in figures.items()}}
-
-
-def _overlap(speakers: Sequence[str]) -> JsonObject:
-    return {"overlap": list(speakers)} if speakers else {}
+    return {KEY: {name: {**own, **facts.get(name, {})} for name, own in figures.items()}}

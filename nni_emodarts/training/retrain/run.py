@@ -11,6 +11,7 @@ from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
+from nni_emodarts.data.other_corpora import Terms
 from nni_emodarts.data.overlap import changed_since, refuse_overlap, unheard
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
@@ -114,7 +115,7 @@ def run_retrain(
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
-    elsewhere = asked.load(config, corpus.manifest.classes, progress, note)
+    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
     tasks = fold_tasks(config, corpus, wanted, seeds)
     folder = RunFolder.claim(out, resume, overwrite)
     pooled = retrain(
@@ -190,6 +191,7 @@ def _retrain(
     start_run(folder, first.config, architecture)
     wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
     elsewhere.refuse_without([cell for task in tasks if (cell := _cell(folder, task)).has(METRICS)])
+    elsewhere.refuse_other_scales([folder.cell(*key) for key in folder.cells(METRICS)])
     for done, (task, cell) in enumerate(wanted):
         progress("networks", done, len(wanted))
         overlap = task.overlap(architecture.origin)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from nni_emodarts.data.answer_tables import answer_table
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
-from nni_emodarts.metrics.dimensions import PREDICTED as RATED
 from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names, table_moments
-from nni_emodarts.metrics.distributions import SHARE, table_figures
+from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED, enrolment_figures
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.scores import scores
@@ -31,24 +31,6 @@ def predictions(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     rows = np.sort(rows)
     table = answer_table(task, rows, answers_to(task, trained, rows))
     return pd.concat([table, _by_enrolment(task, trained, rows)], axis=1)
-
-
-def answer_table(task: FoldTask, rows: Rows, answers: np.ndarray) -> pd.DataFrame:
-    """Answers (n, K + D) to rows as a table: `predicted` and `p_CLASS`; `DIMENSION` and `predicted_DIMENSION`."""
-    table, count = describe_rows(task, rows), task.corpus.num_classes
-    classes, dimensions = np.array(task.corpus.manifest.classes), task.corpus.manifest.dimensions
-    if count:
-        table = table.assign(predicted=classes[answers[:, :count].argmax(1)])
-        table = pd.concat([table, pd.DataFrame(answers[:, :count], columns=[f"p_{name}" for name in classes])], axis=1)
-    return with_values(task, table, rows, answers[:, count:]) if dimensions else table
-
-
-def with_values(task: FoldTask, table: pd.DataFrame, rows: Rows, values: np.ndarray) -> pd.DataFrame:
-    """A table of rows with their places in each dimension, and with what was answered (n, D)."""
-    names = task.corpus.manifest.dimensions
-    true = pd.DataFrame(task.corpus.manifest.values[rows], columns=list(names))
-    rated = pd.DataFrame(values, columns=[f"{RATED}{name}" for name in names])
-    return pd.concat([table, true, rated], axis=1)
 
 
 def answers_to(task: FoldTask, trained: Trained, rows: Rows, enrolment: Enrolment = ALL) -> np.ndarray:
@@ -74,25 +56,6 @@ def _by_enrolment(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
         columns[f"{COUNTED}{enrolment.name}"] = task.enrolled(rows, enrolment)
         columns[f"{PREDICTED}{enrolment.name}"] = classes[answers]
     return pd.DataFrame(columns)
-
-
-def describe_rows(task: FoldTask, rows: Rows) -> pd.DataFrame:
-    """Rows of the manifest as the first columns of a table of predictions."""
-    manifest = task.corpus.manifest
-    known = manifest.table.iloc[rows]
-    table = pd.DataFrame(
-        {
-            "fold": task.fold.index,
-            "seed": task.seed,
-            "file": np.array(manifest.names)[rows],
-            "speaker": known["speaker"].to_numpy(),
-            "emotion": known["emotion"].to_numpy(),
-        }
-    )
-    if task.shares is None:
-        return table
-    voted = pd.DataFrame(task.shares[rows], columns=[f"{SHARE}{name}" for name in manifest.classes])
-    return pd.concat([table, voted], axis=1)
 
 
 def score_predictions(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None = None) -> JsonObject:
