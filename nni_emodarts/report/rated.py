@@ -62,7 +62,7 @@ def describe_rated(run: Run, count: int) -> Rated | None:
         run: the run.
         count: how many of the worst utterances at most.
     """
-    table = run.predictions
+    table = run.rated
     names = [] if table is None else dimension_names(table)
     if table is None or not names:
         return None

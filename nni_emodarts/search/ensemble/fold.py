@@ -28,7 +28,7 @@ from nni_emodarts.runtime.run_folder import (
 from nni_emodarts.search.ensemble.candidates import Pool
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain import retrain_fold, settle_space
-from nni_emodarts.training.retrain.scoring import score_predictions
+from nni_emodarts.training.retrain.scoring import note_answers, score_predictions
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
@@ -98,9 +98,7 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
         undecided = join_answers(rest, weights, classes) if rest else None
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_json(ENVIRONMENT, environment_of(pick_device(task.config.device)))
-        folder.write_csv(PREDICTIONS, table)
-        if undecided is not None:
-            folder.write_csv(UNDECIDED, undecided)
+        note_answers(folder, table, undecided)
         metrics: JsonObject = {
             "method": "ensemble",
             **picked.figures,

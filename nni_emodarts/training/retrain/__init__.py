@@ -4,7 +4,13 @@ from nni_emodarts.training.retrain.designs import Design, build_network, settle_
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.retrain.run import Retrained, retrain, run_retrain
-from nni_emodarts.training.retrain.scoring import describe_rows, predictions, score_predictions, with_values
+from nni_emodarts.training.retrain.scoring import (
+    describe_rows,
+    note_answers,
+    predictions,
+    score_predictions,
+    with_values,
+)
 
 __all__ = [
     "Design",
@@ -12,6 +18,7 @@ __all__ = [
     "Trained",
     "build_network",
     "describe_rows",
+    "note_answers",
     "predictions",
     "retrain",
     "retrain_fold",
