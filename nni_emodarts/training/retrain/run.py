@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
@@ -104,7 +105,9 @@ def run_retrain(
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
-    checked_folds(config, manifest, folds)  # faults are reported before recordings are read
+    checked = checked_folds(config, manifest, folds)  # faults are reported before recordings are read
+    for each in few_utterances(config, manifest, checked):
+        note(each)
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
