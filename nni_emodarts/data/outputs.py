@@ -81,6 +81,10 @@ class Outputs:
             raise ValueError("the lower bound of each dimension must be less than the upper one")
         return cls(classes, tuple(map(str, names)), tuple(map(float, low)), tuple(map(float, high)))
 
+    def __str__(self) -> str:
+        bounds = zip(self.dimensions, self.low, self.high, strict=True)
+        return ", ".join([*self.classes, *(f"{name} from {low:g} to {high:g}" for name, low, high in bounds)])
+
     def to_dict(self) -> JsonObject:
         """The dimensions as plain data; classes are kept elsewhere."""
         return {"names": list(self.dimensions), "low": list(self.low), "high": list(self.high)}
