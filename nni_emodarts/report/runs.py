@@ -12,7 +12,6 @@ import pandas as pd
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
-from nni_emodarts.metrics.dimensions import with_undecided
 from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.intervals import gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.pooled import pooled_figures
@@ -156,12 +155,6 @@ class Run:
         undecided = [each.undecided for each in self.scored]
         voted = table_figures([self.predictions, *undecided], self.classes) if self.classes else {}
         return {**pooled_figures(self.predictions, self.classes, undecided), **voted}
-
-    @property
-    def rated(self) -> pd.DataFrame | None:
-        """All answers that count in dimensions: test predictions, and those to utterances without a majority."""
-        known = self.predictions
-        return None if known is None else with_undecided(known, (each.undecided for each in self.networks))
 
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:
