@@ -6,7 +6,6 @@ from nni_emodarts.benchmark.cells import Cell, settings_digest
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.config.strategies import STRATEGIES
-from nni_emodarts.data.corpus import refuse_dimensions
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, RunFolderError
 from nni_emodarts.metrics.cells import FinishedCell
@@ -44,13 +43,11 @@ def refuse_unfit_methods(config: ExperimentConfig, methods: Sequence[Method]) ->
 
 
 def refuse_other_tasks(config: ExperimentConfig, methods: Sequence[Method]) -> None:
-    """Ensembles of candidates are of emotions alone, some regressions of dimensions.
+    """Some regressions are of dimensions alone.
 
     Raises:
         ConfigError: the configuration learns something else.
     """
-    if any(method.ensemble for method in methods):
-        refuse_dimensions(config.data, "an ensemble of candidates")
     names = [method.name for method in methods if method.rates_alone]
     if names and config.data.task != "dimensions":
         raise ConfigError(

@@ -12,7 +12,7 @@ from nni_emodarts.benchmark.methods import SEARCH as CONFIGURED
 from nni_emodarts.benchmark.probe import levels_of, measure_probe
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.cells import FinishedCell
-from nni_emodarts.metrics.dimensions import dimension_names, speaker_moments
+from nni_emodarts.metrics.dimensions import dimension_names, speaker_moments, with_undecided
 from nni_emodarts.metrics.enrolment import enrolment_entries
 from nni_emodarts.metrics.ensemble import pack_answers
 from nni_emodarts.metrics.headline import UAR
@@ -21,7 +21,7 @@ from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, of_people
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.baselines.probe import ProbeDesign
-from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.digests import read_predictions, read_undecided
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import ARCHITECTURE, CONFIG, ENVIRONMENT, METRICS, OTHER_CORPORA, SEARCH, RunFolder
@@ -79,7 +79,7 @@ def compute_cell(
         **{key: figures[key] for key in _KEPT if key in figures},
         **{key: value for key, value in figures.items() if key in ("level", "strength")},
         **Track.of(figures).to_dict(),
-        **_by_speaker(predictions, figures["classes"]),
+        **_by_speaker(predictions, read_undecided(folder), figures["classes"]),
         "seconds": round(figures["seconds"] + cost["seconds"], 1),
         "cpu_seconds": round(figures["cpu_seconds"] + cost["cpu_seconds"], 1),
         "search_cpu_seconds": round(cost["cpu_seconds"], 1),
@@ -102,11 +102,12 @@ def compute_cell(
     return finished.model_copy(update={"flops": cell_flops(task.config, finished, architectures)})
 
 
-def _by_speaker(predictions: pd.DataFrame, classes: Sequence[str]) -> JsonObject:
+def _by_speaker(predictions: pd.DataFrame, undecided: pd.DataFrame | None, classes: Sequence[str]) -> JsonObject:
     """Sums of each speaker of a table of predictions, of all that was learnt."""
     names = dimension_names(predictions)
     told = {"speakers": speaker_confusions(predictions, classes)} if classes else {}
-    return {**told, "moments": speaker_moments(predictions, names)} if names else told
+    rated = with_undecided(predictions, [undecided])
+    return {**told, "moments": speaker_moments(rated, names)} if names else told
 
 
 def _searched(
@@ -125,7 +126,7 @@ def _answers_elsewhere(elsewhere: Elsewhere, folder: RunFolder, classes: Sequenc
     if not elsewhere.corpora:
         return {}
     groups = of_people(folder.read_csv(OTHER_CORPORA)).groupby(CORPUS_COLUMN, sort=False)
-    each = {str(name): _by_speaker(rows, classes) for name, rows in groups}
+    each = {str(name): _by_speaker(rows, None, classes) for name, rows in groups}
     sums: JsonObject = {
         key: {name: own[of] for name, own in each.items() if of in own} for key, of in _ELSEWHERE.items()
     }

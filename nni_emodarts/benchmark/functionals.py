@@ -23,8 +23,8 @@ from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import score_predictions
+from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, UNDECIDED, RunFolder
+from nni_emodarts.training.retrain import note_answers, score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 OnFunctionals = SvmDesign | RidgeDesign
@@ -84,6 +84,7 @@ def measure_on_functionals(
         validated = _fit(task, design, store, fold.train).answer(_features(store, fold.validation))
         test, fitted = np.sort(fold.test), _fit(task, design, store, np.union1d(fold.train, fold.validation))
         table = _answers(task, fitted, store, test)
+        undecided = _answers(task, fitted, store, fold.undecided) if len(fold.undecided) else None
         figures = task.truth(fold.validation).figures(validated)
         metrics = {
             **{f"val_{name}": value for name, value in figures.items()},
@@ -95,15 +96,15 @@ def measure_on_functionals(
             "classes": list(corpus.manifest.classes),
             **Track(speaker_dependent=task.config.speaker_dependent, task=task.config.data.task).to_dict(),
             **({} if fitted.strength is None else {"strength": fitted.strength}),
-            **score_predictions(table, corpus.manifest.classes),
+            **score_predictions(table, corpus.manifest.classes, undecided),
         }
         if elsewhere.corpora:
             tables = {name: _elsewhere(task, fitted, design, other) for name, other in elsewhere.corpora}
             metrics |= elsewhere.note(task, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
-        folder.write_csv(PREDICTIONS, table)
+        note_answers(folder, table, undecided)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, UNDECIDED]), **watch.read()})
         return metrics
 
 

@@ -24,8 +24,8 @@ from nni_emodarts.runtime.digests import digests_of
 from nni_emodarts.runtime.environment import Stopwatch, describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, RunFolder
-from nni_emodarts.training.retrain import score_predictions
+from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, UNDECIDED, RunFolder
+from nni_emodarts.training.retrain import note_answers, score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 NO_LEVELS = (
@@ -77,6 +77,7 @@ def measure_probe(
         ]
         whole = task.without_validation()
         table = marked(_table(whole, parts, test), task.config.tracks)
+        undecided = marked(_table(whole, parts, fold.undecided), task.config.tracks) if len(fold.undecided) else None
         figures = {name: value for part in parts for name, value in part.figures.items()}
         if len(figures) > 1:
             figures[BOTH.val] = sum(figures.values()) / len(figures)
@@ -91,7 +92,7 @@ def measure_probe(
             "level": numbers[places[parts[0].level]],
             "strength": parts[0].strength,
             **task.config.tracks,
-            **score_predictions(table, classes),
+            **score_predictions(table, classes, undecided),
         }
         if elsewhere.corpora:
             fitted = whole.normalizer if task.config.speaker_adapted else None
@@ -99,9 +100,9 @@ def measure_probe(
             tables = {name: _table(own, parts, own.fold.test) for name, own in others.items()}
             metrics |= elsewhere.note(whole, joined(tables), folder, {})
         folder.write_text(CONFIG, task.config.to_yaml())
-        folder.write_csv(PREDICTIONS, table)
+        note_answers(folder, table, undecided)
         folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS]), **watch.read()})
+        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, UNDECIDED]), **watch.read()})
         return metrics
 
 

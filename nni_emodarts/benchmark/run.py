@@ -22,6 +22,7 @@ from nni_emodarts.benchmark.jobs import compute_all, prepared, prepared_elsewher
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import fold_tasks
@@ -100,7 +101,9 @@ def run_benchmark(
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
-    checked_folds(config, manifest, folds)  # faults are reported before anything is computed
+    checked = checked_folds(config, manifest, folds)  # faults are reported before anything is computed
+    for each in few_utterances(config, manifest, checked):
+        note(each)
     chosen = [Method(method) for method in methods]
     for folder in (out, runs):
         RunFolder.check(folder, shared=True)

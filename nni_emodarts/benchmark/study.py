@@ -1,26 +1,28 @@
 """Is a search any good? Its architecture among random ones of the same space, under the same recipe and cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Self
 
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
-from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.data.overlap import refuse_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.metrics.headline import HEADLINES, Headline, headline_of
 from nni_emodarts.metrics.record import Record
 from nni_emodarts.metrics.tracks import SCRATCH, Track, marked, one_track
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.environment import same_speed
-from nni_emodarts.runtime.plain_data import JsonMapping
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -62,11 +64,11 @@ class Finished:
 
 
 class Trained(Record):
-    """A network of a study: its architecture's id, its figures and what its training cost."""
+    """A network of a study: its architecture's id, its headlines and what its training cost."""
 
     architecture: str
-    val_uar: float
-    test_uar: float
+    val: float
+    test: float
     parameters: int
     cpu_seconds: float
 
@@ -75,8 +77,8 @@ class SearchedNetwork(Record):
     """The searched architecture's network; `search_cpu_seconds` is the cost of the search, `cpu_seconds` its own."""
 
     architecture: str
-    val_uar: float
-    test_uar: float
+    val: float
+    test: float
     search_cpu_seconds: float
     cpu_seconds: float
 
@@ -85,18 +87,18 @@ class RandomSampling(Record):
     """Mean and standard deviation over all samples; no deviation of one."""
 
     samples: int
-    val_uar: float
-    test_uar: float
-    val_uar_std: float | None
-    test_uar_std: float | None
+    val: float
+    test: float
+    val_std: float | None
+    test_std: float | None
 
 
 class RandomSearch(Record):
     """The best on validation of the `candidates` that the budget allows; there is one at least."""
 
     architecture: str
-    val_uar: float
-    test_uar: float
+    val: float
+    test: float
     candidates: int
     budget_cpu_seconds: float
 
@@ -104,8 +106,8 @@ class RandomSearch(Record):
 class Rank(Record):
     """The share of the samples that the searched network beats, ties counted half, by validation and by test."""
 
-    val_uar: float
-    test_uar: float
+    val: float
+    test: float
 
 
 class Judgement(Record):
@@ -132,6 +134,8 @@ class Study(Record):
         track: of all of it, the search's as well.
         speaker_adapted: likewise.
         speaker_dependent: likewise.
+        task: what networks learn, from which follows what `val` and `test` are: UAR, CCC, or the mean of both. Files
+            call them by these names, `val_uar` and so on.
     """
 
     fold: int
@@ -144,6 +148,36 @@ class Study(Record):
     track: str = SCRATCH
     speaker_adapted: bool = False
     speaker_dependent: bool = False
+    task: str = "emotion"
+
+    @property
+    def headline(self) -> Headline:
+        """The figure that networks are compared by."""
+        return HEADLINES[self.task]
+
+    @classmethod
+    def from_data(cls, data: object) -> Self:
+        """See `Record`."""
+        given = data if isinstance(data, dict) else {}
+        names = {name: key for key, name in _names(headline_of(given)).items()}
+        return super().from_data(_renamed(given, names))
+
+    def to_data(self) -> JsonObject:
+        """See `Record`."""
+        return _renamed(super().to_data(), _names(self.headline))
+
+
+def _names(headline: Headline) -> dict[str, str]:
+    """What files call figures of a study."""
+    bases = {"val": headline.val, "test": headline.test}
+    return {**bases, **{f"{key}_std": f"{name}_std" for key, name in bases.items()}}
+
+
+def _renamed(data: JsonMapping, names: Mapping[str, str]) -> JsonObject:
+    """Plain data with other keys, in objects inside it, too."""
+    return {
+        names.get(key, key): _renamed(value, names) if isinstance(value, dict) else value for key, value in data.items()
+    }
 
 
 def read_search(folder: RunFolder) -> Finished:
@@ -199,7 +233,6 @@ def run_study(
         one_track({f"the search in {search}": searched.track, "the study": Track.of(config.tracks)})
     except ValueError as error:
         raise ConfigError(f"{error}; study the search with its own features") from None
-    refuse_dimensions(config.data, "a study of a search")
     RunFolder.check(out, resume, overwrite)
     manifest_read = load_manifest(config)
     checked_folds(config, manifest_read, [searched.fold])
@@ -270,10 +303,11 @@ def _study(
         else:
             budget = searched.cpu_seconds + row.cpu_seconds
         rows.append(row)
-        progress("networks", len(rows), max(samples + 1, len(rows)), val_uar=row.val_uar)
+        progress("networks", len(rows), max(samples + 1, len(rows)), **{task.headline.val: row.val})
         if len(rows) > samples and spent >= budget:
             break
-    table = [{"name": _name(number), **row.to_data()} for number, row in enumerate(rows)]
+    names = _names(task.headline)
+    table = [{"name": _name(number), **_renamed(row.to_data(), names)} for number, row in enumerate(rows)]
     folder.write_csv(NETWORKS, marked(pd.DataFrame(table), config.tracks))
     found = Study(
         fold=searched.fold,
@@ -307,38 +341,39 @@ def judge(searched: Trained, sampled: Sequence[Trained], search_cost: float) -> 
         if affordable and spent > budget:
             break
         affordable.append(row)
-    best = max(affordable, key=lambda row: row.val_uar)
-    validated, tested = [row.val_uar for row in sampled], [row.test_uar for row in sampled]
+    best = max(affordable, key=lambda row: row.val)
+    validated, tested = [row.val for row in sampled], [row.test for row in sampled]
     return Judgement(
         searched=SearchedNetwork(
             architecture=searched.architecture,
-            val_uar=searched.val_uar,
-            test_uar=searched.test_uar,
+            val=searched.val,
+            test=searched.test,
             search_cpu_seconds=search_cost,
             cpu_seconds=searched.cpu_seconds,
         ),
         random_sampling=RandomSampling(
             samples=len(sampled),
-            val_uar=mean(validated),
-            test_uar=mean(tested),
-            val_uar_std=stdev(validated) if len(sampled) > 1 else None,
-            test_uar_std=stdev(tested) if len(sampled) > 1 else None,
+            val=mean(validated),
+            test=mean(tested),
+            val_std=stdev(validated) if len(sampled) > 1 else None,
+            test_std=stdev(tested) if len(sampled) > 1 else None,
         ),
         random_search=RandomSearch(
             architecture=best.architecture,
-            val_uar=best.val_uar,
-            test_uar=best.test_uar,
+            val=best.val,
+            test=best.test,
             candidates=len(affordable),
             budget_cpu_seconds=budget,
         ),
-        rank=Rank(val_uar=_rank(searched.val_uar, validated), test_uar=_rank(searched.test_uar, tested)),
+        rank=Rank(val=_rank(searched.val, validated), test=_rank(searched.test, tested)),
     )
 
 
 def _train(task: FoldTask, architecture: Architecture, folder: RunFolder) -> Trained:
     if not folder.has(METRICS):
         retrain_fold(task, architecture, folder)
-    return Trained.from_data(folder.read_json(METRICS))
+    metrics, headline = folder.read_json(METRICS), task.headline
+    return Trained.from_data({**metrics, "val": metrics[headline.val], "test": metrics[headline.test] or 0.0})
 
 
 def _rank(searched: float, sampled: Sequence[float]) -> float:

@@ -180,24 +180,24 @@ def show_study(found: "Study") -> None:
     searched, sampling, search = found.searched, found.random_sampling, found.random_search
     title = f"Fold {found.fold}, seed {found.seed}{of_track(found.to_data())}"
     table = Table(title=title, title_justify="left")
-    for column in ("", "validation UAR", "test UAR"):
+    for column in ("", f"validation {found.headline.name}", f"test {found.headline.name}"):
         table.add_column(column, justify="left" if not column else "right")
-    table.add_row("searched", figure_text(searched.val_uar), figure_text(searched.test_uar))
+    table.add_row("searched", figure_text(searched.val), figure_text(searched.test))
     table.add_row(
         f"random search, {count_text(search.candidates, 'candidate')}",
-        figure_text(search.val_uar),
-        figure_text(search.test_uar),
+        figure_text(search.val),
+        figure_text(search.test),
     )
     table.add_row(
         f"random sampling, {count_text(sampling.samples, 'sample')}",
-        figure_text(sampling.val_uar, sampling.val_uar_std),
-        figure_text(sampling.test_uar, sampling.test_uar_std),
+        figure_text(sampling.val, sampling.val_std),
+        figure_text(sampling.test, sampling.test_std),
     )
     out.print(table)
     shares = found.rank
     show_line(
-        f"The searched network beats {share_text(shares.val_uar)} of the samples on validation, "
-        f"{share_text(shares.test_uar)} on the test part."
+        f"The searched network beats {share_text(shares.val)} of the samples on validation, "
+        f"{share_text(shares.test)} on the test part."
     )
     if not found.equal_cost:
         show_line(
@@ -258,10 +258,15 @@ def show_description(description: "Description") -> None:
     _show_counts("Speakers", speakers.head(_SPEAKERS))
     if len(speakers) > _SPEAKERS:
         show_line(f"and {len(speakers) - _SPEAKERS} speakers more")
+    rated = description.dimensions
+    if rated is not None:
+        _show_counts(f"Dimensions, {rated.scale}", rated.table)
     out.print()
     for name, text in description.lines().items():
         show_line(f"{name:15} {text}")
-    for note in description.notes:
+    if rated is not None and rated.correlations:
+        show_line(f"{'correlations':15} {rated.correlations}")
+    for note in (*description.notes, *(rated.faults if rated is not None else ())):
         out.print("note", style="bold yellow", end=" " * 12)
         show_line(note)
     if description.folds is not None:
@@ -277,7 +282,8 @@ def _show_findings(description: "Description") -> None:
         if len(found) > _FINDINGS:
             show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
-        of_all = "" if description.folds is None else " with the recordings"
+        more = description.folds is not None or (description.dimensions is not None and description.dimensions.faults)
+        of_all = " with the recordings" if more else ""
         out.print(f"nothing is wrong{of_all}", style="bold")
 
 

@@ -195,10 +195,13 @@ def ensemble(
         )  # fmt: skip
     console.show_pooled(done.pooled)
     if done.distilled is not None:
-        own, all_of_them = (figures["test_uar"] for figures in (done.distilled, done.pooled))
+        from nni_emodarts.metrics.headline import headline_of
+
+        headline = headline_of(done.pooled)
+        own, all_of_them = (figures[headline.test] or 0.0 for figures in (done.distilled, done.pooled))
         console.show_line(
-            f"one network that learnt from each ensemble: test UAR {own:.3f}, {own - all_of_them:+.3f} against the "
-            f"ensembles: {out / 'distilled'}"
+            f"one network that learnt from each ensemble: test {headline.name} {own:.3f}, {own - all_of_them:+.3f} "
+            f"against the ensembles: {out / 'distilled'}"
         )
 
 

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ import pandas as pd
 from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
 from nni_emodarts.data.corpora.synthetic import ensure_corpus
+from nni_emodarts.data.describe_dimensions import DimensionsDescription, read_described
 from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
 from nni_emodarts.data.describe_votes import describe_votes
 from nni_emodarts.data.features.audio import (
@@ -31,7 +32,7 @@ from nni_emodarts.data.features.audio import (
     most_samples,
     open_stretch,
 )
-from nni_emodarts.data.manifest import Manifest, read_manifest
+from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
 from nni_emodarts.runtime.cache import default_cache
@@ -46,6 +47,8 @@ SUM = "(all)"
 """Name of the row of sums."""
 UNDECIDED = "(no majority)"
 """Name of the row of utterances on which annotators did not agree."""
+NO_EMOTION = "(no emotion)"
+"""Name of the row of all utterances of a manifest that has dimensions alone."""
 CHUNK = 256
 """Utterances between two reports of progress."""
 
@@ -102,6 +105,7 @@ class Description:
         files: number of files.
         folds: what the folds of a protocol hold, where one was named.
         agreement: how far annotators agree, where there are votes: name of a figure -> text.
+        dimensions: what they hold, where there are any.
     """
 
     classes: pd.DataFrame
@@ -112,6 +116,7 @@ class Description:
     files: int
     folds: FoldsDescription | None = None
     agreement: Mapping[str, str] = field(default_factory=dict)
+    dimensions: DimensionsDescription | None = None
 
     def lines(self) -> dict[str, str]:
         """The figures as lines of text by name."""
@@ -204,8 +209,8 @@ def describe_manifest(
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
-    table = read_manifest(ensure_corpus(default_cache()) if manifest == SYNTHETIC else manifest, undecided=True)
-    description = describe(table, progress=progress, protocol=protocol)
+    table, rated = read_described(ensure_corpus(default_cache()) if manifest == SYNTHETIC else Path(manifest))
+    description = replace(describe(table, progress=progress, protocol=protocol), dimensions=rated)
     if out is not None:
         write_findings(description, out)
     return description
@@ -347,8 +352,9 @@ def _duplicates(table: pd.DataFrame, names: Sequence[str], digests: Sequence[byt
 def _count_classes(manifest: Manifest) -> pd.DataFrame:
     """Utterances by class and gender, and speakers by class."""
     table = manifest.table.assign(gender=manifest.table["gender"].replace("", "unknown"))
-    table["emotion"] = table["emotion"].replace("", UNDECIDED)
-    classes = [*manifest.classes, *([UNDECIDED] if (table["emotion"] == UNDECIDED).any() else [])]
+    blank = UNDECIDED if manifest.classes else NO_EMOTION
+    table["emotion"] = table["emotion"].replace("", blank)
+    classes = [*manifest.classes, *([blank] if (table["emotion"] == blank).any() else [])]
     counts = pd.crosstab(table["emotion"], table["gender"]).reindex(classes, fill_value=0)
     known = table[table["speaker"].str.len() > 0]
     speakers = known.groupby("emotion")["speaker"].nunique().reindex(counts.index, fill_value=0)

@@ -33,4 +33,4 @@ def inner_fold(manifest: Manifest, fold: Fold, splits: int, number: int) -> Fold
     divided = StratifiedGroupKFold(splits, shuffle=True, random_state=fold.index)
     train, validation = list(divided.split(rows, manifest.strata[1][rows], speakers))[number]
     none = np.empty(0, dtype=np.int64)
-    return replace(fold, train=rows[train], validation=manifest.decided(rows[validation]), test=none, undecided=none)
+    return replace(fold, train=rows[train], validation=manifest.measured(rows[validation]), test=none, undecided=none)

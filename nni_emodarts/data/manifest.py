@@ -103,6 +103,13 @@ class Manifest:
         """Those of some rows that have an emotion; all where only dimensions are learnt."""
         return rows[self.labels[rows] >= 0] if self.classes else rows
 
+    def measured(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Those of some rows that choose: all where dimensions are learnt, for they have places there, else `decided`.
+
+        Of those without an emotion no class is right or wrong.
+        """
+        return rows if self.dimensions else self.decided(rows)
+
     @property
     def values(self) -> npt.NDArray[np.float64]:
         """(n, D) each utterance's place in each dimension, NaN where it is missing."""

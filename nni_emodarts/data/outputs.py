@@ -87,6 +87,10 @@ class Outputs:
         stated = data.get("stated", True) is True
         return cls(classes, tuple(map(str, names)), tuple(map(float, low)), tuple(map(float, high)), stated)
 
+    def __str__(self) -> str:
+        bounds = zip(self.dimensions, self.low, self.high, strict=True)
+        return ", ".join([*self.classes, *(f"{name} from {low:g} to {high:g}" for name, low, high in bounds)])
+
     def to_dict(self) -> JsonObject:
         """The dimensions as plain data; classes are kept elsewhere."""
         data: JsonObject = {"names": list(self.dimensions), "low": list(self.low), "high": list(self.high)}

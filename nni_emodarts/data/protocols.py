@@ -49,7 +49,8 @@ class Fold:
         train: rows to learn from.
         validation: rows to choose by.
         test: rows to report on, read once.
-        undecided: rows of the test part on which annotators did not agree, which can only be scored by their votes.
+        undecided: rows of the test part on which annotators did not agree, which can only be scored by their votes, and
+            in dimensions.
     """
 
     index: int
@@ -190,6 +191,8 @@ class _Plan:
     def _decide(self, fold: Fold) -> Fold:
         """The fold with those utterances alone in validation and test on which annotators agreed.
 
+        Where dimensions are learnt, the others validate, too, as they have places there.
+
         Raises:
             ProtocolError: there are none.
         """
@@ -202,7 +205,8 @@ class _Plan:
                     f"fold {fold.index} of {self._name}: annotators agree on no utterance of the {part} part, so that "
                     "nothing can be scored; use another protocol or K"
                 )
-        return replace(fold, validation=validation, test=test, undecided=np.setdiff1d(fold.test, test))
+        undecided = np.setdiff1d(fold.test, test)
+        return replace(fold, validation=self._manifest.measured(fold.validation), test=test, undecided=undecided)
 
     def _parts(self, index: int) -> list[Rows]:
         if self._list is not None:

@@ -37,22 +37,24 @@ class Unfit:
 def find_unfit(manifest: Manifest, rows: Rows) -> tuple[list[Unfit], int]:
     """Unfit speakers of rows, those with most recordings first, and the number of all speakers.
 
-    Each recording of an unknown speaker counts as a speaker, as in protocols.
+    Each recording of an unknown speaker counts as a speaker, as in protocols. Where only dimensions are learnt, a
+    speaker is judged by those emotions that are known.
     """
-    table = manifest.table.iloc[rows]
+    table, classes = manifest.table.iloc[rows], bool(manifest.classes)
     known = table[table["speaker"] != ""]
-    found = [unfit for name, own in known.groupby("speaker") if (unfit := _judge(str(name), own["emotion"]))]
+    found = [unfit for name, own in known.groupby("speaker") if (unfit := _judge(str(name), own["emotion"], classes))]
     unknown = len(table) - len(known)
     if unknown:
         found.append(Unfit("(not known)", unknown, "speaker not known"))
     return sorted(found, key=lambda each: -each.recordings), known["speaker"].nunique() + unknown
 
 
-def _judge(name: str, emotions: "pd.Series[str]") -> Unfit | None:
-    counts = emotions.value_counts()
-    most, count = str(counts.index[0]) or "without a majority", int(counts.iloc[0])
-    if count >= ONE_EMOTION * len(emotions):
-        shows = f"{most} alone" if count == len(emotions) else f"{count} of {len(emotions)} are {most}"
+def _judge(name: str, emotions: "pd.Series[str]", classes: bool) -> Unfit | None:
+    told = emotions if classes else emotions[emotions != ""]
+    counts = told.value_counts()
+    most, count = (str(counts.index[0]) or "without a majority", int(counts.iloc[0])) if len(counts) else ("", 0)
+    if count >= ONE_EMOTION * len(told) and (classes or len(told) >= FEWEST):
+        shows = f"{most} alone" if count == len(told) else f"{count} of {len(told)} are {most}"
         return Unfit(name, len(emotions), shows)
     if len(emotions) < FEWEST:
         return Unfit(name, len(emotions), f"fewer than {FEWEST} recordings")

@@ -1,4 +1,4 @@
-"""The networks of an ensemble as one: recordings are heard once, and probabilities averaged."""
+"""The networks of an ensemble as one: recordings are heard once, and answers averaged."""
 
 from collections.abc import Sequence
 
@@ -14,29 +14,47 @@ class Averaged(nn.Module):
     """Networks that hear parts of the same maps and answer together.
 
     Args:
-        models: maps, lengths (N,) -> logits (N, K), each.
+        models: maps, lengths (N,) -> outputs (N, K + D), each.
         shares: what each counts for, one in sum.
+        classes: how many of the outputs are logits of classes, K; those behind are places in dimensions.
         parts: of each model, its streams by their place among those of all, and the places of its levels in them; no
             places of a spectral stream.
     """
 
     def __init__(
-        self, models: Sequence[nn.Module], shares: Sequence[float], parts: Sequence[Sequence[tuple[int, Sequence[int]]]]
+        self,
+        models: Sequence[nn.Module],
+        shares: Sequence[float],
+        classes: int,
+        parts: Sequence[Sequence[tuple[int, Sequence[int]]]],
     ) -> None:
         super().__init__()
+        self._classes = classes
         self.models = nn.ModuleList(models)
         self.register_buffer("shares", torch.tensor(list(shares), dtype=torch.float32))
         self.shares: Tensor
         self._parts = parts
 
     def forward(self, maps: Maps, lengths: Tensor) -> Tensor:
-        """Maps of all streams, lengths -> logits (N, K), whose softmax is the mean of the members' probabilities."""
-        answers = [
-            torch.softmax(model(*_heard(maps, lengths, part)).float(), 1)
-            for model, part in zip(self.models, self._parts, strict=True)
-        ]
-        mean = torch.einsum("m,mnk->nk", self.shares, torch.stack(answers))
-        return mean.clamp(min=torch.finfo(mean.dtype).tiny).log()
+        """Maps of all streams, lengths -> outputs (N, K + D).
+
+        Softmax of the logits is the mean of the members' probabilities; places are the mean of theirs.
+        """
+        outputs = torch.stack(
+            [model(*_heard(maps, lengths, part)).float() for model, part in zip(self.models, self._parts, strict=True)]
+        )
+        told, places = outputs[..., : self._classes], outputs[..., self._classes :]
+        parts = []
+        if told.shape[2]:
+            mean = self._mean(torch.softmax(told, 2))
+            parts.append(mean.clamp(min=torch.finfo(mean.dtype).tiny).log())
+        if places.shape[2]:
+            parts.append(self._mean(places.clamp(-1, 1)))
+        return torch.cat(parts, 1)
+
+    def _mean(self, answers: Tensor) -> Tensor:
+        """(M, N, any) -> (N, any)."""
+        return torch.einsum("m,mnk->nk", self.shares, answers)
 
 
 def _heard(maps: Maps, lengths: Tensor, part: Sequence[tuple[int, Sequence[int]]]) -> tuple[Maps, Tensor]:

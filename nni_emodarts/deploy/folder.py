@@ -190,12 +190,11 @@ def _open_ensemble(folder: RunFolder) -> NetworkFolder:
         raise RunFolderError(f"ensemble {folder.path}: {ENSEMBLE} names no members with their shares; make it anew")
     members = tuple((open_network(folder.path / MEMBERS / name), float(share)) for name, share in shares.items())
     outputs = _outputs(folder)
-    labels = outputs.classes
     for member, _ in members:
-        if member.labels != labels:
+        if member.outputs != outputs:
             raise RunFolderError(
-                f"ensemble {folder.path} is of the classes {', '.join(labels)}, but its member {member.folder.path} of "
-                f"{', '.join(member.labels)}; the folder mixes two runs"
+                f"ensemble {folder.path} answers in {outputs}, but its member {member.folder.path} in "
+                f"{member.outputs}; the folder mixes two runs"
             )
     return NetworkFolder(folder, folder, load_config(file=folder.path / CONFIG), outputs, members)
 

@@ -5,23 +5,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from nni_emodarts.config import PretrainedStream, SpectralStream
 from nni_emodarts.data.corpus import FRONT_ENDS, load_manifest
 from nni_emodarts.data.facts import CorpusFacts
 from nni_emodarts.deploy.card_elsewhere import results_elsewhere
+from nni_emodarts.deploy.card_of_classes import recall_table, uar_interval, vote_results
 from nni_emodarts.deploy.card_of_dimensions import dimension_results, scales
 from nni_emodarts.deploy.folder import NetworkFolder
 from nni_emodarts.errors import EmodartsError
+from nni_emodarts.metrics.dimensions import with_undecided
 from nni_emodarts.metrics.headline import headlines_of
-from nni_emodarts.metrics.intervals import bootstrap_uar, gather_speakers, speaker_confusions, stack_speakers
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text
-from nni_emodarts.metrics.scores import recalls
 from nni_emodarts.metrics.tracks import Track
 from nni_emodarts.models.architecture import Architecture
-from nni_emodarts.runtime.digests import read_predictions
+from nni_emodarts.runtime.digests import read_predictions, read_undecided
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.plain_text import markdown, markdown_code
 from nni_emodarts.runtime.run_folder import (
@@ -42,9 +41,6 @@ from nni_emodarts.runtime.run_folder import (
 _SPEAKERS = 40  # named before they are only counted
 
 _NOT_FOUND = "the run is of an earlier version, and its manifest was not found when this card was made"
-
-_SPEAKERS_OF_INTERVAL = 5
-"""Fewest speakers that an interval is drawn from; of fewer it would look certain."""
 
 _LIMITS = """\
 - It names the class whose recordings sound most alike. It does not know what a person feels.
@@ -92,10 +88,12 @@ class Scored:
     Attributes:
         table: columns `speaker`, `emotion`, `predicted`, `seed`, and `gender`, "" where unknown.
         interval: 95 % interval of the UAR over speakers; None where there are too few.
+        rated: the same columns, of all that counts in dimensions.
     """
 
     table: pd.DataFrame
     interval: tuple[float, float] | None
+    rated: pd.DataFrame
 
 
 def model_card(network: NetworkFolder) -> str:
@@ -284,23 +282,14 @@ def _by_gender(speakers: Sequence[str], corpus: CorpusFacts | None) -> str:
 def _scored(run: RunFolder, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Scored | None:
     if not run.has(PREDICTIONS):
         return None
-    table = read_predictions(run)
     genders = {} if corpus is None else corpus.genders
-    table = table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
-    return Scored(table, _interval(table, labels) if labels else None)
 
+    def with_genders(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(gender=[genders.get(speaker, "") for speaker in table["speaker"]])
 
-def _interval(table: pd.DataFrame, labels: tuple[str, ...]) -> tuple[float, float] | None:
-    if table["speaker"].nunique() < _SPEAKERS_OF_INTERVAL:
-        return None
-    by_seed = [
-        gather_speakers((fold, speaker_confusions(part, labels)) for fold, part in rows.groupby("fold"))
-        for _, rows in table.groupby("seed")
-    ]
-    try:
-        return bootstrap_uar(stack_speakers(by_seed))
-    except ValueError:  # seeds that were scored on different speakers
-        return None
+    table = read_predictions(run)
+    rated = with_genders(with_undecided(table, [read_undecided(run)]))
+    return Scored(with_genders(table), uar_interval(table, labels) if labels else None, rated)
 
 
 def _results(
@@ -333,12 +322,13 @@ def _results(
             f"figures flatter it"
         )
     if network.outputs.dimensions:
-        yield from dimension_results(table, figures, network.outputs.dimensions)
+        yield from dimension_results(scored.rated, figures, network.outputs.dimensions)
         yield ""
     yield from results_elsewhere(figures)
     yield ""
     if network.labels:
-        yield from _recall_table(table, network.labels, corpus)
+        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
+        yield from recall_table(table, network.labels, reason)
 
 
 def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored) -> Iterator[str]:
@@ -350,47 +340,8 @@ def _class_results(network: NetworkFolder, figures: JsonMapping, scored: Scored)
     headline = figure_text(figures["test_uar"], spread) + (" over the seeds" if spread is not None else "")
     yield f"- UAR (mean recall): {headline} ({interval}); guessing has {figure_text(1 / len(network.labels))}"
     yield f"- WA (accuracy): {figure_text(figures.get('test_wa'))}"
-    yield from _votes(figures)
+    yield from vote_results(figures)
     for name, found in figures.get("enrolment", {}).items():
         k = "k = {least} to {most}, mean {mean:g}".format(**found["k"])
         known_by = _ENROLMENTS.get(name, f"{name} other recordings of the speaker at most")
         yield f"- UAR, speaker-adapted by {known_by} ({k}): {figure_text(found['test_uar'])}"
-
-
-def _votes(figures: JsonMapping) -> Iterator[str]:
-    """How far answers are from annotators' votes, where those were learnt."""
-    if "test_js" in figures:
-        count = count_text(figures["test_voted_utterances"], "test utterance")
-        kl, js = figure_text(figures["test_kl"]), figure_text(figures["test_js"])
-        yield f"- Distance from annotators' votes, {count}: KL divergence {kl} nats, Jensen-Shannon {js} of 1"
-
-
-def _recall_table(table: pd.DataFrame, labels: tuple[str, ...], corpus: CorpusFacts | None) -> Iterator[str]:
-    """Recall of each emotion, of all test utterances and by gender."""
-    groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
-    columns = {markdown(str(name)): _recalls(rows, labels) for name, rows in groups.items()}
-    yield "| recall | " + " | ".join(columns) + " |"
-    yield "|---|" + "---:|" * len(columns)
-    for number, label in enumerate(labels):
-        yield f"| {markdown(label)} | " + " | ".join(figure_text(found[number]) for found in columns.values()) + " |"
-    yield "| **UAR** | " + " | ".join(figure_text(_mean(found)) for found in columns.values()) + " |"
-    if not table["gender"].any():
-        reason = _NOT_FOUND if corpus is None else "the manifest does not state it"
-        yield f"\nRecall by gender is not known: {reason}."
-
-
-def _recalls(table: pd.DataFrame, labels: tuple[str, ...]) -> np.ndarray:
-    """(K,) recall of each class, mean over the seeds."""
-    index = pd.Index(labels)
-    by_seed = [
-        recalls(
-            index.get_indexer(pd.Index(rows["emotion"])), index.get_indexer(pd.Index(rows["predicted"])), len(index)
-        )
-        for _, rows in table.groupby("seed")
-    ]
-    return np.asarray(np.mean(by_seed, axis=0))
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")

@@ -155,7 +155,8 @@ def read_network(network: NetworkFolder, device: str = "cpu") -> TorchNetwork:
     if joined is not None:
         extractors.append(Functionals(joined))
     if network.members:
-        return TorchNetwork(extractors, _joint_normalizer(network), _averaged(network), device)
+        joint = _joint_normalizer(network)
+        return TorchNetwork(extractors, joint, _averaged(network), device, network.outputs)
     return TorchNetwork(extractors, _read_normalizer(network), read_model(network), device, network.outputs)
 
 
@@ -175,7 +176,7 @@ def _averaged(network: NetworkFolder) -> Averaged:
     """The networks of an ensemble as one."""
     members, shares = zip(*network.members, strict=True)
     parts = [parts_of(member, network.streams) for member in members]
-    return Averaged(list(map(read_model, members)), shares, parts)
+    return Averaged(list(map(read_model, members)), shares, network.outputs.num_classes, parts)
 
 
 def _joint_normalizer(network: NetworkFolder) -> Normalizer | SpeakerNormalizer:

@@ -5,7 +5,7 @@ CCC itself is no mean over speakers. Variances are those of a population. An utt
 of its dimension.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -128,6 +128,17 @@ def means_by_name(names: Sequence[str], values: Values) -> dict[str, float | Non
 def dimension_names(table: pd.DataFrame) -> list[str]:
     """The dimensions of a table of predictions: columns beside which there is another with what was answered."""
     return [str(name) for name in table.columns if f"{PREDICTED}{name}" in table.columns]
+
+
+def with_undecided(table: pd.DataFrame, undecided: Iterable[pd.DataFrame | None]) -> pd.DataFrame:
+    """All that counts in dimensions: test predictions, and answers to utterances on which annotators did not agree.
+
+    Args:
+        table: the former.
+        undecided: tables of the latter; absent ones are passed over.
+    """
+    more = [each for each in undecided if each is not None and len(each)]
+    return pd.concat([table, *more], ignore_index=True) if more else table
 
 
 def table_moments(table: pd.DataFrame, names: Sequence[str]) -> Values:

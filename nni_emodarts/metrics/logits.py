@@ -1,4 +1,4 @@
-"""Logits and rows as text of a JSON file, and what one temperature makes of them."""
+"""Answers and rows as text of a JSON file, and what one temperature makes of logits."""
 
 import base64
 import binascii
@@ -28,6 +28,21 @@ def decode_logits(text: str) -> Logits:
     """
     width, _, data = text.partition(":")
     return np.frombuffer(_bytes(data), "<f2").reshape(-1, int(width)).astype(np.float32)
+
+
+def encode_values(values: npt.NDArray[np.floating]) -> str:
+    """Values (n, D) in dimensions as text: D, a colon, and the values as float32 in base64."""
+    return f"{values.shape[1]}:{base64.b64encode(values.astype('<f4').tobytes()).decode()}"
+
+
+def decode_values(text: str) -> npt.NDArray[np.float64]:
+    """The values (n, D) that `encode_values` wrote.
+
+    Raises:
+        ValueError: it wrote something else.
+    """
+    width, _, data = text.partition(":")
+    return np.frombuffer(_bytes(data), "<f4").reshape(-1, int(width)).astype(np.float64)
 
 
 def encode_rows(rows: npt.NDArray[np.int64]) -> str:

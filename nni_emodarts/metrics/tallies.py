@@ -41,9 +41,13 @@ class Counting:
         return BOTH if self.classes else CCC
 
     def row(self, confusion: npt.ArrayLike | None, moments: npt.ArrayLike | None) -> npt.NDArray[np.float64]:
-        """A speaker's sums in one row (cells,)."""
-        parts = [np.asarray(part, dtype=np.float64).ravel() for part in (confusion, moments) if part is not None]
-        return np.concatenate(parts)
+        """A speaker's sums in one row (cells,); zeros for what is not known of the speaker."""
+        row = np.zeros(self.classes**2 + self.dimensions * len(SUMS))
+        if confusion is not None:
+            row[: self.classes**2] = np.asarray(confusion, dtype=np.float64).ravel()
+        if moments is not None:
+            row[self.classes**2 :] = np.asarray(moments, dtype=np.float64).ravel()
+        return row
 
     def confusion(self, sums: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """(..., cells) -> (..., K, K)."""

@@ -19,7 +19,7 @@ class Truth:
     """What is true of some utterances.
 
     Attributes:
-        labels: (n,) numbers of their classes.
+        labels: (n,) numbers of their classes; -1 where annotators did not agree, so that no answer is right or wrong.
         num_classes: number of classes K; 0 where there are none to tell apart.
         values: (n, D) places in each dimension, NaN where there is none.
         shares: (n, K) distributions of votes, where those are learnt instead of classes.
@@ -81,6 +81,7 @@ class Truth:
         reached = float(mean_ccc(moments(self.values, answers[:, self.num_classes :])))
         if not self.num_classes:
             return reached
-        count = np.bincount(self.labels, minlength=self.num_classes)
-        hit = np.bincount(self.labels[answers[:, : self.num_classes].argmax(1) == self.labels], minlength=len(count))
+        told, known = answers[:, : self.num_classes].argmax(1), self.labels >= 0
+        count = np.bincount(self.labels[known], minlength=self.num_classes)
+        hit = np.bincount(self.labels[told == self.labels], minlength=self.num_classes)
         return (float((hit[count > 0] / count[count > 0]).mean()) + reached) / 2

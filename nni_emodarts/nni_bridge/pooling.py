@@ -60,8 +60,12 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
     refuse_different_corpora("these trials", scored)
     try:
         table, classes = pool(map(read_predictions, scored)), figures[0]["classes"]
-        pooled = {**pooled_figures(table, classes), **tracks_of(figures), **enrolment_figures(table, classes)}
-        pooled |= table_figures([table, *map(read_undecided, scored)], classes) if classes else {}
+        undecided = [*map(read_undecided, scored)]
+        pooled = {**pooled_figures(table, classes, undecided), **tracks_of(figures)}
+        pooled |= {
+            **enrolment_figures(table, classes),
+            **(table_figures([table, *undecided], classes) if classes else {}),
+        }
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.metrics.dimensions import PREDICTED, ccc_of, dimension_names, mae_of, pearson_of, table_moments
+from nni_emodarts.metrics.dimensions import (
+    PREDICTED,
+    ccc_of,
+    dimension_names,
+    mae_of,
+    pearson_of,
+    table_moments,
+    with_undecided,
+)
 from nni_emodarts.metrics.notation import figure_text
 from nni_emodarts.metrics.tallies import gather, interval, speaker_tallies, stack
 from nni_emodarts.report.drawings.dimensions import draw_agreement, draw_circumplex
@@ -62,10 +70,10 @@ def describe_rated(run: Run, count: int) -> Rated | None:
         run: the run.
         count: how many of the worst utterances at most.
     """
-    table = run.predictions
-    names = [] if table is None else dimension_names(table)
-    if table is None or not names:
+    names = [] if run.predictions is None else dimension_names(run.predictions)
+    if run.predictions is None or not names:
         return None
+    table = with_undecided(run.predictions, (each.undecided for each in run.networks))
     sums = table_moments(table, names)
     found = zip(names, ccc_of(sums), pearson_of(sums), mae_of(sums), strict=True)
     rows = [RatedRow(name, *(None if np.isnan(v) else float(v) for v in values)) for name, *values in found]

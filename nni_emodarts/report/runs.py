@@ -152,9 +152,9 @@ class Run:
         """The pooled figures, of votes, too, as `table_figures` gives them; None where only confusions are there."""
         if self.predictions is None:
             return None
-        tables = [self.predictions, *(each.undecided for each in self.scored)]
-        voted = table_figures(tables, self.classes) if self.classes else {}
-        return {**pooled_figures(self.predictions, self.classes), **voted}
+        undecided = [each.undecided for each in self.scored]
+        voted = table_figures([self.predictions, *undecided], self.classes) if self.classes else {}
+        return {**pooled_figures(self.predictions, self.classes, undecided), **voted}
 
     @cached_property
     def stacked(self) -> npt.NDArray[np.int64] | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
+from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
@@ -50,6 +51,8 @@ def write_experiment(
     for each in manifest.notes:
         note(each)
     wanted = checked_folds(config, manifest, folds)
+    for each in few_utterances(config, manifest, wanted):
+        note(each)
     if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
         corpus = load_corpus(config, manifest, progress)
         wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import pinned
@@ -74,7 +75,9 @@ def run_search(
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
-    checked_folds(config, manifest, [fold])  # faults are reported before recordings are read
+    checked = checked_folds(config, manifest, [fold])  # faults are reported before recordings are read
+    for each in few_utterances(config, manifest, checked):
+        note(each)
     RunFolder.check(out, resume, overwrite)
     if resume and not overwrite:
         refuse_other_settings(folder, config)

@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from nni_emodarts.training.distillation import SHARE, TaughtLoss
 from nni_emodarts.training.loss import EmotionLoss
 
 _TINY = 1e-8
@@ -86,22 +87,36 @@ def _one_minus_ccc(places: Tensor, true: Tensor) -> Tensor:
 
 
 class JointLoss(nn.Module):
-    """The loss of classes and of dimensions, each with its weight; of dimensions alone where there are no classes."""
+    """The loss of classes and of dimensions, each with its weight; of dimensions alone where there are no classes.
+
+    Of each, a teacher's answers have their share, where there is one.
+    """
 
     def __init__(
         self, emotion: EmotionLoss, dimensions: DimensionLoss, emotion_weight: float, dimension_weight: float
     ) -> None:
         super().__init__()
         self.dimensions = dimensions
+        self.taught: DimensionLoss | None = None
         self._emotion = [emotion]  # which is a module of the task
+        self._teacher: list[TaughtLoss] = []
         self._weights = emotion_weight, dimension_weight
+
+    def learn_from(self, emotion: TaughtLoss | None, dimensions: DimensionLoss) -> None:
+        """Learn from a teacher's answers, too: of classes, where there are any, and in dimensions."""
+        self._teacher = [] if emotion is None else [emotion]
+        self.taught = dimensions
 
     def forward(self, outputs: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         """outputs (N, K + D), labels (N,), rows of the manifest (N,) -> mean loss."""
         classes = len(self._emotion[0].weight)
-        rated: Tensor = self.dimensions(outputs[:, classes:], rows)
+        logits, places = outputs[:, :classes], outputs[:, classes:]
+        rated: Tensor = self.dimensions(places, rows)
+        if self.taught is not None:
+            rated = (1 - SHARE) * rated + SHARE * self.taught(places, rows)
         if not classes:
             return rated
+        told = self._teacher[0](logits, labels, rows) if self._teacher else self._emotion[0](logits, labels)
         ours, theirs = self._weights
-        joint: Tensor = ours * self._emotion[0](outputs[:, :classes], labels) + theirs * rated
+        joint: Tensor = ours * told + theirs * rated
         return joint

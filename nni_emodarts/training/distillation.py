@@ -23,16 +23,16 @@ class Teacher:
 
     Attributes:
         rows: rows of the manifest (n,), in ascending order.
-        probabilities: of each (n, K).
+        answers: to each (n, K + D), probabilities of classes, then values in dimensions.
     """
 
     rows: Rows
-    probabilities: npt.NDArray[np.floating]
+    answers: npt.NDArray[np.floating]
 
-    def spread(self, count: int) -> Tensor:
-        """Probabilities (count, K) by row of the manifest; of a row that it does not know they are no numbers."""
-        table = torch.full((count, self.probabilities.shape[1]), torch.nan)
-        table[torch.from_numpy(self.rows)] = torch.tensor(self.probabilities, dtype=torch.float32)
+    def spread(self, count: int) -> npt.NDArray[np.float64]:
+        """Answers (count, K + D) by row of the manifest; of a row that it does not know they are no numbers."""
+        table = np.full((count, self.answers.shape[1]), np.nan)
+        table[self.rows] = self.answers
         return table
 
 

@@ -73,9 +73,16 @@ class EmotionTask(LightningModule):  # type: ignore[misc]
         self._momentum = momentum
         self._weight_decay = weight_decay
 
-    def learn_from(self, answers: Tensor) -> None:
-        """Learn from a teacher's probabilities, too: by row of the manifest (n, K)."""
-        self._taught = TaughtLoss(self.loss, answers)
+    def learn_from(self, answers: Tensor, dimensions: DimensionLoss | None = None) -> None:
+        """Learn from a teacher, too.
+
+        Args:
+            answers: its probabilities by row of the manifest (n, K).
+            dimensions: the loss of places against its own, where those are learnt.
+        """
+        self._taught = TaughtLoss(self.loss, answers) if answers.shape[1] else None
+        if self._joint is not None and dimensions is not None:
+            self._joint.learn_from(self._taught, dimensions)
 
     def vote(self, shares: Tensor) -> None:
         """Learn from distributions of votes instead of labels: by row of the manifest (n, K)."""
@@ -230,10 +237,16 @@ def make_fold_task(optimizer: OptimizerConfig, task: FoldTask, epochs: int, step
         training.vote(torch.tensor(shares, dtype=torch.float32))
     if task.outputs.dimensions:
         settings = task.config.objective
-        places = torch.tensor(task.outputs.to_unit(task.corpus.manifest.values), dtype=torch.float32)
-        loss = DimensionLoss(places, settings.dimension_loss, settings.ccc_utterances)
+        loss = dimension_loss(task, task.corpus.manifest.values)
         training.rate(loss, (settings.emotion_weight, settings.dimension_weight))
     return training
+
+
+def dimension_loss(task: FoldTask, values: np.ndarray) -> DimensionLoss:
+    """The configured loss of places against values (n, D) on the scale, by row of the manifest."""
+    settings = task.config.objective
+    places = torch.tensor(task.outputs.to_unit(values), dtype=torch.float32)
+    return DimensionLoss(places, settings.dimension_loss, settings.ccc_utterances)
 
 
 @torch.no_grad()

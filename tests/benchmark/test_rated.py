@@ -7,7 +7,6 @@ import pytest
 
 from nni_emodarts.benchmark.run import run_benchmark
 from nni_emodarts.config import load_config
-from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.dimensions import ccc
 from nni_emodarts.models.baselines.probe_fitting import Heard
 from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, Regression, choose_rating, fit_raters
@@ -87,11 +86,3 @@ def test_the_level_that_says_it_is_chosen(regression: Regression) -> None:
     assert chosen.level == 1
     assert chosen.strength in regression.strengths
     assert chosen.ccc > 0.8
-
-
-def test_what_knows_emotions_alone_is_refused(small_manifest: Path, tmp_path: Path) -> None:
-    options = {"data.manifest": str(small_manifest), "data.protocol": "kfold:3", "data.task": "both"}
-    options["search.strategy"] = "random"
-    config = load_config("tiny", settings=(*FAST, "search.estimate.folds=2"), options=options)
-    with pytest.raises(ConfigError, match="an ensemble of candidates is of emotions alone"):
-        run_benchmark("rated", config, ["search", "ensemble"], tmp_path / "out", tmp_path / "runs", folds=[0])

@@ -6,28 +6,30 @@ import pandas as pd
 import pytest
 
 from nni_emodarts.benchmark import study as room
-from nni_emodarts.benchmark.study import Finished, Rank, Study, Trained, judge, read_search, study
+from nni_emodarts.benchmark.study import Finished, Rank, Study, Trained, judge, read_search, run_study, study
 from nni_emodarts.cli import console
-from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.config import ExperimentConfig, load_config
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import OverlapError, RunFolderError
 from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.run import search
+from tests.conftest import FAST
+from tests.small_networks import SMALL_NETWORKS
 
 
-def row(val_uar: float, test_uar: float = 0.5, cpu_seconds: float = 10.0, name: str = "a") -> Trained:
-    return Trained(architecture=name, val_uar=val_uar, test_uar=test_uar, parameters=5, cpu_seconds=cpu_seconds)
+def row(val: float, test: float = 0.5, cpu_seconds: float = 10.0, name: str = "a") -> Trained:
+    return Trained(architecture=name, val=val, test=test, parameters=5, cpu_seconds=cpu_seconds)
 
 
 def test_random_search_spends_what_the_search_and_its_retraining_cost() -> None:
     sampled = [row(0.4, 0.9), row(0.6, 0.3), row(0.9, 0.8), row(0.95, 0.2)]
     found = judge(row(0.7, 0.8), sampled, search_cost=25.0)
     assert found.random_search.candidates == 3  # 25 + 10 seconds buy three trainings of 10
-    assert (found.random_search.val_uar, found.random_search.test_uar) == (0.9, 0.8)
-    assert found.rank == Rank(val_uar=0.5, test_uar=0.625)
-    assert found.random_sampling.test_uar == pytest.approx(0.55)
+    assert (found.random_search.val, found.random_search.test) == (0.9, 0.8)
+    assert found.rank == Rank(val=0.5, test=0.625)
+    assert found.random_sampling.test == pytest.approx(0.55)
 
 
 def test_random_search_has_one_candidate_at_least() -> None:
@@ -46,9 +48,11 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     networks = pd.read_csv(folder.path / "networks.csv")
     assert networks["name"].tolist() == ["searched", "sample_001", "sample_002"]
     assert networks["architecture"].nunique() >= 2
-    assert found.random_sampling.test_uar == pytest.approx(networks["test_uar"][1:].mean(), abs=1e-6)
+    assert found.random_sampling.test == pytest.approx(networks["test_uar"][1:].mean(), abs=1e-6)
     assert found.equal_cost is True
-    assert Study.from_data(folder.read_json("study.json")) == found
+    held = folder.read_json("study.json")
+    assert Study.from_data(held) == found
+    assert {"val_uar", "test_uar", "test_uar_std"} <= set(held["random_sampling"])
     times = {file: file.stat().st_mtime_ns for file in folder.path.glob("*/metrics.json")}
     slower = {**finished.environment, "processor": "another"}
     more = study(fast_config, small_corpus, replace(finished, environment=slower), 3, folder)
@@ -67,6 +71,34 @@ def test_a_study_of_a_search(fast_config: ExperimentConfig, small_corpus: Corpus
     for other, says in ((elsewhere, "another fold"), (replace(finished, seed=2), "another seed")):
         with pytest.raises(RunFolderError, match=says):
             study(fast_config, small_corpus, other, 2, folder)
+
+
+@pytest.mark.parametrize("task", ["dimensions", "both"])
+def test_a_study_of_a_search_for_dimensions_compares_the_headline(
+    task: str, small_manifest: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options: dict[str, object] = {"data.manifest": str(small_manifest), "data.protocol": "kfold:3", "data.task": task}
+    options |= {"retrain.epoch_steps": 2, "search.epoch_steps": 1}
+    options |= {f"space.{name}": value for name, value in SMALL_NETWORKS.items()}
+    config = load_config("tiny", settings=FAST, options=options)
+    fold = FoldTask.of(config, load_corpus(config), 0, 1)
+    search(fold, RunFolder.claim(tmp_path / "search"))
+    found = run_study(tmp_path / "search", tmp_path / "study", samples=2)
+    key = {"dimensions": "ccc", "both": "uar_ccc"}[task]
+    networks = pd.read_csv(tmp_path / "study" / "networks.csv")
+    for _, network in networks.iterrows():
+        metrics = RunFolder(tmp_path / "study" / network["name"]).read_json("metrics.json")
+        assert network[f"val_{key}"] == pytest.approx(metrics[f"val_{key}"], abs=1e-6)
+        assert network[f"test_{key}"] == pytest.approx(metrics[f"test_{key}"], abs=1e-6)
+    sampled = networks.iloc[1:]
+    assert found.random_sampling.test == pytest.approx(sampled[f"test_{key}"].mean(), abs=1e-6)
+    best = sampled.iloc[: found.random_search.candidates][f"val_{key}"]
+    assert found.random_search.val == pytest.approx(best.max(), abs=1e-6)
+    held = RunFolder(tmp_path / "study").read_json("study.json")
+    assert held["searched"][f"test_{key}"] == found.searched.test
+    assert Study.from_data(held) == found
+    console.show_study(found)
+    assert f"validation {'CCC' if task == 'dimensions' else 'mean of UAR'}" in " ".join(capsys.readouterr().out.split())
 
 
 def test_samples_are_drawn_until_the_cost_is_spent(

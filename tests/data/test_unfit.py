@@ -9,6 +9,7 @@ import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.dimensions import Wanted
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.unfit import checked_folds, find_unfit
@@ -98,3 +99,16 @@ def test_a_command_refuses_before_it_reads_recordings_and_shows_the_table(
     refused("experiment", *words, "--out", tmp_path / "e.yml", says=says)
     # who insists comes as far as the recordings, which are not there
     refused("search", *words, "--out", tmp_path / "out", "--allow-unfit-speakers", says=("cannot be used",))
+
+
+def test_of_dimensions_alone_unknown_emotions_say_nothing(tmp_path: Path) -> None:
+    rows = [(name, "") for name in "abcd" for _ in range(8)]
+    rows += [*[("one", "joy")] * 9, ("one", ""), *[("hardly", "joy")] * 2, *[("hardly", "")] * 6, ("few", "")]
+    lines = [f"{number}.wav,{emotion},{who},{number % 7}" for number, (who, emotion) in enumerate(rows)]
+    for number in range(len(rows)):
+        (tmp_path / f"{number}.wav").touch()
+    (tmp_path / "manifest.csv").write_text("\n".join(["file,emotion,speaker,arousal", *lines]) + "\n")
+    manifest = read_manifest(tmp_path / "manifest.csv", dimensions=Wanted(alone=True))
+    unfit, count = find_unfit(manifest, np.arange(len(manifest)))
+    assert count == 7
+    assert [(each.speaker, each.reason) for each in unfit] == [("one", "joy alone"), ("few", "fewer than 6 recordings")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import load_corpus
@@ -43,7 +44,7 @@ def made(config: ExperimentConfig, out: Path) -> Path:
     rows = np.sort(np.concatenate([task.fold.train, task.fold.validation]))
     rng = np.random.default_rng(1)
     signal = 1.5 * np.eye(4)[task.labels(rows)]
-    answers = [(signal + rng.standard_normal(signal.shape)).astype(np.float32) for _ in architectures]
+    answers = [softmax(signal + rng.standard_normal(signal.shape), axis=1) for _ in architectures]
     candidates = tuple(Candidate(*each) for each in zip(architectures, answers, strict=True))
     folder = RunFolder(out)
     figures = ensemble_fold(task, Pool(0, rows, candidates, architectures[0], (), 0.0), folder.cell(0, 1))

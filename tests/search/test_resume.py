@@ -14,7 +14,7 @@ import pytest
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.config.strategies import STRATEGIES
-from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.corpus import Corpus, load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.run_folder import ALPHAS, RunFolder
@@ -56,6 +56,14 @@ def test_a_speaker_adapted_search_that_is_cut_off_draws_what_it_would_have_drawn
 ) -> None:
     settings = [*fast_words[1::2], "features.normalization=speaker"]
     ends_alike(strategy, configured(small_manifest, strategy, settings), small_corpus, tmp_path, monkeypatch)
+
+
+def test_a_search_for_both_that_is_cut_off_remembers_the_same_answers(
+    small_manifest: Path, fast_words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CCC is taken over answers to earlier batches, too, which a search that goes on must have."""
+    config = configured(small_manifest, "darts", [*fast_words[1::2], "data.task=both"])
+    ends_alike("darts", config, load_corpus(config), tmp_path, monkeypatch)
 
 
 def needs_extra(strategy: str) -> Any:

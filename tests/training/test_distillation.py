@@ -45,7 +45,7 @@ def test_gradients_stay_as_large_whatever_the_temperature() -> None:
 
 
 def test_a_row_without_an_answer_is_named() -> None:
-    answers = Teacher(np.array([0, 2]), np.full((2, 3), 1 / 3)).spread(4)
+    answers = torch.tensor(Teacher(np.array([0, 2]), np.full((2, 3), 1 / 3)).spread(4), dtype=torch.float32)
     loss = TaughtLoss(EmotionLoss(torch.ones(3)), answers)
     loss(torch.zeros(1, 3), torch.tensor([0]), torch.tensor([2]))
     with pytest.raises(ValueError, match="row 3 of the manifest has no answer"):

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+from scipy.special import softmax
 
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.errors import RunFolderError
-from nni_emodarts.metrics.logits import Logits, decode_logits, decode_rows
+from nni_emodarts.metrics.logits import decode_logits, decode_rows, decode_values
+from nni_emodarts.metrics.truth import Answers
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.run_folder import (
@@ -31,11 +34,11 @@ class Candidate:
 
     Attributes:
         architecture: its architecture.
-        logits: (n, K) of the pool's rows, each by networks that had not learnt from it.
+        answers: (n, K + D) to the pool's rows, each by networks that had not learnt from it.
     """
 
     architecture: Architecture
-    logits: Logits
+    answers: Answers
 
 
 @dataclass(frozen=True)
@@ -98,14 +101,14 @@ def _pool(fold: int, searches: Sequence[RunFolder]) -> Pool:
     rows: Rows | None = None
     for search in searches:
         for architecture, replicates in _measured(search):
-            answered, logits = out_of_fold(replicates)
+            answered, answers = out_of_fold(replicates)
             if rows is not None and not np.array_equal(rows, answered):
                 raise RunFolderError(
                     f"candidates of {searches[0].path} and {search.path} answered different utterances; searches of "
                     f"one ensemble divide the training speakers alike (search.estimate.folds)"
                 )
             rows = answered
-            found.setdefault(architecture.id, Candidate(architecture, logits))
+            found.setdefault(architecture.id, Candidate(architecture, answers))
     if rows is None:
         raise RunFolderError(
             f"{searches[0].path} keeps no answers to training speakers that its candidates had not heard; search by "
@@ -127,11 +130,22 @@ def _measured(search: RunFolder) -> list[tuple[Architecture, list[Replicate]]]:
     return sorted(whole, key=lambda each: int(each[0].origin.get("candidate", 0)))
 
 
-def out_of_fold(replicates: Sequence[Replicate]) -> tuple[Rows, Logits]:
-    """Rows (n,), ascending, and the logits (n, K) of each: the mean over the trainings that validated on it."""
+def out_of_fold(replicates: Sequence[Replicate]) -> tuple[Rows, Answers]:
+    """Rows (n,), ascending, and the answers (n, K + D) to each: means over the trainings that validated on it.
+
+    Those of classes are the probabilities of the mean logits.
+    """
     rows = np.concatenate([decode_rows(each.rows) for each in replicates])
-    logits = np.concatenate([decode_logits(each.logits) for each in replicates])
     known, places = np.unique(rows, return_inverse=True)
-    total = np.zeros((len(known), logits.shape[1]))
-    np.add.at(total, places, logits)
-    return known, (total / np.bincount(places)[:, None]).astype(np.float32)
+    told = [decode_logits(each.logits) for each in replicates if each.logits]
+    rated = [decode_values(each.values) for each in replicates if each.values is not None]
+    parts = [softmax(_mean(told, places).astype(np.float32).astype(np.float64), axis=1)] if told else []
+    return known, np.concatenate([*parts, *([_mean(rated, places)] if rated else [])], axis=1)
+
+
+def _mean(answers: Sequence[npt.NDArray[np.floating]], places: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Mean over those of each place."""
+    given = np.concatenate(answers)
+    total = np.zeros((places.max() + 1, given.shape[1]))
+    np.add.at(total, places, given)
+    return np.asarray(total / np.bincount(places)[:, None])

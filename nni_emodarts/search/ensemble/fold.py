@@ -1,14 +1,14 @@
-"""The ensemble of one fold: members are picked, trained by the recipe, and their probabilities averaged."""
+"""The ensemble of one fold: members are picked, trained by the recipe, and their answers averaged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import softmax
 
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.metrics.dimensions import dimension_names
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
 from nni_emodarts.metrics.members import averaged, member_weights, pick_members
 from nni_emodarts.models.architecture import Architecture
@@ -28,7 +28,8 @@ from nni_emodarts.runtime.run_folder import (
 from nni_emodarts.search.ensemble.candidates import Pool
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain import retrain_fold, settle_space
-from nni_emodarts.training.retrain.scoring import score_predictions
+from nni_emodarts.training.retrain.fold import rated
+from nni_emodarts.training.retrain.scoring import note_answers, score_predictions
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
@@ -39,7 +40,8 @@ class Picked:
     Attributes:
         architectures: each once, in the order in which they were picked.
         weights: share of each, one in sum.
-        figures: of their answers to the training speakers: `val_uar`, `val_loss` and `temperature`, and the steps.
+        figures: of their answers to the training speakers: `val_uar`, or `val_ccc` and so on, `val_loss` and
+            `temperature`, and the steps.
         teacher: these answers.
     """
 
@@ -51,19 +53,23 @@ class Picked:
 
 def pick(pool: Pool, task: FoldTask) -> Picked:
     """Pick the members by answers to the fold's training speakers, none of whom a member had heard that answers."""
-    steps = pick_members([each.logits for each in pool.candidates], task.labels(pool.rows))
+    steps = pick_members([each.answers for each in pool.candidates], task.truth(pool.rows))
     weights = member_weights(steps)
     members = [pool.candidates[number] for number in weights]
     shares = tuple(weights.values())
-    answers = averaged([softmax(each.logits, axis=1) for each in members], shares)
-    last = steps[-1]
+    answers = averaged([each.answers for each in members], shares)
+    last, key = steps[-1], task.headline.key
     figures: JsonObject = {
-        "val_uar": last.uar,
+        **{f"val_{name}": value for name, value in last.figures.items()},
         "val_loss": last.loss,
         "temperature": last.temperature,
         "candidates": len(pool.candidates),
         "steps": [
-            {"architecture": pool.candidates[step.candidate].architecture.id, "loss": step.loss, "uar": step.uar}
+            {
+                "architecture": pool.candidates[step.candidate].architecture.id,
+                "loss": step.loss,
+                key: step.figures[key],
+            }
             for step in steps
         ],
     }
@@ -98,9 +104,7 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
         undecided = join_answers(rest, weights, classes) if rest else None
         folder.write_text(CONFIG, task.config.to_yaml())
         folder.write_json(ENVIRONMENT, environment_of(pick_device(task.config.device)))
-        folder.write_csv(PREDICTIONS, table)
-        if undecided is not None:
-            folder.write_csv(UNDECIDED, undecided)
+        note_answers(folder, table, undecided)
         metrics: JsonObject = {
             "method": "ensemble",
             **picked.figures,
@@ -110,6 +114,7 @@ def ensemble_fold(task: FoldTask, pool: Pool, folder: RunFolder, progress: Progr
             "best_epoch": max(each["best_epoch"] for each in figures),
             "parameters": sum(each["parameters"] for each in figures),
             "classes": list(classes),
+            **rated(task),
             **task.config.tracks,
             **score_predictions(table, classes, undecided),
             **{key: round(sum(each[key] for each in figures), 3) for key in ("seconds", "cpu_seconds")},
@@ -146,7 +151,7 @@ def _train(task: FoldTask, architecture: Architecture, folder: RunFolder, progre
 
 
 def join_answers(tables: Sequence[pd.DataFrame], weights: Sequence[float], classes: Sequence[str]) -> pd.DataFrame:
-    """The table of predictions of an ensemble: probabilities are the weighted means of its members'.
+    """The table of predictions of an ensemble: probabilities and values are the weighted means of its members'.
 
     Columns that only hold for one network (answers by other enrolments) are left out.
 
@@ -156,9 +161,10 @@ def join_answers(tables: Sequence[pd.DataFrame], weights: Sequence[float], class
     first = tables[0]
     if any(not table["file"].equals(first["file"]) for table in tables):
         raise RunFolderError("the members of an ensemble answered different utterances; train them anew")
-    columns = [f"p_{name}" for name in classes]
+    columns = [*(f"p_{name}" for name in classes), *(f"{PREDICTED}{name}" for name in dimension_names(first))]
     answers = averaged([table[columns].to_numpy(np.float64) for table in tables], weights)
     kept = [name for name in first.columns if not name.startswith((COUNTED, PREDICTED)) and name not in columns]
-    predicted = np.array(classes)[answers.argmax(1)]
-    table = first[kept].assign(predicted=predicted)
+    table = first[kept]
+    if classes:
+        table = table.assign(predicted=np.array(classes)[answers[:, : len(classes)].argmax(1)])
     return pd.concat([table, pd.DataFrame(answers, columns=columns, index=table.index)], axis=1)

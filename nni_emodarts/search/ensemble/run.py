@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nni_emodarts.config import ExperimentConfig, load_config, refuse_other_settings
-from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
+from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.front_ends.pinning import heard_elsewhere
 from nni_emodarts.data.unfit import checked_folds
@@ -77,7 +77,6 @@ def run_ensemble(
     pools = read_pools([RunFolder(path) for path in searches])
     config = load_config(None, pools[0].searches[0].path / CONFIG, settings, {"data.manifest": manifest})
     config = heard_elsewhere(config, front_end, f"the search in {pools[0].searches[0].path}")
-    refuse_dimensions(config.data, "an ensemble of candidates")
     table = load_manifest(config)
     checked_folds(config, table, [pool.fold for pool in pools])
     RunFolder.check(out, resume, overwrite)

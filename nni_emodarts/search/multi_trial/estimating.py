@@ -9,11 +9,11 @@ from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.headline import headline_of, validation_keys
-from nni_emodarts.metrics.logits import encode_logits, encode_rows
+from nni_emodarts.metrics.logits import encode_logits, encode_rows, encode_values
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.runtime.environment import Stopwatch
-from nni_emodarts.runtime.plain_data import JsonMapping
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Report
 from nni_emodarts.runtime.run_folder import FAILURE, HISTORY, METRICS, REMEDY, REPLICATES, RunFolder
 from nni_emodarts.search.multi_trial.evaluation import candidate_epochs, evaluate_candidate, train_candidate
@@ -22,6 +22,8 @@ from nni_emodarts.training.retrain import Trained
 from nni_emodarts.training.retrain.scoring import answers_to
 
 _SPENT = ("seconds", "cpu_seconds")
+_ANSWERS = ("rows", "logits", "values")
+"""Of a replicate, what is too much for the figures of a candidate."""
 
 
 class Once:
@@ -124,12 +126,13 @@ class Estimator:
         try:
             heard, trained = train_candidate(task, architecture, candidate_epochs(task.config))
             rows = np.sort(task.fold.validation)
-            answers = answers_to(heard, trained, rows)[:, : task.corpus.num_classes]
+            answers = answers_to(heard, trained, rows)
         except Exception:
             folder.write_json(FAILURE, watch.read())
             raise
         self._note_history(folder, trained, number)
-        known: dict[str, object] = {} if self.how.folds == 1 else {"inner": number % self.how.folds}
+        known: JsonObject = {} if self.how.folds == 1 else {"inner": number % self.how.folds}
+        told, rated = answers[:, : task.corpus.num_classes], answers[:, task.corpus.num_classes :]
         return Replicate.from_data(
             {
                 **known,
@@ -137,7 +140,8 @@ class Estimator:
                 **trained.validation,
                 "best_epoch": trained.best_epoch,
                 "rows": encode_rows(rows),
-                "logits": encode_logits(answers),
+                **({"logits": encode_logits(told)} if told.shape[1] else {}),
+                **({"values": encode_values(rated)} if rated.shape[1] else {}),
                 "parameters": sum(parameter.numel() for parameter in trained.model.parameters()),
                 **watch.read(),
             }
@@ -167,7 +171,7 @@ class Estimator:
             "choices": architecture.sample(),
             "parameters": held[0].parameters,
             **config.tracks,
-            "replicates": [{key: row[key] for key in row if key not in ("rows", "logits")} for row in shown],
+            "replicates": [{key: row[key] for key in row if key not in _ANSWERS} for row in shown],
             **{name: round(sum(getattr(each, name) for each in held), 3) for name in _SPENT},
         }
         folder.write_json(METRICS, metrics)

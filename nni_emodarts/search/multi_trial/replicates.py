@@ -30,7 +30,8 @@ class Replicate(Record):
         val_uar_ccc: the mean of the two, where both are learnt.
         best_epoch: that epoch, from 1.
         rows: rows of the manifest that validated, as `encode_rows` writes them.
-        logits: of these rows, as `encode_logits` writes them.
+        logits: of these rows, as `encode_logits` writes them, where classes are learnt.
+        values: answers to them in dimensions, as `encode_values` writes them, where those are learnt.
         parameters: of the network.
         seconds: that the training lasted.
         cpu_seconds: processor seconds of it.
@@ -43,7 +44,8 @@ class Replicate(Record):
     val_uar_ccc: float | None = None
     best_epoch: int
     rows: str
-    logits: str
+    logits: str = ""
+    values: str | None = None
     parameters: int
     seconds: float
     cpu_seconds: float

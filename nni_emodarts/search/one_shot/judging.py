@@ -18,8 +18,8 @@ class Judge:
     """A part of a fold, for a search to be asked about. Nothing random is drawn for it."""
 
     def __init__(self, task: FoldTask, rows: Rows, device: torch.device) -> None:
-        """Take the rows of the part on which annotators agreed."""
-        rows = task.corpus.manifest.decided(rows)
+        """Take those rows of the part that can be measured."""
+        rows = task.corpus.manifest.measured(rows)
         size = task.config.search.batch_size
         drawn = np.random.default_rng(task.seed).permutation(task.fold.train)[: _RECALIBRATION_BATCHES * size]
         self._device = device

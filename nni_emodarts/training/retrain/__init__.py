@@ -4,13 +4,18 @@ from nni_emodarts.training.retrain.designs import Design, build_network, settle_
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.fold import retrain_fold
 from nni_emodarts.training.retrain.run import Retrained, retrain, run_retrain
-from nni_emodarts.training.retrain.scoring import predictions, score_predictions
+from nni_emodarts.training.retrain.scoring import (
+    note_answers,
+    predictions,
+    score_predictions,
+)
 
 __all__ = [
     "Design",
     "Retrained",
     "Trained",
     "build_network",
+    "note_answers",
     "predictions",
     "retrain",
     "retrain_fold",

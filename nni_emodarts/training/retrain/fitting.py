@@ -16,7 +16,7 @@ from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
-from nni_emodarts.training.task import make_fold_task, predict
+from nni_emodarts.training.task import dimension_loss, make_fold_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 
@@ -86,7 +86,8 @@ def train(
         mixup=recipe.mixup,
     )
     if teacher is not None:
-        training.learn_from(_answers_of(teacher, task))
+        told, values = _answers_of(teacher, task)
+        training.learn_from(told, dimension_loss(task, values) if task.outputs.dimensions else None)
     model = build_network(design, corpus.num_outputs, corpus.shapes)
     training.set_model(model)
     keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
@@ -97,13 +98,17 @@ def train(
     return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history, task.headline.val)
 
 
-def _answers_of(teacher: Teacher, task: FoldTask) -> torch.Tensor:
-    """A teacher's answers by row of the manifest (n, K); it says of undecided utterances what their annotators say."""
-    answers = teacher.spread(len(task.corpus.manifest))
+def _answers_of(teacher: Teacher, task: FoldTask) -> tuple[torch.Tensor, np.ndarray]:
+    """A teacher's probabilities (n, K) and values (n, D) by row of the manifest.
+
+    It says of utterances without a majority what their annotators say, as probabilities.
+    """
+    answers, count = teacher.spread(len(task.corpus.manifest)), task.corpus.num_classes
+    told = torch.tensor(answers[:, :count], dtype=torch.float32)
     if task.shares is not None:
         undecided = torch.from_numpy(task.corpus.manifest.labels < 0)
-        answers[undecided] = torch.tensor(task.shares, dtype=answers.dtype)[undecided]
-    return answers
+        told[undecided] = torch.tensor(task.shares, dtype=told.dtype)[undecided]
+    return told, answers[:, count:]
 
 
 def make_augment(recipe: RetrainConfig, bins: int, levels: int = 0) -> Augment:

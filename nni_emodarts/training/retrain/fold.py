@@ -21,7 +21,7 @@ from nni_emodarts.training.retrain.elsewhere import Elsewhere
 from nni_emodarts.training.retrain.fitting import Trained, train
 from nni_emodarts.training.retrain.keeping import counting
 from nni_emodarts.training.retrain.model_files import MODEL_FILES, write_model
-from nni_emodarts.training.retrain.scoring import predictions, score_predictions
+from nni_emodarts.training.retrain.scoring import note_answers, predictions, score_predictions
 
 
 def retrain_fold(
@@ -84,10 +84,9 @@ def _read_test(task: FoldTask, trained: Trained, folder: RunFolder) -> JsonObjec
     """Write what a network answers to the test part, and return its figures."""
     fold, tracks = task.fold, task.config.tracks
     table, undecided = marked(predictions(task, trained, fold.test), tracks), None
-    folder.write_csv(PREDICTIONS, table)
     if len(fold.undecided):
         undecided = marked(predictions(task, trained, fold.undecided), tracks)
-        folder.write_csv(UNDECIDED, undecided)
+    note_answers(folder, table, undecided)
     return score_predictions(table, task.corpus.manifest.classes, undecided)
 
 

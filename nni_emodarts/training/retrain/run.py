@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
@@ -35,6 +36,7 @@ from nni_emodarts.runtime.run_folder import (
     MODEL_CARD,
     PREDICTIONS,
     RETRAINING,
+    UNDECIDED,
     RunFolder,
 )
 from nni_emodarts.training.retrain.designs import settle_space
@@ -104,7 +106,9 @@ def run_retrain(
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
-    checked_folds(config, manifest, folds)  # faults are reported before recordings are read
+    checked = checked_folds(config, manifest, folds)  # faults are reported before recordings are read
+    for each in few_utterances(config, manifest, checked):
+        note(each)
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
@@ -239,14 +243,14 @@ def start_run(folder: RunFolder, config: ExperimentConfig, architecture: Archite
 def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
     """Pool the test predictions of a run's folds and seeds, and write the table and its figures on top."""
     figures = [cell.read_json(METRICS) for cell in cells]
-    table = pool_predictions(map(read_predictions, cells))
-    pooled: JsonObject = pooled_figures(table, figures[0]["classes"])
+    table, undecided = pool_predictions(map(read_predictions, cells)), [*map(read_undecided, cells)]
+    pooled: JsonObject = pooled_figures(table, figures[0]["classes"], undecided)
     for key in validation_keys(figures):
         validated = [each[key] for each in figures if each[key] is not None]
         pooled[key] = float(np.mean(validated)) if len(validated) == len(figures) else None
     pooled["parameters"] = figures[0]["parameters"]
     pooled |= {**tracks_of(figures), **enrolment_figures(table, figures[0]["classes"])}
-    pooled |= table_figures([table, *map(read_undecided, cells)], figures[0]["classes"])
+    pooled |= table_figures([table, *undecided], figures[0]["classes"])
     for key in ("seconds", "cpu_seconds"):
         pooled[key] = sum(each[key] for each in figures)
     overlap = sorted({speaker for each in figures for speaker in each.get("overlap", ())})
@@ -254,5 +258,7 @@ def pool(folder: RunFolder, cells: Sequence[RunFolder]) -> JsonObject:
         pooled["overlap"] = overlap
     pooled |= pool_elsewhere(folder, cells, figures[0]["classes"])
     folder.write_csv(PREDICTIONS, table)
-    folder.write_json(METRICS, {**pooled, **digests_of(folder, [PREDICTIONS])})
+    if there := [each for each in undecided if each is not None]:
+        folder.write_csv(UNDECIDED, pool_predictions(there))
+    folder.write_json(METRICS, {**pooled, **digests_of(folder, [PREDICTIONS, UNDECIDED])})
     return pooled

@@ -9,12 +9,13 @@ from nni_emodarts.data.answer_tables import answer_table
 from nni_emodarts.data.enrolment import ALL, Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
-from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names, table_moments
+from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names, table_moments, with_undecided
 from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED, enrolment_figures
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.scores import scores
 from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.run_folder import PREDICTIONS, UNDECIDED, RunFolder
 from nni_emodarts.training.finite import diverging
 from nni_emodarts.training.retrain.fitting import Trained
 from nni_emodarts.training.task import predict
@@ -58,19 +59,27 @@ def _by_enrolment(task: FoldTask, trained: Trained, rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def note_answers(folder: RunFolder, table: pd.DataFrame, undecided: pd.DataFrame | None) -> None:
+    """Write answers to a test part, and those to its utterances on which annotators did not agree, where there are."""
+    folder.write_csv(PREDICTIONS, table)
+    if undecided is not None:
+        folder.write_csv(UNDECIDED, undecided)
+
+
 def score_predictions(table: pd.DataFrame, classes: Sequence[str], undecided: pd.DataFrame | None = None) -> JsonObject:
     """Figures of a table of predictions, each called `test_*` but recall and confusion.
 
     Where it holds the distributions of votes, `test_kl` and `test_js` are of `undecided` as well: answers to utterances
-    on which annotators did not agree. Of dimensions `test_ccc`, `test_pearson` and `test_mae`, means over the
-    dimensions, and `test_ccc_NAME` and so on of each; of classes and dimensions besides `test_uar_ccc`, the mean of UAR
-    and CCC.
+    on which annotators did not agree. Of dimensions, in which these count like all others, `test_ccc`, `test_pearson`
+    and `test_mae`, means over the dimensions, and `test_ccc_NAME` and so on of each; of classes and dimensions besides
+    `test_uar_ccc`, the mean of UAR and CCC.
     """
     found = _score_classes(table, classes, undecided) if classes else {"test_utterances": len(table)}
     names = dimension_names(table)
     if not names:
         return found
-    rated = {f"test_{key}": value for key, value in dimension_figures(table_moments(table, names), names).items()}
+    sums = table_moments(with_undecided(table, [undecided]), names)
+    rated = {f"test_{key}": value for key, value in dimension_figures(sums, names).items()}
     joint = {BOTH.test: (found[UAR.test] + (rated[CCC.test] or 0.0)) / 2} if classes else {}
     return {**found, **rated, **joint, "dimensions": names}
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus
@@ -15,6 +16,7 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.metrics.logits import decode_logits, decode_rows
 from nni_emodarts.metrics.members import member_weights, pick_members
+from nni_emodarts.metrics.truth import Truth
 from nni_emodarts.runtime.layout import finished_runs
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.ensemble import run_ensemble
@@ -74,7 +76,7 @@ def test_an_answer_is_the_mean_of_the_trainings_that_validated_on_it(searches: l
     folder = next(iter(sorted((searches[0] / "candidates").glob("*/replicates.json")))).parent
     replicates = read_replicates(RunFolder(folder))
     assert len(replicates) == 4
-    rows, logits = out_of_fold(replicates)
+    rows, answers = out_of_fold(replicates)
     for place, row in enumerate(rows):
         held = [
             decode_logits(each.logits)[decode_rows(each.rows).tolist().index(row)]
@@ -82,7 +84,7 @@ def test_an_answer_is_the_mean_of_the_trainings_that_validated_on_it(searches: l
             if row in decode_rows(each.rows)
         ]
         assert len(held) == 2
-        assert np.allclose(logits[place], np.mean(held, 0), atol=1e-5)
+        assert np.allclose(answers[place], softmax(np.mean(held, 0)), atol=1e-5)
 
 
 def test_an_ensemble_answers_with_the_mean_of_its_members(
@@ -92,7 +94,8 @@ def test_an_ensemble_answers_with_the_mean_of_its_members(
     for pool in read_pools([RunFolder(path) for path in searches]):
         cell = ensemble / f"fold_{pool.fold:02d}/seed_1"
         metrics = json.loads((cell / "metrics.json").read_text())
-        steps = pick_members([each.logits for each in pool.candidates], small_corpus.manifest.labels[pool.rows])
+        truth = Truth(small_corpus.manifest.labels[pool.rows], len(classes), np.empty((len(pool.rows), 0)))
+        steps = pick_members([each.answers for each in pool.candidates], truth)
         names = {pool.candidates[number].architecture.id: share for number, share in member_weights(steps).items()}
         assert metrics["members"] == names
         mean = sum(share * probabilities(cell / "members" / name, classes) for name, share in names.items())

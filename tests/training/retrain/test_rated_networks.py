@@ -22,12 +22,9 @@ from nni_emodarts.deploy.torch_network import read_network
 from nni_emodarts.errors import ProtocolError, RunFolderError
 from nni_emodarts.metrics.dimensions import ccc
 from nni_emodarts.metrics.scores import uar
-from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space import random_architecture
-from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.report.page import report
 from nni_emodarts.runtime.run_folder import RunFolder
-from nni_emodarts.search.run import search
 from nni_emodarts.training.retrain import retrain
 
 FAST = ("search.epochs=1", "retrain.epochs=2", "search.batch_size=8", "retrain.batch_size=8")
@@ -138,43 +135,6 @@ def test_a_folder_whose_scale_was_edited_is_refused(run: Path, tmp_path: Path) -
     (copy / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(RunFolderError, match="mixes two runs"):
         EmotionRecognizer.from_run(copy)
-
-
-def searched(manifest: Path, strategy: str, options: dict[str, object], out: Path) -> tuple[Architecture, RunFolder]:
-    """What a search for both finds, and its folder."""
-    config = configured(manifest, "both", **{"search.strategy": strategy, "search.options": options})
-    folder = RunFolder.claim(out)
-    return search(FoldTask.of(config, load_corpus(config), 0, 1), folder), folder
-
-
-@pytest.mark.parametrize(
-    ("strategy", "options"), [("darts", {}), ("enas", {"samples": 2}), ("random_one_shot", {"samples": 2})]
-)
-def test_a_supernet_is_chosen_from_by_the_headline(small_manifest: Path, strategy, options, tmp_path: Path) -> None:
-    found, folder = searched(small_manifest, strategy, options, tmp_path / "run")
-    assert 0 <= folder.read_json("metrics.json")["val_uar_ccc"] <= 1
-    assert found.num_classes == 7
-    assert folder.read_csv("history.csv")["val_uar_ccc"].notna().all()
-
-
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-@pytest.mark.parametrize("estimate", [None, {"folds": 2}])
-def test_candidates_are_chosen_by_the_headline(
-    small_manifest: Path, strategy: str, estimate: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nni_trial, "in_trial", lambda: True)  # so that candidates are trained in this process
-    options = {"candidates": 2, "concurrency": 1, "epochs": 1}
-    config = configured(
-        small_manifest, "both",
-        **{"search.strategy": strategy, "search.options": options, "search.estimate": estimate},
-    )  # fmt: skip
-    folder = RunFolder.claim(tmp_path / "run")
-    search(FoldTask.of(config, load_corpus(config), 0, 1), folder)
-    table, metrics = folder.read_csv("candidates.csv"), folder.read_json("metrics.json")
-    np.testing.assert_allclose(table["val_uar_ccc"], (table["val_uar"] + table["val_ccc"]) / 2, atol=1e-6)
-    if estimate is None:
-        assert metrics["val_uar_ccc"] == pytest.approx(table["val_uar_ccc"].max(), abs=1e-6)
-    assert folder.read_csv("history.csv")["best_val_uar_ccc"].is_monotonic_increasing
 
 
 def test_without_a_stated_scale_each_fold_has_its_training_part_s(small_manifest: Path, tmp_path: Path) -> None:

@@ -31,31 +31,12 @@ from nni_emodarts.search.run import search
 from nni_emodarts.training.distillation import Teacher
 from nni_emodarts.training.retrain import retrain, retrain_fold, train
 from nni_emodarts.training.task import class_weights, make_fold_task
-
-CLASSES = ("anger", "happiness", "neutral", "sadness")
-
-
-def write(small: Path, name: str, votes: dict[int, dict[str, float]] | None, undecided: tuple[int, ...] = ()) -> Path:
-    """The small corpus with votes: of most utterances three for the label, of others as said; some without a label."""
-    table = pd.read_csv(small, dtype=str)
-    if votes is not None:
-        cast = [votes.get(row, {emotion: 3}) for row, emotion in enumerate(table["emotion"])]
-        table["votes"] = [json.dumps(each) for each in cast]
-    table.loc[list(undecided), "emotion"] = ""
-    path = small.with_name(name)
-    table.to_csv(path, index=False)
-    return path
-
-
-UNDECIDED = (0, 11, 18, 29, 36, 43)
-"""A row of each speaker."""
+from tests.voted import CLASSES, UNDECIDED, write, write_voted
 
 
 @pytest.fixture(scope="module")
 def voted_manifest(small_manifest: Path) -> Path:
-    split = {row: {"anger": 1.0, "sadness": 1.0, "other": 2.0} for row in UNDECIDED}
-    doubtful = {row: {CLASSES[row % 4]: 1.0, "neutral": 2.0} for row in (1, 2, 25)}
-    return write(small_manifest, "voted.csv", {**split, **doubtful}, UNDECIDED)
+    return write_voted(small_manifest, "voted.csv")
 
 
 def config_of(config: ExperimentConfig, manifest: Path, targets: str = "votes", **recipe: object) -> ExperimentConfig:
