@@ -218,6 +218,8 @@ class SearchConfig(Section):
     """So many neighbouring frames and bins, of MFCCs coefficients, become their mean before a supernet hears them;
     networks are retrained on all. Trials of a multi-trial search are trained on all as well."""
     optimizer: OptimizerConfig = OptimizerConfig()
+    restarts: Annotated[int, Field(ge=1, le=100), CAME_LATER] = 1
+    """So many one-shot searches from seeds of their own, of which the one that is best once cut down is taken."""
     estimate: Annotated[EstimateConfig | None, CAME_LATER] = None
     """How a candidate is measured that is trained by itself; once, on the fold's own validation part, where absent."""
 
@@ -234,6 +236,11 @@ class SearchConfig(Section):
             raise ValueError(f"options of {self.strategy}: {'; '.join([*faults, *more])}") from None
         if self.estimate is not None:
             refuse_unmeasured(self.strategy)
+        if self.restarts > 1 and STRATEGIES[self.strategy].family == "multi-trial":
+            raise ValueError(
+                f"restarts: {self.restarts} supernets, and {self.strategy} trains none; leave it out, and measure "
+                f"candidates several times by search.estimate"
+            )
         return self
 
     def strategy_options(self) -> StrategyOptions:
@@ -350,12 +357,7 @@ class ExperimentConfig(Section):
             ("mfcc", "pitch", voice.pitch, "shifts along the frequency axis, which MFCCs do not have"),
             ("mfcc", "level", voice.level, "moves all bins alike, but of MFCCs the loudness moves the first alone"),
             ("pretrained", "pitch", voice.pitch, "shifts along the frequency axis, which a pretrained stream lacks"),
-            (
-                "pretrained",
-                "level",
-                voice.level,
-                "moves bins of a spectrum; a pretrained stream has none",
-            ),
+            ("pretrained", "level", voice.level, "moves bins of a spectrum; a pretrained stream has none"),
         ):
             if value and any(stream.kind == kind for stream in self.features.heard):
                 remedy = ", or features.kind to log_mel" if kind == "mfcc" else ""

@@ -42,6 +42,7 @@ from nni_emodarts.runtime.run_names import (
     OTHER_CORPORA,
     PREDICTIONS,
     REPLICATES,
+    RESTART,
     RETRAINING,
     SEARCH,
     SEARCH_RUN,
@@ -66,8 +67,8 @@ __all__ = [
     "ALPHAS", "ARCHITECTURE", "BEGUN", "CANDIDATES", "CANDIDATE_FOLDERS", "CELLS", "CHECKPOINT", "CONFIG",
     "CORPUS", "DISTILLED", "DRAWING", "ENSEMBLE", "ENSEMBLE_RUN", "ENVIRONMENT", "ERROR", "FAILURE", "FILES", "FINAL",
     "GRAPH", "HISTORY", "MEMBERS", "METRICS", "MODEL_CARD", "NETWORKS", "NORMALIZATION", "OTHER_CORPORA",
-    "PREDICTIONS", "REMEDY", "REPLICATES", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED", "STUDY",
-    "STUDY_RUN", "UNDECIDED", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside",
+    "PREDICTIONS", "REMEDY", "REPLICATES", "RESTART", "RETRAINING", "SEARCH", "SEARCHED", "SEARCH_RUN", "SKIPPED",
+    "STUDY", "STUDY_RUN", "UNDECIDED", "WEIGHTS", "WRITTEN", "RunFolder", "architecture_file", "config_beside",
     "corpus_beside", "refuse_different_corpora", "refuse_other",
 ]  # fmt: skip
 

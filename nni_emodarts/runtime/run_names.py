@@ -50,6 +50,8 @@ CANDIDATE_FOLDERS = "candidates"
 """Folder of a search that holds a run of each candidate."""
 SEARCH = "search"
 """Folder of a run that holds the search of its architecture."""
+RESTART = "restart_{number}"
+"""Folder of a search that holds one of several searches from seeds of their own, from 0."""
 MEMBERS = "members"
 """Folder of an ensemble that holds a run of each member."""
 DISTILLED = "distilled"
@@ -71,6 +73,7 @@ KINDS = {
 _CELL = re.compile(r"fold_(\d\d+)/seed_(\d+)")
 _CANDIDATE = re.compile(r"[0-9a-f]+")
 _SAMPLE = re.compile(r"sample_\d{3,}")
+_RESTART = re.compile(r"restart_\d{1,2}")
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{8,}")
 
 
@@ -98,6 +101,7 @@ def names_run(within: str, name: str) -> bool:
     if (
         name in (FINAL, SEARCH, SEARCHED, CANDIDATE_FOLDERS, MEMBERS, DISTILLED)
         or _SAMPLE.fullmatch(name)
+        or _RESTART.fullmatch(name)
         or read_cell_name(name)
     ):
         return True

@@ -23,6 +23,7 @@ from nni_emodarts.runtime.run_folder import (
 from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.search.one_shot import check_space
 from nni_emodarts.search.one_shot.train import search_one_shot
+from nni_emodarts.search.restarts import search_restarts
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
@@ -68,6 +69,11 @@ def _search(
     earlier = start_search(folder, task)
     task.note_corpus(folder)
     if folder.has(METRICS):
+        return Architecture.load(folder.path / ARCHITECTURE)
+    if config.search.restarts > 1:
+        metrics = search_restarts(task, folder, lambda each, run: search(each, run, progress, report))
+        folder.write_json(ENVIRONMENT, environment_of(device))
+        folder.write_json(METRICS, metrics)
         return Architecture.load(folder.path / ARCHITECTURE)
     watch = Stopwatch()
 
