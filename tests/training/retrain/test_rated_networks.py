@@ -116,6 +116,10 @@ def test_a_report_shows_agreement_the_plane_and_the_worst(run: Path, tmp_path: P
     section = page[page.index("<h3>Dimensions</h3>") :]
     assert "Answers against what is true" in section
     assert "The plane of valence and arousal" in section
+    figures = RunFolder(run).read_json("metrics.json")
+    by_seed = section[section.index("Mean test CCC by seed") :]
+    assert [f"{each['test_ccc']:.3f}" for each in figures["seeds"].values()] == re.findall(r"\d\.\d{3}", by_seed)[:1]
+    assert f"{figures['test_ccc_arousal']:.3f}" in section[: section.index("Mean test CCC by seed")]
     listed = [name for name in re.findall(r"<code>([^<]+)</code></th>", section) if name in set(table["file"])]
     assert listed[0] == worst
 
