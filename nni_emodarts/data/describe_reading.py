@@ -49,7 +49,7 @@ def read_described(text: str, targets: Sequence[str] = ()) -> tuple[Manifest, Di
     else:
         cells = _without_faults(tables[paths[0]], alone.names)
         manifest = assemble(cells, f"manifest {paths[0]}", Path(paths[0]).absolute().parent, choice)
-    if not targets:
+    if not targets and (alone is None or alone.names):  # else reading has noted it
         spelled = (note for cells in tables.values() for note in spelling_notes(list(cells.columns)))
         manifest = replace(manifest, notes=(*manifest.notes, *dict.fromkeys(spelled)))
     return manifest, _rated(tables, targets, choice)
@@ -71,9 +71,9 @@ def _refuse_missing(tables: _Tables, targets: Sequence[str]) -> None:
 
 def _alone(tables: Sequence[pd.DataFrame], targets: tuple[str, ...]) -> Wanted | None:
     """What is read of manifests that have dimensions and no emotions; None of others."""
-    once = (cells.loc[:, ~cells.columns.duplicated(keep=False)] for cells in tables)
+    once = [cells.loc[:, ~cells.columns.duplicated(keep=False)] for cells in tables if len(cells)]
     names = [present(cells, targets or DIMENSIONS) for cells in once]
-    if any(map(_tells_emotions, tables)) or not all(names):
+    if any(map(_tells_emotions, tables)) or not (names and all(names)):
         return None
     return Wanted(names[0] if len(names) == 1 else targets, alone=True, learnt=False, partial=True)
 
@@ -84,12 +84,13 @@ def _tells_emotions(cells: pd.DataFrame) -> bool:
 
 
 def _without_faults(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """A table whose dimensions keep nobody from reading the rest: what is wrong with them is said by itself."""
+    """A table whose dimensions keep nobody from reading the rest, where a number is left: faults are said apart."""
     numbers = {
         name: cells[name].where(np.isfinite(pd.to_numeric(cells[name].str.strip(), errors="coerce")), "")
         for name in names
     }
-    return cells.drop(columns=SCALE_COLUMN, errors="ignore").assign(**numbers)
+    cleaned = cells.drop(columns=SCALE_COLUMN, errors="ignore").assign(**numbers)
+    return cleaned if present(cleaned, names) else cells
 
 
 def _rated(tables: _Tables, targets: tuple[str, ...], choice: Choice) -> DimensionsDescription | None:

@@ -153,6 +153,21 @@ def test_several_manifests_are_described_as_one(tmp_path: Path, emodarts: Callab
     assert any("bcd state no scale of their ratings" in fault for fault in described.faults)
 
 
+def test_what_cannot_be_described_is_said_by_its_own_fault(
+    tmp_path: Path, emodarts: Callable[..., tuple[int, str]]
+) -> None:
+    first = spoken(tmp_path / "a", ["1", "2"], "arousal")
+    code, said = emodarts("describe", f"{first},{tmp_path / 'none.csv'}")
+    assert (code, "none.csv: No such file" in said) == (2, True)
+    code, said = emodarts("describe", spoken(tmp_path / "b", ["low", "high"], "arousal"))
+    assert (code, "lines 2 (low), 3 (high): arousal is no number" in said) == (2, True)
+    joy, fear = (spoken(tmp_path / name, [name, f"no {name}"], "emotion") for name in ("joy", "fear"))
+    code, said = emodarts("describe", f"{joy},{fear}")
+    assert code == 2
+    assert "no utterance is left" in said
+    assert "classes that not all of them have were left out: fear, joy, no fear, no joy" in said
+
+
 def test_a_file_without_dimensions_says_nothing_of_them(tmp_path: Path) -> None:
     (tmp_path / "a.wav").touch()
     for header, line in (
