@@ -79,8 +79,8 @@ def _alone(tables: Sequence[pd.DataFrame], targets: tuple[str, ...]) -> Wanted |
 
 
 def _tells_emotions(cells: pd.DataFrame) -> bool:
-    told = "emotion" in cells and bool((cells["emotion"].str.strip() != "").any())
-    return told or bool(vote_columns(list(cells.columns)))
+    told = cells.loc[:, cells.columns == "emotion"].map(str.strip) != ""  # whose column may be there twice
+    return bool(told.to_numpy().any() or vote_columns(list(cells.columns)))
 
 
 def _without_faults(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -161,6 +161,8 @@ def test_what_cannot_be_described_is_said_by_its_own_fault(
     assert (code, "none.csv: No such file" in said) == (2, True)
     code, said = emodarts("describe", spoken(tmp_path / "b", ["low", "high"], "arousal"))
     assert (code, "lines 2 (low), 3 (high): arousal is no number" in said) == (2, True)
+    code, said = emodarts("describe", spoken(tmp_path / "c", ["joy,fear", "fear,joy"], "emotion,emotion"))
+    assert (code, "column 'emotion' is there 2 times" in said) == (2, True)
     joy, fear = (spoken(tmp_path / name, [name, f"no {name}"], "emotion") for name in ("joy", "fear"))
     code, said = emodarts("describe", f"{joy},{fear}")
     assert code == 2
