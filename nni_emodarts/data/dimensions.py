@@ -80,6 +80,7 @@ def read_dimensions(source: pd.DataFrame, wanted: Wanted) -> Found:
         faults += _value_faults(texts[name], values[name], scale, stated)
         faults += _constant_faults(values[name], len(set(texts[name])), wanted.learnt)
     notes = [*_missing_notes(values), *_scale_notes(scale, stated, wanted)] if names else []
+    notes += [] if wanted.names else spelling_notes(there)
     return Found(values, scale, tuple(faults), tuple(notes))
 
 
@@ -102,6 +103,14 @@ def drop_unrated(table: pd.DataFrame, found: Found) -> tuple[pd.DataFrame, list[
 def present(table: pd.DataFrame, names: Sequence[str] = DIMENSIONS) -> tuple[str, ...]:
     """Those of some dimensions of which a table of text has a value."""
     return tuple(name for name in names if name in table and (table[name].astype(str).str.strip() != "").any())
+
+
+def spelling_notes(columns: Sequence[str]) -> Iterator[str]:
+    """Notes of the columns that only case and blanks keep from being dimensions that are not there."""
+    for column in columns:
+        name = "".join(column.split()).lower()
+        if name in DIMENSIONS and name not in columns:
+            yield f"column {column!r} looks like {name}; call it so, or name it by data.targets"
 
 
 def rescale(values: npt.ArrayLike, own: Range, other: Range) -> Floats:

@@ -48,6 +48,19 @@ def test_names_are_anyones_and_in_the_order_that_is_asked_for(tmp_path):
     assert manifest.scale == (-2, 2)
 
 
+def test_a_column_that_only_case_or_blanks_keep_from_being_a_dimension_is_noted_once(tmp_path):
+    rows = "0.wav,joy,a,0.5,1,3\n1.wav,anger,b,-1,2,4\n"
+    path = write(tmp_path, "file,emotion,speaker,Valence,arousal,do minance\n" + rows)
+    notes = [note for note in read_manifest(path, dimensions=Wanted()).notes if "looks like" in note]
+    assert notes == [
+        f"column {column!r} looks like {name}; call it so, or name it by data.targets"
+        for column, name in (("Valence", "valence"), ("do minance", "dominance"))
+    ]
+    assert "looks like" not in str(read_manifest(path, dimensions=Wanted(("Valence",))).notes)
+    path = write(tmp_path, "file,emotion,speaker,Arousal,arousal,mine\n" + rows)
+    assert "looks like" not in str(read_manifest(path, dimensions=Wanted()).notes)
+
+
 def test_who_learns_emotions_alone_sees_no_dimensions_and_no_faults_of_them(tmp_path):
     text = HEAD + "0.wav,joy,a,much,7,1..7\n1.wav,anger,b,900,7,0..1\n"
     bare = write(tmp_path, "file,emotion,speaker\n0.wav,joy,a\n1.wav,anger,b\n")
