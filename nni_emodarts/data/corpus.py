@@ -37,7 +37,7 @@ from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
-from nni_emodarts.data.joined import join_manifests
+from nni_emodarts.data.joined import join_manifests, refuse_copies
 from nni_emodarts.data.manifest import Manifest, read_chosen
 from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import Fold, make_fold
@@ -288,6 +288,7 @@ def load_corpus(
 
     Raises:
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
+        ManifestError: two of several manifests hold the same recording.
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(config)
@@ -308,6 +309,7 @@ def load_corpus(
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, stores = manifest.pick(good), [store.pick(good) for store in stores]
+    refuse_copies(manifest, stores[0].digests)
     first, *others = [
         _in_stream(Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, name=stream.name), stream)
         for stream, store in zip(streams, stores, strict=False)

@@ -183,6 +183,33 @@ def corpora_of(manifest: Manifest, rows: np.ndarray | None = None) -> np.ndarray
     return codes if rows is None else codes[rows]
 
 
+def refuse_copies(manifest: Manifest, digests: Sequence[str]) -> None:
+    """Refuse several manifests as one where two of them hold the same recording, wherever its files lie.
+
+    Its speaker would be two people, one in the training and the other in the test part.
+
+    Args:
+        manifest: of one corpus or of several.
+        digests: of what was recorded (n,), row by row.
+
+    Raises:
+        ManifestError: two corpora hold the same.
+    """
+    if CORPUS not in manifest.table:
+        return
+    table = pd.DataFrame({CORPUS: manifest.table[CORPUS], "name": manifest.names, "digest": digests})
+    table = table.drop_duplicates([CORPUS, "digest"])
+    copies = table[table.duplicated("digest", keep=False)]
+    if copies.empty:
+        return
+    alike = copies.groupby("digest", sort=False)["name"].agg(" = ".join)
+    raise ManifestError(
+        f"the corpora {' and '.join(sorted(set(copies[CORPUS])))} hold {len(alike):,} of the same recordings in "
+        f"different files ({enumerate_some(alike)}), so that one person would be trained on under one name and tested "
+        f"under another; remove their lines from all of these manifests but one"
+    )
+
+
 def _named(name: str, manifest: Manifest) -> pd.DataFrame:
     table = manifest.table
     apart = {
