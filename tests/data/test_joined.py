@@ -76,6 +76,19 @@ def test_a_recording_of_two_corpora_is_refused(tmp_path: Path) -> None:
         join_manifests([first, second], "union")
 
 
+@pytest.mark.parametrize(("own", "common"), [("joy", "no emotion"), ("fear", "only the emotion 'fear'")])
+def test_corpora_with_too_few_common_emotions_say_which_they_have(tmp_path: Path, own: str, common: str) -> None:
+    paths = [write(tmp_path / "a", ["anger", "fear"]), write(tmp_path / "b", ["calm", own])]
+    says = rf"corpora have {common} in common \(a: anger, fear; b: calm, {own}\).*data\.merge.*data\.classes=union"
+    with pytest.raises(ManifestError, match=says):
+        join_manifests(paths, "intersection")
+    with pytest.raises(ManifestError, match=rf"{common} in common(.|\n)*merge: no utterance is 'clam'"):
+        join_manifests(paths, "intersection", Choice(merge={"clam": "anger"}))
+    assert len(join_manifests(paths, "union").classes) >= 3
+    merged = {"calm": "anger", "joy": "fear"} if own == "joy" else {"calm": "anger"}
+    assert join_manifests(paths, "intersection", Choice(merge=merged)).classes == ("anger", "fear")
+
+
 def test_copies_of_a_corpus_s_recordings_are_no_other_corpus(tmp_path: Path) -> None:
     paths = [write(tmp_path / name, ["anger", "joy"], 4) for name in "abc"]
     for path in paths:

@@ -91,7 +91,7 @@ def test_a_scale_that_is_named_is_the_common_one_and_that_of_those_that_state_no
     rated: list[Path], tmp_path: Path
 ) -> None:
     silent = write(tmp_path / "d", {"arousal": ["1", "9"], "valence": ["5", "2"]})
-    with pytest.raises(ManifestError, match=r"d state no scale of their ratings.*column 'scale' like 1\.\.7"):
+    with pytest.raises(ManifestError, match=r"d states no scale of its ratings.*column 'scale' like 1\.\.7"):
         join_manifests([*rated, silent], "intersection", BOTH)
     manifest = join_manifests([*rated, silent], "intersection", ALONE_TO_9)
     assert manifest.scale == (1, 9)
