@@ -162,7 +162,7 @@ def seed_numbers(text: str) -> list[int]:
 
 def label_choice(merge: list[str] | None, leave_out: str | None, scale: str | None) -> "LabelChoice":
     """What becomes of labels and ratings of corpora that are scored on."""
-    from nni_emodarts.data.dimensions import parse_scale
+    from nni_emodarts.config import parse_scale
     from nni_emodarts.data.other_corpora import LabelChoice
 
     found = None if scale is None else parse_scale(scale)

@@ -6,7 +6,6 @@ column `scale` may say the range of the numbers, alike on every line, as `1..7`.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, Range, nearest, shorten
+from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, Range, nearest, parse_scale, shorten
 from nni_emodarts.data.table import enumerate_some
 
-_RANGE = re.compile(r"(?P<low>[-+]?[\d.]+)\s*(?:\.\.|to|,|\s)\s*(?P<high>[-+]?[\d.]+)")
 Floats = npt.NDArray[np.float64]
 
 
@@ -116,18 +114,6 @@ def rescale(values: npt.ArrayLike, own: Range, other: Range) -> Floats:
 def written(scale: Range) -> str:
     """A scale as the column of a manifest says it."""
     return "..".join(f"{bound:g}" for bound in scale)
-
-
-def parse_scale(text: str) -> Range | None:
-    """Lowest and highest value of text like `1..7`, `1 to 7`; None where it is something else."""
-    match = _RANGE.fullmatch(text.strip())
-    if match is None:
-        return None
-    try:
-        low, high = float(match["low"]), float(match["high"])
-    except ValueError:
-        return None
-    return (low, high) if low < high else None
 
 
 def _column_faults(there: Sequence[str], names: Sequence[str], any_of: Sequence[str] = ()) -> Iterator[str]:
