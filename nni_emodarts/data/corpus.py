@@ -41,7 +41,7 @@ from nni_emodarts.data.joined import join_manifests, refuse_copies
 from nni_emodarts.data.manifest import Manifest, read_chosen
 from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import Fold, make_fold
-from nni_emodarts.data.votes import digest_of
+from nni_emodarts.data.votes import digest_of, for_classes
 from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
@@ -231,9 +231,10 @@ def load_manifest(config: ExperimentConfig) -> Manifest:
     paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
     choice = Choice(data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
     manifest = join_manifests(paths, data.classes, choice) if len(paths) > 1 else read_chosen(paths[0], choice)
-    if votes and (manifest.votes is None or not manifest.votes.to_numpy().any()):
+    if votes and (manifest.votes is None or not for_classes(manifest.votes, manifest.classes).to_numpy().any()):
         raise ManifestError(
-            f"retrain.targets: votes, but manifest {' and '.join(paths)} holds none; add a column votes, or vote_anger "
+            f"retrain.targets: votes, but manifest {' and '.join(paths)} holds none for its classes "
+            f"({', '.join(manifest.classes)}); add a column votes, or vote_anger "
             f"and so on, or set it to majority"
         )
     if votes and manifest.votes is not None:

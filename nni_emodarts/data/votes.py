@@ -93,6 +93,11 @@ def merge_votes(
     }
 
 
+def for_classes(votes: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Votes (n, any) without those for what is none of some classes."""
+    return votes[[name for name in votes.columns if name in classes]]
+
+
 def keep_votes(
     table: pd.DataFrame, votes: pd.DataFrame, classes: Sequence[str], undecided: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -105,7 +110,7 @@ def keep_votes(
         undecided: whether rows without an emotion are kept, where they have votes for the classes.
     """
     blank = table["emotion"] == ""
-    voted = votes.loc[table.index, [name for name in votes.columns if name in classes]].any(axis=1)
+    voted = for_classes(votes.loc[table.index], classes).any(axis=1)
     notes = []
     kept = table[~blank | (voted & undecided)]
     open_, lost = int((blank & voted).sum()), int((blank & ~voted).sum())
@@ -115,16 +120,18 @@ def keep_votes(
             f"learns from them"
         )
     if lost and undecided:
-        notes.append(f"votes: {_utterances(lost)} without an emotion have votes for none of the classes; left out")
+        notes.append(
+            f"votes: {_utterances(lost)} without an emotion {_have(lost)} votes for none of the classes; left out"
+        )
     votes = votes.loc[kept.index]
     return kept, votes, [*notes, *_vote_notes(votes, kept["emotion"], classes)]
 
 
 def _vote_notes(votes: pd.DataFrame, emotions: "pd.Series[str]", classes: Sequence[str]) -> Iterator[str]:
     """What of the votes (n, any) of kept rows is not used, or is missing."""
-    none = int((~votes.any(axis=1) & (emotions != "")).sum())
+    none = int((~for_classes(votes, classes).any(axis=1) & (emotions != "")).sum())
     if none:
-        yield f"votes: {_utterances(none)} have none; each counts as one vote for its emotion"
+        yield f"votes: {_utterances(none)} {_have(none)} none for the classes; each counts as one vote for its emotion"
     for name in votes.columns:
         cast = votes[name].to_numpy()
         if name not in classes and cast.any():
@@ -238,3 +245,7 @@ def _shortest(number: float) -> int | float:
 
 def _utterances(number: int) -> str:
     return f"{number} utterance{'' if number == 1 else 's'}"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"
