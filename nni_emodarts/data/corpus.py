@@ -1,6 +1,6 @@
 """Configuration -> the corpus with its features, ready to be divided."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -228,7 +228,7 @@ def load_manifest(config: ExperimentConfig) -> Manifest:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
-    paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
+    paths = manifest_paths(data.manifests, data)
     choice = Choice(data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
     manifest = join_manifests(paths, data.classes, choice) if len(paths) > 1 else read_chosen(paths[0], choice)
     if votes and (manifest.votes is None or not for_classes(manifest.votes, manifest.classes).to_numpy().any()):
@@ -240,6 +240,11 @@ def load_manifest(config: ExperimentConfig) -> Manifest:
     if votes and manifest.votes is not None:
         manifest = replace(manifest, digest=digest_of(manifest.digest, manifest.votes))
     return attached(manifest, data)
+
+
+def manifest_paths(names: Iterable[str | Path], data: DataConfig) -> list[str]:
+    """Manifests by their paths; the embedded corpus is made where it is not there yet."""
+    return [str(ensure_corpus(cache_root(data))) if str(each) == SYNTHETIC else str(each) for each in names]
 
 
 def refuse_dimensions(data: DataConfig, what: str) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, Range, nearest, parse_scale, shorten
-from nni_emodarts.data.table import enumerate_some
+from nni_emodarts.data.table import enumerate_some, name_lines
 
 Floats = npt.NDArray[np.float64]
 
@@ -155,14 +155,14 @@ def _value_faults(texts: "pd.Series[str]", values: "pd.Series[float]", scale: Ra
     name, faults = texts.name, []
     strange = (texts != "") & values.isna()
     if strange.any():
-        shown = enumerate_some(f"{line} ({texts[line][:80]})" for line in texts.index[strange])
-        faults.append(f"{_lines(strange)} {shown}: {name} is no number; write it like 3.5, or leave it blank")
+        shown = name_lines([f"{line} ({texts[line][:80]})" for line in texts.index[strange]])
+        faults.append(f"{shown}: {name} is no number; write it like 3.5, or leave it blank")
     if scale is not None:
         outside = (values < scale[0]) | (values > scale[1])
         if outside.any():
-            shown = enumerate_some(f"{line} ({texts[line]})" for line in texts.index[outside])
+            shown = name_lines([f"{line} ({texts[line]})" for line in texts.index[outside]])
             faults.append(
-                f"{_lines(outside)} {shown}: {name} is outside the scale {scale[0]:g} to {scale[1]:g} ({stated}); mend "
+                f"{shown}: {name} is outside the scale {scale[0]:g} to {scale[1]:g} ({stated}); mend "
                 f"the value, or state another scale"
             )
     return faults
@@ -182,7 +182,7 @@ def _missing_notes(values: pd.DataFrame) -> Iterator[str]:
         if missing.any() and not missing.all():
             yield (
                 f"{name}: missing on {missing.sum():,} of {len(column):,} lines, which neither train nor count there: "
-                f"line {enumerate_some(column.index[missing])}"
+                f"{name_lines(list(column.index[missing]))}"
             )
 
 
@@ -197,7 +197,3 @@ def _scale_notes(scale: Range | None, stated: str, wanted: Wanted) -> Iterator[s
             f"scale: none is stated; ratings are taken to be on {written(scale)} ({stated}); state another by a column "
             f"{SCALE_COLUMN!r}"
         )
-
-
-def _lines(bad: "pd.Series[bool]") -> str:
-    return "lines" if bad.sum() > 1 else "line"

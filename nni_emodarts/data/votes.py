@@ -16,7 +16,7 @@ import pandas as pd
 
 from nni_emodarts.config import nearest, shorten
 from nni_emodarts.data.spelling import look, match
-from nni_emodarts.data.table import enumerate_some
+from nni_emodarts.data.table import enumerate_some, name_lines
 
 VOTES = "votes"
 """Column of JSON: emotion -> number of votes."""
@@ -232,9 +232,7 @@ def _from_columns(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _by_line(faults: Mapping[str, Sequence[str]]) -> list[str]:
     return [
-        f"line{'s' if len(lines) > 1 else ''} {enumerate_some(lines)}: {fault} ({len(lines)} in all)"
-        if len(lines) > 1
-        else f"line {lines[0]}: {fault}"
+        f"{name_lines(lines)}: {fault}" + (f" ({len(lines)} in all)" if len(lines) > 1 else "")
         for fault, lines in faults.items()
     ]
 

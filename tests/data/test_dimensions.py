@@ -174,6 +174,12 @@ def test_what_tables_of_answers_call_something_else_is_no_target(name: str) -> N
         load_config("tiny", options={"data.task": "dimensions", "data.targets": ["arousal", name]})
 
 
+def test_lines_without_a_value_are_named(tmp_path: Path) -> None:
+    rows = [f"{number}.wav,anger,a,{value},{number + 1},1..7" for number, value in enumerate(["", "2", "", "5"])]
+    notes = read_manifest(write(tmp_path, HEAD + "\n".join(rows)), dimensions=Wanted(alone=True)).notes
+    assert any(note.endswith("neither train nor count there: lines 2, 4") for note in notes)
+
+
 def test_targets_and_a_scale_may_be_words() -> None:
     plain = load_config("tiny", settings=["data.task=both", "data.targets=arousal,valence", "data.scale=1..7"])
     listed = load_config("tiny", settings=["data.task=both", "data.targets=[arousal, valence]", "data.scale=[1,7]"])
