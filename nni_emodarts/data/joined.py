@@ -28,6 +28,8 @@ from nni_emodarts.errors import ManifestError
 CORPUS = "corpus"
 """Column of a joined manifest's table that names the corpus of each utterance."""
 Classes = Literal["intersection", "union"]
+_SHOWN = 3
+"""Copies that a message shows before it only counts."""
 _Read = Mapping[str, Manifest]
 """Name of each corpus -> its manifest, in the order of their names."""
 
@@ -226,7 +228,7 @@ def refuse_copies(manifest: Manifest, digests: Sequence[str]) -> None:
     alike = copies.groupby("digest", sort=False)["name"].agg(" = ".join)
     raise ManifestError(
         f"the corpora {' and '.join(sorted(set(copies[CORPUS])))} hold {len(alike):,} of the same recordings in "
-        f"different files ({enumerate_some(alike)}), so that one person would be trained on under one name and tested "
+        f"different files ({', '.join(alike[:_SHOWN])}{', …' * (len(alike) > _SHOWN)}), so that one person would be trained on under one name and tested "
         f"under another; remove their lines from all of these manifests but one"
     )
 
