@@ -226,10 +226,11 @@ def refuse_copies(manifest: Manifest, digests: Sequence[str]) -> None:
     if copies.empty:
         return
     alike = copies.groupby("digest", sort=False)["name"].agg(" = ".join)
+    shown = ", ".join([*alike[:_SHOWN], *["…"] * (len(alike) > _SHOWN)])
     raise ManifestError(
         f"the corpora {' and '.join(sorted(set(copies[CORPUS])))} hold {len(alike):,} of the same recordings in "
-        f"different files ({', '.join(alike[:_SHOWN])}{', …' * (len(alike) > _SHOWN)}), so that one person would be trained on under one name and tested "
-        f"under another; remove their lines from all of these manifests but one"
+        f"different files ({shown}), so that one person would be trained on under one name and tested under another; "
+        f"remove their lines from all of these manifests but one"
     )
 
 
