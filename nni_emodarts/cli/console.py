@@ -259,14 +259,14 @@ def show_description(description: "Description") -> None:
     if len(speakers) > _SPEAKERS:
         show_line(f"and {len(speakers) - _SPEAKERS} speakers more")
     rated = description.dimensions
-    if rated is not None:
+    if rated is not None and len(rated.table):
         _show_counts(f"Dimensions, {rated.scale}", rated.table)
     out.print()
     for name, text in description.lines().items():
         show_line(f"{name:15} {text}")
     if rated is not None and rated.correlations:
         show_line(f"{'correlations':15} {rated.correlations}")
-    for note in (*description.notes, *(rated.faults if rated is not None else ())):
+    for note in description.notes:
         out.print("note", style="bold yellow", end=" " * 12)
         show_line(note)
     if description.folds is not None:
@@ -282,8 +282,7 @@ def _show_findings(description: "Description") -> None:
         if len(found) > _FINDINGS:
             show_line(f"  and {len(found) - _FINDINGS} more; --out FILE.csv lists all")
     if description.findings.empty:
-        more = description.folds is not None or (description.dimensions is not None and description.dimensions.faults)
-        of_all = " with the recordings" if more else ""
+        of_all = " with the recordings" if description.folds is not None else ""
         out.print(f"nothing is wrong{of_all}", style="bold")
 
 

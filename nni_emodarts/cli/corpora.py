@@ -55,11 +55,18 @@ def prepare(
 
 
 def describe(
-    manifest: Annotated[str, typer.Argument(help="The manifest (CSV), or `synthetic` for the embedded corpus.")],
+    manifest: Annotated[
+        str,
+        typer.Argument(help="The manifest (CSV), or `synthetic` for the embedded corpus; several as one: A.csv,B.csv."),
+    ],
     out: Annotated[Path | None, typer.Option(help="Also write all that is wrong to this CSV file.")] = None,
     protocol: Annotated[
         str | None,
         typer.Option(help="Also say what is on both sides of its folds: file:FOLDS.csv, or any other protocol."),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(help="Columns that are dimensions, such as arousal,tension, where they are called otherwise."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the CSV file.")] = False,
 ) -> None:
@@ -67,7 +74,10 @@ def describe(
     from nni_emodarts.data.describe import describe_manifest
 
     with console.progress_bars() as progress:
-        description = describe_manifest(manifest, out, protocol=protocol, overwrite=overwrite, progress=progress)
+        description = describe_manifest(
+            manifest, out, protocol=protocol, targets=words(targets) if targets else (), overwrite=overwrite,
+            progress=progress,
+        )  # fmt: skip
     console.show_description(description)
     if out is not None:
         console.show_line(f"wrote {out}")

@@ -162,7 +162,7 @@ def seed_numbers(text: str) -> list[int]:
 
 def label_choice(merge: list[str] | None, leave_out: str | None, scale: str | None) -> "LabelChoice":
     """What becomes of labels and ratings of corpora that are scored on."""
-    from nni_emodarts.data.dimensions import parse_scale
+    from nni_emodarts.config import parse_scale
     from nni_emodarts.data.other_corpora import LabelChoice
 
     found = None if scale is None else parse_scale(scale)
@@ -175,6 +175,7 @@ def asked_for(
     manifests: list[str] | None, merge: list[str] | None, leave_out: str | None, scale: str | None
 ) -> "Asked":
     """Corpora that networks are to be scored on besides their own."""
+    from nni_emodarts.config import SYNTHETIC
     from nni_emodarts.training.retrain.elsewhere import Asked
 
     if not manifests and (merge or leave_out or scale):
@@ -182,7 +183,7 @@ def asked_for(
             "test-merge, test-leave-out and test-scale are of further corpora; name one by --test-manifest B.csv"
         )
     choice = label_choice(merge, leave_out, scale)
-    return Asked(tuple(str(Path(each).absolute()) for each in manifests or ()), choice)
+    return Asked(tuple(each if each == SYNTHETIC else str(Path(each).absolute()) for each in manifests or ()), choice)
 
 
 def words(text: str) -> list[str]:

@@ -11,6 +11,7 @@ from nni_emodarts.config.data import (
     DataConfig,
     Range,
     Task,
+    parse_scale,
 )
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest, shorten
@@ -97,6 +98,7 @@ __all__ = [
     "located_model",
     "nearest",
     "of_stream",
+    "parse_scale",
     "read_preset",
     "refuse_other_settings",
     "shorten",

@@ -1,10 +1,12 @@
 """The section that says which utterances there are, how they are divided, and what is learnt of them."""
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from nni_emodarts.config.sections import CAME_LATER, Name, PathText, Section
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -23,11 +25,28 @@ DIMENSIONS = ("arousal", "valence", "dominance")
 SCALE_COLUMN = "scale"
 """Column of a manifest that says the range of its dimensions."""
 _TAKEN = ("file", "emotion", "speaker", "session", "gender", "text", "split", "start", "end", SCALE_COLUMN)
+"""Columns of a manifest that are no dimensions."""
+_ANSWERS = ("fold", "seed", "predicted", "track", "corpus", "votes", "part", "error", "std", "interval")
+_ANSWER_PREFIXES = ("p_", "predicted_", "share_", "vote_", "k_")
+"""What tables of answers and figures call something else, and how further ones of their columns begin."""
+_RANGE = re.compile(r"(?P<low>[-+]?[\d.]+)\s*(?:\.\.|to|,|\s)\s*(?P<high>[-+]?[\d.]+)")
 
 
 def _several(text: str) -> list[str]:
     """The paths of a text with commas between them; of one whose name has commas, and that is there, itself."""
     return [text] if os.path.exists(text) else [each for each in text.split(",") if each.strip()]  # noqa: PTH110
+
+
+def parse_scale(text: str) -> Range | None:
+    """Lowest and highest value of text like `1..7`, `1 to 7`; None where it is something else."""
+    match = _RANGE.fullmatch(text.strip())
+    if match is None:
+        return None
+    try:
+        low, high = float(match["low"]), float(match["high"])
+    except ValueError:
+        return None
+    return (low, high) if low < high else None
 
 
 class DataConfig(Section):
@@ -58,6 +77,23 @@ class DataConfig(Section):
     scale: Annotated[Range | None, CAME_LATER] = None
     """Lowest and highest value of the dimensions; as the manifest states it where absent, or else the range of the
     training part."""
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _split_targets(cls, given: object) -> object:
+        return [each.strip() for each in given.split(",")] if isinstance(given, str) else given
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _read_scale(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        scale = parse_scale(given)
+        if scale is None:
+            raise PydanticCustomError(
+                "no_range", "Input should be the lowest and the highest value, like 1..7 or [1, 7]"
+            )
+        return scale
 
     @field_validator("cache")
     @classmethod
@@ -121,6 +157,12 @@ class DataConfig(Section):
             raise ValueError(f"targets: {twice[0]!r} is named twice")
         if taken := [name for name in names if name in _TAKEN]:
             raise ValueError(f"targets: {taken[0]!r} is no column of numbers to learn; name another")
+        if clash := [name for name in names if name in _ANSWERS or name.startswith(_ANSWER_PREFIXES)]:
+            raise ValueError(
+                f"targets: {clash[0]!r} is what tables of answers or figures call something else; give the column "
+                f"another name in the manifest, none of {', '.join(_ANSWERS)} and none that begins with "
+                f"{', '.join(_ANSWER_PREFIXES)}"
+            )
         if self.scale is not None and self.scale[0] >= self.scale[1]:
             raise ValueError(f"scale: {list(self.scale)} is no range; name the lowest value first, like [1, 7]")
         return self

@@ -1,6 +1,6 @@
 """Configuration -> the corpus with its features, ready to be divided."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -37,11 +37,11 @@ from nni_emodarts.data.features.extractor import Extractor
 from nni_emodarts.data.fold_lists import attached
 from nni_emodarts.data.front_ends import FrontEndFacts, front_end_facts, stream_shape
 from nni_emodarts.data.heard import stream_extractor
-from nni_emodarts.data.joined import join_manifests
+from nni_emodarts.data.joined import join_manifests, refuse_copies
 from nni_emodarts.data.manifest import Manifest, read_chosen
 from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import Fold, make_fold
-from nni_emodarts.data.votes import digest_of
+from nni_emodarts.data.votes import digest_of, for_classes
 from nni_emodarts.errors import BadRecordings, ConfigError, ManifestError, RunFolderError
 from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
@@ -228,17 +228,23 @@ def load_manifest(config: ExperimentConfig) -> Manifest:
         raise ConfigError(
             f"data.manifest is missing; give --manifest FILE.csv, or --manifest {SYNTHETIC} for the embedded corpus"
         )
-    paths = [str(ensure_corpus(cache_root(data))) if each == SYNTHETIC else each for each in data.manifests]
+    paths = manifest_paths(data.manifests, data)
     choice = Choice(data.emotions, data.merge, wanted_dimensions(data), undecided=votes)
     manifest = join_manifests(paths, data.classes, choice) if len(paths) > 1 else read_chosen(paths[0], choice)
-    if votes and (manifest.votes is None or not manifest.votes.to_numpy().any()):
+    if votes and (manifest.votes is None or not for_classes(manifest.votes, manifest.classes).to_numpy().any()):
         raise ManifestError(
-            f"retrain.targets: votes, but manifest {' and '.join(paths)} holds none; add a column votes, or vote_anger "
+            f"retrain.targets: votes, but manifest {' and '.join(paths)} holds none for its classes "
+            f"({', '.join(manifest.classes)}); add a column votes, or vote_anger "
             f"and so on, or set it to majority"
         )
     if votes and manifest.votes is not None:
         manifest = replace(manifest, digest=digest_of(manifest.digest, manifest.votes))
     return attached(manifest, data)
+
+
+def manifest_paths(names: Iterable[str | Path], data: DataConfig) -> list[str]:
+    """Manifests by their paths; the embedded corpus is made where it is not there yet."""
+    return [str(ensure_corpus(cache_root(data))) if str(each) == SYNTHETIC else str(each) for each in names]
 
 
 def refuse_dimensions(data: DataConfig, what: str) -> None:
@@ -288,6 +294,7 @@ def load_corpus(
 
     Raises:
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
+        ManifestError: two of several manifests hold the same recording.
     """
     data, features = config.data, config.features
     manifest = manifest or load_manifest(config)
@@ -308,6 +315,7 @@ def load_corpus(
     if reasons:
         good = np.setdiff1d(np.arange(len(manifest)), list(reasons))
         manifest, stores = manifest.pick(good), [store.pick(good) for store in stores]
+    refuse_copies(manifest, stores[0].digests)
     first, *others = [
         _in_stream(Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, name=stream.name), stream)
         for stream, store in zip(streams, stores, strict=False)

@@ -10,17 +10,17 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import SYNTHETIC
 from nni_emodarts.data.containers.track import UNKNOWN_FRAMES, Track
-from nni_emodarts.data.corpora.synthetic import ensure_corpus
-from nni_emodarts.data.describe_dimensions import DimensionsDescription, read_described
+from nni_emodarts.data.describe_dimensions import DimensionsDescription
 from nni_emodarts.data.describe_folds import FoldsDescription, check_protocol, describe_folds
+from nni_emodarts.data.describe_labels import count_classes, count_speakers
+from nni_emodarts.data.describe_reading import read_described
 from nni_emodarts.data.describe_votes import describe_votes
 from nni_emodarts.data.features.audio import (
     CLIPPED_SHARE,
@@ -35,7 +35,6 @@ from nni_emodarts.data.features.audio import (
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
-from nni_emodarts.runtime.cache import default_cache
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -43,12 +42,6 @@ WINDOWS_PER_SECOND = 50
 """Windows by which silence is measured: 20 ms."""
 SILENT_SHARE = 0.9
 """Share of silent windows from which a recording is named. RAVDESS, with its long pauses, has about 0.6."""
-SUM = "(all)"
-"""Name of the row of sums."""
-UNDECIDED = "(no majority)"
-"""Name of the row of utterances on which annotators did not agree."""
-NO_EMOTION = "(no emotion)"
-"""Name of the row of all utterances of a manifest that has dimensions alone."""
 CHUNK = 256
 """Utterances between two reports of progress."""
 
@@ -59,8 +52,11 @@ KINDS = {
     "quiet": f"quiet (level below {QUIET_DBFS:g} dBFS)",
     "pauses": f"mostly silent (at least {SILENT_SHARE:.0%} of the windows of 20 ms below {QUIET_DBFS:g} dBFS)",
     "duplicate": "with the same samples as another",
+    "dimensions": "of dimensions, which training would refuse",
 }
-"""What can be wrong with a recording, the worst first."""
+"""What can be wrong, the worst first: with a recording, and with the manifest's numbers."""
+MANIFEST = "(manifest)"
+"""What has a fault that is no recording's."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +140,11 @@ class Description:
 
 
 def describe(
-    manifest: Manifest, threads: int | None = None, progress: Progress = silent, protocol: str | None = None
+    manifest: Manifest,
+    threads: int | None = None,
+    progress: Progress = silent,
+    protocol: str | None = None,
+    rated: DimensionsDescription | None = None,
 ) -> Description:
     """Decode every utterance of a manifest and say what it holds.
 
@@ -153,6 +153,7 @@ def describe(
         threads: how many decode at once; one a core where absent.
         progress: called as recordings are read.
         protocol: the protocol whose folds are described, too.
+        rated: what its dimensions hold, where there are any.
 
     Raises:
         ProtocolError: the manifest cannot give its folds.
@@ -172,16 +173,17 @@ def describe(
         digests.append(sound.digest if sound.fault is None else b"")
         faults += ((kind, names[row], reason) for kind, reason in _judge(sound))
     faults += _duplicates(table, names, digests)
+    faults += [] if rated is None else [("dimensions", MANIFEST, fault) for fault in rated.faults]
     found = pd.DataFrame(faults, columns=["kind", "file", "reason"])
     order = pd.Categorical(found["kind"], list(KINDS), ordered=True)
     found = found.assign(kind=order).sort_values("kind", kind="stable").reset_index(drop=True)
     found["kind"] = found["kind"].astype(str).map(KINDS)
     sounds = pd.DataFrame(columns)
     return Description(
-        _count_classes(manifest), _count_speakers(table, sounds["seconds"]), sounds, found,
+        count_classes(manifest), count_speakers(table, sounds["seconds"]), sounds, found,
         (*manifest.notes, *_notes(table)), table["file"].nunique(),
         None if protocol is None else describe_folds(manifest, protocol, digests),
-        describe_votes(manifest),
+        describe_votes(manifest), rated,
     )  # fmt: skip
 
 
@@ -190,15 +192,17 @@ def describe_manifest(
     out: Path | None = None,
     *,
     protocol: str | None = None,
+    targets: Sequence[str] = (),
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Description:
     """Describe a manifest's file.
 
     Args:
-        manifest: the file, or `synthetic` for the embedded corpus.
+        manifest: the file, or `synthetic` for the embedded corpus; several as one with commas between them.
         out: a CSV file for what is wrong; none where absent.
         protocol: the protocol whose folds are described, too; of a list of folds with what is on both sides.
+        targets: names of its dimensions; those of arousal, valence and dominance that are there where empty.
         overwrite: replace that file.
         progress: called after each block of recordings.
 
@@ -209,8 +213,8 @@ def describe_manifest(
     """
     if out is not None:
         check_output(out, overwrite, "findings.csv")  # before minutes are spent on recordings
-    table, rated = read_described(ensure_corpus(default_cache()) if manifest == SYNTHETIC else Path(manifest))
-    description = replace(describe(table, progress=progress, protocol=protocol), dimensions=rated)
+    table, rated = read_described(manifest, targets)
+    description = describe(table, progress=progress, protocol=protocol, rated=rated)
     if out is not None:
         write_findings(description, out)
     return description
@@ -347,38 +351,6 @@ def _duplicates(table: pd.DataFrame, names: Sequence[str], digests: Sequence[byt
             differ = [name for name, values in labels.items() if values[row] != values[earlier]]
             besides = f", but another {' and '.join(differ)}" if differ else ""
             yield "duplicate", names[row], f"the same samples as {names[earlier]}{besides}"
-
-
-def _count_classes(manifest: Manifest) -> pd.DataFrame:
-    """Utterances by class and gender, and speakers by class."""
-    table = manifest.table.assign(gender=manifest.table["gender"].replace("", "unknown"))
-    blank = UNDECIDED if manifest.classes else NO_EMOTION
-    table["emotion"] = table["emotion"].replace("", blank)
-    classes = [*manifest.classes, *([blank] if (table["emotion"] == blank).any() else [])]
-    counts = pd.crosstab(table["emotion"], table["gender"]).reindex(classes, fill_value=0)
-    known = table[table["speaker"].str.len() > 0]
-    speakers = known.groupby("emotion")["speaker"].nunique().reindex(counts.index, fill_value=0)
-    counts = counts.assign(all=counts.sum(axis=1), speakers=speakers)
-    counts.loc[SUM] = [*counts.sum().iloc[:-1], known["speaker"].nunique()]
-    counts.index.name, counts.columns.name = "class", None
-    return counts
-
-
-def _count_speakers(table: pd.DataFrame, seconds: pd.Series) -> pd.DataFrame:
-    table = table.assign(seconds=seconds.fillna(0.0), speaker=table["speaker"].replace("", "(unknown)"))
-    groups = table.groupby("speaker", sort=True)
-    return pd.DataFrame(
-        {
-            "gender": groups["gender"].agg(_genders),
-            "utterances": groups.size(),
-            "seconds": groups["seconds"].sum(),
-            "classes": groups["emotion"].agg(lambda emotions: len(set(emotions) - {""})),
-        }
-    )
-
-
-def _genders(genders: pd.Series) -> str:
-    return "/".join(sorted(set(genders) - {""})) or "unknown"
 
 
 def _notes(table: pd.DataFrame) -> Iterator[str]:

@@ -1,25 +1,18 @@
 """What a manifest's dimensions hold: values, their spread and scale, and how far they go together."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.config import DIMENSIONS
-from nni_emodarts.data.dimensions import Found, Wanted, present, read_dimensions
-from nni_emodarts.data.manifest import Manifest, read_manifest
-from nni_emodarts.data.table import read_cells
-from nni_emodarts.data.votes import vote_columns
-from nni_emodarts.runtime.reading import UnreadableError
+from nni_emodarts.data.dimensions import Found, Wanted, read_dimensions
 
 
 @dataclass(frozen=True)
 class DimensionsDescription:
-    """The dimensions of a manifest in figures, of all its lines.
+    """The dimensions of a manifest in figures, of all its lines; of several each on its own scale.
 
     Attributes:
         scale: that is stated, in words.
@@ -35,39 +28,31 @@ class DimensionsDescription:
     faults: tuple[str, ...]
 
 
-def read_described(path: Path) -> tuple[Manifest, DimensionsDescription | None]:
-    """A manifest, without an emotion where it has none, and its dimensions, where there are any.
-
-    Raises:
-        ManifestError: it cannot be used.
-    """
-    cells = pd.DataFrame()
-    with suppress(OSError, UnreadableError):  # which are said below
-        cells = read_cells(path, ("file", "speaker"))
-    names = present(cells.loc[:, ~cells.columns.duplicated(keep=False)])
-    alone = Wanted(names, alone=True, learnt=False) if names and not _tells_emotions(cells) else None
-    manifest = read_manifest(path, dimensions=alone, undecided=True)
-    return manifest, describe_dimensions(cells, names) if names else None
-
-
-def _tells_emotions(cells: pd.DataFrame) -> bool:
-    told = "emotion" in cells and bool((cells["emotion"].str.strip() != "").any())
-    return told or bool(vote_columns(list(cells.columns)))
-
-
-def describe_dimensions(cells: pd.DataFrame, names: tuple[str, ...] = DIMENSIONS) -> DimensionsDescription:
+def describe_dimensions(cells: pd.DataFrame, wanted: Wanted) -> DimensionsDescription:
     """Describe dimensions of a table's cells.
 
     Args:
-        cells: text, numbered by the line on which each row stands, with a column `speaker`.
-        names: of the dimensions, each of which is a column.
+        cells: text, numbered by the line on which each row stands.
+        wanted: which of them; faults are those that training would find.
     """
-    found = read_dimensions(cells, Wanted(names))
+    found = read_dimensions(cells, wanted)
     speakers = cells["speaker"].str.strip() if "speaker" in cells else pd.Series("", index=cells.index)
     rows = {name: _row(column, speakers) for name, column in found.values.items()}
     table = pd.DataFrame.from_dict(rows, orient="index")
     table.index.name = "dimension"
     return DimensionsDescription(_scale(found), table, "; ".join(_correlations(found.values)), found.faults)
+
+
+def side_by_side(each: Mapping[str, DimensionsDescription]) -> DimensionsDescription:
+    """The descriptions of several corpora, by name, as one."""
+    table = pd.concat([own.table.rename(index=f"{name}: {{}}".format) for name, own in each.items()])
+    table.index.name = "dimension"
+    return DimensionsDescription(
+        "; ".join(f"{name}: {own.scale}" for name, own in each.items()),
+        table,
+        "; ".join(f"{name}: {own.correlations}" for name, own in each.items() if own.correlations),
+        tuple(f"{name}: {fault}" for name, own in each.items() for fault in own.faults),
+    )
 
 
 def _row(values: "pd.Series[float]", speakers: "pd.Series[str]") -> dict[str, str]:

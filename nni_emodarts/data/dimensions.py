@@ -6,7 +6,6 @@ column `scale` may say the range of the numbers, alike on every line, as `1..7`.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,10 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, Range, nearest, shorten
-from nni_emodarts.data.table import enumerate_some
+from nni_emodarts.config import DIMENSIONS, SCALE_COLUMN, Range, nearest, parse_scale, shorten
+from nni_emodarts.data.table import enumerate_some, name_lines
 
-_RANGE = re.compile(r"(?P<low>[-+]?[\d.]+)\s*(?:\.\.|to|,|\s)\s*(?P<high>[-+]?[\d.]+)")
 Floats = npt.NDArray[np.float64]
 
 
@@ -80,6 +78,7 @@ def read_dimensions(source: pd.DataFrame, wanted: Wanted) -> Found:
         faults += _value_faults(texts[name], values[name], scale, stated)
         faults += _constant_faults(values[name], len(set(texts[name])), wanted.learnt)
     notes = [*_missing_notes(values), *_scale_notes(scale, stated, wanted)] if names else []
+    notes += [] if wanted.names else spelling_notes(there)
     return Found(values, scale, tuple(faults), tuple(notes))
 
 
@@ -104,6 +103,14 @@ def present(table: pd.DataFrame, names: Sequence[str] = DIMENSIONS) -> tuple[str
     return tuple(name for name in names if name in table and (table[name].astype(str).str.strip() != "").any())
 
 
+def spelling_notes(columns: Sequence[str]) -> Iterator[str]:
+    """Notes of the columns that only case and blanks keep from being dimensions that are not there."""
+    for column in columns:
+        name = "".join(column.split()).lower()
+        if name in DIMENSIONS and name not in columns:
+            yield f"column {column!r} looks like {name}; call it so, or name it by data.targets"
+
+
 def rescale(values: npt.ArrayLike, own: Range, other: Range) -> Floats:
     """Values on one scale, brought linearly to another: its ends become the other's, exactly."""
     given = np.asarray(values, dtype=np.float64)
@@ -116,18 +123,6 @@ def rescale(values: npt.ArrayLike, own: Range, other: Range) -> Floats:
 def written(scale: Range) -> str:
     """A scale as the column of a manifest says it."""
     return "..".join(f"{bound:g}" for bound in scale)
-
-
-def parse_scale(text: str) -> Range | None:
-    """Lowest and highest value of text like `1..7`, `1 to 7`; None where it is something else."""
-    match = _RANGE.fullmatch(text.strip())
-    if match is None:
-        return None
-    try:
-        low, high = float(match["low"]), float(match["high"])
-    except ValueError:
-        return None
-    return (low, high) if low < high else None
 
 
 def _column_faults(there: Sequence[str], names: Sequence[str], any_of: Sequence[str] = ()) -> Iterator[str]:
@@ -169,14 +164,14 @@ def _value_faults(texts: "pd.Series[str]", values: "pd.Series[float]", scale: Ra
     name, faults = texts.name, []
     strange = (texts != "") & values.isna()
     if strange.any():
-        shown = enumerate_some(f"{line} ({texts[line][:80]})" for line in texts.index[strange])
-        faults.append(f"{_lines(strange)} {shown}: {name} is no number; write it like 3.5, or leave it blank")
+        shown = name_lines([f"{line} ({texts[line][:80]})" for line in texts.index[strange]])
+        faults.append(f"{shown}: {name} is no number; write it like 3.5, or leave it blank")
     if scale is not None:
         outside = (values < scale[0]) | (values > scale[1])
         if outside.any():
-            shown = enumerate_some(f"{line} ({texts[line]})" for line in texts.index[outside])
+            shown = name_lines([f"{line} ({texts[line]})" for line in texts.index[outside]])
             faults.append(
-                f"{_lines(outside)} {shown}: {name} is outside the scale {scale[0]:g} to {scale[1]:g} ({stated}); mend "
+                f"{shown}: {name} is outside the scale {scale[0]:g} to {scale[1]:g} ({stated}); mend "
                 f"the value, or state another scale"
             )
     return faults
@@ -196,7 +191,7 @@ def _missing_notes(values: pd.DataFrame) -> Iterator[str]:
         if missing.any() and not missing.all():
             yield (
                 f"{name}: missing on {missing.sum():,} of {len(column):,} lines, which neither train nor count there: "
-                f"line {enumerate_some(column.index[missing])}"
+                f"{name_lines(list(column.index[missing]))}"
             )
 
 
@@ -211,7 +206,3 @@ def _scale_notes(scale: Range | None, stated: str, wanted: Wanted) -> Iterator[s
             f"scale: none is stated; ratings are taken to be on {written(scale)} ({stated}); state another by a column "
             f"{SCALE_COLUMN!r}"
         )
-
-
-def _lines(bad: "pd.Series[bool]") -> str:
-    return "lines" if bad.sum() > 1 else "line"

@@ -19,7 +19,7 @@ import pandas as pd
 from nni_emodarts.config import FILE_PROTOCOL, DataConfig, enumerate_faults, nearest
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.parts import PARTS, parts_of
-from nni_emodarts.data.table import enumerate_some, read_cells
+from nni_emodarts.data.table import enumerate_some, name_lines, read_cells
 from nni_emodarts.errors import ProtocolError
 from nni_emodarts.runtime.reading import UnreadableError
 
@@ -208,7 +208,8 @@ def _fold_faults(table: pd.DataFrame, split: bool) -> Iterator[str]:
         numbers = {int(name) for name in names}
         empty += [str(number) for number in range(min(numbers), max(numbers)) if number not in numbers]
     if empty:
-        yield f"fold {enumerate_some(empty)} holds no recording; number the folds without a gap, or leave it out"
+        fold, hold, them = ("fold", "holds", "it") if len(empty) == 1 else ("folds", "hold", "them")
+        yield f"{fold} {enumerate_some(empty)} {hold} no recording; number the folds without a gap, or leave {them} out"
     if not split:
         if len(names) < FEWEST:
             yield (
@@ -257,7 +258,7 @@ def _ordered(folds: "pd.Series[str]") -> list[str]:
 
 def _at(lines: Sequence[object], fault: str) -> Iterator[str]:
     if len(lines):
-        yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(lines)}: {fault}"
+        yield f"{name_lines(lines)}: {fault}"
 
 
 def _count(items: Sequence[object], noun: str) -> str:

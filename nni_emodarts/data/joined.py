@@ -28,6 +28,8 @@ from nni_emodarts.errors import ManifestError
 CORPUS = "corpus"
 """Column of a joined manifest's table that names the corpus of each utterance."""
 Classes = Literal["intersection", "union"]
+_SHOWN = 3
+"""Copies that a message shows before it only counts."""
 _Read = Mapping[str, Manifest]
 """Name of each corpus -> its manifest, in the order of their names."""
 
@@ -43,8 +45,8 @@ def join_manifests(paths: Sequence[str | Path], classes: Classes, choice: Choice
             state none.
 
     Raises:
-        ManifestError: one cannot be used, two list the same recordings, too few classes are left, or a scale or a
-            common dimension is missing.
+        ManifestError: one cannot be used, two list the same recordings, too few classes are common or left, or a scale
+            or a common dimension is missing.
     """
     what = f"manifests {' and '.join(map(str, paths))}"
     read = _read(paths, choice)
@@ -56,7 +58,8 @@ def join_manifests(paths: Sequence[str | Path], classes: Classes, choice: Choice
     _refuse_common(what, table)
     votes = _votes(read)
     left_out: dict[str, int] = {}
-    if classes == "intersection" and choice.needs_emotions:
+    lacking: list[str] = []
+    if classes == "intersection" and choice.needs_emotions and not (lacking := _too_few_common(table, choice.merge)):
         table, merge, left_out = _common_emotions(table, choice.merge)
         votes, choice = None if votes is None else votes.loc[table.index], replace(choice, merge=merge)
     if not choice.needs_emotions:
@@ -64,9 +67,9 @@ def join_manifests(paths: Sequence[str | Path], classes: Classes, choice: Choice
         notes += [f"{(~rated).sum()} utterances have no value in these dimensions and are left out"] * (not rated.all())
         table = table[rated]
     picked = pick(table, votes, choice)
-    if picked.faults:
+    if lacking or picked.faults:
         hint = [f"classes that not all of them have were left out: {', '.join(sorted(left_out))}"] if left_out else []
-        raise ManifestError(enumerate_faults(what, [*picked.faults, *hint]))
+        raise ManifestError(enumerate_faults(f"the corpus of {what}", [*lacking, *picked.faults, *hint]))
     own = [f"{name}: {note}" for name, manifest in read.items() for note in manifest.notes]
     return Manifest(
         picked.table.reset_index(drop=True),
@@ -115,8 +118,9 @@ def _on_one_scale(what: str, read: _Read, wanted: Wanted) -> tuple[dict[str, Man
     """
     silent = [name for name, manifest in read.items() if manifest.scale is None]
     if silent:
+        states = "states no scale of its" if len(silent) == 1 else "state no scale of their"
         raise ManifestError(
-            f"{what}: {enumerate_some(silent)} state no scale of their ratings, which cannot be brought to one then; "
+            f"{what}: {enumerate_some(silent)} {states} ratings, which cannot be brought to one then; "
             f"state it by a column {SCALE_COLUMN!r} like 1..7, or by data.scale for all that state none"
         )
     first = next(iter(read.values())).dimensions
@@ -156,6 +160,28 @@ def _votes(read: _Read) -> pd.DataFrame | None:
     return pd.concat(each, ignore_index=True).fillna(0.0)
 
 
+def _merged(table: pd.DataFrame, merge: Mapping[str, str]) -> tuple[dict[str, str], "pd.Series[str]", set[str]]:
+    """What is merged, spelled as the emotions are; what each utterance's counts as; and those that all corpora have."""
+    spelled = match(merge, set(table["emotion"]) - {""})
+    merge = {spelled.get(name, name): target for name, target in merge.items()}
+    counted = table["emotion"].map(lambda name: merge.get(name, name))
+    return merge, counted, set.intersection(*(set(rows) - {""} for _, rows in counted.groupby(table[CORPUS])))
+
+
+def _too_few_common(table: pd.DataFrame, merge: Mapping[str, str]) -> list[str]:
+    """The fault of corpora that have less than two emotions in common."""
+    _, counted, common = _merged(table, merge)
+    if len(common) > 1:
+        return []
+    has = {name: enumerate_some(sorted(set(rows) - {""})) or "none" for name, rows in counted.groupby(table[CORPUS])}
+    listed = "; ".join(f"{name}: {names}" for name, names in has.items())
+    there = f"only the emotion {next(iter(common))!r}" if common else "no emotion"
+    return [
+        f"the corpora have {there} in common ({listed}), and a recogniser needs at least two; map emotions to those of "
+        f"the others by data.merge, or keep all by data.classes=union"
+    ]
+
+
 def _common_emotions(
     table: pd.DataFrame, merge: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, str], dict[str, int]]:
@@ -164,10 +190,7 @@ def _common_emotions(
     Utterances without an emotion stay.
     """
     known = set(table["emotion"]) - {""}
-    spelled = match(merge, known)
-    merge = {spelled.get(name, name): target for name, target in merge.items()}
-    counted = table["emotion"].map(lambda name: merge.get(name, name))
-    kept = set.intersection(*(set(rows) - {""} for _, rows in counted.groupby(table[CORPUS])))
+    merge, counted, kept = _merged(table, merge)
     lost = ~counted.isin([*kept, ""])
     left_out = {str(name): int(count) for name, count in counted[lost].value_counts().items()}
     table = table[~lost]
@@ -181,6 +204,34 @@ def corpora_of(manifest: Manifest, rows: np.ndarray | None = None) -> np.ndarray
         return None
     codes, _ = pd.factorize(manifest.table[CORPUS], sort=True)
     return codes if rows is None else codes[rows]
+
+
+def refuse_copies(manifest: Manifest, digests: Sequence[str]) -> None:
+    """Refuse several manifests as one where two of them hold the same recording, wherever its files lie.
+
+    Its speaker would be two people, one in the training and the other in the test part.
+
+    Args:
+        manifest: of one corpus or of several.
+        digests: of what was recorded (n,), row by row.
+
+    Raises:
+        ManifestError: two corpora hold the same.
+    """
+    if CORPUS not in manifest.table:
+        return
+    table = pd.DataFrame({CORPUS: manifest.table[CORPUS], "name": manifest.names, "digest": digests})
+    table = table.drop_duplicates([CORPUS, "digest"])
+    copies = table[table.duplicated("digest", keep=False)]
+    if copies.empty:
+        return
+    alike = copies.groupby("digest", sort=False)["name"].agg(" = ".join)
+    shown = ", ".join([*alike[:_SHOWN], *["…"] * (len(alike) > _SHOWN)])
+    raise ManifestError(
+        f"the corpora {' and '.join(sorted(set(copies[CORPUS])))} hold {len(alike):,} of the same recordings in "
+        f"different files ({shown}), so that one person would be trained on under one name and tested under another; "
+        f"remove their lines from all of these manifests but one"
+    )
 
 
 def _named(name: str, manifest: Manifest) -> pd.DataFrame:

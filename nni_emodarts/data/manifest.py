@@ -19,7 +19,7 @@ from nni_emodarts.data.dimensions import Wanted, digest_with, drop_unrated, read
 from nni_emodarts.data.file_names import NearbyFiles
 from nni_emodarts.data.labels import GENDERS, gender_notes, likeness_notes, unify_labels
 from nni_emodarts.data.picking import Choice, pick
-from nni_emodarts.data.table import SHOWN, enumerate_some, read_cells
+from nni_emodarts.data.table import SHOWN, enumerate_some, name_lines, read_cells
 from nni_emodarts.data.votes import read_votes, shares
 from nni_emodarts.errors import ManifestError
 from nni_emodarts.runtime.reading import UnreadableError
@@ -273,8 +273,8 @@ def _at(bad: "pd.Series[bool]", fault: str, values: "pd.Series[Any] | None" = No
     """The fault, and the lines (with their values) that have it, where there are any."""
     lines = bad.index[bad]
     if len(lines):
-        shown = lines if values is None else [f"{line} ({str(values[line])[:80]})" for line in lines]
-        yield f"line{'s' if len(lines) > 1 else ''} {enumerate_some(shown)}: {fault}"
+        shown = list(lines) if values is None else [f"{line} ({str(values[line])[:80]})" for line in lines]
+        yield f"{name_lines(shown)}: {fault}"
 
 
 def _find_files(table: pd.DataFrame, folder: Path) -> tuple[pd.DataFrame, list[str], list[str]]:

@@ -99,6 +99,10 @@ class OtherManifest:
                 f"no utterance is rated in {' or '.join(lacking)}; CCC is the mean of {count - len(lacking)} of "
                 f"{count} dimensions"
             )
+        for name in names:
+            known = self.manifest.table[name].dropna().unique()
+            if len(known) == 1:
+                yield f"{name} is {known[0]:g} on every line that has a value: its CCC, which counts, cannot be above 0"
         if names and own is None:
             yield (
                 "scale: none is stated, here or by the training; ratings are taken to be in the training's unit; state "

@@ -68,7 +68,12 @@ def pick(table: pd.DataFrame, votes: pd.DataFrame | None, choice: Choice) -> Pic
     if votes is not None:
         votes, merge = merge_votes(votes, sorted(set(table["emotion"]) - {""}), choice.merge)
         choice = replace(choice, merge=merge)
+    undecided = votes is not None and votes.to_numpy().any() and (table["emotion"] == "").all()
     table, classes, faults = pick_classes(table, choice)
+    if undecided and choice.needs_emotions and not choice.joined:
+        faults.append(
+            "no utterance has an emotion, and classes are those of some; fill in those that annotators agreed on"
+        )
     if votes is not None and not choice.joined:
         table, votes, notes = keep_votes(table, votes, classes, choice.undecided)
     return Picked(table, votes, classes, faults, notes)
@@ -78,7 +83,11 @@ def pick_classes(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tup
     """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
     known = set(table["emotion"]) - {""}
     if not (known if choice.needs_emotions else choice.emotions or choice.merge):
-        return table, (), []
+        return (
+            table,
+            (),
+            ["no utterance is left; a recogniser needs at least two classes"] * (table.empty and choice.needs_emotions),
+        )
     emotions, merge = choice.emotions, choice.merge
     spelled = match([*merge, *merge.values()], known)
     faults = [f"merge: {name!r} is there in several spellings; keep one" for name in _twice(map(look, merge))]

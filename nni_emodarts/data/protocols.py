@@ -181,6 +181,7 @@ class _Plan:
         self._tested = _test_speakers(manifest, self._cast, protocol) if self._list is None else ()
         self._corpora = self._tested if protocol == "loco" else ()
         self.count = len(self._tested) if self._list is None else len(self._list.names)
+        self._remedy = "use another protocol or K" if self._list is None else "change the list of folds"
 
     def fold(self, index: int) -> Fold:
         """The fold, checked."""
@@ -203,7 +204,7 @@ class _Plan:
             if not rows.size and len(getattr(fold, part)):
                 raise ProtocolError(
                     f"fold {fold.index} of {self._name}: annotators agree on no utterance of the {part} part, so that "
-                    "nothing can be scored; use another protocol or K"
+                    f"nothing can be scored; {self._remedy}"
                 )
         undecided = np.setdiff1d(fold.test, test)
         return replace(fold, validation=self._manifest.measured(fold.validation), test=test, undecided=undecided)
@@ -235,7 +236,7 @@ class _Plan:
                 refuse_shared(name, self._cast.names, heard)
         sizes = ", ".join(f"{part} {len(getattr(fold, part))}" for part in PARTS)
         where = f"fold {fold.index} of {self._name} ({sizes} utterances)"
-        remedy = "use another protocol or K, or add speakers"
+        remedy = f"{self._remedy}, or add speakers"
         if not fold.train.size:
             raise ProtocolError(
                 f"{where}: all speakers test or validate and none is left to train on; {remedy}. Speakers of one "

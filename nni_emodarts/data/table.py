@@ -77,6 +77,11 @@ def enumerate_some(items: Iterable[object]) -> str:
     return ", ".join(texts[:SHOWN]) + more
 
 
+def name_lines(lines: Sequence[object]) -> str:
+    """The first lines of a fault, behind the word for them."""
+    return f"line{'' if len(lines) == 1 else 's'} {enumerate_some(lines)}"
+
+
 @dataclass(frozen=True)
 class _Layout:
     """How a table lies in its file.
@@ -200,7 +205,7 @@ def _survey(data: bytes, layout: _Layout, names: Collection[str], folder: Path) 
     if swallowed:
         raise UnreadableError(
             f"is no table as it stands: a quotation mark that opens a cell is not closed, and the cell swallows what "
-            f'follows: line {enumerate_some(swallowed)}; close it, or double the mark where text is meant ("")'
+            f'follows: {name_lines(swallowed)}; close it, or double the mark where text is meant ("")'
         )
     if width > MOST_COLUMNS:
         raise UnreadableError(f"has a row of {width:,} cells, more than the {MOST_COLUMNS:,} that are read; mend it")
@@ -255,9 +260,9 @@ def _without_surplus(rows: pd.DataFrame, header: Sequence[str]) -> pd.DataFrame:
     bad = rows.index[surplus.any(axis=1).to_numpy(dtype=bool)]
     if len(bad):
         counts = (surplus.loc[bad] * np.arange(width + 1, rows.shape[1] + 1)).max(axis=1)
-        listed = enumerate_some(f"{line} ({counts[line]} cells)" for line in bad)
+        listed = name_lines([f"{line} ({counts[line]} cells)" for line in bad])
         raise UnreadableError(
-            f"is no table as it stands: rows have more cells than the header's {width}: line {listed}; put cells that "
+            f"is no table as it stands: rows have more cells than the header's {width}: {listed}; put cells that "
             f"hold a separator in quotation marks"
         )
     return rows.iloc[:, :width].set_axis(pd.Index(header), axis=1)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from nni_emodarts.config import nearest, shorten
 from nni_emodarts.data.spelling import look, match
-from nni_emodarts.data.table import enumerate_some
+from nni_emodarts.data.table import enumerate_some, name_lines
 
 VOTES = "votes"
 """Column of JSON: emotion -> number of votes."""
@@ -93,6 +93,11 @@ def merge_votes(
     }
 
 
+def for_classes(votes: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Votes (n, any) without those for what is none of some classes."""
+    return votes[[name for name in votes.columns if name in classes]]
+
+
 def keep_votes(
     table: pd.DataFrame, votes: pd.DataFrame, classes: Sequence[str], undecided: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -105,7 +110,7 @@ def keep_votes(
         undecided: whether rows without an emotion are kept, where they have votes for the classes.
     """
     blank = table["emotion"] == ""
-    voted = votes.loc[table.index, [name for name in votes.columns if name in classes]].any(axis=1)
+    voted = for_classes(votes.loc[table.index], classes).any(axis=1)
     notes = []
     kept = table[~blank | (voted & undecided)]
     open_, lost = int((blank & voted).sum()), int((blank & ~voted).sum())
@@ -115,16 +120,18 @@ def keep_votes(
             f"learns from them"
         )
     if lost and undecided:
-        notes.append(f"votes: {_utterances(lost)} without an emotion have votes for none of the classes; left out")
+        notes.append(
+            f"votes: {_utterances(lost)} without an emotion {_have(lost)} votes for none of the classes; left out"
+        )
     votes = votes.loc[kept.index]
     return kept, votes, [*notes, *_vote_notes(votes, kept["emotion"], classes)]
 
 
 def _vote_notes(votes: pd.DataFrame, emotions: "pd.Series[str]", classes: Sequence[str]) -> Iterator[str]:
     """What of the votes (n, any) of kept rows is not used, or is missing."""
-    none = int((~votes.any(axis=1) & (emotions != "")).sum())
+    none = int((~for_classes(votes, classes).any(axis=1) & (emotions != "")).sum())
     if none:
-        yield f"votes: {_utterances(none)} have none; each counts as one vote for its emotion"
+        yield f"votes: {_utterances(none)} {_have(none)} none for the classes; each counts as one vote for its emotion"
     for name in votes.columns:
         cast = votes[name].to_numpy()
         if name not in classes and cast.any():
@@ -225,9 +232,7 @@ def _from_columns(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 def _by_line(faults: Mapping[str, Sequence[str]]) -> list[str]:
     return [
-        f"line{'s' if len(lines) > 1 else ''} {enumerate_some(lines)}: {fault} ({len(lines)} in all)"
-        if len(lines) > 1
-        else f"line {lines[0]}: {fault}"
+        f"{name_lines(lines)}: {fault}" + (f" ({len(lines)} in all)" if len(lines) > 1 else "")
         for fault, lines in faults.items()
     ]
 
@@ -238,3 +243,7 @@ def _shortest(number: float) -> int | float:
 
 def _utterances(number: int) -> str:
     return f"{number} utterance{'' if number == 1 else 's'}"
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from nni_emodarts.data.outputs import Outputs
-from nni_emodarts.metrics.dimensions import ccc_of, mae_of, pearson_of, table_moments
+from nni_emodarts.metrics.dimensions import pooled_dimensions
 from nni_emodarts.metrics.notation import figure_text, interval_text
 from nni_emodarts.metrics.tallies import gather, interval, speaker_tallies, stack
 from nni_emodarts.runtime.plain_data import JsonMapping
@@ -37,10 +37,10 @@ def dimension_results(table: pd.DataFrame, figures: JsonMapping, names: tuple[st
     groups = {"all": table, **{gender: rows for gender, rows in table.groupby("gender") if gender}}
     yield "| dimension | " + " | ".join(f"CCC, {markdown(str(name))}" for name in groups) + " | Pearson | MAE |"
     yield "|---|" + "---:|" * (len(groups) + 2)
-    sums = {name: table_moments(rows, names) for name, rows in groups.items()}
-    for number, name in enumerate(names):
-        own = [figure_text(float(ccc_of(each)[number])) for each in sums.values()]
-        more = [figure_text(float(figure(sums["all"])[number])) for figure in (pearson_of, mae_of)]
+    pooled = {group: pooled_dimensions(rows, names) for group, rows in groups.items()}
+    for name in names:
+        own = [figure_text(each[f"test_ccc_{name}"]) for each in pooled.values()]
+        more = [figure_text(pooled["all"][f"test_{key}_{name}"]) for key in ("pearson", "mae")]
         yield f"| {markdown(name)} | {' | '.join([*own, *more])} |"
 
 

@@ -11,7 +11,7 @@ import torch
 
 from nni_emodarts.config import ExperimentConfig, lay_over
 from nni_emodarts.data.answer_tables import answer_table
-from nni_emodarts.data.corpus import LEARNT, Corpus, load_corpus
+from nni_emodarts.data.corpus import LEARNT, Corpus, load_corpus, manifest_paths
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.other_corpora import (
     LabelChoice,
@@ -79,7 +79,7 @@ def run_score(
 
     Args:
         run: the run's folder, or that of one network.
-        manifests: CSV files of the corpora.
+        manifests: CSV files of the corpora; `synthetic` is the embedded one.
         choice: what becomes of labels and ratings that are not in the network's terms.
         fold: takes the networks of this fold.
         seed: likewise of this seed.
@@ -105,7 +105,7 @@ def run_score(
     inherited = {**first.config.data.merge, **choice.inherited}
     config = lay_over(first.config, settings)
     terms = Terms(first.labels, first.outputs.dimensions, first.outputs.scale or config.data.scale)
-    others = read_others(manifests, terms, replace(choice, inherited=inherited))
+    others = read_others(manifest_paths(manifests, config.data), terms, replace(choice, inherited=inherited))
     tables, facts = [], {}
     for other in others:
         for text in other.notes:

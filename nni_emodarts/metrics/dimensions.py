@@ -105,12 +105,16 @@ def _central(sums: npt.ArrayLike) -> tuple[Values, Values, Values, Values, Value
 def dimension_figures(sums: npt.ArrayLike, names: Sequence[str]) -> dict[str, float | None]:
     """All figures of sums (D, 7): `ccc`, `pearson` and `mae`, means over the dimensions, and each one's own.
 
+    The means are of the same dimensions: of a constant, which has no correlation by Pearson, it counts as 0, as by CCC.
+
     Returns:
         `ccc`, `ccc_NAME` of each dimension, and likewise; None where there is none.
     """
     found: dict[str, float | None] = {}
-    for key, values in (("ccc", ccc_of(sums)), ("pearson", pearson_of(sums)), ("mae", mae_of(sums))):
-        known = values[~np.isnan(values)]
+    concordant = ccc_of(sums)
+    for key, values in (("ccc", concordant), ("pearson", pearson_of(sums)), ("mae", mae_of(sums))):
+        counted = np.where(np.isnan(values) & ~np.isnan(concordant), 0.0, values)
+        known = counted[~np.isnan(counted)]
         found[key] = float(known.mean()) if known.size else None
         found |= {f"{key}_{name}": None if np.isnan(v) else float(v) for name, v in zip(names, values, strict=True)}
     return found

@@ -75,11 +75,11 @@ def table_figures(tables: Sequence[pd.DataFrame | None], classes: Sequence[str])
         classes: their names.
 
     Returns:
-        Nothing where a table holds no distributions.
+        Nothing where a table holds no distributions, or there are no classes.
     """
     there = [table for table in tables if table is not None and len(table)]
     true, answers = ([f"{prefix}{name}" for name in classes] for prefix in (SHARE, ANSWER))
-    if not there or any(name not in table.columns for table in there for name in (*true, *answers)):
+    if not there or not classes or any(name not in table.columns for table in there for name in (*true, *answers)):
         return {}
     joined = pd.concat([table[["seed", *true, *answers]] for table in there], ignore_index=True)
     by_seed = [distribution_figures(rows[true], rows[answers]) for _, rows in joined.groupby("seed")]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nni_emodarts.metrics.cells import FinishedCell
-from nni_emodarts.metrics.dimensions import ccc_of, dimension_names, mae_of, means_by_name, pearson_of
+from nni_emodarts.metrics.dimensions import dimension_figures, dimension_names
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.intervals import wa_of_confusion
 from nni_emodarts.metrics.scores import summary
@@ -120,10 +120,9 @@ def _dimension_figures(moments: npt.NDArray[np.float64], dimensions: Sequence[st
     names = [name for name, count in zip(dimensions, counts, strict=True) if count]
     moments = moments[:, counts > 0]
     found: JsonObject = {"dimensions": names, "rated": dict(zip(names, counts[counts > 0].tolist(), strict=True))}
-    for key, values in (("ccc", ccc_of(moments)), ("pearson", pearson_of(moments)), ("mae", mae_of(moments))):
-        each = means_by_name(names, values)
-        found |= {f"test_{key}_{name}": value for name, value in each.items()}
+    each = [dimension_figures(network, names) for network in moments]
+    for key in each[0]:
+        known = [value for figures in each if (value := figures[key]) is not None]
         if key != "ccc":  # the headline's mean is made apart
-            known = [value for value in each.values() if value is not None]
             found[f"test_{key}"] = float(np.mean(known)) if known else None
     return found

@@ -64,7 +64,7 @@ def pool_trials(folders: Sequence[Path]) -> JsonObject:
         pooled = {**pooled_figures(table, classes, undecided), **tracks_of(figures)}
         pooled |= {
             **enrolment_figures(table, classes),
-            **(table_figures([table, *undecided], classes) if classes else {}),
+            **table_figures([table, *undecided], classes),
         }
     except ValueError as error:
         raise ExperimentError(f"these trials cannot be pooled: {error}") from None

@@ -7,11 +7,8 @@ import pandas as pd
 
 from nni_emodarts.metrics.dimensions import (
     PREDICTED,
-    ccc_of,
     dimension_names,
-    mae_of,
-    pearson_of,
-    table_moments,
+    pooled_dimensions,
     with_undecided,
 )
 from nni_emodarts.metrics.notation import figure_text
@@ -25,7 +22,7 @@ _PLANE = ("valence", "arousal")
 
 @dataclass(frozen=True)
 class RatedRow:
-    """Figures of a dimension, all folds and seeds together; `MEAN` is the mean over the dimensions."""
+    """Figures of a dimension, all folds together, as means over the seeds."""
 
     name: str
     ccc: float | None
@@ -50,6 +47,8 @@ class Rated:
 
     Attributes:
         rows: a row for each.
+        seeds: mean CCC by seed, its folds together.
+        folds: mean CCC by fold, as means over the seeds.
         interval: of the mean CCC, over speakers; None of too few.
         agreement: answers against what is true.
         circumplex: both in the plane of valence and arousal; None where either is not known.
@@ -57,6 +56,8 @@ class Rated:
     """
 
     rows: list[RatedRow]
+    seeds: dict[str, float | None]
+    folds: dict[str, float]
     interval: Interval | None
     agreement: Picture
     circumplex: Picture | None
@@ -74,15 +75,16 @@ def describe_rated(run: Run, count: int) -> Rated | None:
     if run.predictions is None or not names:
         return None
     table = with_undecided(run.predictions, (each.undecided for each in run.networks))
-    sums = table_moments(table, names)
-    found = zip(names, ccc_of(sums), pearson_of(sums), mae_of(sums), strict=True)
-    rows = [RatedRow(name, *(None if np.isnan(v) else float(v) for v in values)) for name, *values in found]
+    pooled = pooled_dimensions(table, names)
+    rows = [RatedRow(name, *(pooled[f"test_{key}_{name}"] for key in ("ccc", "pearson", "mae"))) for name in names]
     said = "; ".join(f"{row.name}: CCC {figure_text(row.ccc, missing='unknown')}" for row in rows)
     plane = None
     if set(_PLANE) <= set(names):
         plane = Picture(draw_circumplex(table), f"Valence and arousal of {len(table)} test predictions. {said}.")
     agreement = Picture(draw_agreement(table, names), f"Answers against what is true. {said}.")
-    return Rated(rows, _interval(table), agreement, plane, _worst(table, names)[:count])
+    seeds = {seed: figures["test_ccc"] for seed, figures in pooled["seeds"].items()}
+    folds = {fold: figures["test_ccc"] for fold, figures in pooled["folds"].items()}
+    return Rated(rows, seeds, folds, _interval(table), agreement, plane, _worst(table, names)[:count])
 
 
 def _interval(table: pd.DataFrame) -> Interval | None:

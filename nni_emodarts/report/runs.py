@@ -153,7 +153,7 @@ class Run:
         if self.predictions is None:
             return None
         undecided = [each.undecided for each in self.scored]
-        voted = table_figures([self.predictions, *undecided], self.classes) if self.classes else {}
+        voted = table_figures([self.predictions, *undecided], self.classes)
         return {**pooled_figures(self.predictions, self.classes, undecided), **voted}
 
     @cached_property

@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nni_emodarts.config import load_config
+from nni_emodarts.config import load_config, parse_scale
 from nni_emodarts.data.corpora import write_manifest
-from nni_emodarts.data.dimensions import Wanted, parse_scale, written
+from nni_emodarts.data.dimensions import Wanted, written
 from nni_emodarts.data.manifest import read_manifest
+from nni_emodarts.data.votes import PREFIX, VOTES
 from nni_emodarts.errors import ConfigError, ManifestError
+from nni_emodarts.metrics.dimensions import PREDICTED
+from nni_emodarts.metrics.distributions import ANSWER, SHARE
+from nni_emodarts.metrics.enrolment import COUNTED
+from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN
 
 HEAD = "file,emotion,speaker,arousal,valence,scale\n"
 
@@ -46,6 +51,19 @@ def test_names_are_anyones_and_in_the_order_that_is_asked_for(tmp_path):
     manifest = read_manifest(path, dimensions=Wanted(("arousal", "tension"), (-2, 2)))
     np.testing.assert_array_equal(manifest.values, [[1, 0.5], [2, -1]])
     assert manifest.scale == (-2, 2)
+
+
+def test_a_column_that_only_case_or_blanks_keep_from_being_a_dimension_is_noted_once(tmp_path):
+    rows = "0.wav,joy,a,0.5,1,3\n1.wav,anger,b,-1,2,4\n"
+    path = write(tmp_path, "file,emotion,speaker,Valence,arousal,do minance\n" + rows)
+    notes = [note for note in read_manifest(path, dimensions=Wanted()).notes if "looks like" in note]
+    assert notes == [
+        f"column {column!r} looks like {name}; call it so, or name it by data.targets"
+        for column, name in (("Valence", "valence"), ("do minance", "dominance"))
+    ]
+    assert "looks like" not in str(read_manifest(path, dimensions=Wanted(("Valence",))).notes)
+    path = write(tmp_path, "file,emotion,speaker,Arousal,arousal,mine\n" + rows)
+    assert "looks like" not in str(read_manifest(path, dimensions=Wanted()).notes)
 
 
 def test_who_learns_emotions_alone_sees_no_dimensions_and_no_faults_of_them(tmp_path):
@@ -151,8 +169,32 @@ def test_a_table_with_other_names_becomes_a_manifest_with_dimensions(tmp_path):
         ({"data.task": "both", "data.scale": [7, 1]}, "no range"),
         ({"data.task": "both", "data.targets": ["arousal", "arousal"]}, "named twice"),
         ({"data.task": "dimensions", "data.targets": ["speaker"]}, "no column of numbers"),
+        ({"data.task": "both", "data.scale": "7..1"}, r"data\.scale: '7\.\.1' is not allowed: .* like 1\.\.7"),
     ],
 )
 def test_settings_that_cannot_be(options, said):
     with pytest.raises(ConfigError, match=said):
         load_config("tiny", options=options)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*("fold", "seed", "predicted", "track", CORPUS_COLUMN, VOTES)]
+    + [f"{prefix}x" for prefix in (PREDICTED, SHARE, ANSWER, COUNTED, PREFIX)],
+)
+def test_what_tables_of_answers_call_something_else_is_no_target(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.targets: '{name}' is what tables of answers"):
+        load_config("tiny", options={"data.task": "dimensions", "data.targets": ["arousal", name]})
+
+
+def test_lines_without_a_value_are_named(tmp_path: Path) -> None:
+    rows = [f"{number}.wav,anger,a,{value},{number + 1},1..7" for number, value in enumerate(["", "2", "", "5"])]
+    notes = read_manifest(write(tmp_path, HEAD + "\n".join(rows)), dimensions=Wanted(alone=True)).notes
+    assert any(note.endswith("neither train nor count there: lines 2, 4") for note in notes)
+
+
+def test_targets_and_a_scale_may_be_words() -> None:
+    plain = load_config("tiny", settings=["data.task=both", "data.targets=arousal,valence", "data.scale=1..7"])
+    listed = load_config("tiny", settings=["data.task=both", "data.targets=[arousal, valence]", "data.scale=[1,7]"])
+    assert plain == listed
+    assert load_config("tiny", settings=["data.task=both", "data.targets=arousal"]).data.targets == ("arousal",)

@@ -134,7 +134,7 @@ def test_segments_of_a_recording_stay_together(tmp_path):
         (lambda rows: [(rows[0][0], ""), *rows[1:]], ["line 2: fold is blank"]),
         (lambda rows: [("", "0"), *rows], ["line 2: file is blank"]),
         (lambda rows: [(name, "12"[int(fold) % 2]) for name, fold in rows], ["it has 2 folds", "at least 3"]),
-        (lambda rows: [(name, fold.replace("3", "7")) for name, fold in rows], ["fold 3, 4, 5, 6 holds no recording"]),
+        (lambda rows: [(name, fold.replace("3", "7")) for name, fold in rows], ["folds 3, 4, 5, 6 hold no recording"]),
         (lambda rows: [], ["it names no recording"]),
     ],
 )

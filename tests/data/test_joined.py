@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nni_emodarts.config import DataConfig, ExperimentConfig, load_config
 from nni_emodarts.data.batches.batches import BalancedBatches
-from nni_emodarts.data.corpus import load_manifest
+from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.joined import corpora_of, join_manifests
 from nni_emodarts.data.picking import Choice
 from nni_emodarts.data.protocols import make_fold, make_folds
@@ -73,6 +74,34 @@ def test_a_recording_of_two_corpora_is_refused(tmp_path: Path) -> None:
     second = write(tmp_path / "a", ["anger", "joy"], 4, "again.csv")
     with pytest.raises(ManifestError, match="list 8 recordings in common"):
         join_manifests([first, second], "union")
+
+
+@pytest.mark.parametrize(("own", "common"), [("joy", "no emotion"), ("fear", "only the emotion 'fear'")])
+def test_corpora_with_too_few_common_emotions_say_which_they_have(tmp_path: Path, own: str, common: str) -> None:
+    paths = [write(tmp_path / "a", ["anger", "fear"]), write(tmp_path / "b", ["calm", own])]
+    says = rf"corpora have {common} in common \(a: anger, fear; b: calm, {own}\).*data\.merge.*data\.classes=union"
+    with pytest.raises(ManifestError, match=says):
+        join_manifests(paths, "intersection")
+    with pytest.raises(ManifestError, match=rf"{common} in common(.|\n)*merge: no utterance is 'clam'"):
+        join_manifests(paths, "intersection", Choice(merge={"clam": "anger"}))
+    assert len(join_manifests(paths, "union").classes) >= 3
+    merged = {"calm": "anger", "joy": "fear"} if own == "joy" else {"calm": "anger"}
+    assert join_manifests(paths, "intersection", Choice(merge=merged)).classes == ("anger", "fear")
+
+
+def test_copies_of_a_corpus_s_recordings_are_no_other_corpus(tmp_path: Path) -> None:
+    paths = [write(tmp_path / name, ["anger", "joy"], 4) for name in "abc"]
+    for path in paths:
+        for number, file in enumerate(sorted(path.parent.glob("*.wav"))):
+            seed = [number, 0 if number < 5 and path.parent.name != "b" else ord(path.parent.name)]
+            soundfile.write(file, np.random.default_rng(seed).normal(0, 0.1, 8000), 16_000)
+    options = {"data.cache": str(tmp_path / "cache"), "data.workers": 1, "data.speaker_overlap": "allow"}
+    load_corpus(load_config("tiny", options={**options, "data.manifest": f"{paths[0]},{paths[1]}"}))
+    (paths[2].parent / "00_joy.wav").rename(paths[2].parent / "other.wav")
+    paths[2].write_text(paths[2].read_text().replace("00_joy.wav", "other.wav"))
+    config = load_config("tiny", options={**options, "data.manifest": ",".join(map(str, paths))})
+    with pytest.raises(ManifestError, match=r"a and c hold 5 of the same.*a/00_joy.wav = c/other.wav.*remove their"):
+        load_corpus(config)
 
 
 def test_one_corpus_is_left_out_by_loco(paths: list[Path]) -> None:

@@ -91,7 +91,7 @@ def test_a_scale_that_is_named_is_the_common_one_and_that_of_those_that_state_no
     rated: list[Path], tmp_path: Path
 ) -> None:
     silent = write(tmp_path / "d", {"arousal": ["1", "9"], "valence": ["5", "2"]})
-    with pytest.raises(ManifestError, match=r"d state no scale of their ratings.*column 'scale' like 1\.\.7"):
+    with pytest.raises(ManifestError, match=r"d states no scale of its ratings.*column 'scale' like 1\.\.7"):
         join_manifests([*rated, silent], "intersection", BOTH)
     manifest = join_manifests([*rated, silent], "intersection", ALONE_TO_9)
     assert manifest.scale == (1, 9)
@@ -175,7 +175,7 @@ def test_votes_for_what_is_left_out_do_not_count(tmp_path: Path) -> None:
     said = "\n".join(found.notes)
     assert "left out: fear (1)" in said
     assert "votes: 24 for 'fear' in 12 utterances are for none of the classes and do not count" in said
-    assert "votes: 12 utterances have none; each counts as one vote for its emotion" in said
+    assert "votes: 12 utterances have none for the classes; each counts as one vote for its emotion" in said
     wide = load_manifest(config_of([a, b, c], "union"))
     assert wide.classes == ("anger", "fear", "joy")
     assert len(wide) == 36
@@ -198,7 +198,7 @@ def test_an_utterance_with_votes_for_another_corpus_s_class_is_kept(tmp_path: Pa
     assert load_manifest(config_of([a, b], "union")).shares[2].tolist() == [0, 1, 0]
     narrow = load_manifest(config_of([a, b]))
     assert len(narrow) == 24 - 2
-    assert any("1 utterance without an emotion have votes for none" in note for note in narrow.notes)
+    assert any("1 utterance without an emotion has votes for none" in note for note in narrow.notes)
 
 
 def test_where_nobody_voted_votes_are_refused(tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_a_quotation_mark_that_is_not_closed_swallows_no_row(
     tmp_path: Path, changes: dict[int, str], line: str, end: str
 ) -> None:
     path = write(tmp_path, corpus(changes).replace("\n", end))
-    assert f"swallows what follows: line {line}; close it, or double the mark" in fault(path)
+    assert f"swallows what follows: line{'s' if ', ' in line else ''} {line}; close it, or double the mark" in fault(
+        path
+    )
 
 
 def test_rows_without_suffixes_or_texts_are_not_swallowed_either(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_cells_beyond_the_header_are_named_unless_they_are_blank(tmp_path: Path)
     path = write(tmp_path, "file,emotion,speaker\n1,2,3,,\n4,5\n")
     assert read_cells(path, NAMES).to_numpy().tolist() == [["1", "2", "3"], ["4", "5", ""]]
     path = write(tmp_path, 'file,emotion,speaker\n1,2,3\n\n4,5,6,7\n"8",9,10,,,11\n')
-    assert "more cells than the header's 3: line 4 (4 cells), 5 (6 cells)" in fault(path)
+    assert "more cells than the header's 3: lines 4 (4 cells), 5 (6 cells)" in fault(path)
 
 
 @pytest.mark.parametrize(

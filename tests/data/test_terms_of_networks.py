@@ -79,6 +79,13 @@ def test_dimensions_that_a_corpus_lacks_are_left_out_by_name(other: Path) -> Non
     assert set(found.manifest.values[:, 0]) == {4}
 
 
+def test_a_dimension_that_is_constant_there_is_named(other: Path) -> None:
+    (found,) = read_others([changed(other, "flat", lambda table: table.assign(arousal="4"))], BOTH, LabelChoice())
+    assert found.notes == [
+        "flat: arousal is 4 on every line that has a value: its CCC, which counts, cannot be above 0"
+    ]
+
+
 def test_which_utterances_count_is_as_in_the_training(other: Path) -> None:
     """Of dimensions alone those with a value, whatever their emotion; of both those with an emotion."""
 

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nni_emodarts.config import load_config
 from nni_emodarts.data.corpora import prepare
+from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.describe import describe
 from nni_emodarts.data.manifest import Manifest, read_manifest
 from nni_emodarts.data.votes import encode_votes, shares
@@ -64,7 +66,7 @@ def test_votes_are_read_and_undecided_utterances_kept_where_asked(tmp_path: Path
     expected = [[2 / 3, 0, 1 / 3], [0, 0, 1], [0.5, 0, 0.5], [0, 1, 0]]
     np.testing.assert_allclose(manifest.shares, expected)
     assert any("'other' in 1 utterance" in note for note in manifest.notes)
-    assert any("1 utterance have none" in note for note in manifest.notes)
+    assert any("1 utterance has none for the classes" in note for note in manifest.notes)
     decided = read_manifest(path)
     assert decided.table["emotion"].tolist() == ["anger", "sadness", "joy"]
     assert "did not agree on 1 utterance, which are left out" in decided.notes[0]
@@ -140,7 +142,22 @@ def test_merged_and_picked_classes(tmp_path: Path) -> None:
     assert manifest.classes == ("sad", "happy")
     np.testing.assert_allclose(manifest.shares, [[0, 1], [1, 0], [0.5, 0.5]])
     assert any("1 for 'Angry' in 1 utterance" in note for note in manifest.notes)
-    assert any("1 utterance without an emotion have votes for none" in note for note in manifest.notes)
+    assert any("1 utterance without an emotion has votes for none" in note for note in manifest.notes)
+
+
+def test_votes_for_no_class_are_none(tmp_path: Path) -> None:
+    rows = [("anger", '{"other": 3}'), ("joy", '{"other": 1, "joy": 2}'), ("joy", ""), ("anger", '{"other": 2}')]
+    for name, lines in (("some", rows), ("none", [(emotion, '{"other": 3}') for emotion, _ in rows])):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, lines)
+    notes = read_manifest(tmp_path / "some" / "manifest.csv").notes
+    assert "votes: 3 utterances have none for the classes; each counts as one vote for its emotion" in notes
+    options = {"data.manifest": str(tmp_path / "none" / "manifest.csv"), "retrain.targets": "votes"}
+    with pytest.raises(ManifestError, match=r"holds none for its classes \(anger, joy\); add a column votes"):
+        load_manifest(load_config("tiny", options=options))
+    write(tmp_path / "none", [("", votes) for _, votes in rows])
+    with pytest.raises(ManifestError, match="no utterance has an emotion"):
+        load_manifest(load_config("tiny", options=options))
 
 
 def test_shares_without_votes_and_without_a_label_are_no_numbers() -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nni_emodarts import EmotionRecognizer
 from nni_emodarts.cli.main import app
+from nni_emodarts.cli.options import asked_for
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus
@@ -69,6 +70,12 @@ def test_figures_are_scikit_learns_and_answers_the_recognisers(run: Path, other:
         answer = recogniser.predict(other.parent / row["file"])
         own = [row[f"p_{name}"] for name in classes]
         np.testing.assert_allclose([answer.probabilities[name] for name in classes], own, atol=1e-5)
+
+
+def test_the_embedded_corpus_is_scored_on_by_its_name(run: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nni_emodarts.data.corpus.ensure_corpus", lambda cache: other)
+    assert run_score(run, ["synthetic"]).corpora == run_score(run, [other]).corpora
+    assert asked_for(["synthetic"], None, None, None).manifests == ("synthetic",)
 
 
 def test_without_a_final_network_all_folds_and_seeds_are_scored(run: Path, other: Path) -> None:

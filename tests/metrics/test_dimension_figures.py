@@ -7,9 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
+from nni_emodarts.deploy.card_of_dimensions import dimension_results
 from nni_emodarts.metrics.dimensions import (
     ccc,
     ccc_of,
+    dimension_figures,
     dimension_names,
     mae,
     mean_ccc,
@@ -17,6 +19,7 @@ from nni_emodarts.metrics.dimensions import (
     pearson,
     pooled_dimensions,
     speaker_moments,
+    table_moments,
 )
 from nni_emodarts.metrics.paired import compare_figures, swap_figures
 from nni_emodarts.metrics.pooled import pooled_figures
@@ -94,6 +97,24 @@ def made_up(seed: int, speakers: int = 6, each: int = 8, shift: float = 0.0) -> 
     columns = ["fold", "seed", "file", "speaker", "emotion", "predicted", "arousal", "valence", "predicted_arousal",
                "predicted_valence"]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def test_means_are_of_the_same_dimensions_where_an_answer_is_constant():
+    table = made_up(0).assign(predicted_valence=4.0)
+    found = dimension_figures(table_moments(table, ["arousal", "valence"]), ["arousal", "valence"])
+    assert found["pearson_valence"] is None
+    assert found["pearson"] == pytest.approx(found["pearson_arousal"] / 2)
+    assert found["ccc"] == pytest.approx(found["ccc_arousal"] / 2)
+
+
+def test_a_card_gives_each_dimension_as_a_mean_over_the_seeds():
+    table = pd.concat([made_up(0), made_up(1, shift=2.0).assign(seed=2)], ignore_index=True).assign(gender="")
+    pooled = pooled_dimensions(table, ["arousal", "valence"])
+    lines = list(dimension_results(table, pooled, ("arousal", "valence")))
+    for name in ("arousal", "valence"):
+        each = [ccc(rows[name], rows[f"predicted_{name}"]) for _, rows in table.groupby("seed")]
+        assert any(line.startswith(f"| {name} | {np.mean(each):.3f} |") for line in lines)
+        assert abs(np.mean(each) - ccc(table[name], table[f"predicted_{name}"])) > 0.01
 
 
 def test_pooled_ccc_is_that_of_all_predictions_together_and_no_mean_over_folds():

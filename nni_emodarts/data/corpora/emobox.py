@@ -74,7 +74,8 @@ def emobox_folds(corpus: str, manifest: Manifest, checkout: Path | None) -> pd.D
     fold = _RULES[corpus](manifest.table)
     if (fold == "").any():
         lost = sorted(set(manifest.table.loc[fold == "", "speaker"]))
-        raise ProtocolError(f"folds {NAME}: EmoBox has no fold for speaker {enumerate_some(lost)} of {corpus}")
+        speakers = f"speaker{'s' if len(lost) > 1 else ''} {enumerate_some(lost)}"
+        raise ProtocolError(f"folds {NAME}: EmoBox has no fold for {speakers} of {corpus}")
     return pd.DataFrame({"file": manifest.names, "fold": fold}).drop_duplicates("file")
 
 

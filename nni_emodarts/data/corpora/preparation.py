@@ -18,7 +18,7 @@ from nni_emodarts.data.picking import REQUIRED, Choice
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.table import LINE
 from nni_emodarts.data.votes import VOTES, encode_votes
-from nni_emodarts.errors import RunFolderError
+from nni_emodarts.errors import ProtocolError, RunFolderError
 from nni_emodarts.runtime.writing import check_output, write_output
 
 
@@ -116,9 +116,15 @@ def _published(name: str, manifest: Manifest, checkout: Path | None, allow_overl
         ProtocolError: likewise; or a fold has speakers on both sides.
     """
     listed = emobox_folds(name, manifest, checkout)
-    what = f"EmoBox's folds of {name}"
-    found = parse_folds(listed.set_axis(listed.index + 2), what, manifest, allow_overlap=allow_overlap)
-    make_folds(replace(manifest, folds=found), f"{FILE_PROTOCOL}{what}")
+    what = f"list of EmoBox's folds of {name}"
+    try:
+        found = parse_folds(listed.set_axis(listed.index + 2), what, manifest, allow_overlap=allow_overlap)
+        make_folds(replace(manifest, folds=found), f"{FILE_PROTOCOL}{NAME}")
+    except ProtocolError as error:
+        raise ProtocolError(
+            f"{error}\nEmoBox's folds are of the whole corpus: name its whole folder, or leave --folds out and take a "
+            f"protocol such as loso or kfold:K"
+        ) from None
     return listed
 
 

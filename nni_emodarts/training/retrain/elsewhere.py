@@ -8,7 +8,7 @@ from hashlib import sha256
 import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.corpus import Corpus, load_corpus, manifest_paths
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.other_corpora import LabelChoice, Terms, facts_of, read_others, refuse_shared, shared_speakers
 from nni_emodarts.errors import RunFolderError
@@ -31,7 +31,7 @@ class Asked:
     """Which corpora networks are to be scored on, before they are read.
 
     Attributes:
-        manifests: CSV files.
+        manifests: CSV files; `synthetic` is the embedded corpus.
         choice: what becomes of labels and ratings that are not in the networks' terms.
     """
 
@@ -58,7 +58,8 @@ class Asked:
             BadRecordings: recordings that cannot be used.
         """
         inherited = {**config.data.merge, **self.choice.inherited}
-        others = read_others(self.manifests, terms, replace(self.choice, inherited=inherited))
+        paths = manifest_paths(self.manifests, config.data)
+        others = read_others(paths, terms, replace(self.choice, inherited=inherited))
         for text in (each for other in others for each in other.notes):
             note(text)
         return Elsewhere(tuple((other.name, load_corpus(config, other.manifest, progress)) for other in others))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from corpus_trees import record
+from corpus_trees import record, record_all
 from typer.testing import CliRunner
 
 from nni_emodarts.cli.main import app
@@ -125,6 +125,26 @@ def test_of_a_single_fold_every_fifth_training_recording_of_an_emotion_validates
     assert counts.xs("test", level=1).tolist() == [2, 2]
     assert counts.xs("validation", level=1).tolist() == [3, 3]
     assert counts.xs("train", level=1).tolist() == [15, 15]
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        ("DC/a01 DC/sa01 JE/a01 JE/sa01", "list of EmoBox's folds of savee has a fault:\n  it has 2 folds"),
+        (
+            "DC/a01 JE/a01 JK/a01 KL/sa01",
+            "fold 2 of file:emobox (train 2, validation 1, test 1 utterances): no",
+        ),
+    ],
+)
+def test_folds_of_a_part_of_a_corpus_are_refused_with_a_remedy(tmp_path: Path, names: str, fault: str) -> None:
+    record_all(tmp_path / "savee" / "AudioData", " ".join(f"{name}.wav" for name in names.split()))
+    with pytest.raises(ProtocolError) as caught:
+        write_manifest("savee", tmp_path / "savee", tmp_path / "savee.csv", folds="emobox")
+    message = str(caught.value)
+    assert fault in message
+    assert message.endswith("name its whole folder, or leave --folds out and take a protocol such as loso or kfold:K")
+    assert "another protocol or K" not in message
 
 
 def test_short_names_of_savee_are_told_apart_by_the_speaker(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ pytest.importorskip("transformers")
 @pytest.mark.parametrize("level", [0, 3, 6])
 def test_a_level_costs_the_layers_that_it_needs(level: int, real_encoder: Path) -> None:
     stream = PretrainedStream(name="voice", model=str(real_encoder), levels=(level,))
-    (found,) = encoder_costs([stream], {"voice": level}, 1.0)
+    (found,) = encoder_costs([stream], {"voice": (level,)}, 1.0)
     front_end = load_front_end(stream)
     own = sum(parameter.numel() for parameter in front_end.encoder.parameters())
     positions = 1500 * 512  # numbers that are no parameters of the encoder as it is heard with

@@ -62,6 +62,7 @@ def test_what_a_run_says_of_its_figures_follows_from_its_predictions(run: Path, 
         assert table[f"predicted_{name}"].between(1, 7).all()
     assert metrics["test_ccc"] == pytest.approx(np.mean([metrics[f"test_ccc_{name}"] for name in NAMES]))
     assert metrics["task"] == config.data.task
+    assert not {"test_kl", "test_js"} & set(metrics)  # nobody has voted
     if config.data.task == "both":
         labels = pd.Index(found.manifest.classes)
         true, said = (labels.get_indexer(pd.Index(table[name])) for name in ("emotion", "predicted"))
@@ -116,6 +117,10 @@ def test_a_report_shows_agreement_the_plane_and_the_worst(run: Path, tmp_path: P
     section = page[page.index("<h3>Dimensions</h3>") :]
     assert "Answers against what is true" in section
     assert "The plane of valence and arousal" in section
+    figures = RunFolder(run).read_json("metrics.json")
+    by_seed = section[section.index("Mean test CCC by seed") :]
+    assert [f"{each['test_ccc']:.3f}" for each in figures["seeds"].values()] == re.findall(r"\d\.\d{3}", by_seed)[:1]
+    assert f"{figures['test_ccc_arousal']:.3f}" in section[: section.index("Mean test CCC by seed")]
     listed = [name for name in re.findall(r"<code>([^<]+)</code></th>", section) if name in set(table["file"])]
     assert listed[0] == worst
 
