@@ -83,11 +83,7 @@ def pick_classes(table: pd.DataFrame, choice: Choice) -> tuple[pd.DataFrame, tup
     """Rows of the chosen emotions under their merged names, the classes, and the faults of the choice."""
     known = set(table["emotion"]) - {""}
     if not (known if choice.needs_emotions else choice.emotions or choice.merge):
-        return (
-            table,
-            (),
-            ["no utterance is left; a recogniser needs at least two classes"] * (table.empty and choice.needs_emotions),
-        )
+        return table, (), []
     emotions, merge = choice.emotions, choice.merge
     spelled = match([*merge, *merge.values()], known)
     faults = [f"merge: {name!r} is there in several spellings; keep one" for name in _twice(map(look, merge))]
