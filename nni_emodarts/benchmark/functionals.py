@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from nni_emodarts.benchmark.fitted import note_fitted
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.answer_tables import answer_table
 from nni_emodarts.data.corpus import Corpus, cache_root
@@ -19,12 +20,11 @@ from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, Raters,
 from nni_emodarts.models.baselines.ridge import INNER_FOLDS, RIDGES, RidgeDesign
 from nni_emodarts.models.baselines.svm import SVMS, SvmDesign
 from nni_emodarts.models.baselines.svm_fitting import count_parameters, fit_svm
-from nni_emodarts.runtime.digests import digests_of
-from nni_emodarts.runtime.environment import Stopwatch, describe_environment
+from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, UNDECIDED, RunFolder
-from nni_emodarts.training.retrain import note_answers, score_predictions
+from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.retrain import score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 OnFunctionals = SvmDesign | RidgeDesign
@@ -101,10 +101,7 @@ def measure_on_functionals(
         if elsewhere.corpora:
             tables = {name: _elsewhere(task, fitted, design, other) for name, other in elsewhere.corpora}
             metrics |= elsewhere.note(task, joined(tables), folder, {})
-        folder.write_text(CONFIG, task.config.to_yaml())
-        note_answers(folder, table, undecided)
-        folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, UNDECIDED]), **watch.read()})
+        note_fitted(folder, task.config, (table, undecided), metrics, watch)
         return metrics
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from nni_emodarts.benchmark.fitted import note_fitted
 from nni_emodarts.config import ExperimentConfig, PretrainedStream
 from nni_emodarts.data.answer_tables import describe_rows, with_values
 from nni_emodarts.data.enrolment import ALL, Enrolment
@@ -20,12 +21,11 @@ from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
 from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
 from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, choose_rating, fit_raters
-from nni_emodarts.runtime.digests import digests_of
-from nni_emodarts.runtime.environment import Stopwatch, describe_environment
+from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
-from nni_emodarts.runtime.run_folder import CONFIG, ENVIRONMENT, METRICS, PREDICTIONS, UNDECIDED, RunFolder
-from nni_emodarts.training.retrain import note_answers, score_predictions
+from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.retrain import score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
 NO_LEVELS = (
@@ -99,10 +99,7 @@ def measure_probe(
             others = {name: whole.elsewhere(other, fitted) for name, other in elsewhere.corpora}
             tables = {name: _table(own, parts, own.fold.test) for name, own in others.items()}
             metrics |= elsewhere.note(whole, joined(tables), folder, {})
-        folder.write_text(CONFIG, task.config.to_yaml())
-        note_answers(folder, table, undecided)
-        folder.write_json(ENVIRONMENT, describe_environment("cpu", 1))
-        folder.write_json(METRICS, {**metrics, **digests_of(folder, [PREDICTIONS, UNDECIDED]), **watch.read()})
+        note_fitted(folder, task.config, (table, undecided), metrics, watch)
         return metrics
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from nni_emodarts.data.outputs import Outputs
 from nni_emodarts.metrics.dimensions import pooled_dimensions
 from nni_emodarts.metrics.notation import figure_text, interval_text
-from nni_emodarts.metrics.tallies import gather, interval, speaker_tallies, stack
+from nni_emodarts.metrics.tallies import ccc_interval
 from nni_emodarts.runtime.plain_data import JsonMapping
 from nni_emodarts.runtime.plain_text import markdown
 
@@ -48,12 +48,7 @@ def _interval(table: pd.DataFrame) -> str:
     """Of the mean CCC over speakers, in words."""
     if table["speaker"].nunique() < FEWEST_SPEAKERS:
         return "no interval of so few speakers"
-    counting = speaker_tallies(table, ())[0]
-    by_seed = [
-        gather((fold, speaker_tallies(part, ())[1]) for fold, part in rows.groupby("fold"))
-        for _, rows in table.groupby("seed")
-    ]
     try:
-        return f"95 % interval over speakers {interval_text(interval(stack(by_seed), counting.ccc))}"
+        return f"95 % interval over speakers {interval_text(ccc_interval(table))}"
     except ValueError:  # seeds that were scored on different speakers
         return "no interval: the seeds were scored on different speakers"

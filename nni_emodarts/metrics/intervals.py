@@ -11,6 +11,8 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 from sklearn.metrics import confusion_matrix
 
+from nni_emodarts.metrics import speakers
+
 
 def speaker_confusions(predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, list[list[int]]]:
     """A confusion matrix (K, K) for each speaker, rows true, columns predicted: all that pooled figures need.
@@ -49,12 +51,7 @@ def gather_speakers(
     Args:
         folds: number of each fold, and the confusions of its speakers, "" standing for the unknown.
     """
-    found: dict[str, npt.NDArray[np.int64]] = {}
-    for fold, speakers in folds:
-        for speaker, counts in speakers.items():
-            name = speaker or f"unknown, fold {fold}"
-            found[name] = np.asarray(counts, dtype=np.int64) + found.get(name, 0)
-    return found
+    return speakers.gather(folds, np.int64)
 
 
 def stack_speakers(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> npt.NDArray[np.int64]:
@@ -63,11 +60,7 @@ def stack_speakers(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> npt.NDArra
     Raises:
         ValueError: the seeds were not scored on the same speakers.
     """
-    names = sorted(by_seed[0])
-    odd = [number for number, confusions in enumerate(by_seed) if sorted(confusions) != names]
-    if odd:
-        raise ValueError(f"seed number {odd[0]} was scored on other speakers than the first; finish its folds")
-    return np.array([[confusions[name] for name in names] for confusions in by_seed], dtype=np.int64)
+    return speakers.stack(by_seed, np.int64)
 
 
 def bootstrap_uar(

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nni_emodarts.metrics import speakers
 from nni_emodarts.metrics.dimensions import SUMS, dimension_names, mean_ccc, table_moments
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR, Headline
 from nni_emodarts.metrics.intervals import interval_quantiles, speaker_confusions, uar_of_confusion
@@ -87,12 +88,7 @@ def speaker_tallies(table: pd.DataFrame, classes: Sequence[str]) -> tuple[Counti
 
 def gather(folds: Iterable[tuple[object, Mapping[str, npt.ArrayLike]]]) -> dict[str, npt.NDArray[np.float64]]:
     """Sums of the speakers of several folds together, by name; the unknown of each fold are people of their own."""
-    found: dict[str, npt.NDArray[np.float64]] = {}
-    for fold, speakers in folds:
-        for speaker, sums in speakers.items():
-            name = speaker or f"unknown, fold {fold}"
-            found[name] = np.asarray(sums, dtype=np.float64) + found.get(name, 0.0)
-    return found
+    return speakers.gather(folds, np.float64)
 
 
 def stack(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> Tallies:
@@ -101,11 +97,21 @@ def stack(by_seed: Sequence[Mapping[str, npt.ArrayLike]]) -> Tallies:
     Raises:
         ValueError: the seeds were not scored on the same speakers.
     """
-    names = sorted(by_seed[0])
-    odd = [number for number, sums in enumerate(by_seed) if sorted(sums) != names]
-    if odd:
-        raise ValueError(f"seed number {odd[0]} was scored on other speakers than the first; finish its folds")
-    return np.array([[sums[name] for name in names] for sums in by_seed], dtype=np.float64)
+    return speakers.stack(by_seed, np.float64)
+
+
+def ccc_interval(table: pd.DataFrame) -> tuple[float, float]:
+    """Interval over speakers of the mean CCC of a table of predictions with columns `seed` and `fold`.
+
+    Raises:
+        ValueError: the seeds were not scored on the same speakers.
+    """
+    counting = speaker_tallies(table, ())[0]
+    by_seed = [
+        gather((fold, speaker_tallies(part, ())[1]) for fold, part in rows.groupby("fold"))
+        for _, rows in table.groupby("seed")
+    ]
+    return interval(stack(by_seed), counting.ccc)
 
 
 def drawn(tallies: Tallies, figure: Figure, resamples: int = 10_000, seed: int = 0) -> npt.NDArray[np.float64]:
@@ -114,9 +120,9 @@ def drawn(tallies: Tallies, figure: Figure, resamples: int = 10_000, seed: int =
     Each resample draws as many speakers as there are, with replacement, the same ones for every seed, and for every
     system with an equal seed of the drawing (Efron 1979).
     """
-    speakers = tallies.shape[1]
+    count = tallies.shape[1]
     generator = np.random.default_rng(seed)
-    times_drawn = generator.multinomial(speakers, np.full(speakers, 1 / speakers), size=resamples)
+    times_drawn = generator.multinomial(count, np.full(count, 1 / count), size=resamples)
     pooled = np.einsum("rs,nsk->nrk", times_drawn.astype(np.float64), tallies)
     return np.asarray(figure(pooled).mean(0))
 

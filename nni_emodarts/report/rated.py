@@ -12,7 +12,7 @@ from nni_emodarts.metrics.dimensions import (
     with_undecided,
 )
 from nni_emodarts.metrics.notation import figure_text
-from nni_emodarts.metrics.tallies import gather, interval, speaker_tallies, stack
+from nni_emodarts.metrics.tallies import ccc_interval
 from nni_emodarts.report.drawings.dimensions import draw_agreement, draw_circumplex
 from nni_emodarts.report.results import LEAST_SPEAKERS, Interval, Picture
 from nni_emodarts.report.runs import Run
@@ -91,13 +91,8 @@ def _interval(table: pd.DataFrame) -> Interval | None:
     """Of the mean CCC."""
     if table["speaker"].nunique() < LEAST_SPEAKERS:
         return None
-    counting = speaker_tallies(table, ())[0]
-    by_seed = [
-        gather((fold, speaker_tallies(part, ())[1]) for fold, part in rows.groupby("fold"))
-        for _, rows in table.groupby("seed")
-    ]
     try:
-        return interval(stack(by_seed), counting.ccc)
+        return ccc_interval(table)
     except ValueError:  # seeds that were scored on different speakers
         return None
 

@@ -44,7 +44,8 @@ def search_restarts(task: FoldTask, folder: RunFolder, search_once: SearchOnce) 
         search_once(each, run)
         runs.append(run)
     found = [run.read_json(METRICS) for run in runs]
-    best = runs[_best(found, task.headline.val)]
+    place = _best(found, task.headline.val)
+    best = runs[place]
     for name in (ALPHAS, HISTORY):
         if best.has(name):
             folder.write_text(name, (best.path / name).read_text())
@@ -52,7 +53,7 @@ def search_restarts(task: FoldTask, folder: RunFolder, search_once: SearchOnce) 
     spent = {key: round(sum(each[key] for each in found), 3) for key in ("seconds", "cpu_seconds")}
     keys = ("seed", "architecture", task.headline.val, discrete(task.headline.val))
     told = [{key: each[key] for key in keys if key in each} for each in found]
-    return {**best.read_json(METRICS), "seed": task.seed, **spent, "restarts": told}
+    return {**found[place], "seed": task.seed, **spent, "restarts": told}
 
 
 def _best(found: Sequence[JsonObject], figure: str) -> int:

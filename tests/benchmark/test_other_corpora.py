@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from foreign_corpus import foreign_corpus
 
 from nni_emodarts.benchmark.run import cell_table, run_benchmark
 from nni_emodarts.config import ExperimentConfig
@@ -19,10 +19,7 @@ METHODS = ["random_sampling", "compare_svm"]
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = make_corpus(tmp_path_factory.mktemp("other") / "foreign", speakers=3, utterances=1, seed=7)
-    table = pd.read_csv(file, dtype=str)
-    table.assign(emotion=table["emotion"].replace("anger", "rage")).to_csv(file, index=False)
-    return file
+    return foreign_corpus(tmp_path_factory.mktemp("other") / "foreign", 3)
 
 
 def test_each_cell_is_scored_on_the_further_corpus(

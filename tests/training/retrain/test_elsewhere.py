@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from foreign_corpus import foreign_corpus
 from typer.testing import CliRunner
 
 from nni_emodarts.cli.main import app
 from nni_emodarts.config import ExperimentConfig, lay_over
-from nni_emodarts.data.corpora.synthetic import make_corpus
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.other_corpora import LabelChoice
 from nni_emodarts.deploy.folder import open_network
@@ -32,10 +32,7 @@ def drawn(fast_config: ExperimentConfig, small_corpus: Corpus) -> Architecture:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Other voices, of the same names; of one emotion another word is used."""
-    file = make_corpus(tmp_path_factory.mktemp("other") / "foreign", speakers=4, utterances=1, seed=7)
-    table = pd.read_csv(file, dtype=str)
-    table.assign(emotion=table["emotion"].replace("anger", "rage")).to_csv(file, index=False)
-    return file
+    return foreign_corpus(tmp_path_factory.mktemp("other") / "foreign", 4)
 
 
 def test_figures_are_those_of_scoring_the_finished_run(
