@@ -18,13 +18,14 @@ from nni_emodarts.errors import ConfigError
 from nni_emodarts.metrics.enrolment import COUNTED, PREDICTED
 from nni_emodarts.metrics.headline import BOTH, CCC, UAR
 from nni_emodarts.metrics.tracks import marked
-from nni_emodarts.models.baselines.probe import DRAWS, INNER_FOLDS, STRENGTHS, ProbeDesign
+from nni_emodarts.models.baselines.probe import INNER_FOLDS, STRENGTHS, ProbeDesign
 from nni_emodarts.models.baselines.probe_fitting import Heard, choose, count_parameters, fit_probe
 from nni_emodarts.models.baselines.rating import RIDGE, SUPPORT_VECTORS, choose_rating, fit_raters
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.training.pooled_levels import columns_of, pooled_features, read_levels
 from nni_emodarts.training.retrain import score_predictions
 from nni_emodarts.training.retrain.elsewhere import Elsewhere, joined
 
@@ -69,7 +70,7 @@ def measure_probe(
         test = np.sort(fold.test)
         places = [len(numbers) - 1] if design.last_level else list(range(len(numbers)))
         progress("levels", 0, len(places))
-        levels = _read_levels(task.without_validation(), learnt, places)
+        levels = read_levels(task.without_validation(), learnt, places)
         progress("levels", len(places), len(places))
         parts = [
             *([_tell_classes(task, levels, places, learnt)] if classes else []),
@@ -148,7 +149,7 @@ def _rate(task: FoldTask, design: ProbeDesign, levels: Sequence[Heard], places: 
     raters = fit_raters(regression, levels[chosen.level], np.arange(len(learnt)), true, chosen.strength)
 
     def answer(heard: FoldTask, table: pd.DataFrame, rows: Rows) -> pd.DataFrame:
-        features = _features(heard, rows, ALL)[:, _columns(heard, places[chosen.level])]
+        features = pooled_features(heard, rows, ALL)[:, columns_of(heard, places[chosen.level])]
         outputs = task.outputs.brought(task.corpus.manifest.scale, heard.corpus.manifest.scale)
         return with_values(heard, table, rows, outputs.from_unit(raters.rate(features)))
 
@@ -170,51 +171,15 @@ def levels_of(config: ExperimentConfig) -> PretrainedStream:
     return streams[0]
 
 
-def _read_levels(task: FoldTask, rows: Rows, places: Sequence[int]) -> list[Heard]:
-    """Features of rows by each level."""
-    draws = np.stack([_features(task, rows, draw) for draw in range(DRAWS)]) if task.config.speaker_adapted else None
-    judged = _features(task, rows, ALL)
-    found = []
-    for place in places:
-        columns = _columns(task, place)
-        own = judged[:, columns]
-        found.append(Heard.once(own) if draws is None else Heard(draws[:, :, columns], own))
-    return found
-
-
-def _columns(task: FoldTask, place: int) -> np.ndarray:
-    """Columns of `_features` that are of a level: its means, then its deviations."""
-    levels, features = task.corpus.input_shape
-    means = np.arange(place * features, (place + 1) * features)
-    return np.concatenate([means, means + levels * features])
-
-
-def _features(task: FoldTask, rows: Rows, by: Enrolment | int) -> np.ndarray:
-    """Means and deviations (n, 2 R) over time of the normalised features of rows, from the statistics of each.
-
-    Args:
-        task: the fold; its training speakers are those of its train part.
-        rows: what is read.
-        by: the enrolment; or the number of a draw, where rows are learnt from.
-    """
-    moments = task.corpus.store.moments(rows)
-    means, deviations = moments.means, np.sqrt(moments.squares / moments.frames[:, np.newaxis])
-    if task.config.speaker_adapted:
-        normalizers = task.drawing(by) if isinstance(by, int) else task.enrolling(by)
-        for number, row in enumerate(rows):
-            normalizer = normalizers.for_row(int(row))
-            means[number] = (means[number] - normalizer.mean) / normalizer.std
-            deviations[number] = deviations[number] / normalizer.std
-    return np.concatenate([means, deviations], axis=1).astype(np.float32)
-
-
 def _answers(task: FoldTask, probe: Pipeline, table: pd.DataFrame, rows: Rows, place: int) -> pd.DataFrame:
     """The table of test rows with predictions; with what is answered by each enrolment, where there is any."""
-    columns, classes = _columns(task, place), np.array(task.corpus.manifest.classes)
+    columns, classes = columns_of(task, place), np.array(task.corpus.manifest.classes)
 
     def probabilities(enrolment: Enrolment) -> np.ndarray:
         found = np.zeros((len(rows), len(classes)))
-        found[:, probe.classes_] = probe.predict_proba(_features(task, rows, enrolment)[:, columns].astype(np.float64))
+        found[:, probe.classes_] = probe.predict_proba(
+            pooled_features(task, rows, enrolment)[:, columns].astype(np.float64)
+        )
         return found
 
     headline = probabilities(ALL)

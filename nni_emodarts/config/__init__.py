@@ -3,6 +3,7 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.augmentation import PerturbationConfig, SpecAugmentConfig
 from nni_emodarts.config.data import (
     DIMENSIONS,
     FILE_PROTOCOL,
@@ -33,11 +34,9 @@ from nni_emodarts.config.schema import (
     ExperimentConfig,
     FeatureConfig,
     OptimizerConfig,
-    PerturbationConfig,
     RetrainConfig,
     SearchConfig,
     SpaceConfig,
-    SpecAugmentConfig,
 )
 from nni_emodarts.config.streams import (
     FUNCTIONALS,

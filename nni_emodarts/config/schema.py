@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nni_emodarts.config.augmentation import PerturbationConfig, SpecAugmentConfig
 from nni_emodarts.config.data import DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
@@ -47,7 +48,6 @@ Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Pooling = Literal["mean", "attention", "statistics", "maximum"]
-Masks = Annotated[int, Field(ge=0, le=1000)]
 
 
 class FeatureConfig(SpectralSettings):
@@ -128,6 +128,9 @@ class SpaceConfig(Section):
     """So many neighbouring levels of a pretrained encoder may be heard side by side, besides single ones."""
     functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
     """Those that are joined. They follow from `features.functionals`."""
+    fixed: Annotated[dict[Name, Name], Field(max_length=64), CAME_LATER] = Field(default_factory=dict)
+    """Choices outside the cells that are made beforehand: label -> candidate, such as `level_NAME: "3"`. They narrow
+    what is searched, and are no part of what the space is: its architectures are those of the whole space."""
 
     N_CHOSEN: ClassVar[int] = 2
     """Inputs that each node sums."""
@@ -182,6 +185,7 @@ class SpaceConfig(Section):
     def identity(self) -> JsonObject:
         """What the space means, with every default resolved: equal spaces have equal identities."""
         data = self.meaning()
+        data.pop("fixed", None)
         del data["seqnn_scope"]
         data["seqnn_primitives"] = list(self.sequence_operations)
         data["reduction_cells"] = list(self.reductions)
@@ -220,6 +224,9 @@ class SearchConfig(Section):
     optimizer: OptimizerConfig = OptimizerConfig()
     restarts: Annotated[int, Field(ge=1, le=100), CAME_LATER] = 1
     """So many one-shot searches from seeds of their own, of which the one that is best once cut down is taken."""
+    level: Annotated[Literal["searched", "probed"], CAME_LATER] = "searched"
+    """How the level of a pretrained stream is chosen: with all else, or first, by linear probes inside the training
+    speakers, so that all else is searched on the level that is heard."""
     estimate: Annotated[EstimateConfig | None, CAME_LATER] = None
     """How a candidate is measured that is trained by itself; once, on the fold's own validation part, where absent."""
 
@@ -249,28 +256,6 @@ class SearchConfig(Section):
         A warm-up leaves at least one epoch, since a search whose choices never learn would end with a random network.
         """
         return STRATEGIES[self.strategy].options.model_validate(self.options).within(self.epochs)
-
-
-class SpecAugmentConfig(Section):
-    """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the bins."""
-
-    time_masks: Masks = 2
-    time_share: Fraction = 0.1
-    frequency_masks: Masks = 2
-    frequency_share: Fraction = 0.15
-
-
-class PerturbationConfig(Section):
-    """Random changes of the voice, made of the features of each training utterance each time it is heard."""
-
-    tempo: Fraction = 0.0
-    """Largest change of its speed, as a share: 0.15 makes it last from 1 / 1.15 to 1.15 times as long."""
-    level: Annotated[NonNegativeFloat, CAME_LATER] = 0.0
-    """Largest change of its loudness, in deviations of the features: 0.5 is 9 dB of EMO-DB's log-mel features."""
-    pitch: Fraction = 0.0
-    """Largest shift along the frequency axis, as a share of the bins: pitch and formants rise or fall together."""
-    noise: NonNegativeFloat = 0.0
-    """Largest deviation of the noise that is added, in deviations of the features."""
 
 
 class RetrainConfig(Section):

@@ -54,7 +54,7 @@ class Section(BaseModel):
         data = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if CAME_LATER in field.metadata and value == field.default:
+            if CAME_LATER in field.metadata and value == field.get_default(call_default_factory=True):
                 del data[name]
             elif isinstance(value, Section):
                 data[name] = value.meaning()

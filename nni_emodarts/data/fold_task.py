@@ -272,7 +272,7 @@ class FoldTask:
         Args:
             more: entries that are added, or that replace those of the configuration.
         """
-        search = self.config.search
+        search, fixed = self.config.search, self.config.space.fixed
         seen = np.concatenate([self.fold.train, self.fold.validation])
         return {
             "preset": self.config.preset,
@@ -282,6 +282,7 @@ class FoldTask:
             "seed": self.seed,
             "protocol": self.corpus.division,
             "fold": self.fold.index,
+            **({"fixed": dict(fixed)} if fixed else {}),
             **fingerprint(self.corpus, seen),
             **more,
         }

@@ -58,3 +58,19 @@ def warn_undecided(metrics: JsonMapping) -> str | None:
             f"p of chance {metrics[CHANCE]:.2g}, more than {CHANCE_BOUND:g})"
         )
     return f"the search is undecided: {'; '.join(reasons)}"
+
+
+def describe_probes(metrics: JsonMapping) -> list[str]:
+    """In words, which levels probes have chosen before a search; nothing where they were searched.
+
+    Args:
+        metrics: of its metrics.json.
+    """
+    name = headline_of(metrics).name
+    lines = []
+    for label, reached in metrics.get("probed", {}).items():
+        taken, *others = sorted(reached, key=lambda each: -reached[each])
+        further = ", ".join(f"{each} {reached[each]:.3f}" for each in others[:_SHOWN])
+        behind = f" (then {further})" if others else ""
+        lines.append(f"{label}: {taken}, with the best {name} of linear probes, {reached[taken]:.3f}{behind}")
+    return lines

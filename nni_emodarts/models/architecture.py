@@ -91,10 +91,10 @@ def chooses_what_is_heard(label: str) -> bool:
 
 
 def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
-    """Choices outside the cells, in the order of computation: label -> candidates.
+    """Choices outside the cells, in the order of computation: label -> candidates; of one that is fixed, that alone.
 
     Raises:
-        ArchitectureError: the levels of a stream are not known.
+        ArchitectureError: the levels of a stream are not known, or what is fixed is no candidate.
     """
     found: dict[str, tuple[str, ...]] = {}
     for stream in space.hears:
@@ -110,7 +110,11 @@ def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
         found[STREAM] = (*names, *map("+".join, itertools.combinations(names, 2)))
     if space.poolings:
         found[POOLING] = space.poolings
-    return found
+    for label, candidate in space.fixed.items():
+        if candidate not in found.get(label, ()):
+            known = "; ".join(f"{name} is one of {', '.join(options)}" for name, options in found.items())
+            raise ArchitectureError(f"space.fixed: {label} cannot be {candidate}; {known or 'the space has none'}")
+    return {**found, **{label: (candidate,) for label, candidate in space.fixed.items()}}
 
 
 def heard_streams(space: SpaceConfig, choices: Mapping[str, object]) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 """What may be heard of a pretrained stream: a level, or neighbours side by side."""
 
-from nni_emodarts.config import HeardStream
+from collections.abc import Iterable
+
+from nni_emodarts.config import HeardStream, SpaceConfig
 
 
 def level_label(stream: str) -> str:
@@ -8,14 +10,14 @@ def level_label(stream: str) -> str:
     return f"level_{stream}"
 
 
-def joined_room(stream: HeardStream, joined: int) -> int:
-    """How many levels lie side by side in a supernet's candidates, of which single ones fill one place."""
-    return joined if joined <= len(stream.levels) else 1
-
-
 def levels_of(option: str) -> tuple[int, ...]:
     """The levels that a choice of `level_NAME` stands for: `3`, or neighbours side by side, as `2+3+4`."""
     return tuple(map(int, option.split("+")))
+
+
+def most_levels(options: Iterable[str]) -> int:
+    """How many levels lie side by side in the candidate that has the most of them."""
+    return max(len(levels_of(option)) for option in options)
 
 
 def level_options(stream: HeardStream, joined: int) -> tuple[str, ...]:
@@ -29,3 +31,9 @@ def level_options(stream: HeardStream, joined: int) -> tuple[str, ...]:
     levels = tuple(map(str, stream.levels))
     runs = (levels[first : first + joined] for first in range(len(levels) - joined + 1)) if joined > 1 else ()
     return (*levels, *map("+".join, runs))
+
+
+def fixed_levels(space: SpaceConfig) -> dict[str, tuple[int, ...]]:
+    """Stream -> its level, or its neighbours side by side, of those streams whose choice a space fixes."""
+    names = {level_label(stream.name): stream.name for stream in space.hears}
+    return {names[label]: levels_of(option) for label, option in space.fixed.items() if label in names}

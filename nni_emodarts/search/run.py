@@ -20,6 +20,7 @@ from nni_emodarts.runtime.run_folder import (
     RunFolder,
     refuse_other,
 )
+from nni_emodarts.search.level_first import level_first
 from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.search.one_shot import check_space
 from nni_emodarts.search.one_shot.train import search_one_shot
@@ -70,12 +71,15 @@ def _search(
     task.note_corpus(folder)
     if folder.has(METRICS):
         return Architecture.load(folder.path / ARCHITECTURE)
+    watch = Stopwatch()
+    first = level_first(task)
+    task = first.task
     if config.search.restarts > 1:
+        probing = watch.read()
         metrics = search_restarts(task, folder, lambda each, run: search(each, run, progress, report))
         folder.write_json(ENVIRONMENT, environment_of(device))
-        folder.write_json(METRICS, metrics)
+        folder.write_json(METRICS, {**_add(metrics, probing), **first.figures})
         return Architecture.load(folder.path / ARCHITECTURE)
-    watch = Stopwatch()
 
     figure = task.headline.val
 
@@ -95,7 +99,7 @@ def _search(
     folder.write_json(ENVIRONMENT, environment_of(device))
     folder.write_json(ARCHITECTURE, architecture.to_dict())
     metrics = {figure: found.score, "architecture": architecture.id, "fold": task.fold.index, "seed": task.seed}
-    metrics |= config.tracks
+    metrics |= {**config.tracks, **first.figures}
     spent = {key: _add(earlier, watch.read())[key] for key in ("seconds", "cpu_seconds")}
     folder.write_json(METRICS, {**metrics, **found.figures, **spent})
     (folder.path / CHECKPOINT).unlink(missing_ok=True)

@@ -83,6 +83,7 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", r".*LeafSpec.* is deprecated")
             warnings.filterwarnings("ignore", r"The '.*' does not have many workers")
+            warnings.filterwarnings("ignore", r"The `srun` command is available")
             warnings.filterwarnings("ignore", r"GPU available but not used")
             warnings.filterwarnings("ignore", r"You defined a `validation_step` but have no `val_dataloader`")
             yield

@@ -32,6 +32,15 @@ class Heard:
         """Features (n, D) that are heard once, and learnt from as they are judged."""
         return cls(features[np.newaxis], features)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Heard"]) -> "Heard":
+        """Features of several levels side by side."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            np.concatenate([each.draws for each in parts], 2), np.concatenate([each.judged for each in parts], 1)
+        )
+
     def learnt(self, rows: np.ndarray) -> np.ndarray:
         """(d x rows, D) of some utterances."""
         return np.concatenate(list(self.draws[:, rows]))
@@ -85,7 +94,7 @@ def choose(
         inner_folds: divisions of the speakers.
     """
     classes = int(labels.max()) + 1
-    folds = list(_inner(labels, speakers, inner_folds))
+    folds = list(inner_divisions(speakers, inner_folds))
     judged = np.concatenate([rows for _, rows in folds])
     found = []
     for (place, heard), strength in product(enumerate(levels), strengths):
@@ -97,13 +106,14 @@ def choose(
     return max(found, key=lambda each: each.uar)
 
 
-def _inner(labels: np.ndarray, speakers: np.ndarray, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def inner_divisions(speakers: np.ndarray, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Utterances (n,) of speakers divided into those that are learnt from and those that are judged, folds times."""
     count = min(folds, len(np.unique(speakers)))
     if count < 2:  # one speaker alone: nothing can be chosen, and every choice is as good
-        everything = np.arange(len(labels))
+        everything = np.arange(len(speakers))
         yield everything, everything
         return
-    yield from GroupKFold(count).split(labels[:, np.newaxis], labels, speakers)
+    yield from GroupKFold(count).split(speakers[:, np.newaxis], groups=speakers)
 
 
 def count_parameters(fitted: Pipeline) -> int:

@@ -1,19 +1,18 @@
 """How places in dimensions are learnt without a network: ridge and support vector regression, on any features."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 from sklearn.linear_model import Ridge
-from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from nni_emodarts.metrics.dimensions import mean_ccc, moments
 from nni_emodarts.models.baselines.probe import COMPLEXITIES
-from nni_emodarts.models.baselines.probe_fitting import Heard
+from nni_emodarts.models.baselines.probe_fitting import Heard, inner_divisions
 from nni_emodarts.models.baselines.ridge import PENALTIES
 
 MARGIN = 0.1
@@ -109,7 +108,7 @@ def choose_rating(
         speakers: (n,) who speaks in each.
         inner_folds: divisions of the speakers.
     """
-    folds = list(_inner(speakers, inner_folds))
+    folds = list(inner_divisions(speakers, inner_folds))
     judged = np.concatenate([rows for _, rows in folds])
     found = []
     for (place, heard), strength in product(enumerate(levels), regression.strengths):
@@ -118,12 +117,3 @@ def choose_rating(
         reached = float(mean_ccc(moments(places[judged], np.concatenate(answers))))
         found.append(ChosenRating(place, strength, reached))
     return max(found, key=lambda each: each.ccc)
-
-
-def _inner(speakers: np.ndarray, folds: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    count = min(folds, len(np.unique(speakers)))
-    if count < 2:  # one speaker alone: nothing can be chosen, and every choice is as good
-        everything = np.arange(len(speakers))
-        yield everything, everything
-        return
-    yield from GroupKFold(count).split(speakers[:, np.newaxis], groups=speakers)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.config import HeardStream, Shape, SpaceConfig
 from nni_emodarts.models.architecture import layer_choices
-from nni_emodarts.models.levels import joined_room, level_label, levels_of
+from nni_emodarts.models.levels import level_label, levels_of, most_levels
 from nni_emodarts.models.nn.bridge import Bridge
 from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
@@ -49,10 +49,9 @@ class HearsStream(nn.Module):
         pretrained = stream is not None and stream.is_pretrained
         if stream is not None and pretrained:
             label = level_label(stream.name)
-            room = None if frozen else joined_room(stream, space.joined_levels)
-            self.level = layer_choice(
-                layer_choices(space)[label], lambda option: Level(stream.places(levels_of(option)), room), label
-            )
+            options = layer_choices(space)[label]
+            room = None if frozen else most_levels(options)
+            self.level = layer_choice(options, lambda option: Level(stream.places(levels_of(option)), room), label)
             width = room or cast(Level, self.level).room
             self.stem: nn.Module = Projection(width * shape[1], channels, affine=frozen)
             bins = 1

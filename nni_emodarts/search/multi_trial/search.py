@@ -18,7 +18,7 @@ from nni_emodarts.nni_bridge import trial as nni_trial
 from nni_emodarts.nni_bridge.nas import Strategy
 from nni_emodarts.runtime.environment import Stopwatch
 from nni_emodarts.runtime.experiment_folder import refuse_unwritable_home
-from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.progress import Progress, Report, silent
 from nni_emodarts.runtime.run_folder import (
     ARCHITECTURE,
@@ -29,6 +29,7 @@ from nni_emodarts.runtime.run_folder import (
     SEARCH_RUN,
     RunFolder,
 )
+from nni_emodarts.search.level_first import level_first
 from nni_emodarts.search.multi_trial.deciding import Decision, decide, first_of_the_best
 from nni_emodarts.search.multi_trial.engines import InlineTraining
 from nni_emodarts.search.multi_trial.estimating import Measures, measures
@@ -98,9 +99,10 @@ def _search(task: FoldTask, folder: RunFolder, told: Told, accepts: Accepts, how
         return Architecture.load(folder.path / ARCHITECTURE)
     stop_leftovers(search_folder.experiments())
     watch = Stopwatch()
-    search = _Search(task, search_folder, told, accepts, how)
+    first = level_first(task)
+    search = _Search(first.task, search_folder, told, accepts, how)
     search.run_inline() if nni_trial.in_trial() else search.run_as_trials()
-    return search.finish(watch)
+    return search.finish(watch, first.figures)
 
 
 def _within(config: ExperimentConfig, corpus: Corpus) -> Accepts:
@@ -179,8 +181,13 @@ class _Search:
             left += max(0, wanted - sum(count >= replicates for count in counts))
         return left
 
-    def finish(self, watch: Stopwatch) -> Architecture:
-        """Write the run's files; the metrics last, since they mark a finished search."""
+    def finish(self, watch: Stopwatch, before: JsonMapping) -> Architecture:
+        """Write the run's files; the metrics last, since they mark a finished search.
+
+        Args:
+            watch: that ran since the search began.
+            before: what the metrics say of what was decided before.
+        """
         entries = in_order(self._entries())
         estimates = self._folder.estimates(entries, self._how)
         self._refuse_nothing(entries, estimates)
@@ -204,6 +211,7 @@ class _Search:
             "rejected": len(self._ledger.rejected) if self._ledger is not None else 0,
             "given_up": self._ledger is not None and self._ledger.given_up,
             **self._folder.cost(entries),
+            **before,
             **tracks,
         }
         if self._how.how is not None:

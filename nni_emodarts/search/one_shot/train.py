@@ -21,6 +21,7 @@ from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.costs import expected_cost, frames_per_second, space_costs, with_encoders
+from nni_emodarts.models.levels import fixed_levels
 from nni_emodarts.models.space import EmoDartsSpace
 from nni_emodarts.nni_bridge.nas import BaseOneShotLightningModule, Lightning, OneShotStrategy, RawFormatModelSpace
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -136,7 +137,7 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     device, settings = pick_device(task.config.device), task.config.search
     seed_epoch(task.seed, -1)
     terms = _terms(task)
-    task = task.coarser()
+    task = task.hearing(fixed_levels(task.config.space)).coarser()
     validation = Judge(task, task.fold.validation, device)
     recorder = Recorder(task, validation.score, folder, on_epoch)
     with quiet():
@@ -167,7 +168,8 @@ def _train(
     settings, corpus = task.config.search, task.corpus
     steps = max(len(loader) for loader in loaders)  # NNI goes round the shorter one again
     training = make_fold_task(settings.optimizer, task, settings.epochs, steps)
-    space = EmoDartsSpace(corpus.num_outputs, corpus.shapes, **_competing_space(task.config).identity())
+    competing = _competing_space(task.config)
+    space = EmoDartsSpace(corpus.num_outputs, corpus.shapes, **competing.identity(), fixed=competing.fixed)
     strategy = make_strategy(settings.strategy, settings.strategy_options(), settings.optimizer.gradient_clip, terms)
     gone_on = {"ckpt_path": str(checkpoint), "weights_only": True} if _readable(checkpoint) else {}
     for_weights, for_alphas = (_Batches(loader) for loader in loaders)
