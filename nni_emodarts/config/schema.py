@@ -126,6 +126,8 @@ class SpaceConfig(Section):
     """What is heard, where that is more than one stream of spectral maps. It follows from `features.streams`."""
     joined_levels: Annotated[int, Field(ge=1, le=200), CAME_LATER] = 1
     """So many neighbouring levels of a pretrained encoder may be heard side by side, besides single ones."""
+    shortcut: Annotated[bool, CAME_LATER] = False
+    """Whether a linear classifier of what is heard, pooled over time, stands beside the cells: its logits are added."""
     functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
     """Those that are joined. They follow from `features.functionals`."""
     fixed: Annotated[dict[Name, Name], Field(max_length=64), CAME_LATER] = Field(default_factory=dict)

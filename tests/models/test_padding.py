@@ -22,6 +22,7 @@ FILLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "no number": lambda maps: torch.full_like(maps, math.nan),
 }
 
+SHORTCUT = load_config("compact", settings=["space.shortcut=true"]).space
 MAKERS: dict[str, Callable[[], nn.Module]] = {
     **{name: (lambda name=name: build_baseline(Baseline(name), 4, SHAPE)) for name in BASELINES},
     **{
@@ -30,6 +31,7 @@ MAKERS: dict[str, Callable[[], nn.Module]] = {
         )
         for seed in range(4)
     },
+    "shortcut": lambda: build_model(random_architecture(SHORTCUT, 4, SHAPE, 0)),
 }
 
 

@@ -35,6 +35,7 @@ SETTINGS = (
     "retrain.epoch_steps=3", "retrain.mixup=0.2", "retrain.excerpt=0.7", "retrain.perturbation.tempo=0.2",
     "space.cnn_primitives=[skip_connect,avg_pool_3x3,none]", "space.seqnn_primitives=[skip_connect,lstm_1]",
     "space.cnn_cells=2", "space.reduction_cells=[1]", "space.cnn_nodes=1", "space.seqnn_nodes=1",
+    "space.shortcut=true",
 )  # fmt: skip
 OPTIONS: dict[str, list[str]] = {
     "darts": ["level_learning_rate=0.1", "partial_channels=2", "cost.weight=0.1", "cost.metric=flops"],

@@ -20,6 +20,7 @@ from nni_emodarts.models.costs.parts import (
     ProjectionPart,
     SeqnnJoin,
     SequenceOperation,
+    ShortcutPart,
     StemPart,
     StreamsPart,
 )
@@ -27,7 +28,7 @@ from nni_emodarts.models.levels import level_label, levels_of
 from nni_emodarts.models.places import cnn_places
 from nni_emodarts.models.shapes import functionals_joined, heard_shape
 
-BlockKind = Literal["stem", "bridge", "streams", "pooling", "classifier", "functionals"] | CellKind
+BlockKind = Literal["stem", "bridge", "streams", "pooling", "classifier", "shortcut", "functionals"] | CellKind
 
 
 @dataclass(frozen=True)
@@ -71,20 +72,20 @@ def lay_out(
         heard: names of the streams that the networks hear; none of a space of one spectral stream.
     """
     joined, input_shape = functionals_joined(space, input_shape), heard_shape(space, input_shape)
-    streams = [stream for stream in space.hears if stream.name in heard]
-    paths = [_path(space, stream, input_shape, frames) for stream in streams] or [
-        _path(space, None, input_shape, frames)
-    ]
+    heard_ones = [stream for stream in space.hears if stream.name in heard]
+    streams: list[HeardStream | None] = [*heard_ones] or [None]
+    paths = [_path(space, stream, input_shape, frames) for stream in streams]
     blocks = paths[0]
     left = [path[-1].fixed[-1].out[0] for path in paths]
     if len(paths) > 1:
-        named = zip(streams, paths, strict=True)
+        named = zip(heard_ones, paths, strict=True)
         blocks = [replace(block, stream=stream.name) for stream, path in named for block in path]
         blocks.append(BlockParts("streams", (StreamsPart(tuple(left), space.seqnn_width),)))
     return [
         *blocks,
         *[_seqnn_cell(space, min(left))] * space.seqnn_cells,
         *_head(space, min(left), num_classes),
+        *[_shortcut(stream, input_shape, frames, num_classes) for stream in streams if space.shortcut],
         *([BlockParts("functionals", (FunctionalsPart(joined, num_classes),))] if joined else []),
     ]
 
@@ -103,6 +104,19 @@ def _path(space: SpaceConfig, stream: HeardStream | None, input_shape: InputShap
     cnn_cells = list(_cnn_cells(space, Maps(*left), time_only))
     bridge = BridgePart(Maps(*cnn_cells[-1].fixed[-1].out), space.seqnn_width)
     return [stem, *cnn_cells, BlockParts("bridge", (bridge,))]
+
+
+def _shortcut(stream: HeardStream | None, input_shape: InputShape, frames: Frames, num_classes: int) -> BlockParts:
+    """What stands beside the cells of a stream."""
+    name, pretrained = ("", False) if stream is None else (stream.name, stream.is_pretrained)
+    shape, length = of_stream(input_shape, name), of_stream(frames, name)
+    if not pretrained:
+        return BlockParts("shortcut", (ShortcutPart(Maps(*shape, length), num_classes),))
+
+    def classify(option: str) -> Part:
+        return ShortcutPart(Maps(len(levels_of(option)) * shape[1], 1, length), num_classes)
+
+    return BlockParts("shortcut", (), {level_label(name): classify})
 
 
 def _projection(level: Maps, channels: int, option: str = "0") -> Part:

@@ -13,6 +13,7 @@ from nni_emodarts.models.nn.functionals import JoinedFunctionals
 from nni_emodarts.models.nn.levels import Projection
 from nni_emodarts.models.nn.primitives import alignment, cnn_operation, sequence_operation
 from nni_emodarts.models.nn.resampling import StreamSum, in_one_time
+from nni_emodarts.models.nn.shortcut import Shortcut
 from nni_emodarts.models.nn.temporal_pooling import POOLINGS
 
 
@@ -241,3 +242,14 @@ class FunctionalsPart(Part):
     def inputs(self) -> tuple[Tensor, ...]:
         """The functionals."""
         return (torch.randn(1, self.functionals),)
+
+
+@dataclass(frozen=True)
+class ShortcutPart(_MapPart):
+    """What is heard, pooled over time -> logits."""
+
+    num_classes: int
+
+    def build(self) -> nn.Module:
+        """See `Part`."""
+        return Shortcut(self.maps.channels * self.maps.bins, self.num_classes)

@@ -72,7 +72,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
             raise ConfigError(fault)
         if current_model() is None:
             _refuse_large_space(space, self.input_shape, num_classes)
-        self.build_streams(space, heard_shape(space, self.input_shape))
+        self.build_streams(space, heard_shape(space, self.input_shape), num_classes)
         self.seqnn_cells = nn.ModuleList(
             SeqnnCell(space.seqnn_width, space.seqnn_nodes, space.sequence_operations, space.seqnn_normalization)
             for _ in range(space.seqnn_cells)
@@ -101,7 +101,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
         joined: Tensor | None = None
         if self.description.functionals is not None:
             maps, lengths, joined = without_functionals(maps, lengths)
-        sequence, lengths = self.hear(maps, lengths, self.dropout)
+        sequence, lengths, shortcut = self.hear(maps, lengths, self.dropout)
         before, last = sequence, sequence
         for cell in self.seqnn_cells:
             before, last = last, self.dropout(cell(before, last, lengths))
@@ -109,6 +109,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
             logits: Tensor = self.head(last, lengths)
         else:
             logits = self.classifier(self.pooling(last, lengths))
+        logits = logits if shortcut is None else logits + shortcut
         return logits if joined is None else logits + self.functionals(self.dropout(joined))
 
     def freeze(self, sample: Mapping[str, object]) -> "EmoDartsSpace":

@@ -1,7 +1,7 @@
 """The path of a stream, from its maps to a sequence that SeqNN cells hear."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -13,6 +13,7 @@ from nni_emodarts.models.nn.convolution import Stem
 from nni_emodarts.models.nn.dropout import Dropout
 from nni_emodarts.models.nn.levels import Level, Projection
 from nni_emodarts.models.nn.masking import strided, without_padding
+from nni_emodarts.models.nn.shortcut import Shortcut
 from nni_emodarts.models.places import cnn_places
 from nni_emodarts.models.space.cells import CnnCell
 from nni_emodarts.nni_bridge.nas import Categorical, LayerChoice, current_model
@@ -27,6 +28,20 @@ def layer_choice(names: Sequence[str], make: Callable[[str], nn.Module], label: 
     return make(Categorical(list(names), label=label).freeze(arch))
 
 
+class Heard(NamedTuple):
+    """What becomes of a stream, or of several.
+
+    Attributes:
+        sequence: (N, T, W).
+        lengths: (N,) in frames.
+        shortcut: (N, K) logits of the shortcut; None of a space without.
+    """
+
+    sequence: Tensor
+    lengths: Tensor
+    shortcut: Tensor | None
+
+
 class HearsStream(nn.Module):
     """What has the layers of a stream's path: stem, CNN cells and bridge; a base class.
 
@@ -37,13 +52,14 @@ class HearsStream(nn.Module):
 
     stem_stride: int
 
-    def build_path(self, space: SpaceConfig, stream: HeardStream | None, shape: Shape) -> None:
+    def build_path(self, space: SpaceConfig, stream: HeardStream | None, shape: Shape, num_classes: int) -> None:
         """Build the layers.
 
         Args:
             space: what the cells are like.
             stream: what is heard; None of the one spectral stream of a space that leaves nothing to choose.
             shape: (C, F) of spectral maps, (L, D) of a pretrained stream's.
+            num_classes: number of classes K.
         """
         frozen, channels = current_model() is not None, space.cnn_channels * space.stem_multiplier
         pretrained = stream is not None and stream.is_pretrained
@@ -53,11 +69,15 @@ class HearsStream(nn.Module):
             room = None if frozen else most_levels(options)
             self.level = layer_choice(options, lambda option: Level(stream.places(levels_of(option)), room), label)
             width = room or cast(Level, self.level).room
-            self.stem: nn.Module = Projection(width * shape[1], channels, affine=frozen)
+            rows = width * shape[1]
+            self.stem: nn.Module = Projection(rows, channels, affine=frozen)
             bins = 1
         else:
             self.stem = Stem(shape[0], channels, space.stem_stride, affine=frozen)
+            rows = shape[0] * shape[1]
             bins = -(-shape[1] // space.stem_stride)
+        if space.shortcut:
+            self.shortcut = Shortcut(rows, num_classes)
         self.stem_stride = 1 if pretrained else space.stem_stride
         self.cnn_cells = nn.ModuleList()
         last = channels
@@ -67,10 +87,11 @@ class HearsStream(nn.Module):
             bins, last = -(-bins // cell.stride), cell.out_channels
         self.bridge = Bridge(last, bins, space.seqnn_width)
 
-    def hear_path(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
-        """Maps of the stream, lengths (N,) in frames -> sequence (N, T', W), lengths (N,)."""
+    def hear_path(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> Heard:
+        """Maps of the stream, lengths (N,) in frames -> what becomes of them."""
         level = getattr(self, "level", None)
         heard = without_padding(maps, lengths) if level is None else level(maps, lengths)
+        shortcut = self.shortcut(heard, lengths) if hasattr(self, "shortcut") else None
         stem = self.stem(heard, lengths)
         lengths = strided(lengths, self.stem_stride)
         before, last, lengths_before = stem, stem, lengths
@@ -78,7 +99,7 @@ class HearsStream(nn.Module):
             lengths_out = strided(lengths, cell.stride)
             out = dropout(cell(before, last, lengths_before, lengths, lengths_out))
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
-        return self.bridge(last, lengths), lengths
+        return Heard(self.bridge(last, lengths), lengths, shortcut)
 
     def frames_left(self, lengths: Tensor) -> Tensor:
         """Lengths (N,) of a sequence that `hear_path` makes of maps of these lengths (N,)."""
@@ -90,7 +111,7 @@ class HearsStream(nn.Module):
 class StreamPath(HearsStream):
     """The path of one of several streams, all of which have cells of the same choices."""
 
-    def __init__(self, space: SpaceConfig, stream: HeardStream, shape: Shape) -> None:
+    def __init__(self, space: SpaceConfig, stream: HeardStream, shape: Shape, num_classes: int) -> None:
         """Build the layers; arguments as for `build_path`."""
         super().__init__()
-        self.build_path(space, stream, shape)
+        self.build_path(space, stream, shape, num_classes)

@@ -1,8 +1,9 @@
 """What a network hears: one stream, or of several those that are chosen, each through a path of its own."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from nni_emodarts.config import InputShape, SpaceConfig, of_stream
@@ -11,7 +12,7 @@ from nni_emodarts.errors import ConfigError
 from nni_emodarts.models.architecture import STREAM, layer_choices
 from nni_emodarts.models.nn.dropout import Dropout
 from nni_emodarts.models.nn.resampling import StreamSum, in_one_time
-from nni_emodarts.models.space.paths import HearsStream, StreamPath, layer_choice
+from nni_emodarts.models.space.paths import Heard, HearsStream, StreamPath, layer_choice
 from nni_emodarts.nni_bridge.nas import Categorical, current_model
 
 
@@ -23,12 +24,13 @@ class HearsStreams(HearsStream):
     the time of the coarsest, and the chosen ones summed.
     """
 
-    def build_streams(self, space: SpaceConfig, input_shape: InputShape) -> None:
+    def build_streams(self, space: SpaceConfig, input_shape: InputShape, num_classes: int) -> None:
         """Build the layers.
 
         Args:
             space: what is heard, and what cells are like.
             input_shape: of the maps of the streams that are heard.
+            num_classes: number of classes K.
         """
         streams = {stream.name: stream for stream in space.hears}
         options = layer_choices(space).get(STREAM, ())
@@ -38,11 +40,11 @@ class HearsStreams(HearsStream):
             streams = {name: streams[name] for name in chosen}
         if len(streams) < 2:
             stream = next(iter(streams.values()), None)
-            self.build_path(space, stream, of_stream(input_shape, "" if stream is None else stream.name))
+            self.build_path(space, stream, of_stream(input_shape, "" if stream is None else stream.name), num_classes)
             return
         self.heard = tuple(streams)
         self.paths = nn.ModuleList(
-            StreamPath(space, stream, of_stream(input_shape, name)) for name, stream in streams.items()
+            StreamPath(space, stream, of_stream(input_shape, name), num_classes) for name, stream in streams.items()
         )
         try:
             self.stream = layer_choice(options, self._sum, STREAM)
@@ -53,8 +55,8 @@ class HearsStreams(HearsStream):
     def _sum(self, option: str) -> StreamSum:
         return StreamSum([self.heard.index(name) for name in option.split("+")])
 
-    def hear(self, maps: Maps, lengths: Tensor, dropout: Dropout) -> tuple[Tensor, Tensor]:
-        """What is heard -> sequence (N, T', W), lengths (N,).
+    def hear(self, maps: Maps, lengths: Tensor, dropout: Dropout) -> Heard:
+        """What is heard -> what becomes of it.
 
         Args:
             maps: of the one stream that is heard; of several those of each, in their order.
@@ -64,14 +66,22 @@ class HearsStreams(HearsStream):
         if isinstance(maps, Tensor):
             return self.hear_path(maps, lengths, dropout)
         taken = self._taken()
-        sequences: list[Tensor | None] = []
-        left: list[Tensor] = []
-        for name, module, each, own in zip(self.heard, self.paths, maps, lengths.unbind(1), strict=True):
-            path = cast(StreamPath, module)
-            left.append(path.frames_left(own))
-            sequences.append(path.hear_path(each, own, dropout)[0] if name in taken else None)
-        together, shortest = in_one_time(sequences, left)
-        return self.stream(together, shortest), shortest
+        paths = [cast(StreamPath, module) for module in self.paths]
+        each = list(zip(self.heard, paths, maps, lengths.unbind(1), strict=True))
+        found = [path.hear_path(own, length, dropout) if name in taken else None for name, path, own, length in each]
+        left = [path.frames_left(length) for _, path, _, length in each]
+        together, shortest = in_one_time([None if heard is None else heard.sequence for heard in found], left)
+        return Heard(self.stream(together, shortest), shortest, self._shortcuts(found))
+
+    def _shortcuts(self, found: Sequence[Heard | None]) -> Tensor | None:
+        """The sum (N, K) of the shortcuts of the streams that are chosen, which are chosen as their sequences are."""
+        logits = [None if heard is None or heard.shortcut is None else heard.shortcut[:, None] for heard in found]
+        known = next((each for each in logits if each is not None), None)
+        if known is None:
+            return None
+        once = torch.ones(len(known), dtype=torch.long, device=known.device)
+        chosen: Tensor = self.stream(*in_one_time(logits, [once] * len(logits)))
+        return chosen[:, 0]
 
     def _taken(self) -> Collection[str]:
         """Names of the streams to compute: in a supernet of sampled paths those of its path, and of its rival."""

@@ -18,13 +18,14 @@ from nni_emodarts.report.drawings.families import INK, PAPER, QUIET, SURFACE, se
 _NAMES = {
     "stem": "stem", "normal": "normal cell", "reduce": "reduction cell", "bridge": "bridge", "seqnn": "SeqNN cell",
     "streams": "sum of streams", "pooling": "temporal pooling", "classifier": "classifier",
-    "functionals": "join functionals",
+    "shortcut": "shortcut past the cells", "functionals": "join functionals",
 }  # fmt: skip
 _COLORS = {
     "stem": SURFACE, "normal": "#dbeafe", "reduce": "#9cc3e6", "bridge": SURFACE, "seqnn": "#fde3c0",
     "streams": SURFACE, "pooling": SURFACE, "classifier": SURFACE,
-    "functionals": SURFACE,
+    "shortcut": SURFACE, "functionals": SURFACE,
 }  # fmt: skip
+_LOGITS = ("classifier", "shortcut", "functionals")
 _BARS = (("parameters", "#0072B2"), ("FLOPs", "#C24E00"))
 
 _SECOND = "#9aa3ae"
@@ -141,9 +142,7 @@ def _share(value: int, total: int) -> str:
 
 
 def _tensor(block: Block) -> str:
-    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind in ("classifier", "functionals") else "vector"}[
-        len(block.out)
-    ]
+    kind = {3: "maps", 2: "sequence", 1: "logits" if block.kind in _LOGITS else "vector"}[len(block.out)]
     return f"{kind}  {_shape(block.out)}"
 
 
