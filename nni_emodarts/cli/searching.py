@@ -35,7 +35,7 @@ from nni_emodarts.cli.options import (
 )
 from nni_emodarts.cli.other_corpora import show_corpora_figures, show_methods_elsewhere
 from nni_emodarts.errors import ConfigError
-from nni_emodarts.metrics.decision import describe_decision
+from nni_emodarts.metrics.decision import describe_decision, describe_probes
 from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
@@ -294,7 +294,7 @@ def _show_search(found: "Searched", where: object) -> None:
     console.show_skipped(found.skipped, where)
     if metrics.get("given_up"):
         console.show_line(f"the strategy brought nothing new after {metrics['candidates']} candidates")
-    for line in described_estimate(metrics):
+    for line in (*describe_probes(metrics), *described_estimate(metrics)):
         console.show_line(line)
     candidate = "candidate taken" if "estimate" in metrics else "best candidate"
     measured = candidate if "candidates" in metrics else "supernet"

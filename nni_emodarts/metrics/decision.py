@@ -11,6 +11,8 @@ half of the training part that its weights did not learn from: the larger of bot
 DECIDED = "decided"
 """Key: whether both are below their bounds."""
 
+_SHOWN = 3
+"""Levels behind the one that is taken, of which probes are told."""
 ENTROPY_BOUND = 0.3
 CHANCE_BOUND = 1e-3
 

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from nni_emodarts.metrics.decision import describe_decision, warn_undecided
+from nni_emodarts.metrics.decision import describe_decision, describe_probes, warn_undecided
 from nni_emodarts.metrics.headline import UAR, shown_in
 from nni_emodarts.metrics.reliability import described_estimate
 from nni_emodarts.models.architecture import cell_kinds
@@ -63,7 +63,7 @@ def describe_search(search: Search, identity: str) -> JsonObject:
     history = _read_history(search.folder)
     architecture = None if search.subject is None else search.subject.architecture
     found: JsonObject = {"id": identity, "name": search.name, "film": None, "curves": None, "maps": []}
-    found["notes"] = described_estimate(search.metrics)
+    found["notes"] = [*describe_probes(search.metrics), *described_estimate(search.metrics)]
     for key, said in (("decision", describe_decision(search.metrics)), ("undecided", warn_undecided(search.metrics))):
         found[key] = None if said is None else sentence(said)
     candidates = read_candidates(search.folder)
