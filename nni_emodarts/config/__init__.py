@@ -3,6 +3,7 @@
 Classes below this room take plain arguments, never a configuration.
 """
 
+from nni_emodarts.config.changes import PerturbationConfig, SpecAugmentConfig
 from nni_emodarts.config.data import (
     DIMENSIONS,
     FILE_PROTOCOL,
@@ -33,11 +34,9 @@ from nni_emodarts.config.schema import (
     ExperimentConfig,
     FeatureConfig,
     OptimizerConfig,
-    PerturbationConfig,
     RetrainConfig,
     SearchConfig,
     SpaceConfig,
-    SpecAugmentConfig,
 )
 from nni_emodarts.config.streams import (
     FUNCTIONALS,
@@ -53,6 +52,7 @@ from nni_emodarts.config.streams import (
     located_model,
     of_stream,
 )
+from nni_emodarts.config.together import check_retraining_together, check_search_together
 
 __all__ = [
     "CNN_PRIMITIVES",
@@ -88,6 +88,8 @@ __all__ = [
     "SpectralStream",
     "Task",
     "as_setting",
+    "check_retraining_together",
+    "check_search_together",
     "describe_fault",
     "enumerate_faults",
     "front_end_streams",

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
+from nni_emodarts.config.changes import PerturbationConfig, SpecAugmentConfig
 from nni_emodarts.config.data import DataConfig
 from nni_emodarts.config.estimate import EstimateConfig
 from nni_emodarts.config.faults import describe_fault, nearest
@@ -47,7 +48,6 @@ Cells = Annotated[int, Field(ge=1, le=64)]
 Nodes = Annotated[int, Field(ge=1, le=16)]
 Channels = Annotated[int, Field(ge=1, le=MOST_CHANNELS)]
 Pooling = Literal["mean", "attention", "statistics", "maximum"]
-Masks = Annotated[int, Field(ge=0, le=1000)]
 
 
 class FeatureConfig(SpectralSettings):
@@ -251,28 +251,6 @@ class SearchConfig(Section):
         return STRATEGIES[self.strategy].options.model_validate(self.options).within(self.epochs)
 
 
-class SpecAugmentConfig(Section):
-    """Masked stretches of time and frequency (Park et al. 2019), as shares of an utterance's length and of the bins."""
-
-    time_masks: Masks = 2
-    time_share: Fraction = 0.1
-    frequency_masks: Masks = 2
-    frequency_share: Fraction = 0.15
-
-
-class PerturbationConfig(Section):
-    """Random changes of the voice, made of the features of each training utterance each time it is heard."""
-
-    tempo: Fraction = 0.0
-    """Largest change of its speed, as a share: 0.15 makes it last from 1 / 1.15 to 1.15 times as long."""
-    level: Annotated[NonNegativeFloat, CAME_LATER] = 0.0
-    """Largest change of its loudness, in deviations of the features: 0.5 is 9 dB of EMO-DB's log-mel features."""
-    pitch: Fraction = 0.0
-    """Largest shift along the frequency axis, as a share of the bins: pitch and formants rise or fall together."""
-    noise: NonNegativeFloat = 0.0
-    """Largest deviation of the noise that is added, in deviations of the features."""
-
-
 class RetrainConfig(Section):
     """The retrain phase: the recipe that every network is measured with."""
 
@@ -325,6 +303,10 @@ class ExperimentConfig(Section):
     retrain: RetrainConfig = RetrainConfig()
     objective: Annotated[ObjectiveConfig, CAME_LATER] = ObjectiveConfig()
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Annotated[PositiveInt, CAME_LATER] = 1
+    """Devices of a machine that train one network together, a process each."""
+    nodes: Annotated[PositiveInt, CAME_LATER] = 1
+    """Machines that train one network together, each with so many devices."""
 
     @model_validator(mode="after")
     def _learn(self) -> Self:
@@ -365,6 +347,11 @@ class ExperimentConfig(Section):
         return self
 
     @property
+    def processes(self) -> int:
+        """Processes that train one network together."""
+        return self.devices * self.nodes
+
+    @property
     def track(self) -> Literal["scratch", "pretrained"]:
         """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
         return "pretrained" if self.features.pretrained else "scratch"
@@ -391,6 +378,13 @@ class ExperimentConfig(Section):
         features = self.features.model_copy(update={"streams": streams})
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
+
+    def meaning(self) -> JsonObject:
+        """The settings as plain data; of devices and nodes their product decides, not who has which."""
+        data = super().meaning()
+        for name in ("devices", "nodes"):
+            data.pop(name, None)
+        return data | ({"processes": self.processes} if self.processes > 1 else {})
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

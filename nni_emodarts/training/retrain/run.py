@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.config import ExperimentConfig, check_retraining_together, refuse_other_settings
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -39,10 +39,12 @@ from nni_emodarts.runtime.run_folder import (
     UNDECIDED,
     RunFolder,
 )
+from nni_emodarts.training.parallel.machines import first_machine, is_further_machine
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
 from nni_emodarts.training.retrain.fold import retrain_fold
+from nni_emodarts.training.retrain.further import take_part_in_retraining
 from nni_emodarts.training.trainer import pick_device
 
 
@@ -101,7 +103,11 @@ def run_retrain(
     Raises:
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
+    check_retraining_together(config)
     config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
+    if is_further_machine(config):
+        skipped = take_part_in_retraining(config, architecture, progress)
+        return Retrained(RunFolder(out).read_json(METRICS), skipped, described=False)
     manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
@@ -122,9 +128,11 @@ def run_retrain(
     elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
     tasks = fold_tasks(config, corpus, wanted, seeds)
     folder = RunFolder.claim(out, resume, overwrite)
-    pooled = retrain(
-        tasks, architecture, folder, final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, progress=progress
-    )
+    with first_machine(config):
+        pooled = retrain(
+            tasks, architecture, folder, final=final, allow_overlap=allow_overlap, elsewhere=elsewhere,
+            progress=progress,
+        )  # fmt: skip
     return Retrained(pooled, len(corpus.skipped), final or folder.has(f"{FINAL}/{MODEL_CARD}"))
 
 

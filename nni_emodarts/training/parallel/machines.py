@@ -1,0 +1,187 @@
+"""Several machines that train together: the first says what is trained next, the others take part in it.
+
+The same command is started on each, with where they meet in the environment, by the names that torchrun and Lightning
+have: MASTER_ADDR and MASTER_PORT, the first machine's address and a free port of it, and NODE_RANK, the number of the
+own machine. What the first says is plain JSON; no code and no pickle is sent from machine to machine.
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch.distributed as dist
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.errors import ConfigError, LostProcessError
+from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
+
+ADDRESS, PORT, NODE = "MASTER_ADDR", "MASTER_PORT", "NODE_RANK"
+_LOOK = timedelta(seconds=5)
+_PAUSE = 1.0  # seconds between two tries to reach the first machine
+_GOODBYE = 60.0  # seconds that the first machine waits for the others in the end
+_END: JsonObject = {}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the machines meet, and which of them this one is."""
+
+    host: str
+    port: int
+    node: int
+    nodes: int
+
+    @classmethod
+    def of(cls, config: ExperimentConfig) -> "Place":
+        """The place that the environment names.
+
+        Raises:
+            ConfigError: it names none, or no number of a machine.
+        """
+        lacking = [name for name in (ADDRESS, PORT, NODE) if not os.environ.get(name)]
+        if lacking:
+            raise ConfigError(
+                f"nodes: {config.nodes} machines train together, and {', '.join(lacking)} of the environment says "
+                f"not where they meet; start the same command on each with {ADDRESS} and {PORT}, an address of the "
+                f"first and a free port of it, and {NODE}, 0 on the first and up to {config.nodes - 1}"
+            )
+        port, node = _number(PORT, 2**16 - 1), _number(NODE, config.nodes - 1)
+        return cls(os.environ[ADDRESS], port, node, config.nodes)
+
+
+def _number(name: str, most: int) -> int:
+    text = os.environ[name]
+    if not (text.isascii() and text.isdigit() and int(text) <= most):
+        raise ConfigError(f"{name} of the environment: {text!r} is no number from 0 to {most}; set it to one")
+    return int(text)
+
+
+def is_further_machine(config: ExperimentConfig) -> bool:
+    """Whether another machine is the first: this one writes nothing and decides nothing.
+
+    Raises:
+        ConfigError: there are several machines, and the environment says not which this one is.
+    """
+    return config.nodes > 1 and Place.of(config).node > 0
+
+
+class Machines:
+    """The connection of this machine with the others.
+
+    Args:
+        place: where they meet.
+        store: what all can read; the first machine keeps it.
+    """
+
+    def __init__(self, place: Place, store: TCPStore) -> None:
+        self.place = place
+        self._store = store
+        self._said = 0
+
+    def say(self, job: JsonMapping) -> str:
+        """Say what is trained next, and get the name under which the processes of all machines meet for it."""
+        name = str(self._said)
+        self._store.set(f"job/{name}", json.dumps(job))
+        self._said += 1
+        return name
+
+    def jobs(self) -> Iterator[tuple[str, JsonObject]]:
+        """What the first machine says, by name, until it says that all is done.
+
+        Raises:
+            LostProcessError: it ended before.
+        """
+        while (job := self._heard(f"job/{self._said}")) != _END:
+            yield str(self._said), job
+            self._said += 1
+        self._store.set(f"bye/{self.place.node}", "")
+
+    def end(self) -> None:
+        """Say that all is done, and wait until the others have heard it."""
+        self.say(_END)
+        for node in range(1, self.place.nodes):
+            with suppress(dist.DistError):
+                self._store.wait([f"bye/{node}"], timedelta(seconds=_GOODBYE))
+
+    def _heard(self, key: str) -> JsonObject:
+        while True:
+            try:
+                self._store.wait([key], _LOOK)
+                said: JsonObject = json.loads(self._store.get(key))
+            except dist.DistNetworkError:
+                raise LostProcessError(
+                    f"the first machine ({self.place.host}) ended before all was trained; look there"
+                ) from None
+            except dist.DistStoreError:  # nothing is said yet
+                continue
+            return said
+
+
+_current: ContextVar[Machines | None] = ContextVar("machines", default=None)
+
+
+@contextmanager
+def first_machine(config: ExperimentConfig) -> Iterator[None]:
+    """Networks that are trained inside are trained by all machines; nothing changes where there is one.
+
+    Raises:
+        ConfigError: the environment says not where they meet, or the port is taken.
+    """
+    if config.nodes == 1:
+        yield
+        return
+    place = Place.of(config)
+    try:
+        store = TCPStore(place.host, place.port, is_master=True, wait_for_workers=False)
+    except dist.DistError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"{PORT} of the environment: {place.port} cannot be used ({reason}); name another") from None
+    machines = Machines(place, store)
+    before = _current.set(machines)
+    try:
+        yield
+        machines.end()
+    finally:
+        _current.reset(before)
+
+
+def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Place, str]:
+    """Say to the other machines what is trained next: where the processes meet for it, and under which name.
+
+    Raises:
+        ConfigError: what is trained is none of a search or a retraining, in which other machines could take part.
+    """
+    machines = _current.get()
+    if machines is None:
+        raise ConfigError(
+            f"nodes: {config.nodes} machines train one network together in search and retrain alone; leave nodes out, "
+            f"and let each machine compute cells of its own"
+        )
+    return machines.place, machines.say(job)
+
+
+def same_corpus(digest: str, job: JsonMapping) -> None:
+    """Refuse to take part in what is trained on another manifest.
+
+    Raises:
+        ConfigError: the digest of this machine's is not the one that the first machine says.
+    """
+    if job["manifest"] != digest:
+        raise ConfigError("data.manifest: the first machine has another content of it; give all machines the same file")
+
+
+def reach_first_machine(config: ExperimentConfig) -> Machines:
+    """Wait for the first machine, which may have features to extract before it begins."""
+    place = Place.of(config)
+    while True:
+        with suppress(OSError), socket.create_connection((place.host, place.port), timeout=_LOOK.total_seconds()):
+            break
+        time.sleep(_PAUSE)
+    return Machines(place, TCPStore(place.host, place.port, is_master=False, timeout=_LOOK))
