@@ -52,7 +52,7 @@ from nni_emodarts.config.streams import (
     located_model,
     of_stream,
 )
-from nni_emodarts.config.together import check_retraining_together, check_search_together
+from nni_emodarts.config.together import check_retraining_together, check_search_together, is_further_machine
 
 __all__ = [
     "CNN_PRIMITIVES",
@@ -93,6 +93,7 @@ __all__ = [
     "describe_fault",
     "enumerate_faults",
     "front_end_streams",
+    "is_further_machine",
     "lay_over",
     "load_config",
     "load_preset",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nni_emodarts.config import ExperimentConfig, check_search_together, refuse_other_settings
+from nni_emodarts.config import ExperimentConfig, check_search_together, is_further_machine, refuse_other_settings
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
@@ -71,11 +71,8 @@ def run_search(
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
     check_search_together(config)
-    if config.nodes > 1:
-        from nni_emodarts.training.parallel.machines import is_further_machine
-
-        if is_further_machine(config):
-            return _further(config, Path(out), fold, seed, progress)
+    if is_further_machine(config):
+        return _further(config, Path(out), fold, seed, progress)
     config = pinned(config)
     folder, manifest = RunFolder(out), load_manifest(config)
     for each in manifest.notes:

@@ -1,75 +1,29 @@
 """Several machines that train together: the first says what is trained next, the others take part in it.
 
-The same command is started on each, with where they meet in the environment, by the names that torchrun and Lightning
-have: MASTER_ADDR and MASTER_PORT, the first machine's address and a free port of it, and NODE_RANK, the number of the
-own machine. What the first says is plain JSON; no code and no pickle is sent from machine to machine.
+The same command is started on each, with where they meet in the environment (`Place`). What the first says is plain
+JSON; no code and no pickle is sent from machine to machine.
 """
 
 import json
-import os
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import timedelta
 
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config.together import PORT, Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
-ADDRESS, PORT, NODE = "MASTER_ADDR", "MASTER_PORT", "NODE_RANK"
 _LOOK = timedelta(seconds=5)
 _PAUSE = 1.0  # seconds between two tries to reach the first machine
 _GOODBYE = 60.0  # seconds that the first machine waits for the others in the end
 _END: JsonObject = {}
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the machines meet, and which of them this one is."""
-
-    host: str
-    port: int
-    node: int
-    nodes: int
-
-    @classmethod
-    def of(cls, config: ExperimentConfig) -> "Place":
-        """The place that the environment names.
-
-        Raises:
-            ConfigError: it names none, or no number of a machine.
-        """
-        lacking = [name for name in (ADDRESS, PORT, NODE) if not os.environ.get(name)]
-        if lacking:
-            raise ConfigError(
-                f"nodes: {config.nodes} machines train together, and {', '.join(lacking)} of the environment says "
-                f"not where they meet; start the same command on each with {ADDRESS} and {PORT}, an address of the "
-                f"first and a free port of it, and {NODE}, 0 on the first and up to {config.nodes - 1}"
-            )
-        port, node = _number(PORT, 2**16 - 1), _number(NODE, config.nodes - 1)
-        return cls(os.environ[ADDRESS], port, node, config.nodes)
-
-
-def _number(name: str, most: int) -> int:
-    text = os.environ[name]
-    if not (text.isascii() and text.isdigit() and int(text) <= most):
-        raise ConfigError(f"{name} of the environment: {text!r} is no number from 0 to {most}; set it to one")
-    return int(text)
-
-
-def is_further_machine(config: ExperimentConfig) -> bool:
-    """Whether another machine is the first: this one writes nothing and decides nothing.
-
-    Raises:
-        ConfigError: there are several machines, and the environment says not which this one is.
-    """
-    return config.nodes > 1 and Place.of(config).node > 0
 
 
 class Machines:

@@ -14,11 +14,12 @@ import torch.distributed as dist
 from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
 from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config.together import Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.environment_variables import environment_with
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.processes import run_at_once
-from nni_emodarts.training.parallel.machines import Place, announced, reach_first_machine
+from nni_emodarts.training.parallel.machines import announced, reach_first_machine
 
 LOOPBACK = "127.0.0.1"
 _PATIENCE = timedelta(minutes=30)
@@ -27,6 +28,7 @@ LOST = (
     "one of the processes that train together was killed, ran out of memory or failed on another machine; look there, "
     "and run the command again, with --resume where it has that"
 )
+_TORCHRUN = "TORCHELASTIC_RUN_ID"
 _INTERFACE = "GLOO_SOCKET_IFNAME"
 
 
@@ -119,8 +121,14 @@ def check_devices(config: ExperimentConfig) -> None:
     """Refuse more processes than there is something to compute on.
 
     Raises:
-        ConfigError: the machine has fewer accelerators, or fewer cores where CPUs compute.
+        ConfigError: the machine has fewer accelerators, or fewer cores where CPUs compute; or torchrun has started
+            this process, and others beside it.
     """
+    if _TORCHRUN in os.environ:
+        raise ConfigError(
+            f"devices: torchrun has started this command, which starts its {config.devices} processes itself; start it "
+            f"once on each machine, without torchrun"
+        )
     on_cpu = config.device == "cpu" or not torch.accelerator.is_available()
     found = (os.cpu_count() or 1) if on_cpu else torch.accelerator.device_count()
     if config.devices > found:

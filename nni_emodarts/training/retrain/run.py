@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nni_emodarts.config import ExperimentConfig, check_retraining_together, refuse_other_settings
+from nni_emodarts.config import (
+    ExperimentConfig,
+    check_retraining_together,
+    is_further_machine,
+    refuse_other_settings,
+)
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -39,7 +44,7 @@ from nni_emodarts.runtime.run_folder import (
     UNDECIDED,
     RunFolder,
 )
-from nni_emodarts.training.parallel.machines import first_machine, is_further_machine
+from nni_emodarts.training.parallel.machines import first_machine
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
