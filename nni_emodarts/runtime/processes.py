@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nni_emodarts.errors import LostProcessError
 from nni_emodarts.runtime.environment_variables import environment_with
@@ -53,14 +53,26 @@ def start_pool(
         pool.shutdown()
 
 
-def run_at_once(count: int, work: Callable[..., Any], *arguments: Any, tell: Callable[..., object]) -> Any:
+class Watch(NamedTuple):
+    """What happens here while processes work; what is raised ends them.
+
+    Attributes:
+        tell: called with the arguments that a process tells.
+        look: called again and again.
+    """
+
+    tell: Callable[..., object]
+    look: Callable[[], object] = int
+
+
+def run_at_once(count: int, work: Callable[..., Any], *arguments: Any, watch: Watch) -> Any:
     """Run a function in so many processes at once, which wait for each other; what one raises ends all.
 
     Args:
         count: how many.
         work: called in each with its number from 0, a function that tells this process something, and the arguments.
         *arguments: of `work`; sent to each.
-        tell: called here, in this thread, with the arguments that a process tells.
+        watch: what happens here meanwhile, in this thread.
 
     Returns:
         What the process of number 0 returned.
@@ -71,7 +83,14 @@ def run_at_once(count: int, work: Callable[..., Any], *arguments: Any, tell: Cal
     told: Any = multiprocessing.get_context("spawn").SimpleQueue()
     with start_pool(count, _take_part, told, work, arguments) as pool:
         try:
-            return _wait_for_all([pool.submit(_do_part, number) for number in range(count)], told, tell)
+            parts = [pool.submit(_do_part, number) for number in range(count)]
+            while not _all_done(parts, pool):
+                while not told.empty():
+                    watch.tell(*told.get())
+                watch.look()
+            while not told.empty():
+                watch.tell(*told.get())
+            return parts[0].result()
         except BaseException as error:
             _end_workers(pool)  # the others wait for one that will not come
             if isinstance(error, BrokenProcessPool):
@@ -82,16 +101,17 @@ def run_at_once(count: int, work: Callable[..., Any], *arguments: Any, tell: Cal
             raise
 
 
-def _wait_for_all(parts: Sequence[Future[Any]], told: Any, tell: Callable[..., object]) -> Any:
-    """The first part's result, once all are done, or the first error; meanwhile what is told is passed on."""
-    while True:
-        done, left = wait(parts, _LOOK, FIRST_EXCEPTION)
-        while not told.empty():
-            tell(*told.get())
-        for part in done:
-            part.result()
-        if not left:
-            return parts[0].result()
+def _all_done(parts: Sequence[Future[Any]], pool: ProcessPoolExecutor) -> bool:
+    """Whether all parts are done, after a short wait; the first error of one is raised.
+
+    A pool does not see the end of a process that it started while it waited for another; so it is looked for here.
+    """
+    done, left = wait(parts, _LOOK, FIRST_EXCEPTION)
+    for part in done:
+        part.result()
+    if left and any(worker.exitcode is not None for worker in list((pool._processes or {}).values())):
+        raise BrokenProcessPool
+    return not left
 
 
 _part: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from process_groups import group_lives, wait_until
 
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.processes import (
+    Watch,
     ended_in_order,
     exit_status,
     process_name,
@@ -216,7 +217,7 @@ def fail_or_wait(number: int, tell: Any, failing: int, how: str) -> None:
 
 def test_processes_at_once_are_heard_in_order_and_the_first_ones_result_is_kept() -> None:
     told: list[tuple[int, int]] = []
-    assert run_at_once(2, count_to, 5, tell=lambda *said: told.append(said)) == 5
+    assert run_at_once(2, count_to, 5, watch=Watch(lambda *said: told.append(said))) == 5
     for number in (0, 1):
         assert [each for own, each in told if own == number] == [0, 1, 2, 3, 4]
 
@@ -230,7 +231,7 @@ def test_what_ends_one_of_processes_at_once_ends_all(failing: int, how: str, err
     """Also those that wait for ever for one that will not come."""
     processes: list[int] = []
     with pytest.raises(error, match=says):
-        run_at_once(2, fail_or_wait, failing, how, tell=processes.append)
+        run_at_once(2, fail_or_wait, failing, how, watch=Watch(processes.append))
     for process in processes:
         wait_until(lambda process=process: not Path(f"/proc/{process}").exists())
 
@@ -243,5 +244,5 @@ def test_a_caller_who_fails_on_what_is_told_ends_all() -> None:
         raise ConfigError("no more")
 
     with pytest.raises(ConfigError, match="no more"):
-        run_at_once(2, fail_or_wait, 5, "", tell=refuse)
+        run_at_once(2, fail_or_wait, 5, "", watch=Watch(refuse))
     wait_until(lambda: not Path(f"/proc/{processes[0]}").exists())

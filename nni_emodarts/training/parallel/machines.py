@@ -5,12 +5,12 @@ JSON; no code and no pickle is sent from machine to machine.
 """
 
 import json
+import select
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from datetime import timedelta
 
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
@@ -20,8 +20,8 @@ from nni_emodarts.config.together import PORT, Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
-_LOOK = timedelta(seconds=5)
-_PAUSE = 1.0  # seconds between two tries to reach the first machine
+_LOOK = 0.2  # seconds between two looks for what the first machine says
+_PATIENCE = 10.0  # seconds that a connection may take
 _GOODBYE = 60.0  # seconds that the first machine waits for the others in the end
 _END: JsonObject = {}
 
@@ -32,11 +32,13 @@ class Machines:
     Args:
         place: where they meet.
         store: what all can read; the first machine keeps it.
+        line: to the first machine, which says nothing through it, so that it can be read only once that one has ended.
     """
 
-    def __init__(self, place: Place, store: TCPStore) -> None:
+    def __init__(self, place: Place, store: TCPStore, line: socket.socket | None = None) -> None:
         self.place = place
         self._store = store
+        self._line = line
         self._said = 0
 
     def say(self, job: JsonMapping) -> str:
@@ -55,27 +57,44 @@ class Machines:
         while (job := self._heard(f"job/{self._said}")) != _END:
             yield str(self._said), job
             self._said += 1
-        self._store.set(f"bye/{self.place.node}", "")
+
+    def leave(self, why: str = "") -> None:
+        """Say to the first machine that this one leaves, and why, where it fails."""
+        with suppress(dist.DistError):  # which may have ended itself
+            self._store.set(f"left/{self.place.node}", why)
+
+    def look(self) -> None:
+        """See that no other machine has failed.
+
+        Raises:
+            LostProcessError: one has.
+        """
+        for node in self._left():
+            if why := self._store.get(f"left/{node}").decode():
+                raise LostProcessError(f"machine {node} of {self.place.nodes} has left: {why}")
 
     def end(self) -> None:
         """Say that all is done, and wait until the others have heard it."""
         self.say(_END)
-        for node in range(1, self.place.nodes):
-            with suppress(dist.DistError):
-                self._store.wait([f"bye/{node}"], timedelta(seconds=_GOODBYE))
+        until = time.monotonic() + _GOODBYE
+        while len(self._left()) < self.place.nodes - 1 and time.monotonic() < until:
+            time.sleep(_LOOK)
+
+    def _left(self) -> list[int]:
+        return [node for node in range(1, self.place.nodes) if self._store.check([f"left/{node}"])]
 
     def _heard(self, key: str) -> JsonObject:
+        """What is said under a key, once it is; it is asked for, since torch would warn of each wait in vain."""
+        ended = LostProcessError(f"the first machine, {self.place.host}, ended before all was trained; look there")
         while True:
+            if self._line is not None and select.select([self._line], [], [], _LOOK)[0]:
+                raise ended
             try:
-                self._store.wait([key], _LOOK)
-                said: JsonObject = json.loads(self._store.get(key))
-            except dist.DistNetworkError:
-                raise LostProcessError(
-                    f"the first machine ({self.place.host}) ended before all was trained; look there"
-                ) from None
-            except dist.DistStoreError:  # nothing is said yet
-                continue
-            return said
+                if self._store.check([key]):
+                    said: JsonObject = json.loads(self._store.get(key))
+                    return said
+            except dist.DistError:
+                raise ended from None
 
 
 _current: ContextVar[Machines | None] = ContextVar("machines", default=None)
@@ -106,8 +125,8 @@ def first_machine(config: ExperimentConfig) -> Iterator[None]:
         _current.reset(before)
 
 
-def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Place, str]:
-    """Say to the other machines what is trained next: where the processes meet for it, and under which name.
+def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Machines, str]:
+    """Say to the other machines what is trained next, and under which name its processes meet.
 
     Raises:
         ConfigError: what is trained is none of a search or a retraining, in which other machines could take part.
@@ -118,7 +137,7 @@ def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Place, str]:
             f"nodes: {config.nodes} machines train one network together in search and retrain alone; leave nodes out, "
             f"and let each machine compute cells of its own"
         )
-    return machines.place, machines.say(job)
+    return machines, machines.say(job)
 
 
 def same_corpus(digest: str, job: JsonMapping) -> None:
@@ -131,11 +150,22 @@ def same_corpus(digest: str, job: JsonMapping) -> None:
         raise ConfigError("data.manifest: the first machine has another content of it; give all machines the same file")
 
 
-def reach_first_machine(config: ExperimentConfig) -> Machines:
-    """Wait for the first machine, which may have features to extract before it begins."""
-    place = Place.of(config)
+@contextmanager
+def reached(place: Place) -> Iterator[Machines]:
+    """Wait for the first machine, which may have features to extract before it begins; it hears how this one ends."""
     while True:
-        with suppress(OSError), socket.create_connection((place.host, place.port), timeout=_LOOK.total_seconds()):
+        try:
+            line = socket.create_connection((place.host, place.port), timeout=_PATIENCE)
             break
-        time.sleep(_PAUSE)
-    return Machines(place, TCPStore(place.host, place.port, is_master=False, timeout=_LOOK))
+        except OSError:
+            time.sleep(_LOOK)
+    with line:
+        machines = Machines(place, TCPStore(place.host, place.port, is_master=False, wait_for_workers=False), line)
+        try:
+            yield machines
+        except LostProcessError:  # of the first machine, or known there by its own connections
+            raise
+        except BaseException as error:
+            machines.leave(str(error) or type(error).__name__)
+            raise
+        machines.leave()

@@ -18,8 +18,8 @@ from nni_emodarts.config.together import Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.environment_variables import environment_with
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
-from nni_emodarts.runtime.processes import run_at_once
-from nni_emodarts.training.parallel.machines import announced, reach_first_machine
+from nni_emodarts.runtime.processes import Watch, run_at_once
+from nni_emodarts.training.parallel.machines import announced, reached
 
 LOOPBACK = "127.0.0.1"
 _PATIENCE = timedelta(minutes=30)
@@ -80,11 +80,14 @@ def train_together(
     """
     check_devices(config)
     if config.nodes > 1:
-        place, name = announced(config, {**job, "processes": config.processes})
-        return _run(config, Meeting(place, name, config.devices), work, arguments, tell)
+        machines, name = announced(config, {**job, "processes": config.processes})
+        meeting = Meeting(machines.place, name, config.devices)
+        return _run(config, meeting, work, arguments, Watch(tell, machines.look))
     store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
     with environment_with(_at_home()):
-        return _run(config, Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices), work, arguments, tell)
+        return _run(
+            config, Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices), work, arguments, Watch(tell)
+        )
 
 
 def take_part(config: ExperimentConfig, find: Callable[[JsonObject], tuple[Any, ...]]) -> None:
@@ -99,22 +102,20 @@ def take_part(config: ExperimentConfig, find: Callable[[JsonObject], tuple[Any, 
         LostProcessError: it ended before, or a process was killed.
     """
     check_devices(config)
-    machines = reach_first_machine(config)
-    for name, job in machines.jobs():
-        if job["processes"] != config.processes:
-            raise ConfigError(
-                f"devices: the first machine counts {job['processes']} processes, and this one {config.processes}; "
-                f"start the same command on each"
-            )
-        work, *arguments = find(job)
-        _run(config, Meeting(machines.place, name, config.devices), work, tuple(arguments), _unheard)
+    with reached(Place.of(config)) as machines:
+        for name, job in machines.jobs():
+            if job["processes"] != config.processes:
+                raise ConfigError(
+                    f"devices: the first machine counts {job['processes']} processes, and this one {config.processes}; "
+                    f"start the same command on each"
+                )
+            work, *arguments = find(job)
+            _run(config, Meeting(machines.place, name, config.devices), work, tuple(arguments), Watch(_unheard))
 
 
-def _run(
-    config: ExperimentConfig, meeting: Meeting, work: Callable[..., Any], arguments: Any, tell: Callable[..., object]
-) -> Any:
+def _run(config: ExperimentConfig, meeting: Meeting, work: Callable[..., Any], arguments: Any, watch: Watch) -> Any:
     with _threads_shared(config):
-        return run_at_once(config.devices, _join, meeting, config.device, work, arguments, tell=tell)
+        return run_at_once(config.devices, _join, meeting, config.device, work, arguments, watch=watch)
 
 
 def check_devices(config: ExperimentConfig) -> None:
@@ -191,8 +192,9 @@ def _group(meeting: Meeting, rank: int, place: int, device: str) -> Iterator[Non
 
 @contextmanager
 def _threads_shared(config: ExperimentConfig) -> Iterator[None]:
-    """The processes share the threads that this one would have."""
-    with environment_with({"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // config.devices))}):
+    """The processes share the threads that this one would have; torch's warnings of lost connections stay unsaid."""
+    threads = str(max(1, torch.get_num_threads() // config.devices))
+    with environment_with({"TORCH_CPP_LOG_LEVEL": "ERROR", "OMP_NUM_THREADS": threads}):
         yield
 
 
