@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.config.together import PORT, Place
+from nni_emodarts.config.together import ADDRESS, PORT, Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 
@@ -97,6 +97,22 @@ class Machines:
                 raise ended from None
 
 
+def store_at(host: str, port: int = 0) -> TCPStore:
+    """A store that others reach at this address alone; torch's own would listen at every address of the machine.
+
+    Args:
+        host: an address of this machine.
+        port: any free one where it is 0.
+
+    Raises:
+        OSError: it is no address of this machine, or somebody has the port.
+    """
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    server = socket.create_server((host, port), family=family)
+    own = server.getsockname()[1]
+    return TCPStore(host, own, is_master=True, wait_for_workers=False, master_listen_fd=server.detach())
+
+
 _current: ContextVar[Machines | None] = ContextVar("machines", default=None)
 
 
@@ -112,10 +128,12 @@ def first_machine(config: ExperimentConfig) -> Iterator[None]:
         return
     place = Place.of(config)
     try:
-        store = TCPStore(place.host, place.port, is_master=True, wait_for_workers=False)
-    except dist.DistError as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{PORT} of the environment: {place.port} cannot be used ({reason}); name another") from None
+        store = store_at(place.host, place.port)
+    except OSError as error:
+        raise ConfigError(
+            f"{ADDRESS} and {PORT} of the environment: {place.host} port {place.port} cannot be used "
+            f"({error.strerror or error}); name an address of this machine, and a free port"
+        ) from None
     machines = Machines(place, store)
     before = _current.set(machines)
     try:

@@ -19,7 +19,7 @@ from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.environment_variables import environment_with
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
 from nni_emodarts.runtime.processes import Watch, run_at_once
-from nni_emodarts.training.parallel.machines import announced, reached
+from nni_emodarts.training.parallel.machines import announced, reached, store_at
 
 LOOPBACK = "127.0.0.1"
 _PATIENCE = timedelta(minutes=30)
@@ -83,11 +83,10 @@ def train_together(
         machines, name = announced(config, {**job, "processes": config.processes})
         meeting = Meeting(machines.place, name, config.devices)
         return _run(config, meeting, work, arguments, Watch(tell, machines.look))
-    store = TCPStore(LOOPBACK, 0, is_master=True, wait_for_workers=False)
+    store = store_at(LOOPBACK)
+    meeting = Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices)
     with environment_with(_at_home()):
-        return _run(
-            config, Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices), work, arguments, Watch(tell)
-        )
+        return _run(config, meeting, work, arguments, Watch(tell))
 
 
 def take_part(config: ExperimentConfig, find: Callable[[JsonObject], tuple[Any, ...]]) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from nni_emodarts.config import ExperimentConfig, is_further_machine, load_confi
 from nni_emodarts.config.together import Place
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.ports import free_port
-from nni_emodarts.training.parallel.machines import announced, first_machine, reached, same_corpus
+from nni_emodarts.training.parallel.machines import announced, first_machine, reached, same_corpus, store_at
 from nni_emodarts.training.parallel.start import check_devices, take_part, train_together
 
 
@@ -73,9 +74,17 @@ def test_a_first_machine_that_is_killed_leaves_nobody_waiting(place: Place, capf
 
 
 def test_a_port_that_somebody_has_is_named(place: Place) -> None:
-    in_use = pytest.raises(ConfigError, match=r"MASTER_PORT .*in use")
+    in_use = pytest.raises(ConfigError, match=r"MASTER_ADDR and MASTER_PORT .*in use")
     with socket.create_server((place.host, place.port)), in_use, first_machine(asked()):
         pass
+
+
+def test_a_store_is_reached_at_its_address_alone() -> None:
+    """Not from the network, where all processes are on one machine."""
+    store = store_at("127.0.0.1")
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    listening = [row[1] for row in rows if row[1].endswith(f":{store.port:04X}") and row[3] == "0A"]
+    assert listening == [f"0100007F:{store.port:04X}"]
 
 
 @pytest.mark.parametrize(
