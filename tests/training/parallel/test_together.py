@@ -75,6 +75,7 @@ class Computed:
 def configured(manifest: Path, strategy: str) -> ExperimentConfig:
     settings = [*SMALL, "search.epochs=2", "search.epoch_steps=2", "search.batch_size=7", "retrain.epochs=3"]
     settings += ["retrain.batch_size=7", "retrain.epoch_steps=4", "device=cpu", "devices=2"]
+    settings += ["search.coarseness=4"]  # which makes a supernet quick
     settings += [f"search.options.{option}" for option in STRATEGIES[strategy]]
     options = {"data.manifest": str(manifest), "data.protocol": "loso", "search.strategy": strategy}
     return load_config("tiny", settings=settings, options=options)
