@@ -40,11 +40,13 @@ class Meeting:
         place: of their machines.
         name: sets this training apart from others that meet at the same place.
         devices: processes of each machine.
+        device: their kind, as a configuration names it.
     """
 
     place: Place
     name: str
     devices: int
+    device: str
 
     @property
     def processes(self) -> int:
@@ -81,10 +83,10 @@ def train_together(
     check_devices(config)
     if config.nodes > 1:
         machines, name = announced(config, {**job, "processes": config.processes})
-        meeting = Meeting(machines.place, name, config.devices)
+        meeting = Meeting(machines.place, name, config.devices, config.device)
         return _run(config, meeting, work, arguments, Watch(tell, machines.look))
     store = store_at(LOOPBACK)
-    meeting = Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices)
+    meeting = Meeting(Place(LOOPBACK, store.port, 0, 1), "0", config.devices, config.device)
     with environment_with(_at_home()):
         return _run(config, meeting, work, arguments, Watch(tell))
 
@@ -109,12 +111,18 @@ def take_part(config: ExperimentConfig, find: Callable[[JsonObject], tuple[Any, 
                     f"start the same command on each"
                 )
             work, *arguments = find(job)
-            _run(config, Meeting(machines.place, name, config.devices), work, tuple(arguments), Watch(_unheard))
+            _run(
+                config,
+                Meeting(machines.place, name, config.devices, config.device),
+                work,
+                tuple(arguments),
+                Watch(_unheard),
+            )
 
 
 def _run(config: ExperimentConfig, meeting: Meeting, work: Callable[..., Any], arguments: Any, watch: Watch) -> Any:
     with _threads_shared(config):
-        return run_at_once(config.devices, _join, meeting, config.device, work, arguments, watch=watch)
+        return run_at_once(config.devices, _join, meeting, work, arguments, watch=watch)
 
 
 def check_devices(config: ExperimentConfig) -> None:
@@ -141,7 +149,7 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", 0)) if dist.is_initialized() else 0
 
 
-def _join(place: int, told: Callable[..., None], meeting: Meeting, device: str, work: Any, arguments: Any) -> Any:
+def _join(place: int, told: Callable[..., None], meeting: Meeting, work: Any, arguments: Any) -> Any:
     """Be one of the processes, from the meeting to the end of the work."""
     host, port, node = meeting.place.host, meeting.place.port, meeting.place.node
     rank = node * meeting.devices + place
@@ -150,7 +158,7 @@ def _join(place: int, told: Callable[..., None], meeting: Meeting, device: str, 
         "GROUP_RANK": node, "MASTER_ADDR": host, "MASTER_PORT": port,
     }  # fmt: skip
     os.environ.update({name: str(value) for name, value in known.items()})  # as torchrun has them
-    with _others_lost(), _group(meeting, rank, place, device):
+    with _others_lost(), _group(meeting, rank, place):
         found = work(*arguments, tell=told if rank == 0 else _unheard)
     return found if rank == 0 else None
 
@@ -171,9 +179,10 @@ def _others_lost() -> Iterator[None]:
 
 
 @contextmanager
-def _group(meeting: Meeting, rank: int, place: int, device: str) -> Iterator[None]:
+def _group(meeting: Meeting, rank: int, place: int) -> Iterator[None]:
     """The process group; it is left in order, or not at all: whoever fails is ended with the others."""
-    kind = torch.accelerator.current_accelerator() if device != "cpu" and torch.accelerator.is_available() else None
+    found = meeting.device != "cpu" and torch.accelerator.is_available()
+    kind = torch.accelerator.current_accelerator() if found else None
     if kind is not None:
         torch.accelerator.set_device_index(place)
     backend = dist.get_default_backend_for_device(kind or torch.device("cpu"))
