@@ -96,6 +96,10 @@ class DivergenceError(EmodartsError):
     """Training whose loss is no number any more."""
 
 
+class LostProcessError(EmodartsError):
+    """A process that was killed while others waited for it."""
+
+
 class CellError(EmodartsError):
     """Cells of a benchmark that failed, while the others were computed."""
 

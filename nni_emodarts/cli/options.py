@@ -84,6 +84,13 @@ TestLeaveOut = Annotated[
 TestScale = Annotated[
     str | None, typer.Option("--test-scale", metavar="LOW..HIGH", help="Scale of their ratings, where they state none.")
 ]
+Devices = Annotated[
+    int | None, typer.Option(min=1, help="Accelerators, or CPU processes, that train one network together; 1.")
+]
+Nodes = Annotated[
+    int | None,
+    typer.Option(min=1, help="Machines that train one network together, each with so many devices; 1."),
+]
 Out = Annotated[Path, typer.Option(help="The output folder.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in the output folder.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the run in the output folder.")]
@@ -117,6 +124,12 @@ def insisting(settings: list[str] | None, allow_unfit: bool, allow_overlap: bool
     """Settings with what `--allow-unfit-speakers` and `--allow-overlap` mean laid over them."""
     means = {"features.unfit_speakers=allow": allow_unfit, "data.speaker_overlap=allow": allow_overlap}
     return [*(settings or ()), *(setting for setting, is_given in means.items() if is_given)]
+
+
+def sharing(settings: list[str], devices: int | None, nodes: int | None) -> list[str]:
+    """Settings with what `--devices` and `--nodes` mean laid over them."""
+    given = {"devices": devices, "nodes": nodes}
+    return [*settings, *(f"{name}={count}" for name, count in given.items() if count is not None)]
 
 
 def trial_arguments(

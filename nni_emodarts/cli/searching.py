@@ -12,8 +12,10 @@ from nni_emodarts.cli.options import (
     Architecture,
     BadAudio,
     Config,
+    Devices,
     FrontEnd,
     Manifest,
+    Nodes,
     Out,
     Overwrite,
     Preset,
@@ -31,6 +33,7 @@ from nni_emodarts.cli.options import (
     insisting,
     load,
     seed_numbers,
+    sharing,
     words,
 )
 from nni_emodarts.cli.other_corpora import show_corpora_figures, show_methods_elsewhere
@@ -57,11 +60,13 @@ def search(
     allow_overlap: AllowOverlap = False,
     fold: Annotated[int, typer.Option(min=0, help="The fold whose training speakers are searched on.")] = 0,
     seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of everything random.")] = 1,
+    devices: Devices = None,
+    nodes: Nodes = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Search an architecture on the training speakers of one fold."""
-    settings = insisting(settings, allow_unfit, allow_overlap)
+    settings = sharing(insisting(settings, allow_unfit, allow_overlap), devices, nodes)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.start import run_search
 
@@ -104,6 +109,8 @@ def retrain(
     test_merge: TestMerge = None,
     test_leave_out: TestLeaveOut = None,
     test_scale: TestScale = None,
+    devices: Devices = None,
+    nodes: Nodes = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -116,7 +123,7 @@ def retrain(
 
     file = architecture_file(architecture)
     arch = Arch.load(file)
-    settings = insisting(settings, allow_unfit, allow_overlap)
+    settings = sharing(insisting(settings, allow_unfit, allow_overlap), devices, nodes)
     chosen = load(
         preset, config or (config_beside(file) if preset is None else None), settings, manifest, protocol,
         bad_audio=bad_audio, front_end=front_end,

@@ -52,6 +52,7 @@ from nni_emodarts.config.streams import (
     located_model,
     of_stream,
 )
+from nni_emodarts.config.together import check_retraining_together, check_search_together, is_further_machine
 
 __all__ = [
     "CNN_PRIMITIVES",
@@ -87,9 +88,12 @@ __all__ = [
     "SpectralStream",
     "Task",
     "as_setting",
+    "check_retraining_together",
+    "check_search_together",
     "describe_fault",
     "enumerate_faults",
     "front_end_streams",
+    "is_further_machine",
     "lay_over",
     "load_config",
     "load_preset",

@@ -312,6 +312,10 @@ class ExperimentConfig(Section):
     retrain: RetrainConfig = RetrainConfig()
     objective: Annotated[ObjectiveConfig, CAME_LATER] = ObjectiveConfig()
     device: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: Annotated[PositiveInt, CAME_LATER] = 1
+    """Devices of a machine that train one network together, a process each."""
+    nodes: Annotated[PositiveInt, CAME_LATER] = 1
+    """Machines that train one network together, each with so many devices."""
 
     @model_validator(mode="after")
     def _learn(self) -> Self:
@@ -352,6 +356,11 @@ class ExperimentConfig(Section):
         return self
 
     @property
+    def processes(self) -> int:
+        """Processes that train one network together."""
+        return self.devices * self.nodes
+
+    @property
     def track(self) -> Literal["scratch", "pretrained"]:
         """Which figures are comparable: of networks that learn from scratch, or that may hear a pretrained encoder."""
         return "pretrained" if self.features.pretrained else "scratch"
@@ -378,6 +387,13 @@ class ExperimentConfig(Section):
         features = self.features.model_copy(update={"streams": streams})
         space = self.space.model_copy(update={"hears": features.hears})
         return self.model_copy(update={"features": features, "space": space})
+
+    def meaning(self) -> JsonObject:
+        """The settings as plain data; of devices and nodes their product decides, not who has which."""
+        data = super().meaning()
+        for name in ("devices", "nodes"):
+            data.pop(name, None)
+        return data | ({"processes": self.processes} if self.processes > 1 else {})
 
     def to_yaml(self) -> str:
         """The configuration as YAML that `load_config` reads back."""

@@ -70,12 +70,14 @@ class Strategy(Entry[Callable[..., Any]]):
         options: the options that it takes.
         optimises: what it moves, and by which figure.
         needs: what it needs beyond the package.
+        alone: why several processes cannot train its supernet together; empty where they can.
     """
 
     family: Family
     options: type[StrategyOptions]
     optimises: str
     needs: Need | None = None
+    alone: str = ""
 
     @property
     def installed(self) -> bool:
@@ -152,6 +154,7 @@ STRATEGIES = Registry(
         EnasOptions,
         "a controller that samples paths, by their UAR on the second half (Pham et al. 2018)",
         Need("rl", "tianshou", "random_one_shot, which also searches by single paths"),
+        alone="its controller learns from rewards of whole batches, one path after another",
     ),
     Strategy(
         "random",

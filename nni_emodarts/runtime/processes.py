@@ -6,15 +6,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from nni_emodarts.errors import LostProcessError
 from nni_emodarts.runtime.environment_variables import environment_with
 
 _PATIENCE = 2.0  # seconds that a worker has to end by itself
+_LOOK = 0.1  # seconds between two looks at what processes say
 
 
 @contextmanager
@@ -48,6 +51,79 @@ def start_pool(
                 raise
             raise
         pool.shutdown()
+
+
+class Watch(NamedTuple):
+    """What happens here while processes work; what is raised ends them.
+
+    Attributes:
+        tell: called with the arguments that a process tells.
+        look: called again and again.
+    """
+
+    tell: Callable[..., object]
+    look: Callable[[], object] = int
+
+
+def run_at_once(count: int, work: Callable[..., Any], *arguments: Any, watch: Watch) -> Any:
+    """Run a function in so many processes at once, which wait for each other; what one raises ends all.
+
+    Args:
+        count: how many.
+        work: called in each with its number from 0, a function that tells this process something, and the arguments.
+        *arguments: of `work`; sent to each.
+        watch: what happens here meanwhile, in this thread.
+
+    Returns:
+        What the process of number 0 returned.
+
+    Raises:
+        LostProcessError: one of them ended without a word.
+    """
+    told: Any = multiprocessing.get_context("spawn").SimpleQueue()
+    with start_pool(count, _take_part, told, work, arguments) as pool:
+        try:
+            parts = [pool.submit(_do_part, number) for number in range(count)]
+            while not _all_done(parts, pool):
+                while not told.empty():
+                    watch.tell(*told.get())
+                watch.look()
+            while not told.empty():
+                watch.tell(*told.get())
+            return parts[0].result()
+        except BaseException as error:
+            _end_workers(pool)  # the others wait for one that will not come
+            if isinstance(error, BrokenProcessPool):
+                raise LostProcessError(
+                    f"one of {count} processes that train together was killed, or ran out of memory; run the command "
+                    f"again, with --resume where it has that"
+                ) from None
+            raise
+
+
+def _all_done(parts: Sequence[Future[Any]], pool: ProcessPoolExecutor) -> bool:
+    """Whether all parts are done, after a short wait; the first error of one is raised.
+
+    A pool does not see the end of a process that it started while it waited for another; so it is looked for here.
+    """
+    done, left = wait(parts, _LOOK, FIRST_EXCEPTION)
+    for part in done:
+        part.result()
+    if left and any(worker.exitcode is not None for worker in list((pool._processes or {}).values())):
+        raise BrokenProcessPool
+    return not left
+
+
+_part: dict[str, Any] = {}
+"""What this process is to do with others at once."""
+
+
+def _take_part(told: Any, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    _part.update(told=told, work=work, arguments=arguments)
+
+
+def _do_part(number: int) -> Any:
+    return _part["work"](number, lambda *said: _part["told"].put(said), *_part["arguments"])
 
 
 def _end_workers(pool: ProcessPoolExecutor) -> None:

@@ -31,6 +31,10 @@ class FolderLock:
         self._handle = handle
         self._folder = folder
 
+    def __getstate__(self) -> dict[str, object]:
+        """What a process gets that writes for this one: the lock stays here."""
+        return {"_handle": None, "_folder": self._folder}
+
     @classmethod
     def take(cls, folder: Path, wait: bool = False) -> Self:
         """Take the lock of a folder.

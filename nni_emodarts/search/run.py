@@ -2,7 +2,7 @@
 
 import torch
 
-from nni_emodarts.config import refuse_other_settings
+from nni_emodarts.config import check_search_together, refuse_other_settings
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import Architecture
@@ -53,6 +53,7 @@ def search(
     config = task.config
     strategy = STRATEGIES[config.search.strategy]
     strategy.check_installed()
+    check_search_together(config)
     if strategy.family == "multi-trial":
         return search_by_trials(task, folder, progress, report)
     device = pick_device(config.device)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.config import ExperimentConfig, check_search_together, is_further_machine, refuse_other_settings
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
@@ -70,6 +70,9 @@ def run_search(
     Raises:
         EmodartsError: as for `load_corpus` and `nni_emodarts.search.run.search`; or the folder is taken.
     """
+    check_search_together(config)
+    if is_further_machine(config):
+        return _further(config, Path(out), fold, seed, progress)
     config = pinned(config)
     folder, manifest = RunFolder(out), load_manifest(config)
     for each in manifest.notes:
@@ -85,16 +88,27 @@ def run_search(
         return _finished(folder, {"fold": fold, "seed": seed}, {"manifest": manifest.digest})
     if resume and not any(folder.has(name) for name in (CHECKPOINT, CANDIDATE_FOLDERS)):
         note(f"{out} holds nothing to go on with: the search starts over")
-    from nni_emodarts.search.run import search  # which imports Lightning: a refusal does not wait for it
+    # They import Lightning: a refusal does not wait for it.
+    from nni_emodarts.search.run import search
+    from nni_emodarts.training.parallel.machines import first_machine
 
     corpus = load_corpus(config, manifest, progress)
     task = FoldTask.of(config, corpus, fold, seed)
     folder = RunFolder.claim(out, resume, overwrite)
-    architecture = search(task, folder, progress)
+    with first_machine(config):
+        architecture = search(task, folder, progress)
     metrics = folder.read_json(METRICS)
     if warning := warn_undecided(metrics):
         note(warning)
     return Searched(architecture, metrics, len(corpus.skipped))
+
+
+def _further(config: ExperimentConfig, out: Path, fold: int, seed: int, progress: Progress) -> Searched:
+    """What was found, on a machine that took part."""
+    from nni_emodarts.search.further import take_part_in_search
+
+    skipped = take_part_in_search(pinned(config), out, fold, seed, progress)
+    return Searched(Architecture.load(out / ARCHITECTURE), RunFolder(out).read_json(METRICS), skipped)
 
 
 def _finished(folder: RunFolder, task: JsonMapping, corpus: JsonMapping) -> Searched:

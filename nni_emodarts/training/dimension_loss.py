@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from nni_emodarts.training.distillation import SHARE, TaughtLoss
 from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.parallel.group import mean_share, size, whole_batch
 
 _TINY = 1e-8
 _NOBODY = -1
@@ -49,7 +50,8 @@ class DimensionLoss(nn.Module):
             known = ~torch.isnan(true)
             errors = (places - true.nan_to_num()) * known
             total = errors.square().sum() if self._kind == "mse" else errors.abs().sum()
-            return total / known.sum().clamp(min=1)
+            return total / mean_share(known.sum().to(total.dtype)).clamp(min=1 / size())
+        places, rows = whole_batch(places, rows)
         others = self._others(rows)
         whole = 1 + int(others.sum()) / len(rows)
         own = whole * places - ((whole - 1) * places).detach()  # the same values, a gradient for all

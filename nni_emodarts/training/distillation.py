@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.parallel.group import mean_share
 
 SHARE = 0.5
 """Share of the loss that the teacher's answers have; labels have the rest."""
@@ -69,6 +70,6 @@ class TaughtLoss(nn.Module):
         soft = F.softmax(answers.clamp(min=torch.finfo(answers.dtype).tiny).log() / TEMPERATURE, 1)
         losses = F.cross_entropy(logits / TEMPERATURE, soft, reduction="none")
         weights = self.loss.weights_of(targets)
-        taught = (weights * losses).sum() / weights.sum()
+        taught = (weights * losses).sum() / mean_share(weights.sum())
         mixture: Tensor = (1 - SHARE) * self.loss(logits, targets) + SHARE * TEMPERATURE**2 * taught
         return mixture

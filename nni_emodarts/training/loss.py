@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from nni_emodarts.training.parallel.group import mean_share
+
 
 class EmotionLoss(nn.Module):
     """Cross entropy, weighed by class, with smoothed labels and, where asked for, the focal factor.
@@ -44,7 +46,7 @@ class EmotionLoss(nn.Module):
             unsure = (1 - sure).clamp(min=torch.finfo(sure.dtype).eps)  # at zero the gradient is infinite for gamma < 1
             losses = unsure**self._focal * losses
         weights = self.weights_of(targets)
-        return (weights * losses).sum() / weights.sum()
+        return (weights * losses).sum() / mean_share(weights.sum())
 
     def weights_of(self, targets: Tensor) -> Tensor:
         """Weight of each utterance (N,) of classes (N,) or distributions (N, K)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn, optim
 from torch.distributions import Beta
 
 from nni_emodarts.config import OptimizerConfig
-from nni_emodarts.data.batches import Batch, Maps
+from nni_emodarts.data.batches import Batch, Maps, every_nth
 from nni_emodarts.data.batches.maps import mixed
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.outputs import Outputs
@@ -22,6 +22,7 @@ from nni_emodarts.training.dimension_loss import DimensionLoss, JointLoss
 from nni_emodarts.training.distillation import TaughtLoss
 from nni_emodarts.training.finite import check_probabilities, diverging
 from nni_emodarts.training.loss import EmotionLoss
+from nni_emodarts.training.parallel.group import gathered, rank, size
 
 
 class EmotionTask(LightningModule):  # type: ignore[misc]
@@ -255,7 +256,8 @@ def predict(
 ) -> np.ndarray:
     """Answers (num_rows, K + D) to a loader's utterances, in the order of their rows: probabilities, then values.
 
-    The network's mode is put back as it was.
+    The network's mode is put back as it was. Of several processes each computes every n-th batch, and all have the
+    answers: those that one process would have.
 
     Args:
         model: the network.
@@ -270,12 +272,15 @@ def predict(
     training = model.training
     model.eval()
     rows, found = [], []
-    for batch in loader:
+    shared = 1 < size() <= len(loader)
+    for batch in every_nth(loader, rank(), size()) if shared else loader:
         found.append(decode(model(*batch.heard(device)), outputs))
         rows.append(batch.rows.numpy())
     model.train(training)
-    order = np.argsort(np.concatenate(rows))
-    answers = np.concatenate(found)[order]
+    numbers, answers = np.concatenate(rows), np.concatenate(found)
+    if shared:
+        numbers, answers = (gathered(torch.from_numpy(each).to(device)).cpu().numpy() for each in (numbers, answers))
+    answers = answers[np.argsort(numbers)]
     if len(answers) != num_rows:
         raise RuntimeError(f"{len(answers)} of {num_rows} utterances were predicted")
     check_probabilities(answers)

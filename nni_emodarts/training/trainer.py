@@ -14,6 +14,8 @@ from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import Trainer
 from nni_emodarts.runtime.environment import describe_environment
 from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.training.parallel.start import local_rank
+from nni_emodarts.training.parallel.strategy import devices_of_group
 
 
 def pick_device(name: str) -> torch.device:
@@ -29,7 +31,7 @@ def pick_device(name: str) -> torch.device:
     if accelerator is None:
         return torch.device("cpu")
     _compute_reproducibly()
-    return torch.device(accelerator.type, 0)
+    return torch.device(accelerator.type, local_rank())
 
 
 def _compute_reproducibly() -> None:
@@ -53,10 +55,10 @@ def environment_of(device: torch.device) -> JsonObject:
 
 
 def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback], gradient_clip: float | None) -> Any:
-    """A Lightning trainer that computes on one device and writes nothing; traced, as NNI demands."""
+    """A Lightning trainer that computes on this process's device and writes nothing; traced, as NNI demands."""
     return Trainer(
         accelerator="cpu" if device.type == "cpu" else "gpu",
-        devices=1,
+        **devices_of_group(),
         max_epochs=epochs,
         callbacks=callbacks,
         gradient_clip_val=gradient_clip,

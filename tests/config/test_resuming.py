@@ -60,6 +60,7 @@ def test_a_run_of_an_earlier_version_goes_on(folder: RunFolder) -> None:
         ("search.options={}", "search.options.alpha_learning_rate is 0.01 there and 0.0003 here"),
         ("data.protocol=kfold:3", "data.protocol is 'loso' there and 'kfold:3' here"),
         ("data.bad_audio=skip", "data.bad_audio"),
+        ("devices=2", "processes is None there and 2 here"),
         ("space.cnn_channels=9", "space.cnn_channels is 8 there and 9 here"),
     ],
 )

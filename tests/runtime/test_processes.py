@@ -5,11 +5,21 @@ import sys
 import time
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 import pytest
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.runtime.processes import ended_in_order, exit_status, process_name, start_pool, uninterrupted
+from nni_emodarts.errors import ConfigError, LostProcessError
+from nni_emodarts.runtime.processes import (
+    Watch,
+    ended_in_order,
+    exit_status,
+    process_name,
+    run_at_once,
+    start_pool,
+    uninterrupted,
+)
 
 SCRIPT = """
 import signal, sys, time
@@ -187,3 +197,52 @@ def test_workers_import_nothing_from_the_current_folder(tmp_path: Path, monkeypa
         assert pool.submit(os.getcwd).result() == str(tmp_path)
     assert not (tmp_path / "ran").exists()
     assert "PYTHONSAFEPATH" not in os.environ
+
+
+def count_to(number: int, tell: Any, most: int) -> int:
+    for each in range(most):
+        tell(number, each)
+    return 10 * number + most
+
+
+def fail_or_wait(number: int, tell: Any, failing: int, how: str) -> None:
+    tell(os.getpid())
+    if number != failing:
+        time.sleep(600)
+    time.sleep(0.5)  # the others wait by now
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise ConfigError("this one says why")
+
+
+def test_processes_at_once_are_heard_in_order_and_the_first_ones_result_is_kept() -> None:
+    told: list[tuple[int, int]] = []
+    assert run_at_once(2, count_to, 5, watch=Watch(lambda *said: told.append(said))) == 5
+    for number in (0, 1):
+        assert [each for own, each in told if own == number] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+@pytest.mark.parametrize(
+    ("how", "error", "says"),
+    [("raises", ConfigError, "this one says why"), ("killed", LostProcessError, "one of 2 processes .* was killed")],
+)
+def test_what_ends_one_of_processes_at_once_ends_all(failing: int, how: str, error: type[Exception], says: str) -> None:
+    """Also those that wait for ever for one that will not come."""
+    processes: list[int] = []
+    with pytest.raises(error, match=says):
+        run_at_once(2, fail_or_wait, failing, how, watch=Watch(processes.append))
+    for process in processes:
+        wait_until(lambda process=process: not Path(f"/proc/{process}").exists())
+
+
+def test_a_caller_who_fails_on_what_is_told_ends_all() -> None:
+    processes: list[int] = []
+
+    def refuse(process: int) -> None:
+        processes.append(process)
+        raise ConfigError("no more")
+
+    with pytest.raises(ConfigError, match="no more"):
+        run_at_once(2, fail_or_wait, 5, "", watch=Watch(refuse))
+    wait_until(lambda: not Path(f"/proc/{processes[0]}").exists())

@@ -13,6 +13,7 @@ from nni_emodarts.data.batches.batches import (
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.joint import JointAugment, JointCollate, JointUtterances
 from nni_emodarts.data.batches.maps import Maps
+from nni_emodarts.data.batches.shares import Shares, every_nth
 
 __all__ = [
     "AnyItem",
@@ -29,8 +30,10 @@ __all__ = [
     "Maps",
     "Measured",
     "Perturbation",
+    "Shares",
     "SpecAugment",
     "Utterances",
     "evaluation_loader",
+    "every_nth",
     "training_loader",
 ]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from nni_emodarts.training.parallel.group import averaged
+
 
 def dominant_eigenvalue(
     loss: Callable[[], Tensor],
@@ -51,12 +53,14 @@ def dominant_eigenvalue(
 def _gradient(loss: Callable[[], Tensor], alphas: Sequence[Tensor], values: Tensor) -> Tensor:
     _write(alphas, values)
     found = torch.autograd.grad(loss(), list(alphas), allow_unused=True)
-    return torch.cat(
+    gradient = torch.cat(
         [
             (torch.zeros_like(alpha) if gradient is None else gradient).flatten()
             for alpha, gradient in zip(alphas, found, strict=True)
         ]
     )
+    averaged([gradient])
+    return gradient
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from nni_emodarts.search.one_shot.perturbation import choose_by_perturbation
 from nni_emodarts.search.one_shot.second_order import same_surroundings, unrolled_gradients
 from nni_emodarts.search.one_shot.terms import BetaDecay, Sharpening, Term, sum_of
 from nni_emodarts.search.supernet import accelerate
+from nni_emodarts.training.parallel.group import drawn_alike
 from nni_emodarts.training.task import EmotionTask
 
 
@@ -285,7 +286,10 @@ class GumbelNoise(GumbelSoftmax):  # type: ignore[misc]
 
     def forward(self, inputs: Tensor) -> Tensor:
         """alphas (O,) -> weights (O,)."""
-        out: Tensor = super().forward(inputs) if self.training else torch.softmax(inputs, self.dim)
+        if not self.training:
+            return torch.softmax(inputs, self.dim)
+        with drawn_alike():
+            out: Tensor = super().forward(inputs)
         return out
 
 

@@ -12,6 +12,7 @@ from nni_emodarts.models.space.sampled import GatedNode, GatedOperation
 from nni_emodarts.nni_bridge.nas import Hook
 from nni_emodarts.search.one_shot.contract import Evaluate
 from nni_emodarts.search.one_shot.darts import Darts, DartsSearch, Mixed
+from nni_emodarts.training.parallel.group import drawn_alike
 
 _GATED: dict[type, type[GatedOperation | GatedNode]] = {MixedOperation: GatedOperation, MixedNode: GatedNode}
 
@@ -40,7 +41,8 @@ class ProxylessSearch(DartsSearch):
         """Draw a path, in a step of the alphas with rivals; modules of one label draw alike."""
         sample: Sample = {}
         for found in self._choices().values():
-            drawn = found[0].draw_two() if self._comparing else found[0].draw(1)
+            with drawn_alike():
+                drawn = found[0].draw_two() if self._comparing else found[0].draw(1)
             for gate in found:
                 sample.update(gate.take(*drawn))
         return sample

@@ -16,6 +16,7 @@ from nni_emodarts.nni_bridge.nas import RandomOneShot as NniRandomOneShot
 from nni_emodarts.search.one_shot.contract import Evaluate, Loading, OneShotSearch
 from nni_emodarts.search.one_shot.paths import best_path, distinct
 from nni_emodarts.search.one_shot.terms import Term
+from nni_emodarts.training.parallel.group import drawn_alike
 from nni_emodarts.training.task import EmotionTask
 
 _PROBES = 4
@@ -67,7 +68,8 @@ class RandomSearch(PathSearch, RandomSamplingLightningModule):  # type: ignore[m
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of a path; Lightning steps the weights."""
-        self.resample()
+        with drawn_alike():
+            self.resample()
         loss: Tensor = self.training_module.training_step(batch, batch_idx)
         return loss
 

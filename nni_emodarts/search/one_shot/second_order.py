@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from nni_emodarts.training.parallel.group import averaged
+
 Loss = Callable[[], Tensor]
 
 _STEP = 0.01  # length of the finite difference, as in the paper's footnote 2
@@ -77,10 +79,12 @@ def same_surroundings(model: nn.Module) -> Iterator[Callable[[Loss], Loss]]:
 
 def _gradients(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
     found = torch.autograd.grad(loss, list(parameters), allow_unused=True)
-    return [
+    gradients = [
         torch.zeros_like(parameter) if gradient is None else gradient
         for parameter, gradient in zip(parameters, found, strict=True)
     ]
+    averaged(gradients)
+    return gradients
 
 
 @contextmanager

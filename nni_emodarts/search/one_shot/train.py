@@ -8,7 +8,6 @@ from pickle import UnpicklingError
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
 import torch
@@ -16,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
-from nni_emodarts.data.batches import AnyItem, Batch
+from nni_emodarts.data.batches import AnyItem, Batch, Shares
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.tracks import marked
@@ -34,10 +33,19 @@ from nni_emodarts.search.one_shot.decision import measure_decision
 from nni_emodarts.search.one_shot.judging import Judge
 from nni_emodarts.search.one_shot.terms import CostTerm, Term
 from nni_emodarts.training.finite import check_weights, diverging
+from nni_emodarts.training.parallel.group import (
+    average_gradients,
+    average_statistics,
+    rank,
+    seed_alike,
+    seed_apart,
+    shares_of,
+)
+from nni_emodarts.training.parallel.start import train_together
 from nni_emodarts.training.task import make_fold_task
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
-Loaders = tuple[DataLoader[AnyItem], DataLoader[AnyItem]]
+Loaders = tuple[DataLoader[AnyItem] | Shares, DataLoader[AnyItem] | Shares]
 """Batches for the weights, and batches for the alphas."""
 
 
@@ -91,7 +99,7 @@ class Recorder(pl.Callback):
         """Seed the epoch."""
         self._step = batch_idx + 1
         if batch_idx == 0:
-            seed_epoch(self._seed, trainer.current_epoch)
+            seed_apart(self._seed, trainer.current_epoch + 1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Record the epoch, then write the checkpoint under a temporary name and rename it.
@@ -100,6 +108,7 @@ class Recorder(pl.Callback):
             DivergenceError: weights, alphas or probabilities are no numbers, be it by the last step.
         """
         epoch = trainer.current_epoch
+        average_statistics(pl_module)
         with diverging(f"in epoch {epoch + 1}, step {self._step}"):
             check_weights(pl_module)
             score = pl_module.validate(lambda: self._evaluate(pl_module))
@@ -107,14 +116,24 @@ class Recorder(pl.Callback):
         self.alphas += [{"epoch": epoch, **row} for row in pl_module.alpha_rows()]
         self._stopped = pl_module.should_stop()
         trainer.should_stop = trainer.should_stop or self._stopped
-        self._folder.note(CHECKPOINT)
-        with replacing(self._folder.path / CHECKPOINT) as temporary:
-            trainer.save_checkpoint(temporary)
+        self._save(trainer)
         self.write()
         self._on_epoch(len(self.history), score)
 
+    def _save(self, trainer: pl.Trainer) -> None:
+        """Write the checkpoint; of several processes all take part, and the first one writes."""
+        file = self._folder.path / CHECKPOINT
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(file)
+            return
+        self._folder.note(CHECKPOINT)
+        with replacing(file) as temporary:
+            trainer.save_checkpoint(temporary)
+
     def write(self) -> None:
-        """Write what was recorded so far."""
+        """Write what was recorded so far; of several processes the first one writes."""
+        if rank() > 0:
+            return
         self._folder.write_csv(HISTORY, marked(pd.DataFrame(self.history), self._tracks))
         if self.alphas:
             self._folder.write_csv(ALPHAS, pd.DataFrame(self.alphas))
@@ -134,12 +153,22 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     Raises:
         DivergenceError: the loss is no number any more.
     """
+    if task.config.processes == 1:
+        return search_share(task, folder, on_epoch)
+    fixed = task.config.space.fixed  # by probes, which the first machine alone asks
+    job = {"seed": task.seed, "manifest": task.corpus.manifest.digest, "fixed": fixed}
+    found: Found = train_together(task.config, search_share, task, folder, tell=on_epoch, job=job)
+    return found
+
+
+def search_share(task: FoldTask, folder: RunFolder, tell: OnEpoch) -> Found:
+    """Search as the only process, or as one of several."""
     device, settings = pick_device(task.config.device), task.config.search
-    seed_epoch(task.seed, -1)
+    seed_alike(task.seed, 0)
     terms = _terms(task)
     task = task.hearing(fixed_levels(task.config.space)).coarser()
     validation = Judge(task, task.fold.validation, device)
-    recorder = Recorder(task, validation.score, folder, on_epoch)
+    recorder = Recorder(task, validation.score, folder, tell)
     with quiet():
         trainer = make_trainer(device, settings.epochs, [recorder], gradient_clip=None)
         loaders = _loaders(task, lambda: trainer.current_epoch)
@@ -147,18 +176,13 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     module = strategy.oneshot_module
     module.set_model(strategy.supernet)
     module.to(device)
-    seed_epoch(task.seed, settings.epochs)
+    seed_alike(task.seed, settings.epochs + 1)
     tune = _tuner(module, loaders[0], settings.optimizer, device)
     with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
         choices = module.choose(lambda: validation.score(module), tune, task.seed)
         decision = measure_decision(module, choices, validation, Judge(task, task.halves()[1], device))
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
     return Found(choices, recorder.history[-1][task.headline.val], {"epochs": len(recorder.history), **decision})
-
-
-def seed_epoch(seed: int, epoch: int) -> None:
-    """Seed everything random for an epoch by itself; -1 stands for what comes before the first."""
-    pl.seed_everything(int(np.random.SeedSequence([seed, epoch + 1]).generate_state(1)[0]), verbose=False)
 
 
 def _train(
@@ -242,14 +266,16 @@ def _loaders(task: FoldTask, epoch: Callable[[], int]) -> Loaders:
     """Batches for the weights, and batches for the alphas."""
     settings = task.config.search
     for_weights, for_alphas = (
-        task.training_batches(rows, settings.batch_size, stream=number, most=settings.epoch_steps, epoch=epoch)
+        shares_of(
+            task.training_batches(rows, settings.batch_size, stream=number, most=settings.epoch_steps, epoch=epoch)
+        )
         for number, rows in enumerate(task.halves())
     )
     return for_weights, for_alphas
 
 
 def _tuner(
-    module: OneShotModule, loader: DataLoader[AnyItem], settings: OptimizerConfig, device: torch.device
+    module: OneShotModule, loader: DataLoader[AnyItem] | Shares, settings: OptimizerConfig, device: torch.device
 ) -> Callable[[int], None]:
     """Trains a supernet's weights, not its alphas, by plain steps outside the schedule."""
     training, clip = module.training_module, settings.gradient_clip
@@ -268,8 +294,10 @@ def _tuner(
             if not torch.isfinite(loss):
                 raise DivergenceError(f"the loss is {float(loss.detach())}")
             loss.backward()
+            average_gradients(training.model.parameters())
             nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
             optimizer.step()
+        average_statistics(training.model)
         check_weights(training.model)
 
     return tune
@@ -278,7 +306,7 @@ def _tuner(
 class _Batches:
     """A loader's batches, without its class: NNI warns of loaders that it could not send to another machine."""
 
-    def __init__(self, loader: DataLoader[AnyItem]) -> None:
+    def __init__(self, loader: DataLoader[AnyItem] | Shares) -> None:
         self._loader = loader
 
     def __iter__(self) -> Iterator[Batch]:

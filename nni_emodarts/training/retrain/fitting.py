@@ -5,18 +5,32 @@ from dataclasses import dataclass
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from safetensors.torch import load, save
 from torch import nn
+from torch.utils.data import DataLoader
 
-from nni_emodarts.config import FUNCTIONALS, RetrainConfig
-from nni_emodarts.data.batches import Augment, Chain, ChangedAlike, Excerpt, JointAugment, Perturbation, SpecAugment
+from nni_emodarts.config import FUNCTIONALS, RetrainConfig, check_retraining_together
+from nni_emodarts.data.batches import (
+    AnyItem,
+    Augment,
+    Chain,
+    ChangedAlike,
+    Excerpt,
+    JointAugment,
+    Perturbation,
+    Shares,
+    SpecAugment,
+)
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.training.distillation import Teacher
+from nni_emodarts.training.parallel.group import seed_apart, shares_of, size
+from nni_emodarts.training.parallel.start import train_together
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
-from nni_emodarts.training.task import dimension_loss, make_fold_task, predict
+from nni_emodarts.training.task import EmotionTask, dimension_loss, make_fold_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
 
@@ -69,17 +83,78 @@ def train(
         on_epoch: given the row of history of each epoch.
         teacher: whose answers are learnt from, too.
     """
-    recipe, corpus, rows = task.config.retrain, task.corpus, task.fold.train
+    if task.config.processes == 1:
+        model, learnt = _learn(task, design, epochs, teacher, on_epoch)
+    else:
+        check_retraining_together(task.config)
+        job = {
+            "fold": task.fold.index, "seed": task.seed, "rows": len(task.fold.train), "epochs": epochs,
+            "manifest": task.corpus.manifest.digest,
+        }  # fmt: skip
+        weights, *rest = train_together(task.config, learn_share, task, design, epochs, teacher, tell=on_epoch, job=job)
+        learnt = _Learnt(load(weights), *rest)
+        model = build_network(design, task.corpus.num_outputs, task.corpus.shapes)
+    model.load_state_dict(learnt.weights)
+    model.to(pick_device(task.config.device)).eval()
+    return Trained(model, task.normalizer, learnt.best_epoch, learnt.history, task.headline.val)
+
+
+@dataclass(frozen=True)
+class _Learnt:
+    """What is left of a training: weights by name, those of the epoch that is kept, and its history."""
+
+    weights: dict[str, torch.Tensor]
+    best_epoch: int
+    history: list[dict[str, float]]
+
+
+def learn_share(
+    task: FoldTask, design: Design, epochs: int | None, teacher: Teacher | None, tell: OnEpoch
+) -> tuple[bytes, int, list[dict[str, float]]]:
+    """Train as one of several processes; what is left, with the weights as data that can be sent."""
+    _, learnt = _learn(task, design, epochs, teacher, tell)
+    weights = {name: weight.cpu().clone() for name, weight in learnt.weights.items()}
+    return save(weights), learnt.best_epoch, learnt.history
+
+
+def _learn(
+    task: FoldTask, design: Design, epochs: int | None, teacher: Teacher | None, on_epoch: OnEpoch
+) -> tuple[nn.Module, _Learnt]:
+    """A network as it is after the last epoch, and what is left of its training."""
+    recipe, corpus = task.config.retrain, task.corpus
     device = pick_device(task.config.device)
     pl.seed_everything(task.seed, verbose=False)
+    loader = _batches(task)
+    training = _objective(task, len(loader), teacher)
+    model = build_network(design, corpus.num_outputs, corpus.shapes)
+    training.set_model(model)
+    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
+    if size() > 1:
+        seed_apart(task.seed)
+    with quiet():
+        trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
+        trainer.fit(training, loader)
+    return model, _Learnt(keeper.kept_weights, keeper.best_epoch, keeper.history)
+
+
+def _batches(task: FoldTask) -> DataLoader[AnyItem] | Shares:
+    """Batches of the training part, changed as the recipe has it; of several processes this one's shares."""
+    recipe, corpus = task.config.retrain, task.corpus
     # Of a corpus at a lower resolution, utterances are changed before it is lowered.
     augment, alike = make_augment(recipe, corpus.whole_bins, corpus.levels_read), make_joint_augment(recipe, corpus)
-    loader = task.training_batches(rows, recipe.batch_size, augment=augment, alike=alike, most=recipe.epoch_steps)
+    return shares_of(
+        task.training_batches(task.fold.train, recipe.batch_size, augment=augment, alike=alike, most=recipe.epoch_steps)
+    )
+
+
+def _objective(task: FoldTask, steps: int, teacher: Teacher | None) -> EmotionTask:
+    """What is minimised, in so many steps an epoch."""
+    recipe = task.config.retrain
     training = make_fold_task(
         recipe.optimizer,
         task,
         recipe.epochs,
-        len(loader),
+        steps,
         weighted=recipe.class_weights,
         label_smoothing=recipe.label_smoothing,
         focal=recipe.focal,
@@ -88,14 +163,7 @@ def train(
     if teacher is not None:
         told, values = _answers_of(teacher, task)
         training.learn_from(told, dimension_loss(task, values) if task.outputs.dimensions else None)
-    model = build_network(design, corpus.num_outputs, corpus.shapes)
-    training.set_model(model)
-    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
-    with quiet():
-        trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
-        trainer.fit(training, loader)
-    model.load_state_dict(keeper.kept_weights)
-    return Trained(model.to(device).eval(), task.normalizer, keeper.best_epoch, keeper.history, task.headline.val)
+    return training
 
 
 def _answers_of(teacher: Teacher, task: FoldTask) -> tuple[torch.Tensor, np.ndarray]:

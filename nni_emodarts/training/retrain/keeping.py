@@ -16,6 +16,7 @@ from nni_emodarts.metrics.headline import UAR
 from nni_emodarts.models.space import set_drop_path
 from nni_emodarts.runtime.progress import Progress
 from nni_emodarts.training.finite import check_weights, diverging
+from nni_emodarts.training.parallel.group import average_statistics, mean_share
 
 OnEpoch = Callable[[dict[str, float]], None]
 """Given the row of history of each epoch: its number, the mean training loss, and validation figures where there is a
@@ -74,9 +75,10 @@ class EpochKeeper(pl.Callback):
             DivergenceError: weights or probabilities are no numbers, be it by the last step.
         """
         epoch = trainer.current_epoch + 1
-        row = {"epoch": epoch, "train_loss": float(torch.stack(self._losses).mean())}
+        row = {"epoch": epoch, "train_loss": float(mean_share(torch.stack(self._losses).mean()))}
         self.history.append(row)
         network = pl_module.model if self._average is None else self._average.module
+        average_statistics(network)
         with diverging(f"in epoch {epoch}, step {len(self._losses)}"):
             check_weights(pl_module)
             figures = None if self._validate is None else self._validate(network)

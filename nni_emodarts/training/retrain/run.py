@@ -6,7 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nni_emodarts.config import ExperimentConfig, refuse_other_settings
+from nni_emodarts.config import (
+    ExperimentConfig,
+    check_retraining_together,
+    is_further_machine,
+    refuse_other_settings,
+)
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -39,11 +44,18 @@ from nni_emodarts.runtime.run_folder import (
     UNDECIDED,
     RunFolder,
 )
+from nni_emodarts.training.parallel.machines import first_machine
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate, train_final
 from nni_emodarts.training.retrain.fold import retrain_fold
+from nni_emodarts.training.retrain.further import take_part_in_retraining
 from nni_emodarts.training.trainer import pick_device
+
+_OTHERS_THAN_SEARCHED = (
+    "recordings were replaced, mended or skipped since the architecture was searched: its networks learn from others "
+    "than its search saw"
+)
 
 
 @dataclass(frozen=True)
@@ -101,31 +113,38 @@ def run_retrain(
     Raises:
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
+    check_retraining_together(config)
     config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
+    if is_further_machine(config):
+        return _further(config, architecture, out, progress)
     manifest = load_manifest(config)
     for each in manifest.notes:
         note(each)
     config = settle_overlap(config, manifest)
-    checked = checked_folds(config, manifest, folds)  # faults are reported before recordings are read
-    for each in few_utterances(config, manifest, checked):
+    for each in few_utterances(config, manifest, checked_folds(config, manifest, folds)):  # before recordings are read
         note(each)
     RunFolder.check(out, resume, overwrite)
     corpus = load_corpus(config, manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
-        note(
-            "recordings were replaced, mended or skipped since the architecture was searched: its networks learn from "
-            "others than its search saw"
-        )
+        note(_OTHERS_THAN_SEARCHED)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
     elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
     tasks = fold_tasks(config, corpus, wanted, seeds)
     folder = RunFolder.claim(out, resume, overwrite)
-    pooled = retrain(
-        tasks, architecture, folder, final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, progress=progress
-    )
+    with first_machine(config):
+        pooled = retrain(
+            tasks, architecture, folder,
+            final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, progress=progress,
+        )  # fmt: skip
     return Retrained(pooled, len(corpus.skipped), final or folder.has(f"{FINAL}/{MODEL_CARD}"))
+
+
+def _further(config: ExperimentConfig, architecture: Architecture, out: str | Path, progress: Progress) -> Retrained:
+    """What was left, on a machine that took part."""
+    skipped = take_part_in_retraining(config, architecture, progress)
+    return Retrained(RunFolder(out).read_json(METRICS), skipped, described=False)
 
 
 def _unheard(folds: list[int], unheard: list[int], note: Callable[[str], None]) -> list[int]:

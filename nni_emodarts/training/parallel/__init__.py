@@ -1,0 +1,1 @@
+"""Several processes that train one network, each on its share of every batch."""
