@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import comparing, console
+from nni_emodarts.cli.launching import launchable
 from nni_emodarts.cli.options import (
     AllowOverlap,
     AllowUnfit,
@@ -35,6 +36,7 @@ from nni_emodarts.cli.options import (
 )
 from nni_emodarts.cli.other_corpora import show_corpora_figures, show_methods_elsewhere
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.launching import Launch
 from nni_emodarts.metrics.decision import describe_decision
 from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.seeds import LARGEST_SEED
@@ -205,6 +207,7 @@ def ensemble(
         )
 
 
+@launchable
 def benchmark(
     methods: Annotated[
         str,
@@ -232,6 +235,7 @@ def benchmark(
     test_merge: TestMerge = None,
     test_leave_out: TestLeaveOut = None,
     test_scale: TestScale = None,
+    launch: Launch | None = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -241,8 +245,8 @@ def benchmark(
     with console.progress_bars() as progress:
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
-            folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
-            asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
+            folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, launch=launch,
+            reference=reference, asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")
