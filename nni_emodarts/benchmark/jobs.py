@@ -22,6 +22,7 @@ from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.runtime.writing import look_anew
 from nni_emodarts.runtime.yaml_reading import parse_yaml
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere
 
@@ -156,6 +157,7 @@ def _in_jobs(jobs: Sequence[_Job], launcher: Launcher, workers: int) -> Iterator
     try:
         for seen in launcher.run(partial(_share, workers=workers), jobs):
             failures += seen.failures
+            look_anew(table.folder)
             table.take_over()
             there = table.read().cells
             yield from (Outcome(there[key]) for key in wanted if key in there)

@@ -75,6 +75,7 @@ def search(
     _show_search(found, out)
 
 
+@launchable
 def retrain(
     architecture: Architecture,
     out: Out,
@@ -108,6 +109,7 @@ def retrain(
     test_scale: TestScale = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    launch: Launch | None = None,
 ) -> None:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
 
@@ -131,8 +133,8 @@ def retrain(
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
             allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
-            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
-            note=console.show_note,
+            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, launch=launch,
+            progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)

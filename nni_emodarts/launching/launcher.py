@@ -1,6 +1,5 @@
 """Work in jobs: submitted, waited for, and why some of it was not done."""
 
-import os
 import shutil
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from nni_emodarts.launching.share import Outcome, Share, Work, do_share
 from nni_emodarts.launching.slurm import cause, queued, refusal
 from nni_emodarts.runtime.environment_variables import environment_with
 from nni_emodarts.runtime.processes import deaf_to_interrupts, process_name
+from nni_emodarts.runtime.writing import look_anew
 
 if TYPE_CHECKING:
     from submitit import Job
@@ -162,8 +162,7 @@ class _Array:
         return not found.tasks
 
     def _read(self) -> Seen:
-        with suppress(OSError):
-            os.utime(self._place)  # so that a network's file system asks its server what lies in it
+        look_anew(self._place)
         failures: list[str] = []
         for number, share in enumerate(self._shares):
             if number not in self._outcomes and (outcome := Outcome.read(share.outcome)) is not None:

@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.json_lines import Line, locked, read_lines
 from nni_emodarts.runtime.plain_data import JsonObject
-from nni_emodarts.runtime.writing import write_json_file
+from nni_emodarts.runtime.writing import put_json_file
 
 CELLS = "cells"
 """Folder of the tables, beside the summaries."""
@@ -144,9 +144,8 @@ class CellTable(Generic[Figures]):
     def put(self, figures: Figures) -> None:
         """Keep a finished cell as a file, for a command to take over."""
         key = CellKey(figures.method, figures.fold, figures.seed)
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{key.method}-fold_{key.fold:02d}-seed_{key.seed}.json"
-        write_json_file(self.folder / name, figures.to_data())
+        put_json_file(self.folder / name, figures.to_data())
 
     def take_over(self) -> int:
         """Make lines of the cells that are kept as files; each file is deleted once its line is on the disk.
