@@ -75,7 +75,7 @@ class Launcher:
                 if found is not None and not told:
                     told = True
                     self.note(
-                        f"{found.tasks} jobs of an earlier command at work: waiting for the end "
+                        f"{_jobs(found.tasks)} of an earlier command at work: waiting for the end "
                         f"(squeue --name={place.name}). Ctrl+C leaves them at it"
                     )
                 pause = _sleep(pause)
@@ -129,7 +129,7 @@ class _Array:
         self._waiting: tuple[str, ...] = ()
         number = jobs[0].job_id.partition("_")[0]
         where = f"job {number} of SLURM" if self._is_slurm else "this machine"
-        launcher.note(f"{len(shares)} jobs on {where}; what they print lies in {self._place}")
+        launcher.note(f"{_jobs(len(shares))} on {where}; what they print lies in {self._place}")
 
     @property
     def _is_slurm(self) -> bool:
@@ -195,7 +195,7 @@ class _Array:
         if reasons:
             listed = "\n".join(f"  job {', '.join(ids)}: {why}" for why, ids in reasons.items())
             raise LaunchError(
-                f"{sum(map(len, reasons.values()))} of {len(self._jobs)} jobs did not finish; what was finished stays, "
+                f"{sum(map(len, reasons.values()))} of {_jobs(len(self._jobs))} did not finish; what was finished stays, "
                 f"and the same command goes on with the rest:\n{listed}"
             )
 
@@ -246,6 +246,10 @@ def _without_slurm() -> LaunchError:
         "launcher: slurm, but there is no SLURM on this machine; give the command on a login node of the cluster, or "
         "take --launcher local"
     )
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'' if count == 1 else 's'}"
 
 
 def _sleep(pause: float) -> float:
