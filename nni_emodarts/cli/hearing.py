@@ -2,7 +2,7 @@
 
 from nni_emodarts.cli import console
 from nni_emodarts.cli.launching import launchable
-from nni_emodarts.cli.options import BadAudio, Config, FrontEnd, Manifest, Preset, Settings, load
+from nni_emodarts.cli.options import BadAudio, Config, FrontEnd, Manifest, Preset, Protocol, Settings, load
 from nni_emodarts.launching import Launch
 
 
@@ -30,12 +30,16 @@ def features(
     preset: Preset = None,
     config: Config = None,
     settings: Settings = None,
+    protocol: Protocol = None,
     bad_audio: BadAudio = None,
     front_end: FrontEnd = None,
     launch: Launch | None = None,
 ) -> None:
-    """Extract the features of a corpus into the store, as every other command does first; what is there stays."""
-    chosen = load(preset, config, settings, manifest, None, bad_audio=bad_audio, front_end=front_end)
+    """Extract the features of a corpus into the store, as every other command does first; what is there stays.
+
+    The protocol decides nothing here: with it, the options are those of other commands.
+    """
+    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
     from nni_emodarts.data.corpus import cache_root
     from nni_emodarts.data.extraction import run_features
 

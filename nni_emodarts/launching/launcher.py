@@ -27,6 +27,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _SLOWING = 0.5, 20.0, 1.3
 _LATER_LOOKS = 5
 """Looks for what jobs have left once none is in the queue: a network's file system may show it late."""
 _PREFIX = "emodarts-"
+_NO_ANSWER = "SLURM's queue does not answer whether jobs are at work; asking on"
 
 
 class Seen(NamedTuple):
@@ -70,14 +71,12 @@ class Launcher:
                 f"are at work; give the command where they were submitted, or delete that folder"
             )
         for place in places:
-            told, pause = False, _FIRST_PAUSE
+            told, pause = "", _FIRST_PAUSE
             while (found := queued(place.name)) is None or found.tasks:
-                if found is not None and not told:
-                    told = True
-                    self.note(
-                        f"{_jobs(found.tasks)} of an earlier command at work: waiting for the end "
-                        f"(squeue --name={place.name}). Ctrl+C leaves them at it"
-                    )
+                what = _NO_ANSWER if found is None else "jobs of an earlier command are at work; waiting for their end"
+                if what != told:
+                    told = what
+                    self.note(f"{what} (squeue --name={place.name}); Ctrl+C leaves them at it")
                 pause = _sleep(pause)
 
     def run(self, work: Work, pieces: Sequence[Any]) -> Iterator[Seen]:
@@ -126,7 +125,7 @@ class _Array:
         self._launcher, self._shares, self._jobs = launcher, shares, jobs
         self._place = shares[0].outcome.parent
         self._outcomes: dict[int, Outcome] = {}
-        self._waiting: tuple[str, ...] = ()
+        self._told: tuple[str, ...] = ()
         number = jobs[0].job_id.partition("_")[0]
         where = f"job {number} of SLURM" if self._is_slurm else "this machine"
         launcher.note(f"{_jobs(len(shares))} on {where}; what they print lies in {self._place}")
@@ -141,7 +140,7 @@ class _Array:
         while True:
             over = self._is_over()  # before what they leave is read
             yield self._read()
-            if len(self._outcomes) == len(self._shares):
+            if len(self._outcomes) == len(self._shares) and (over or self._is_slurm):  # no process of this one is left
                 return
             if over:
                 left -= 1
@@ -154,12 +153,11 @@ class _Array:
         if not self._is_slurm:
             return all(job.done() for job in self._jobs)
         found = queued(self._place.name)
-        if found is None:
-            return False
-        if found.reasons and found.reasons != self._waiting:
-            self._waiting = found.reasons
-            self._launcher.note(f"jobs wait in the queue: {', '.join(found.reasons)}")
-        return not found.tasks
+        reasons = (_NO_ANSWER,) if found is None else found.reasons
+        if reasons and reasons != self._told:
+            self._told = reasons
+            self._launcher.note(f"jobs wait in the queue: {', '.join(reasons)}")
+        return found is not None and not found.tasks
 
     def _read(self) -> Seen:
         look_anew(self._place)
@@ -194,9 +192,10 @@ class _Array:
                 reasons[why].append(job.job_id)
         if reasons:
             listed = "\n".join(f"  job {', '.join(ids)}: {why}" for why, ids in reasons.items())
+            count = sum(map(len, reasons.values()))
             raise LaunchError(
-                f"{sum(map(len, reasons.values()))} of {_jobs(len(self._jobs))} did not finish; what was finished stays, "
-                f"and the same command goes on with the rest:\n{listed}"
+                f"{count} of {_jobs(len(self._jobs))} did not finish; what was finished stays, and the same command "
+                f"goes on with the rest:\n{listed}"
             )
 
 

@@ -18,9 +18,14 @@ _CAUSES = {
     "give each job more by --memory",
     re.compile(r"DUE TO TIME LIMIT|timed-out"): "it ran out of time; give each job more by --time, or share the work "
     "among more --jobs",
+    re.compile(
+        r"No space left on device|Read-only file system|quota exceeded", re.IGNORECASE
+    ): "it could not write, since the disk is full or read-only; free some space there",
     re.compile(r"CANCELLED AT"): "it was cancelled",
 }
 """What a log says of a job that did not end by itself. No accounting is asked, which not every cluster has."""
+_FAILED = "Submitted job triggered an exception"
+"""What submitit writes where what a job does raises."""
 _OWN_WORDS = re.compile(r"(sbatch|slurm_load_\w+|squeue)?:? ?(error|fatal): ", re.IGNORECASE)
 
 
@@ -64,11 +69,17 @@ def refusal(said: str) -> LaunchError:
 def cause(log: Path) -> str:
     """Why a job is over that has left no outcome, and where its log is."""
     lines = _last_lines(log)
+    if not lines:
+        return (
+            f"it was cancelled before it began, or its machine does not see {log.parent}, or cannot write to it; look "
+            f"after that"
+        )
     for pattern, what in _CAUSES.items():
         if any(map(pattern.search, lines)):
             return f"{what} (log: {log})"
-    last = f", last saying: {lines[-1]}" if lines else ""
-    return f"it ended without a result{last} (log: {log})"
+    failed = any(_FAILED in line for line in lines)
+    what = "it failed by a defect" if failed else "it ended without a result, most likely killed for lack of memory"
+    return f"{what}, last saying: {lines[-1]} (log: {log})"
 
 
 def _last_lines(log: Path) -> list[str]:

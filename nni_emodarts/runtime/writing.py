@@ -11,6 +11,7 @@ from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonMapping
 
 _TRIES = 10
+"""Of a file whose folder goes meanwhile."""
 
 
 def check_output(out: Path, overwrite: bool, example: str) -> None:
@@ -51,10 +52,10 @@ def write_json_file(file: Path, data: JsonMapping) -> None:
 def put_json_file(file: Path, data: JsonMapping) -> None:
     """As `write_json_file`, in a folder that another process deletes whenever nothing is in it."""
     for tries_left in reversed(range(_TRIES)):
-        file.parent.mkdir(parents=True, exist_ok=True)
         try:
+            file.parent.mkdir(parents=True, exist_ok=True)
             write_json_file(file, data)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileExistsError):
             if not tries_left:
                 raise
         else:

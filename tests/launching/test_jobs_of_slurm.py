@@ -120,7 +120,7 @@ def test_a_command_that_ends_leaves_its_jobs_at_work_and_the_next_one_waits_for_
     assert f"scancel --name={name} ends them" in notes[-1]
     settled = threading.Thread(target=launcher(jobs=1).settle)
     settled.start()
-    wait_until(lambda: "1 job of an earlier command" in notes[-1])
+    wait_until(lambda: "jobs of an earlier command are at work" in notes[-1])
     time.sleep(1)
     assert settled.is_alive()
     (tmp_path / "wait").touch()
@@ -137,5 +137,5 @@ def test_a_reason_to_wait_that_does_not_go_by_is_said(
     looks = launcher(jobs=1, partition="short", minutes=60).run(work, [Piece(tmp_path, "piece")])
     wait_until(lambda: next(looks) and any("PartitionTimeLimit" in note for note in notes))
     subprocess.run(["scancel", f"--name={array_of(tmp_path)}"], check=True)
-    with pytest.raises(LaunchError, match="ended without a result"):
+    with pytest.raises(LaunchError, match="it was cancelled before it began"):
         list(looks)
