@@ -140,13 +140,14 @@ class _Array:
         while True:
             over = self._is_over()  # before what they leave is read
             yield self._read()
-            if len(self._outcomes) == len(self._shares) and (over or self._is_slurm):  # no process of this one is left
+            told = len(self._outcomes) == len(self._shares)
+            if told and (over or self._is_slurm):  # no process of this one is left
                 return
             if over:
                 left -= 1
                 if not left:
                     return
-            pause = _sleep(_FIRST_PAUSE if over else pause)
+            pause = _sleep(_FIRST_PAUSE if over or told else pause)
 
     def _is_over(self) -> bool:
         """Whether no job waits or runs."""
