@@ -5,7 +5,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,6 +36,7 @@ TaskPlugin=task/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=2000
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
@@ -96,6 +97,7 @@ def one_node(folder: Path) -> Iterator[Path]:
         _wait_for(lambda: "idle" in _said(["sinfo", "--noheader", "--format=%T"], environment), folder)
         yield config
         _said(["scancel", "--full", "--user=root"], environment)
+        _wait_for(lambda: not _said(["squeue", "--noheader"], environment), folder)
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
@@ -107,7 +109,7 @@ def _said(words: list[str], environment: dict[str, str]) -> str:
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60).stdout
 
 
-def _wait_for(condition, folder: Path) -> None:  # type: ignore[no-untyped-def]
+def _wait_for(condition: Callable[[], object], folder: Path) -> None:
     until = time.monotonic() + 60
     while not condition():
         logs = "\n".join(file.read_text(errors="replace")[-2000:] for file in folder.glob("*.log"))
