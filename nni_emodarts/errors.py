@@ -104,6 +104,10 @@ class CellError(EmodartsError):
     """Cells of a benchmark that failed, while the others were computed."""
 
 
+class LaunchError(EmodartsError):
+    """Jobs that cannot be started, or that ended before their work was done."""
+
+
 class OverlapError(EmodartsError):
     """A network would be scored on speakers that chose its architecture."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from nni_emodarts.benchmark.budget import budget_here
@@ -13,13 +13,16 @@ from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.data.corpus import Corpus, load_corpus
+from nni_emodarts.data.extraction import heard_on
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.other_corpora import LabelChoice, Terms
-from nni_emodarts.errors import CellError, DivergenceError, ExperimentError, RunFolderError
+from nni_emodarts.errors import CellError, DivergenceError, ExperimentError, LaunchError, RunFolderError
+from nni_emodarts.launching import Launcher
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.runtime.cell_table import CellTable
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import RunFolder
+from nni_emodarts.runtime.writing import look_anew
 from nni_emodarts.runtime.yaml_reading import parse_yaml
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere
 
@@ -34,6 +37,8 @@ class _Job:
         table: where its figures go.
         runs: folder of the run folders behind them.
         asked: corpora that it is scored on besides.
+        device: whose features are heard, where that is not the configuration's; it is of a job then, which leaves its
+            figures to the command that waits for it.
     """
 
     config: str
@@ -41,6 +46,34 @@ class _Job:
     table: CellTable[FinishedCell]
     runs: Path
     asked: Asked = field(default_factory=Asked)
+    device: str = ""
+
+    def keep(self, figures: FinishedCell) -> FinishedCell:
+        """Put its figures where they go; those that are there now."""
+        if not self.device:
+            return self.table.append(figures)
+        self.table.put(figures)
+        return figures
+
+
+@dataclass(frozen=True)
+class Means:
+    """What computes cells.
+
+    Attributes:
+        workers: cells at once in this process, or in each job.
+        progress: called at the steps of a cell where it is computed in this process, one after the other.
+        launcher: the jobs that compute them instead.
+    """
+
+    workers: int = 1
+    progress: Progress = silent
+    launcher: Launcher | None = None
+
+    @property
+    def device(self) -> str:
+        """Whose features are heard; empty where it is the configuration's."""
+        return "" if self.launcher is None else self.launcher.launch.device
 
 
 @dataclass(frozen=True)
@@ -63,8 +96,7 @@ def compute_all(
     missing: Sequence[Cell],
     table: CellTable[FinishedCell],
     runs: Path,
-    workers: int = 1,
-    progress: Progress = silent,
+    means: Means = Means(),
     asked: Asked = Asked(),  # noqa: B008 - it does not change
 ) -> Iterator[Outcome]:
     """Outcomes of the cells that do not fail, in the order in which they finish; those with a budget after its sources.
@@ -76,13 +108,13 @@ def compute_all(
         missing: the cells.
         table: where their figures go.
         runs: folder of the run folders behind them.
-        workers: cells at once.
-        progress: called at the steps of a cell where it is computed in this process, one after the other.
+        means: what computes them.
         asked: corpora that they are scored on besides.
 
     Raises:
         CellError: some failed; raised when all others are finished.
         ConfigError: a process died.
+        LaunchError: jobs did not do all of their share.
         RunFolderError: another command has finished one of the cells meanwhile, with other settings.
     """
     failures: list[str] = []
@@ -92,7 +124,8 @@ def compute_all(
         there = table.read().cells if with_budget and batch else {}
         ready = [cell for cell in batch if cell.budget_source is None or cell.budget_source.key in there]
         failures += [f"{cell}: the search that sets its budget failed" for cell in batch if cell not in ready]
-        for outcome in _compute_batch([_Job(text, cell, table, runs, asked) for cell in ready], workers, progress):
+        jobs = [_Job(text, cell, table, runs, asked, means.device) for cell in ready]
+        for outcome in _compute_batch(jobs, means):
             if outcome.failure:
                 failures.append(outcome.failure)
             else:
@@ -103,21 +136,48 @@ def compute_all(
         raise CellError(f"{len(failures)} of {len(missing)} cells failed{others}:\n{listed}")
 
 
-def _compute_batch(jobs: Sequence[_Job], workers: int, progress: Progress) -> Iterator[Outcome]:
-    workers = min(workers, len(jobs))
+def _compute_batch(jobs: Sequence[_Job], means: Means) -> Iterator[Outcome]:
+    if means.launcher is not None:
+        yield from _in_jobs(jobs, means.launcher, means.workers)
+        return
+    workers = min(means.workers, len(jobs))
     if workers <= 1:
-        yield from (_compute_job(job, progress) for job in jobs)
+        yield from (_compute_job(job, means.progress) for job in jobs)
         return
     remedy = "finished cells are kept, compute the others with fewer workers"
     yield from side_by_side(_compute_job, jobs, workers, remedy)
 
 
+def _in_jobs(jobs: Sequence[_Job], launcher: Launcher, workers: int) -> Iterator[Outcome]:
+    """Outcomes of cells that jobs compute, as they are seen to be there."""
+    if not jobs:
+        return
+    table, wanted = jobs[0].table, [job.cell.key for job in jobs]
+    failures: list[str] = []
+    try:
+        for seen in launcher.run(partial(_share, workers=workers), jobs):
+            failures += seen.failures
+            look_anew(table.folder)
+            table.take_over()
+            there = table.read().cells
+            yield from (Outcome(there[key]) for key in wanted if key in there)
+            wanted = [key for key in wanted if key not in there]
+    except LaunchError as error:
+        raise LaunchError("\n".join([str(error), *(f"  {failure}" for failure in failures)])) from None
+    yield from (Outcome(failure=failure) for failure in failures)
+
+
+def _share(jobs: Sequence[_Job], workers: int) -> Iterator[str]:
+    """What a job of a launcher does: cells, for each why it failed."""
+    yield from (outcome.failure for outcome in _compute_batch(jobs, Means(workers)))
+
+
 def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
     """A cell's figures, or none and why it failed; where another command computes it, that one's figures."""
-    config, corpus = prepared(job.config)
+    config, corpus = prepared(job.config, job.device)
     cell, source = job.cell, job.cell.budget_source
     digest = settings_digest(config, cell.method, corpus.manifest.identity)
-    elsewhere = prepared_elsewhere(job.config, job.asked)
+    elsewhere = prepared_elsewhere(job.config, job.asked, job.device)
     beside = [f"on_{elsewhere.digest}"] if elsewhere.corpora else []
 
     def run_folder(*more: str, of: Cell = cell, digest: str = digest) -> RunFolder:
@@ -155,7 +215,7 @@ def _compute_job(job: _Job, progress: Progress = silent) -> Outcome:
                 figures = figures.model_copy(update=costs)
         except (DivergenceError, ExperimentError) as error:
             return Outcome(failure=f"{cell}: {error}")
-        kept = job.table.append(figures)
+        kept = job.keep(figures)
     return Outcome(figures) if kept is figures else _of_another(kept, job, digest, corpus.recordings)
 
 
@@ -170,25 +230,30 @@ def _of_another(figures: FinishedCell, job: _Job, settings: str, recordings: str
 
 
 @lru_cache(maxsize=1)
-def prepared(text: str) -> tuple[ExperimentConfig, Corpus]:
-    """The configuration and its corpus, prepared once in each process."""
+def prepared(text: str, device: str) -> tuple[ExperimentConfig, Corpus]:
+    """The configuration and its corpus, prepared once in each process.
+
+    Args:
+        text: the configuration.
+        device: whose features are heard; the configuration's where it is empty.
+    """
     config = validate(parse_yaml(text))
-    return config, load_corpus(config)
+    return config, load_corpus(heard_on(config, device))
 
 
 @lru_cache(maxsize=1)
-def _prepared_elsewhere(text: str, manifests: tuple[str, ...], choice: str) -> Elsewhere:
-    config, corpus = prepared(text)
+def _prepared_elsewhere(text: str, manifests: tuple[str, ...], choice: str, device: str) -> Elsewhere:
+    config, corpus = prepared(text, device)
     read = json.loads(choice)
     scale = None if read["scale"] is None else (read["scale"][0], read["scale"][1])
     asked = Asked(manifests, LabelChoice(read["merge"], read["leave_out"], scale=scale))
-    return asked.load(config, Terms.of(corpus.manifest))
+    return asked.load(heard_on(config, device), Terms.of(corpus.manifest))
 
 
-def prepared_elsewhere(text: str, asked: Asked) -> Elsewhere:
+def prepared_elsewhere(text: str, asked: Asked, device: str) -> Elsewhere:
     """The corpora to score on besides, prepared once in each process."""
     if not asked.manifests:
         return Elsewhere()
     own = asked.choice
     choice = {"merge": dict(own.merge), "leave_out": list(own.leave_out), "scale": own.scale}
-    return _prepared_elsewhere(text, asked.manifests, json.dumps(choice))
+    return _prepared_elsewhere(text, asked.manifests, json.dumps(choice), device)

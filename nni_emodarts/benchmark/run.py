@@ -1,7 +1,7 @@
 """All cells of a benchmark, each computed once, and their summary."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nni_emodarts.benchmark.cells import Cell
@@ -18,12 +18,13 @@ from nni_emodarts.benchmark.checks import (
 )
 from nni_emodarts.benchmark.flops import cell_flops
 from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
-from nni_emodarts.benchmark.jobs import compute_all, prepared, prepared_elsewhere
+from nni_emodarts.benchmark.jobs import Means, compute_all, prepared, prepared_elsewhere
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
@@ -32,6 +33,7 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ConfigError, RunFolderError
+from nni_emodarts.launching import LAUNCHED, Launch, Launcher
 from nni_emodarts.metrics.cells import FinishedCell
 from nni_emodarts.metrics.comparisons import compare_with, pick_reference
 from nni_emodarts.metrics.notation import count_text
@@ -67,6 +69,7 @@ def run_benchmark(
     folds: FoldChoice | None = None,
     seeds: Sequence[int] = (1,),
     workers: int = 1,
+    launch: Launch | None = None,
     reference: str | None = None,
     asked: Asked = Asked(),  # noqa: B008 - it does not change
     tell: Tell = lambda number, count, figures: None,
@@ -83,7 +86,8 @@ def run_benchmark(
         runs: folder of the run folders behind them, which lie in `runs/NAME`.
         folds: folds of the configuration's protocol; all of them where absent.
         seeds: seeds of each method and fold.
-        workers: as for `benchmark`.
+        workers: as for `benchmark`, like `launch`.
+        launch: jobs that extract features, too.
         reference: as for `compare`.
         asked: corpora that each network is scored on besides.
         tell: as for `benchmark`.
@@ -109,15 +113,18 @@ def run_benchmark(
         RunFolder.check(folder, shared=True)
     refuse_two_tracks(config, chosen)
     refuse_unfit_methods(config, chosen)
-    corpus = load_corpus(config, manifest, progress)
+    functionals = _feature_sets(chosen)
+    extract_in_jobs(config, manifest, launch, progress, note, functionals=functionals)
+    corpus = load_corpus(heard_in_jobs(config, launch), manifest, progress)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     refuse_elsewhere(asked, chosen)
-    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
+    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note, launch)
     refuse_shared_elsewhere(elsewhere, fold_tasks(config, corpus, wanted, [0]), chosen)
     plan = Plan(config, chosen, wanted, list(seeds), asked)
     summary = compare(
-        name, plan, out, runs / name, workers=workers, tell=tell, reference=reference, progress=progress, note=note
-    )
+        name, plan, out, runs / name,
+        workers=workers, launch=launch, tell=tell, reference=reference, progress=progress, note=note,
+    )  # fmt: skip
     return summary, len(corpus.skipped)
 
 
@@ -128,6 +135,7 @@ def compare(
     runs: Path,
     *,
     workers: int = 1,
+    launch: Launch | None = None,
     tell: Tell = lambda number, count, figures: None,
     reference: str | None = None,
     progress: Progress = silent,
@@ -139,8 +147,9 @@ def compare(
         name: of the benchmark.
         plan: what to measure.
         out: folder of the figures.
-        runs: as for `benchmark`, like `workers`, `tell`, `progress` and `note`.
+        runs: as for `benchmark`, like `workers`, `launch`, `tell`, `progress` and `note`.
         workers: cells at once.
+        launch: jobs that compute them.
         tell: called as cells finish.
         reference: the method that each other one is compared with: `darts`, or the last, where it is absent.
         progress: called after each step.
@@ -162,7 +171,7 @@ def compare(
     track = refuse_two_tracks(plan.config, plan.methods)
     refuse_unfit_methods(plan.config, plan.methods)
     table = cell_table(out, name)
-    summaries = benchmark(plan, table, runs, workers=workers, tell=tell, progress=progress, note=note)
+    summaries = benchmark(plan, table, runs, workers=workers, launch=launch, tell=tell, progress=progress, note=note)
     cells = _finished(plan, table.read())
     rated = [each for each in summaries if isinstance(each, RatedSummary)]
     more: JsonObject = {"rated": rated} if rated else {}
@@ -185,6 +194,7 @@ def benchmark(
     runs: Path,
     *,
     workers: int = 1,
+    launch: Launch | None = None,
     tell: Tell = lambda number, count, figures: None,
     progress: Progress = silent,
     note: Note = logger.warning,
@@ -197,7 +207,8 @@ def benchmark(
         plan: what to measure.
         table: the finished cells; others may append to it meanwhile.
         runs: folder of the run folders behind the cells, where an interrupted cell goes on.
-        workers: cells at once; the processor's threads are divided among them.
+        workers: cells at once, of each job where there are jobs; the processor's threads are divided among them.
+        launch: jobs that compute the cells; this process and its workers where absent.
         tell: called as cells finish.
         progress: called with the number of cells, after each step of the functionals that methods need, and, with one
             worker, after each step.
@@ -207,22 +218,27 @@ def benchmark(
         RunFolderError: a finished cell was computed with other settings, from other recordings, or at the cost of
             another search; or a folder cannot be made.
         CellError: cells failed; the others are finished.
+        LaunchError: jobs did not do all of their share; what is finished stays.
     """
     for folder in (table.file.parent, runs):
         RunFolder.claim(folder, shared=True)
+    launcher = None if launch is None else Launcher(launch, runs / LAUNCHED, note)
+    if launcher is not None:
+        launcher.settle()
+    means = Means(workers, progress, launcher)
     held = _take_stock(table, note)
     wanted = plan.cells
     refuse_without_budget_source(wanted, held)
-    refuse_without_other_corpora(prepared_elsewhere(plan.config.to_yaml(), plan.asked), wanted, held)
+    refuse_without_other_corpora(prepared_elsewhere(plan.config.to_yaml(), plan.asked, means.device), wanted, held)
     refuse_other_settings(plan.config, wanted, held, load_manifest(plan.config).identity)
     missing = [cell for cell in wanted if cell.key not in held.cells]
     refuse_other_cost(wanted, held)
-    recordings = prepared(plan.config.to_yaml())[1].recordings if missing else None
+    recordings = prepared(plan.config.to_yaml(), means.device)[1].recordings if missing else None
     refuse_other_recordings(wanted, held, recordings)
-    _prepare_functionals(plan.config, missing, progress)
+    _prepare_functionals(plan.config, missing, means)
     if missing:
         progress("cells", 0, len(missing))
-    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, workers, progress, plan.asked), 1):
+    for number, outcome in enumerate(compute_all(plan.config, missing, table, runs, means, plan.asked), 1):
         if outcome.note:
             note(outcome.note)
         if outcome.figures is not None:
@@ -257,9 +273,12 @@ def _with_flops(config: ExperimentConfig, cell: FinishedCell) -> FinishedCell:
     return cell if cell.flops is not None else cell.model_copy(update={"flops": cell_flops(config, cell)})
 
 
-def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], progress: Progress) -> None:
+def _prepare_functionals(config: ExperimentConfig, missing: Sequence[Cell], means: Means) -> None:
     """Extract once, over all cores, what cells side by side would each begin to extract."""
-    names = {cell.method.name for cell in missing if cell.method.on_functionals}
-    for feature_set in sorted({design_of(name).feature_set for name in names}):
-        settled, corpus = prepared(config.to_yaml())
-        prepare_functionals(settled, corpus, feature_set, progress)
+    for feature_set in _feature_sets([cell.method for cell in missing]):
+        settled, corpus = prepared(config.to_yaml(), means.device)
+        prepare_functionals(settled, corpus, feature_set, means.progress)
+
+
+def _feature_sets(methods: Iterable[Method]) -> list[str]:
+    return sorted({design_of(method.name).feature_set for method in methods if method.on_functionals})

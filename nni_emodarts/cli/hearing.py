@@ -1,6 +1,9 @@
-"""The command that lists what can be heard with: front-ends."""
+"""Commands of what is heard: front-ends, features."""
 
 from nni_emodarts.cli import console
+from nni_emodarts.cli.launching import launchable
+from nni_emodarts.cli.options import BadAudio, Config, FrontEnd, Manifest, Preset, Protocol, Settings, load
+from nni_emodarts.launching import Launch
 
 
 def front_ends() -> None:
@@ -19,3 +22,28 @@ def front_ends() -> None:
         "and any name at Hugging Face, or folder in its layout, of these kinds: whisper, wav2vec2, hubert, wavlm, "
         "data2vec-audio, wav2vec2-bert"
     )
+
+
+@launchable
+def features(
+    manifest: Manifest = None,
+    preset: Preset = None,
+    config: Config = None,
+    settings: Settings = None,
+    protocol: Protocol = None,
+    bad_audio: BadAudio = None,
+    front_end: FrontEnd = None,
+    launch: Launch | None = None,
+) -> None:
+    """Extract the features of a corpus into the store, as every other command does first; what is there stays.
+
+    The protocol decides nothing here: with it, the options are those of other commands.
+    """
+    chosen = load(preset, config, settings, manifest, protocol, bad_audio=bad_audio, front_end=front_end)
+    from nni_emodarts.data.corpus import cache_root
+    from nni_emodarts.data.extraction import run_features
+
+    with console.progress_bars() as progress:
+        corpus = run_features(chosen, launch, progress, console.show_note)
+    skipped = f"; {len(corpus.skipped)} cannot be used" if len(corpus.skipped) else ""
+    console.show_line(f"features of {len(corpus.manifest)} utterances lie in {cache_root(chosen.data)}{skipped}")

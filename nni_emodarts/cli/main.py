@@ -21,6 +21,7 @@ app = typer.Typer(
 space_app = typer.Typer(help="The space that a search chooses from.", no_args_is_help=True, rich_markup_mode=None)
 
 _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --help`
+    "features": hearing.features,
     "search": searching.search,
     "retrain": searching.retrain,
     "experiment": experiments.experiment,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nni_emodarts.cli import comparing, console
+from nni_emodarts.cli.launching import launchable
 from nni_emodarts.cli.options import (
     AllowOverlap,
     AllowUnfit,
@@ -38,6 +39,7 @@ from nni_emodarts.cli.options import (
 )
 from nni_emodarts.cli.other_corpora import show_corpora_figures, show_methods_elsewhere
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.launching import Launch
 from nni_emodarts.metrics.decision import describe_decision, describe_probes
 from nni_emodarts.metrics.headline import headline_of
 from nni_emodarts.runtime.seeds import LARGEST_SEED
@@ -78,6 +80,7 @@ def search(
     _show_search(found, out)
 
 
+@launchable
 def retrain(
     architecture: Architecture,
     out: Out,
@@ -113,6 +116,7 @@ def retrain(
     nodes: Nodes = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
+    launch: Launch | None = None,
 ) -> None:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
 
@@ -136,8 +140,8 @@ def retrain(
             folds=fold_numbers(folds or "all"), seeds=seed_numbers(seeds), final=final,
             same_space=preset is not None or config is not None, only_unheard=folds is None and not allow_overlap,
             allow_overlap=allow_overlap, asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
-            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, progress=progress,
-            note=console.show_note,
+            searched_on=corpus_beside(file), resume=resume, overwrite=overwrite, launch=launch,
+            progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(done.skipped, out)
     console.show_pooled(done.pooled)
@@ -212,6 +216,7 @@ def ensemble(
         )
 
 
+@launchable
 def benchmark(
     methods: Annotated[
         str,
@@ -239,6 +244,7 @@ def benchmark(
     test_merge: TestMerge = None,
     test_leave_out: TestLeaveOut = None,
     test_scale: TestScale = None,
+    launch: Launch | None = None,
 ) -> None:
     """Compare methods: search inside each fold, retrain by one recipe, pool, with intervals over speakers."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -248,8 +254,8 @@ def benchmark(
     with console.progress_bars() as progress:
         summary, skipped = run_benchmark(
             name, chosen, words(methods), out, runs,
-            folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, reference=reference,
-            asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
+            folds=fold_numbers(folds), seeds=seed_numbers(seeds), workers=workers, launch=launch,
+            reference=reference, asked=asked_for(test_manifest, test_merge, test_leave_out, test_scale),
             tell=console.Cells(progress), progress=progress, note=console.show_note,
         )  # fmt: skip
     console.show_skipped(skipped, "each network's folder")

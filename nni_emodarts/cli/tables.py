@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from nni_emodarts.cli import console
+from nni_emodarts.cli.launching import launchable
 from nni_emodarts.cli.options import (
     AllowOverlap,
     AllowUnfit,
@@ -25,6 +26,7 @@ from nni_emodarts.cli.options import (
     words,
 )
 from nni_emodarts.errors import ConfigError
+from nni_emodarts.launching import Launch
 from nni_emodarts.metrics.notation import count_text, figure_text, interval_text, share_text, whole_text
 from nni_emodarts.runtime.seeds import LARGEST_SEED
 
@@ -39,6 +41,7 @@ _CHOICES_SHOWN = 8
 TableFile = Annotated[Path, typer.Argument(help="The table (.jsonl) that emodarts table made.")]
 
 
+@launchable
 def table(
     file: Annotated[Path, typer.Argument(help="The table (.jsonl); what it holds already is not trained again.")],
     architectures: Annotated[int | None, typer.Option(min=1, help="Architectures to draw from the space.")] = None,
@@ -63,6 +66,7 @@ def table(
         typer.Option(min=2, max=100, help="Train on so many splits of a fold's training speakers instead."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
+    launch: Launch | None = None,
 ) -> None:
     """Train architectures drawn from the space once, over folds and seeds: a table to judge searches by."""
     settings = insisting(settings, allow_unfit, allow_overlap)
@@ -75,7 +79,7 @@ def table(
     wanted = architectures or tuple(Architecture.load(path) for path in architecture or ())
     draws = Draws(wanted, draw_seed, fold_numbers(folds), seed_numbers(seeds), inner)
     with console.progress_bars() as progress:
-        made = run_table(chosen, file, draws, workers=workers, progress=progress, note=console.show_note)
+        made = run_table(chosen, file, draws, workers=workers, launch=launch, progress=progress, note=console.show_note)
     failed = sum(training.error is not None for training in made)
     console.show_line(f"{file}: {len(made)} trainings of {len({each.architecture for each in made})} architectures")
     if failed:

@@ -35,12 +35,21 @@ def check_search_together(config: ExperimentConfig) -> None:
     _check_batch(config, "search", config.search.batch_size)
 
 
-def check_retraining_together(config: ExperimentConfig) -> None:
+def check_retraining_together(config: ExperimentConfig, in_jobs: bool = False) -> None:
     """Refuse a retraining that several processes cannot do together.
 
+    Args:
+        config: the whole configuration.
+        in_jobs: whether jobs train the networks, each of them some.
+
     Raises:
-        ConfigError: a batch has fewer utterances than there are processes.
+        ConfigError: a batch has fewer utterances than there are processes, or jobs would wait for other machines.
     """
+    if in_jobs and config.nodes > 1:
+        raise ConfigError(
+            f"nodes: {config.nodes} machines are to train one network together, and --launcher shares networks among "
+            f"jobs; leave one of them out"
+        )
     _check_batch(config, "retrain", config.retrain.batch_size)
 
 

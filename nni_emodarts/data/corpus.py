@@ -296,14 +296,13 @@ def load_corpus(
         BadRecordings: recordings that cannot be used, or, where they are skipped, none that can.
         ManifestError: two of several manifests hold the same recording.
     """
-    data, features = config.data, config.features
+    data = config.data
     manifest = manifest or load_manifest(config)
-    streams = [stream for stream in features.heard if not heard or stream.name in heard]
-    extractors: list[Extractor] = [stream_extractor(stream, config.device) for stream in streams]
-    joined = [] if features.functionals is None else [Functionals(features.functionals)]
+    streams = _streams(config, heard)
     stores: list[FeatureStore] = []
     reasons: dict[int, str] = {}
-    for extractor in (*extractors, *joined):
+    extractors = extractors_of(config, heard)
+    for extractor in extractors:
         store, faults = fill_store(manifest, extractor, cache_root(data), data.workers, progress)
         stores.append(store)
         reasons = {**faults, **reasons}
@@ -320,10 +319,26 @@ def load_corpus(
         _in_stream(Corpus(manifest, store, data.protocol, stream_shape(stream), skipped, name=stream.name), stream)
         for stream, store in zip(streams, stores, strict=False)
     ]
-    for extractor, store in zip(joined, stores[len(streams) :], strict=True):
+    for extractor, store in zip(extractors[len(streams) :], stores[len(streams) :], strict=True):
         shape = 1, extractor.feature_rows
         others.append(Corpus(manifest, store, data.protocol, shape, skipped, name=FUNCTIONALS))
     return replace(first, beside=tuple(others))
+
+
+def extractors_of(config: ExperimentConfig, heard: Collection[str] = ()) -> list[Extractor]:
+    """What makes the features of a corpus: of each stream, then functionals where they join.
+
+    Args:
+        config: the whole configuration.
+        heard: names of the streams that are wanted; all where there are none.
+    """
+    found: list[Extractor] = [stream_extractor(stream, config.device) for stream in _streams(config, heard)]
+    joined = config.features.functionals
+    return found if joined is None else [*found, Functionals(joined)]
+
+
+def _streams(config: ExperimentConfig, heard: Collection[str]) -> list[SpectralStream | PretrainedStream]:
+    return [stream for stream in config.features.heard if not heard or stream.name in heard]
 
 
 def _in_stream(corpus: Corpus, stream: SpectralStream | PretrainedStream) -> Corpus:

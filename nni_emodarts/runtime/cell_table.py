@@ -1,4 +1,8 @@
-"""The finished cells of a benchmark: a line a cell in `cells/NAME.jsonl`, which several commands may append to."""
+"""The finished cells of a benchmark: a line a cell in `cells/NAME.jsonl`, which several commands may append to.
+
+Jobs on other machines append nothing, since not every shared file system can lock a file between machines: each cell of
+theirs is a file of its own, whole or absent, until a command takes it over.
+"""
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
@@ -9,6 +13,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.json_lines import Line, locked, read_lines
 from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.writing import put_json_file
 
 CELLS = "cells"
 """Folder of the tables, beside the summaries."""
@@ -28,7 +33,7 @@ class CellKey(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a cell stands: on a line of a table, or in a file of its own, as cells were kept before."""
+    """Where a cell stands: on a line of a table, or in a file of its own."""
 
     file: Path
     line: int | None = None
@@ -74,7 +79,8 @@ class Contents(Generic[Figures]):
 class CellTable(Generic[Figures]):
     """A table of finished cells, or the cells of one of its variants.
 
-    Cells that were kept before as files of their own, in a folder of the table's name, are read like lines.
+    Cells that are files of their own, in a folder of the table's name, are read like lines: those that jobs have just
+    finished, and all of an earlier version.
 
     Attributes:
         file: the table.
@@ -93,7 +99,7 @@ class CellTable(Generic[Figures]):
 
     @property
     def folder(self) -> Path:
-        """Where cells were kept as files before."""
+        """Where cells are kept as files."""
         return self.file.with_suffix("") / self.variant
 
     def read(self) -> Contents[Figures]:
@@ -135,8 +141,14 @@ class CellTable(Generic[Figures]):
             lines.append([self._own(figures.to_data())])
         return figures
 
+    def put(self, figures: Figures) -> None:
+        """Keep a finished cell as a file, for a command to take over."""
+        key = CellKey(figures.method, figures.fold, figures.seed)
+        name = f"{key.method}-fold_{key.fold:02d}-seed_{key.seed}.json"
+        put_json_file(self.folder / name, figures.to_data())
+
     def take_over(self) -> int:
-        """Make lines of the cells that were kept as files; each file is deleted once its line is on the disk.
+        """Make lines of the cells that are kept as files; each file is deleted once its line is on the disk.
 
         Files that hold no cell stay.
 
@@ -181,7 +193,7 @@ class CellTable(Generic[Figures]):
         return [f"{place} ({key})" for place, key in gone.items()]
 
     def _lines(self) -> Iterator[tuple[Place, Line]]:
-        """Files of old, then lines: what another command takes over meanwhile is seen at least once."""
+        """Files, then lines: what another command takes over meanwhile is seen at least once."""
         yield from self._files()
         for line in read_lines(self.file):
             yield Place(self.file, line.number), line
@@ -192,7 +204,7 @@ class CellTable(Generic[Figures]):
                 yield Place(file), Line(1, file.read_bytes().rstrip() + b"\n")
 
     def _data(self, place: Place, line: Line) -> JsonObject:
-        """The object of a line; files of old say nothing of the variant, which is their folder's name."""
+        """The object of a line; files say nothing of the variant, which is their folder's name."""
         return line.parse() if place.line is not None else self._own(line.parse())
 
     def _own(self, data: JsonObject) -> JsonObject:

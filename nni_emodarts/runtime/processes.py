@@ -153,8 +153,22 @@ def threads_of_others(count: int) -> Iterator[None]:
 
 def process_name() -> str:
     """This process as `PID:START`; its start, in ticks since the machine's, tells it from a later one of its number."""
-    fields = Path("/proc/self/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
-    return f"{os.getpid()}:{fields[19]}"
+    return f"{os.getpid()}:{_state_and_start('self')[1]}"
+
+
+def is_alive(name: str) -> bool:
+    """Whether the process of a `process_name` has not ended."""
+    number, _, start = name.partition(":")
+    try:
+        state, started = _state_and_start(number)
+    except OSError:
+        return False
+    return started == start and state != "Z"
+
+
+def _state_and_start(process: str) -> tuple[str, str]:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+    return fields[0], fields[19]
 
 
 _ENDINGS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -187,7 +201,17 @@ def uninterrupted() -> Iterator[None]:
 
 
 @contextmanager
-def _handling(handler: Callable[[int, Any], Any], numbers: Iterable[int]) -> Iterator[None]:
+def deaf_to_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl+C, which a terminal sends to them, too; this one decides."""
+    if threading.current_thread() is not threading.main_thread():  # where Python handles no signal
+        yield
+        return
+    with _handling(signal.SIG_IGN, [signal.SIGINT]):
+        yield
+
+
+@contextmanager
+def _handling(handler: Callable[[int, Any], Any] | signal.Handlers, numbers: Iterable[int]) -> Iterator[None]:
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

@@ -10,6 +10,9 @@ from secrets import token_hex
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonMapping
 
+_TRIES = 10
+"""Of a file whose folder goes meanwhile."""
+
 
 def check_output(out: Path, overwrite: bool, example: str) -> None:
     """Refuse the name of a file before there is anything to write to it.
@@ -44,6 +47,26 @@ def write_output(out: Path, data: bytes) -> None:
 def write_json_file(file: Path, data: JsonMapping) -> None:
     """Write data as JSON that is whole or absent, a line for each figure."""
     write_atomically(file, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def put_json_file(file: Path, data: JsonMapping) -> None:
+    """As `write_json_file`, in a folder that another process deletes whenever nothing is in it."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json_file(file, data)
+        except (FileNotFoundError, FileExistsError):
+            if not tries_left:
+                raise
+        else:
+            return
+
+
+def look_anew(folder: Path) -> None:
+    """Let a network's file system ask its server what lies in a folder, where else it may say what it knew before."""
+    for each in (folder.parent, folder):
+        with suppress(OSError):
+            os.utime(each)
 
 
 def write_atomically(path: Path, data: bytes) -> None:

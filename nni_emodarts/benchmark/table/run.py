@@ -5,16 +5,19 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from nni_emodarts.benchmark.jobs import prepared
 from nni_emodarts.benchmark.side_by_side import side_by_side
+from nni_emodarts.benchmark.table.put import append_put, is_put, put
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
+from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
 from nni_emodarts.data.overlap import unheard
@@ -22,6 +25,7 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import ArchitectureError, ConfigError, RunFolderError
+from nni_emodarts.launching import LAUNCHED, Launch, Launcher
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
 from nni_emodarts.runtime.json_lines import locked, read_lines
@@ -107,6 +111,7 @@ def run_table(
     draws: Draws,
     *,
     workers: int = 1,
+    launch: Launch | None = None,
     progress: Progress = silent,
     note: Note = logger.warning,
 ) -> Table:
@@ -116,7 +121,8 @@ def run_table(
         config: the whole configuration.
         file: the table; several commands may append to it, each others of its trainings.
         draws: which trainings.
-        workers: trainings at once, each on its share of the processor's cores.
+        workers: trainings at once, each on its share of the processor's cores; of each job where there are jobs.
+        launch: jobs that make them; this process and its workers where absent.
         progress: called after each training.
         note: called with lines that hold no training, and with trainings that another command makes meanwhile.
 
@@ -126,6 +132,7 @@ def run_table(
     Raises:
         RunFolderError: the table is of other settings or recordings.
         ConfigError: a process died.
+        LaunchError: jobs did not do all of their share; what is finished stays.
         UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
     config = pinned(config)
@@ -133,8 +140,13 @@ def run_table(
     manifest = load_manifest(config)
     config = settle_overlap(config, manifest)
     checked_folds(config, manifest, draws.folds)  # faults are reported before recordings are read
-    corpus = load_corpus(config, manifest, progress)
+    extract_in_jobs(config, manifest, launch, progress, note)
+    corpus = load_corpus(heard_in_jobs(config, launch), manifest, progress)
     file.parent.mkdir(parents=True, exist_ok=True)
+    launcher = None if launch is None else Launcher(launch, file.with_suffix(f".{LAUNCHED}"), note)
+    if launcher is not None:
+        launcher.settle()
+    append_put(file)
     held = read_trainings(file)
     for text in held.damaged:
         note(f"{text}; its training counts as missing")
@@ -143,7 +155,10 @@ def run_table(
     elsewhere = 0
     if missing:
         progress("trainings", 0, len(missing))
-    for number, training in enumerate(_made(config, file, missing, workers), 1):
+    jobs = [_Job(config.to_yaml(), file, wanted, "" if launch is None else launch.device) for wanted in missing]
+    making: Iterator[Training | None]
+    making = _side_by_side(jobs, workers) if launcher is None else _in_jobs(launcher, jobs, workers)
+    for number, training in enumerate(making, 1):
         elsewhere += training is None
         figures = {} if training is None or training.kept is None else {"val_uar": training.kept}
         progress("trainings", number, len(missing), **figures)
@@ -161,22 +176,49 @@ def _refuse_other(file: Path, held: Table, settings: str, recordings: str) -> No
 
 @dataclass(frozen=True)
 class _Job:
+    """A training, and what a process needs to make it.
+
+    Attributes:
+        config: the whole configuration, as text.
+        file: the table.
+        wanted: the training.
+        device: whose features are heard, where that is not the configuration's; it is of a job then, which leaves the
+            training to the command that waits for it.
+    """
+
     config: str
     file: Path
     wanted: Wanted
+    device: str = ""
 
 
-def _made(config: ExperimentConfig, file: Path, missing: Sequence[Wanted], workers: int) -> Iterator[Training | None]:
-    """The trainings as they end; None for one that another command makes."""
-    jobs = [_Job(config.to_yaml(), file, wanted) for wanted in missing]
+def _in_jobs(launcher: Launcher, jobs: Sequence[_Job], workers: int) -> Iterator[Training]:
+    """The trainings that jobs make, as they are seen to be there."""
+    for _ in launcher.run(partial(_share, workers=workers), jobs):
+        yield from append_put(jobs[0].file)
+
+
+def _share(jobs: Sequence[_Job], workers: int) -> Iterator[str]:
+    """What a job of a launcher does: trainings. One that diverges is a training, too."""
+    yield from ("" for _ in _side_by_side(jobs, workers))
+
+
+def _side_by_side(jobs: Sequence[_Job], workers: int) -> Iterator[Training | None]:
+    """The trainings as they end; None for one that another process makes, or has made."""
     if min(workers, len(jobs)) <= 1:
         yield from map(_make, jobs)
         return
-    yield from side_by_side(_make, jobs, workers, f"what is in {file} stays, go on with fewer workers")
+    yield from side_by_side(_make, jobs, workers, f"what is in {jobs[0].file} stays, go on with fewer workers")
 
 
 def _make(job: _Job) -> Training | None:
-    config, corpus = prepared(job.config)
+    config, corpus = prepared(job.config, job.device)
+    if job.device:  # nobody else has it, and nothing has to be locked
+        if is_put(job.file, job.wanted.key) or _holds(job.file, job.wanted.key):  # before it was preempted
+            return None
+        training = make_training(config, corpus, job.wanted)
+        put(job.file, training)
+        return training
     with _claimed(job.file, job.wanted.key) as ours:
         if not ours:
             return None

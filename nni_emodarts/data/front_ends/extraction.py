@@ -8,7 +8,7 @@ import numpy as np
 
 from nni_emodarts.config import PretrainedStream
 from nni_emodarts.data.front_ends.facts import FrontEndFacts, front_end_facts
-from nni_emodarts.data.front_ends.hearing import find_device, load_front_end, precision
+from nni_emodarts.data.front_ends.hearing import find_device, load_front_end, precision_on
 from nni_emodarts.runtime.plain_data import JsonObject
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class PretrainedExtractor:
             "features": self.facts.features,
             "hop_ms": self.hop_ms,
             "padding": self.facts.padding,
-            "precision": str(precision(find_device(self._device))).removeprefix("torch."),
+            "precision": str(precision_on(self._device)).removeprefix("torch."),
         }
 
     @property

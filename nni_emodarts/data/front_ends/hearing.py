@@ -11,6 +11,7 @@ from nni_emodarts.config import PretrainedStream
 from nni_emodarts.data.front_ends.encoders.encoder import Encoder, average_frames
 from nni_emodarts.data.front_ends.facts import FRAME, SAMPLING_RATE, FrontEndFacts, facts_of
 from nni_emodarts.data.front_ends.fetching import have_source
+from nni_emodarts.errors import FrontEndError
 
 OVERLAP_SECONDS = 4.0
 """That two windows of a long recording share; each gives the half that it hears the more around of."""
@@ -107,6 +108,11 @@ def precision(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "cpu" else torch.bfloat16
 
 
+def precision_on(name: str) -> torch.dtype:
+    """What numbers an encoder computes in on `auto`, `cpu` or `gpu`; of the latter where there is no GPU, too."""
+    return torch.bfloat16 if name == "gpu" else precision(find_device(name))
+
+
 def find_device(name: str) -> torch.device:
     """Where an encoder computes, by `auto`, `cpu` or `gpu`; the processor where there is no GPU."""
     accelerator = (
@@ -123,8 +129,10 @@ def load_front_end(stream: PretrainedStream, device: str = "cpu") -> FrontEnd:
         device: `auto`, `cpu` or `gpu`.
 
     Raises:
-        FrontEndError: its weights cannot be had or read, or lack what the stream asks for.
+        FrontEndError: its weights cannot be had or read, or lack what the stream asks for; or `gpu`, and there is none.
     """
+    if device == "gpu" and find_device(device).type == "cpu":  # whose numbers would lie among those of a GPU
+        raise FrontEndError("device: gpu is asked for, but torch finds none; set device to auto or cpu")
     source = have_source(stream)
     facts = facts_of(stream, source)
     encoder = source.family.build(source, facts.levels)

@@ -9,9 +9,11 @@ import pandas as pd
 
 from nni_emodarts.config import ExperimentConfig
 from nni_emodarts.data.corpus import Corpus, load_corpus, manifest_paths
+from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.other_corpora import LabelChoice, Terms, facts_of, read_others, refuse_shared, shared_speakers
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.launching import Launch
 from nni_emodarts.metrics.other_corpora import CORPUS_COLUMN, figures_by_corpus
 from nni_emodarts.metrics.tracks import marked
 from nni_emodarts.models.architecture import Architecture
@@ -44,6 +46,7 @@ class Asked:
         terms: Terms,
         progress: Progress = silent,
         note: Callable[[str], None] = lambda text: None,
+        launch: Launch | None = None,
     ) -> "Elsewhere":
         """Read the manifests and hear their recordings as a configuration hears its own.
 
@@ -52,6 +55,7 @@ class Asked:
             terms: what the networks answer in.
             progress: called as features are extracted.
             note: called with what a person should know of the figures.
+            launch: the jobs that extract features.
 
         Raises:
             ManifestError: as for `read_others`.
@@ -62,7 +66,11 @@ class Asked:
         others = read_others(paths, terms, replace(self.choice, inherited=inherited))
         for text in (each for other in others for each in other.notes):
             note(text)
-        return Elsewhere(tuple((other.name, load_corpus(config, other.manifest, progress)) for other in others))
+        for other in others:
+            extract_in_jobs(config, other.manifest, launch, progress, note)
+        heard = heard_in_jobs(config, launch)
+        corpora = tuple((other.name, load_corpus(heard, other.manifest, progress)) for other in others)
+        return Elsewhere(corpora, self)
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,11 @@ class Elsewhere:
 
     Attributes:
         corpora: name -> the corpus, in the terms of the training.
+        asked: what they were read by.
     """
 
     corpora: tuple[tuple[str, Corpus], ...] = ()
+    asked: Asked = field(default_factory=Asked)
 
     @property
     def digest(self) -> str:

@@ -14,6 +14,7 @@ from nni_emodarts.config import (
 )
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
+from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.fold_task import FoldTask, fold_tasks
 from nni_emodarts.data.front_ends.pinning import pinned
@@ -23,6 +24,7 @@ from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.speaker_overlap import settle_overlap
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.errors import RunFolderError
+from nni_emodarts.launching import LAUNCHED, Launch, Launcher
 from nni_emodarts.metrics.distributions import table_figures
 from nni_emodarts.metrics.enrolment import enrolment_figures
 from nni_emodarts.metrics.headline import validation_keys
@@ -47,9 +49,9 @@ from nni_emodarts.runtime.run_folder import (
 from nni_emodarts.training.parallel.machines import first_machine
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
-from nni_emodarts.training.retrain.final import renew_estimate, train_final
-from nni_emodarts.training.retrain.fold import retrain_fold
+from nni_emodarts.training.retrain.final import renew_estimate
 from nni_emodarts.training.retrain.further import take_part_in_retraining
+from nni_emodarts.training.retrain.launched import InJobs, InProcess
 from nni_emodarts.training.trainer import pick_device
 
 _OTHERS_THAN_SEARCHED = (
@@ -88,6 +90,7 @@ def run_retrain(
     searched_on: JsonMapping | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    launch: Launch | None = None,
     progress: Progress = silent,
     note: Callable[[str], None] = lambda text: None,
 ) -> Retrained:
@@ -107,13 +110,14 @@ def run_retrain(
         searched_on: what the search's folder says of its corpus (`corpus.json`), where it is known.
         resume: go on with the run in the folder.
         overwrite: replace the run in the folder.
+        launch: jobs that extract features and train networks; this process where absent.
         progress: called after each step of a long job.
         note: called with what a person should know before networks are trained.
 
     Raises:
         EmodartsError: as for `settle_space`, `load_corpus` and `retrain`; or the folder is taken.
     """
-    check_retraining_together(config)
+    check_retraining_together(config, in_jobs=launch is not None)
     config = settle_space(pinned(config, architecture.heard), architecture, explicit=same_space)
     if is_further_machine(config):
         return _further(config, architecture, out, progress)
@@ -124,19 +128,23 @@ def run_retrain(
     for each in few_utterances(config, manifest, checked_folds(config, manifest, folds)):  # before recordings are read
         note(each)
     RunFolder.check(out, resume, overwrite)
-    corpus = load_corpus(config, manifest, progress, architecture.heard)
+    extract_in_jobs(config, manifest, launch, progress, note, heard=architecture.heard)
+    corpus = load_corpus(heard_in_jobs(config, launch), manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
         note(_OTHERS_THAN_SEARCHED)
     wanted = [fold.index for fold in make_folds(corpus.manifest, corpus.protocol, folds)]
     if only_unheard:
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
-    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note)
+    elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note, launch)
     tasks = fold_tasks(config, corpus, wanted, seeds)
+    launcher = None if launch is None else Launcher(launch, Path(out) / LAUNCHED, note)
+    if launcher is not None:
+        launcher.settle()
     folder = RunFolder.claim(out, resume, overwrite)
     with first_machine(config):
         pooled = retrain(
             tasks, architecture, folder,
-            final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, progress=progress,
+            final=final, allow_overlap=allow_overlap, elsewhere=elsewhere, launcher=launcher, progress=progress,
         )  # fmt: skip
     return Retrained(pooled, len(corpus.skipped), final or folder.has(f"{FINAL}/{MODEL_CARD}"))
 
@@ -166,6 +174,7 @@ def retrain(
     final: bool = False,
     allow_overlap: bool = False,
     elsewhere: Elsewhere = Elsewhere(),  # noqa: B008 - it does not change
+    launcher: Launcher | None = None,
     progress: Progress = silent,
 ) -> JsonObject:
     """Retrain an architecture over folds and seeds, and pool the test predictions.
@@ -180,12 +189,14 @@ def retrain(
         final: also train the network to ship: on all speakers, for the median of the folds' best epochs.
         allow_overlap: score on speakers that the search saw, and mark the figures.
         elsewhere: corpora that each network is scored on besides.
+        launcher: the jobs that train the networks; this process where absent.
         progress: called after each epoch.
 
     Returns:
         The pooled figures, as in the folder's metrics.json.
 
     Raises:
+        LaunchError: jobs did not do all of their share; what is finished stays.
         OverlapError: the search saw test speakers, and `allow_overlap` is not set.
         RunFolderError: the folder holds a run of other settings, or of other recordings, or another process writes to
             it.
@@ -194,40 +205,33 @@ def retrain(
     if not allow_overlap:
         refuse_overlap({task.fold.index: task.overlap(architecture.origin) for task in tasks})
         elsewhere.refuse_shared(tasks, architecture.origin)
-    pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
+    how: InProcess | InJobs
+    if launcher is None:
+        pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
+        how = InProcess(architecture, elsewhere, progress)
+    else:
+        how = InJobs(architecture, elsewhere, progress, launcher)
     with folder.held():
-        return _retrain(tasks, architecture, folder, final, progress, elsewhere)
+        return _retrain(tasks, folder, how, final)
 
 
-def _retrain(
-    tasks: Sequence[FoldTask],
-    architecture: Architecture,
-    folder: RunFolder,
-    final: bool,
-    progress: Progress,
-    elsewhere: Elsewhere,
-) -> JsonObject:
+def _retrain(tasks: Sequence[FoldTask], folder: RunFolder, how: InProcess | InJobs, final: bool) -> JsonObject:
     """Train what is missing and pool all of it, as the one writer of the folder."""
-    first = tasks[0]
+    first, elsewhere = tasks[0], how.elsewhere
     folder.begin(RETRAINING)
     first.note_corpus(folder)  # first, since it is the sign of a run
-    start_run(folder, first.config, architecture)
-    wanted = [(task, cell) for task in tasks if not (cell := _cell(folder, task)).has(METRICS)]
+    start_run(folder, first.config, how.architecture)
+    wanted = [task for task in tasks if not _cell(folder, task).has(METRICS)]
     elsewhere.refuse_without([cell for task in tasks if (cell := _cell(folder, task)).has(METRICS)])
     elsewhere.refuse_other_scales([folder.cell(*key) for key in folder.cells(METRICS)])
-    for done, (task, cell) in enumerate(wanted):
-        progress("networks", done, len(wanted))
-        overlap = task.overlap(architecture.origin)
-        retrain_fold(task, architecture, cell, overlap=overlap, progress=progress, elsewhere=elsewhere)
-    if wanted:
-        progress("networks", len(wanted), len(wanted))
+    how.train(wanted, folder)
     cells = _together(folder, tasks)
     pooled = pool(folder, cells)
     if folder.has(f"{FINAL}/{METRICS}"):
         renew_estimate(folder)
     elif final:
         seed = cells[0].read_json(METRICS)["seed"]
-        train_final(FoldTask.of_all(first.config, first.corpus, seed), architecture, folder, cells, progress)
+        how.train_final(FoldTask.of_all(first.config, first.corpus, seed), folder, cells)
     return pooled
 
 

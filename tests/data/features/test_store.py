@@ -22,7 +22,7 @@ BUILDER = """
 import sys, time
 import numpy as np, pandas as pd
 from nni_emodarts.data.features import FeatureExtractor, build_store
-from nni_emodarts.data.features import building
+from nni_emodarts.data.features import building, stock
 from nni_emodarts.data.manifest import Manifest
 
 class Slow(FeatureExtractor):
@@ -32,7 +32,7 @@ class Slow(FeatureExtractor):
 
 if __name__ == "__main__":
     root, workers, *files = sys.argv[1:]
-    building.CHUNK = 4
+    stock.CHUNK = 4
     building.POOL_PAYS_SECONDS = 0.0
     table = pd.DataFrame({"file": files, "start": np.nan, "end": np.nan})
     extractor = Slow("log_mel", 16000, 32.0, 10.0, 64)
