@@ -40,3 +40,10 @@ def test_batches_of_a_retraining_can_be_shared() -> None:
     check_retraining_together(asked("devices=4", "retrain.batch_size=4", "search.strategy=random"))
     with pytest.raises(ConfigError, match=r"retrain.batch_size: 4 utterances .* 5 processes; set it to 5 at least"):
         check_retraining_together(asked("devices=5", "retrain.batch_size=4"))
+
+
+def test_jobs_train_no_network_that_other_machines_share() -> None:
+    config = load_config("tiny", settings=["nodes=2"])
+    check_retraining_together(config)
+    with pytest.raises(ConfigError, match="nodes: 2 machines are to train one network together, and --launcher"):
+        check_retraining_together(config, in_jobs=True)
