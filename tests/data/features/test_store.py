@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.data.features import FeatureExtractor, build_store, building, fill_store, read_audio
+from nni_emodarts.data.features import FeatureExtractor, build_store, building, fill_store, read_audio, stock
 from nni_emodarts.data.features.store import digest_file, digest_text
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.cache import default_cache
@@ -219,7 +219,7 @@ def test_leftovers_are_removed_once_old(cache, recordings, manifest_of, counting
 def test_a_recording_that_changes_after_it_was_hashed_is_no_map_of_its_former_content(
     cache, recordings, manifest_of, log_mel, monkeypatch
 ):
-    (file, other), hashed = recordings(2), building.digest_file
+    (file, other), hashed = recordings(2), stock.digest_file
 
     def replaced(path):
         found = hashed(path)
