@@ -223,6 +223,7 @@ def _submitted(launch: Launch, place: Path, shares: Sequence[Share]) -> "list[Jo
         stderr_to_stdout=True,
         slurm_partition=launch.partition,
         slurm_array_parallelism=len(shares),
+        slurm_setup=["trap '' TERM"],  # the shell outlives its process, which else may be left to run on by itself
         slurm_use_srun=False,  # one process a job; a step of its own would not get all of the job's cores
     )
     # as processes of a pool: nothing is imported from the current folder, and threads are as many as cores

@@ -79,6 +79,7 @@ def test_features_tables_and_networks_are_made_by_jobs(
     assert len(read_table("tables/mine.jsonl")) == 2
     assert [path.name for path in (here / "tables").iterdir() if not path.name.startswith(".")] == ["mine.jsonl"]
     space = load_config("tiny").space
+    Path("runs/search").mkdir(parents=True)
     RunFolder("runs/search").write_json("architecture.json", random_architecture(space, 4, (1, 40), 0).to_dict())
     code, said = emodarts(*retrain[1:], "--final")
     assert code == 0, said

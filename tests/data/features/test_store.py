@@ -13,7 +13,7 @@ import pytest
 import soundfile
 from process_groups import group_lives, wait_until
 
-from nni_emodarts.data.features import FeatureExtractor, build_store, building, fill_store, read_audio
+from nni_emodarts.data.features import FeatureExtractor, build_store, building, fill_store, read_audio, stock
 from nni_emodarts.data.features.store import digest_file, digest_text
 from nni_emodarts.errors import AudioError, BadRecordings, ConfigError
 from nni_emodarts.runtime.cache import default_cache
@@ -130,7 +130,7 @@ def test_segments_of_one_file(cache, recordings, manifest_of, counting):
 def test_other_processes_give_the_same_bits(cache, recordings, manifest_of, log_mel, tmp_path, monkeypatch):
     files, extractor = recordings(12), FeatureExtractor(**log_mel)
     alone = build_store(manifest_of(files), extractor, cache, workers=1)
-    monkeypatch.setattr(building, "CHUNK", 2)
+    monkeypatch.setattr(stock, "CHUNK", 2)
     monkeypatch.setattr(building, "POOL_PAYS_SECONDS", 0.0)
     steps = []
     together = build_store(manifest_of(files), extractor, tmp_path / "other", 2, lambda *step: steps.append(step))
@@ -219,7 +219,7 @@ def test_leftovers_are_removed_once_old(cache, recordings, manifest_of, counting
 def test_a_recording_that_changes_after_it_was_hashed_is_no_map_of_its_former_content(
     cache, recordings, manifest_of, log_mel, monkeypatch
 ):
-    (file, other), hashed = recordings(2), building.digest_file
+    (file, other), hashed = recordings(2), stock.digest_file
 
     def replaced(path):
         found = hashed(path)
@@ -227,7 +227,7 @@ def test_a_recording_that_changes_after_it_was_hashed_is_no_map_of_its_former_co
         return found
 
     extractor = FeatureExtractor(**log_mel)
-    monkeypatch.setattr(building, "digest_file", replaced)
+    monkeypatch.setattr(stock, "digest_file", replaced)
     with pytest.raises(BadRecordings, match="changed after it was hashed"):
         build_store(manifest_of([file]), extractor, cache, 1)
     monkeypatch.undo()
