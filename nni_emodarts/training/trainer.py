@@ -9,7 +9,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.nni_bridge.nas import Trainer
@@ -68,7 +67,6 @@ def make_trainer(device: torch.device, epochs: int, callbacks: list[pl.Callback]
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        plugins=[LightningEnvironment()],  # in a job of SLURM, too, which Lightning would else take for one of its own
     )
 
 
@@ -89,7 +87,6 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings("ignore", r"The '.*' does not have many workers")
             warnings.filterwarnings("ignore", r"The `srun` command is available")
             warnings.filterwarnings("ignore", r"GPU available but not used")
-            warnings.filterwarnings("ignore", r"The `srun` command is available on your system but is not used")
             warnings.filterwarnings("ignore", r"You defined a `validation_step` but have no `val_dataloader`")
             yield
     finally:

@@ -3,7 +3,10 @@
 import os
 from typing import Any
 
-from pytorch_lightning.plugins.environments import TorchElasticEnvironment  # type: ignore[attr-defined]
+from pytorch_lightning.plugins.environments import (  # type: ignore[attr-defined]
+    LightningEnvironment,
+    TorchElasticEnvironment,
+)
 from pytorch_lightning.strategies import DDPStrategy, ParallelStrategy
 from torch import Tensor
 
@@ -43,7 +46,8 @@ def devices_of_group() -> dict[str, Any]:
     """What a Lightning trainer is to know of the processes that train together; of one alone, that it is one."""
     processes = group.size()
     if processes == 1:
-        return {"devices": 1}
+        # also in a job of SLURM, whose task Lightning would else take for one of several that train together
+        return {"devices": 1, "plugins": [LightningEnvironment()]}
     here = int(os.environ["LOCAL_WORLD_SIZE"])
     return {
         "devices": here,
