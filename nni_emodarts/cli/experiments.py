@@ -212,8 +212,8 @@ def _show_outcome(outcome: "Outcome", keep: bool) -> None:
         console.show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
     if outcome.broken_off:
         console.show_error(
-            f"{outcome.broken_off}; perhaps no machine is left (log/nnictl_stderr.log of the experiment). What was "
-            f"finished stays; go on with: nnictl resume {outcome.name}"
+            f"{outcome.broken_off}. What was finished stays; once its machines are up go on with: "
+            f"nnictl resume {outcome.name}"
         )
     for trial in outcome.repeated:
         console.show_note(f"trial {trial.parameters} was lost, and run again: its logs are in {trial.place}")

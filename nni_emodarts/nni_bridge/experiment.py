@@ -23,6 +23,7 @@ from nni_emodarts.runtime.processes import ended_in_order, uninterrupted
 from nni_emodarts.runtime.run_folder import METRICS
 
 _POLL = 2.0  # seconds
+_SILENCE = 30.0  # seconds after which a manager is gone
 _ARRIVAL = 30.0  # seconds that figures of another machine may take to be seen here
 _STARTS = 3  # attempts, since NNI gives its manager 3 s to answer
 
@@ -205,12 +206,13 @@ def wait(manager: Manager, asked: Asked, show: Callable[[list[Trial]], None]) ->
         try:
             trials, status = manager.trials(), manager.status()
             silent_since = None
-        except (requests.RequestException, ValueError) as error:
+        except (requests.RequestException, ValueError):
             silent_since = silent_since or time.monotonic()
-            if time.monotonic() - silent_since > 30:
+            if time.monotonic() - silent_since > _SILENCE:
                 raise GoneError(
-                    f"NNI's manager on port {manager.port} does not answer any more: {error}", trials
-                ) from None
+                    f"NNI's manager on port {manager.port} does not answer any more; its last words are in "
+                    "log/nnictl_stderr.log of the experiment", trials,
+                ) from None  # fmt: skip
             time.sleep(_POLL)
             continue
         show(trials)

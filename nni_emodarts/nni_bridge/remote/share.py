@@ -67,8 +67,10 @@ def manager_of_worker(output: Path) -> str | None:
     files = output.parent.parent.glob("trial_keeper*/trial_keeper_config.json")
     for file in sorted(files, key=lambda each: each.stat().st_mtime, reverse=True):  # that of the last one that began
         try:
-            channel = urlparse(json.loads(file.read_text(encoding="utf-8"))["managerCommandChannel"])
+            channel = urlparse(str(json.loads(file.read_text(encoding="utf-8"))["managerCommandChannel"]))
         except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if not channel.netloc:
             continue
         # The channel is ws://HOST:PORT/platform/..., behind the experiment's URL prefix where there is one.
         return f"http://{channel.netloc}{channel.path.partition('/platform/')[0]}"
