@@ -213,6 +213,8 @@ def test_figures_come_with_the_result(
             drawing = requests.get(f"http://localhost:{seen['port']}/logs/{trial.id}.svg", timeout=5)
             if drawing.ok:
                 seen["drawing"] = drawing.content
+            log = requests.get(f"http://localhost:{seen['port']}/api/v1/nni/trial-file/{trial.id}/stdout", timeout=30)
+            seen["log"] = log.text
 
     outcome = run_experiment(file, begun=begun, show=lambda trials, expected: look(trials))
     assert outcome.whole, outcome
@@ -220,6 +222,7 @@ def test_figures_come_with_the_result(
     (folder,) = outcome.folders
     assert folder.parent.parent.name == "carried"
     assert seen["drawing"] == (folder / "architecture.svg").read_bytes()
+    assert "architecture " in str(seen["log"]), "the web UI fetches logs"
     own = next(worker.home.glob(f"nni-experiments/{outcome.name}/environments/*/trials/{folder.name}"))
     for name in ("metrics.json", "predictions.csv", "history.csv", "search/alphas.csv"):
         assert (folder / name).read_bytes() == (own / name).read_bytes()
