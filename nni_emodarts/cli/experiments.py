@@ -30,7 +30,8 @@ from nni_emodarts.metrics.notation import count_text
 
 if TYPE_CHECKING:
     from nni_emodarts.nni_bridge.experiment import Outcome
-    from nni_emodarts.nni_bridge.experiment_file import Plan
+    from nni_emodarts.nni_bridge.experiment_file import Asked, Plan
+    from nni_emodarts.nni_bridge.remote.machines import Remote
 
 _SHOWN = 5  # folds that are named
 _REASONS = {
@@ -56,10 +57,25 @@ def experiment(
     allow_overlap: AllowOverlap = False,
     folds: Annotated[str, typer.Option(help="Folds such as 0,2 or 0-3, 2- for all from 2 on, or `all`.")] = "all",
     seeds: Annotated[str, typer.Option(help="Seeds such as 1,2,3.")] = "1",
-    concurrency: Annotated[int, typer.Option(min=1, help="Trials at once.")] = 1,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, help="Trials at once; where absent one, or one a machine.")
+    ] = None,
+    machines: Annotated[
+        Path | None, typer.Option(help="A YAML list of other machines (host, user, sshKeyFile, ...) for the trials.")
+    ] = None,
+    shared: Annotated[
+        Path | None, typer.Option(help="A folder that all machines share, for run folders and features.")
+    ] = None,
+    manager_ip: Annotated[
+        str | None, typer.Option(help="The address of this machine at which the others reach it, if not the usual one.")
+    ] = None,
+    gpus: Annotated[
+        int, typer.Option(min=0, help="GPUs of each trial on other machines; 0 to let trials take what they find.")
+    ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
     """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
+    remote = _remote(machines, shared, manager_ip, gpus)
     settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
     from nni_emodarts.search.plan import write_experiment
@@ -67,10 +83,11 @@ def experiment(
     with console.progress_bars() as progress:
         plan = write_experiment(
             out, chosen, trial_arguments(preset, config, settings, strategy, bad_audio, front_end),
-            folds=fold_numbers(folds), seeds=seed_numbers(seeds), concurrency=concurrency, overwrite=overwrite,
-            progress=progress, note=console.show_note,
+            folds=fold_numbers(folds), seeds=seed_numbers(seeds), remote=remote,
+            concurrency=concurrency or (1 if remote is None else len(remote.machines)),
+            overwrite=overwrite, progress=progress, note=console.show_note,
         )  # fmt: skip
-    _show_plan(plan, out)
+    _show_plan(plan, out, remote)
 
 
 def run(
@@ -94,7 +111,7 @@ def run(
     with console.progress_bars() as progress:
         outcome = run_experiment(
             config, port, host=host, keep=keep, show=console.Trials(progress),
-            begun=lambda name, port, trials: _show_experiment(name, port, trials, exposed),
+            begun=lambda name, port, asked: _show_experiment(name, port, asked, exposed),
         )  # fmt: skip
     _show_outcome(outcome, keep)
     if not outcome.whole:
@@ -117,7 +134,26 @@ def print_node_options() -> None:
     typer.echo(node_options())
 
 
-def _show_plan(plan: "Plan", file: object) -> None:
+def _remote(machines: Path | None, shared: Path | None, manager_ip: str | None, gpus: int) -> "Remote | None":
+    """Where trials are to run, if not here.
+
+    Raises:
+        ConfigError: something is given that only other machines need, and no machines.
+        ExperimentError: the list of machines has faults.
+    """
+    if machines is None:
+        given = {"--shared": shared, "--manager-ip": manager_ip, "--gpus": gpus}
+        if names := [name for name, value in given.items() if value]:
+            raise ConfigError(f"{names[0]} is for trials on other machines; list them by --machines machines.yml")
+        return None
+    from nni_emodarts.nni_bridge.remote.checks import address_towards
+    from nni_emodarts.nni_bridge.remote.machines import Remote, read_machines
+
+    found = read_machines(machines)
+    return Remote(found, manager_ip or address_towards(found[0]), shared and shared.absolute(), gpus)
+
+
+def _show_plan(plan: "Plan", file: object, remote: "Remote | None" = None) -> None:
     """Print what an experiment that was written will compute."""
     console.show_skipped(plan.skipped, "each trial's folder")
     if plan.trials > _MANY_TRIALS:
@@ -126,7 +162,13 @@ def _show_plan(plan: "Plan", file: object) -> None:
             f"--protocol kfold:6 makes six folds, --folds chooses some"
         )
     quoted = shlex.quote(str(file))
-    console.show_line(f"wrote {file}; now: nnictl create --config {quoted}   or: emodarts run {quoted}")
+    if remote is None:
+        console.show_line(f"wrote {file}; now: nnictl create --config {quoted}   or: emodarts run {quoted}")
+        return
+    where = "come with the results" if remote.shared is None else f"lie in {remote.shared}"
+    console.show_line(
+        f"wrote {file} for {count_text(len(remote.machines), 'machine')}; figures {where}; now: emodarts run {quoted}"
+    )
 
 
 def _exposed(host: str) -> bool:
@@ -149,9 +191,12 @@ def _exposed(host: str) -> bool:
     return host == EVERY_ADDRESS
 
 
-def _show_experiment(name: str, port: int, trials: int, exposed: bool) -> None:
-    """Print that an experiment runs, and where it can be watched."""
-    console.show_line(f"experiment {name} with {trials} trials; web UI: http://localhost:{port}")
+def _show_experiment(name: str, port: int, asked: "Asked", exposed: bool) -> None:
+    """Print that an experiment runs, where it can be watched, and who reaches it."""
+    console.show_line(f"experiment {name} with {asked.trials} trials; web UI: http://localhost:{port}")
+    if asked.remote is not None:
+        hosts = ", ".join(machine.host for machine in asked.remote.machines)
+        console.show_line(f"its manager listens at {asked.remote.manager}:{port} as well, for {hosts} alone")
     if not exposed:
         console.show_line(f"from elsewhere: ssh -L {port}:localhost:{port} {gethostname()}, then the same address")
 
@@ -165,9 +210,17 @@ def _show_outcome(outcome: "Outcome", keep: bool) -> None:
         console.show_line(f"web UI       http://localhost:{outcome.port}\nto stop it   nnictl stop {outcome.name}")
     else:
         console.show_line(f"web UI       stopped; again with: nnictl view {outcome.name} --port {outcome.port}")
+    if outcome.broken_off:
+        console.show_error(
+            f"{outcome.broken_off}. What was finished stays; once its machines are up go on with: "
+            f"nnictl resume {outcome.name}"
+        )
+    for trial in outcome.repeated:
+        console.show_note(f"trial {trial.parameters} was lost, and run again: its logs are in {trial.place}")
     for trial in outcome.failed:
         reason = _REASONS.get(trial.status, "failed")
-        console.show_error(f"trial {trial.parameters} {reason}: see trial.stderr and trial.log in {trial.folder}")
+        where = trial.folder if outcome.remote is None else trial.place
+        console.show_error(f"trial {trial.parameters} {reason}: see trial.stderr and trial.log in {where}")
     if outcome.whole:
         return
     lacking = ", ".join(f"fold {fold} of seed {seed}" for fold, seed in outcome.absent[:_SHOWN])

@@ -12,9 +12,15 @@ from typing import Any
 import yaml
 
 from nni_emodarts.errors import ExperimentError
+from nni_emodarts.nni_bridge.remote.machines import Remote
+from nni_emodarts.nni_bridge.remote.share import shared_words
 from nni_emodarts.runtime.environment import threads_each
+from nni_emodarts.runtime.plain_data import JsonObject
 from nni_emodarts.runtime.reading import UnreadableError, read_text
 from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_yaml
+
+_MOST_TRIES = 2
+"""Trials of a fold on other machines, which may be lost."""
 
 
 def experiment_yaml(
@@ -24,7 +30,7 @@ def experiment_yaml(
     seeds: Sequence[int],
     concurrency: int,
     *,
-    python: str = sys.executable,
+    remote: Remote | None = None,
 ) -> str:
     """An experiment for `nnictl create` that searches and retrains every fold and seed once.
 
@@ -34,11 +40,17 @@ def experiment_yaml(
         folds: folds, one trial each per seed.
         seeds: seeds.
         concurrency: trials at once; the cores are divided among them.
-        python: the interpreter that has this package.
+        remote: where they run, if not here. There a fold whose trial is lost with its machine is tried once more.
     """
-    threads = threads_each(concurrency)
-    words = [python, "-m", "nni_emodarts.trials.pipeline", *trial_arguments, "--threads", str(threads)]
+    threads = threads_each(concurrency) if remote is None else remote.threads(concurrency)
+    python = [sys.executable] if remote is None else [*shared_words(remote.shared), "python"]
+    words = [*python, "-m", "nni_emodarts.trials.pipeline", *trial_arguments, "--threads", str(threads)]
     trials = str(resources.files("nni_emodarts.trials"))
+    points = len(folds) * len(seeds)
+    tuner: JsonObject = {
+        "className": "nni_emodarts.nni_bridge.each_point_once.EachPointOnce",
+        "codeDirectory": trials,
+    }
     experiment = {
         "experimentName": name,
         "searchSpace": {
@@ -48,12 +60,16 @@ def experiment_yaml(
         "trialCommand": shlex.join(words),
         "trialCodeDirectory": trials,
         "trialConcurrency": concurrency,
-        "maxTrialNumber": len(folds) * len(seeds),
-        "tuner": {"className": "nni_emodarts.nni_bridge.each_point_once.EachPointOnce", "codeDirectory": trials},
+        "maxTrialNumber": points if remote is None else _MOST_TRIES * points,
+        "tuner": tuner,
         "trainingService": {"platform": "local"},
     }
+    if remote is not None:
+        tuner["classArgs"] = {"again": True, **({} if remote.shared is None else {"shared": str(remote.shared)})}
+        experiment |= remote.to_nni()
+    how = "nnictl create --config" if remote is None else "emodarts run"
     head = (
-        "# Searches and retrains every fold and seed, a trial each:  nnictl create --config THIS.yml\n"
+        f"# Searches and retrains every fold and seed, a trial each:  {how} THIS.yml\n"
         "# The web UI's best trial is the fold with the highest validation figure, not the result.\n"
         "# The result is the pooled table:  emodarts results EXPERIMENT_ID\n"
     )
@@ -85,12 +101,14 @@ class Asked:
     """What an experiment's file asks for.
 
     Attributes:
-        trials: number of trials.
+        trials: number of trials, none of them repeated.
         points: every fold and seed of its search space; empty where the space is of something else.
+        remote: where its trials run, if not here; one that is lost is tried once more.
     """
 
     trials: int
     points: tuple[tuple[int, int], ...] = ()
+    remote: Remote | None = None
 
 
 def read_experiment(config: Path) -> Asked:
@@ -110,7 +128,8 @@ def read_experiment(config: Path) -> Asked:
         trials = int(data["maxTrialNumber"])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ExperimentError(f"experiment {config}: maxTrialNumber is missing; give the number of trials") from None
-    return Asked(trials, _points(data.get("searchSpace")))
+    points, remote = _points(data.get("searchSpace")), Remote.of(data, config)
+    return Asked(trials if remote is None or not points else len(points), points, remote)
 
 
 def refuse_absent(config: Path) -> None:

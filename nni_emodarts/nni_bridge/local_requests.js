@@ -2,6 +2,9 @@
  * NNI's manager listens on every interface, asks for no login, and runs commands. Here it listens on 127.0.0.1, unless
  * EMODARTS_MANAGER_HOST names another address, and refuses what a page of another site sends through a browser of this
  * machine: its requests, and those of its websockets, name that site as Host (DNS rebinding) or as Origin.
+ *
+ * Where trials run on other machines, it listens at `nniManagerIp` as well, for these machines alone, and answers there
+ * what their trials have to ask.
  */
 'use strict';
 
@@ -11,17 +14,42 @@ const os = require('os');
 
 const HOST = process.env.EMODARTS_MANAGER_HOST || '127.0.0.1';
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
+const OF_WORKERS = /^(\/[\w/-]+)?(\/platform\/[\w-]+\/\w+|\/api\/v1\/nni\/trial-jobs\/\w+)(\?|\/\.websocket|$)/;
 const REQUESTS = ['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation'];
+
+let manager = null; // the server that NNI itself started
+const fromWorkers = new WeakSet(); // connections
 
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (port, ...rest) {
     const named = typeof port !== 'number' || typeof rest[0] === 'string';
+    manager = named ? manager : this;
     return named ? listen.call(this, port, ...rest) : listen.call(this, port, HOST, ...rest);
+};
+
+/** Listen at another address of this machine, for these machines alone. */
+exports.listenToWorkers = function (address, workers) {
+    if (!LOOPBACK.includes(HOST) || LOOPBACK.includes(address)) {
+        return Promise.resolve(); // it does already
+    }
+    const server = net.createServer(connection => {
+        if (!workers.has(connection.remoteAddress.replace(/^::ffff:/, ''))) {
+            connection.destroy();
+            return;
+        }
+        fromWorkers.add(connection);
+        manager.emit('connection', connection);
+    });
+    manager.on('close', () => server.close());
+    return new Promise((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(manager.address().port, address, resolve);
+    });
 };
 
 const emit = http.Server.prototype.emit;
 http.Server.prototype.emit = function (event, request, ...rest) {
-    const reason = REQUESTS.includes(event) ? foreign(request.headers) : null;
+    const reason = REQUESTS.includes(event) ? foreign(request) : null;
     if (reason === null) {
         return emit.call(this, event, request, ...rest);
     }
@@ -30,8 +58,13 @@ http.Server.prototype.emit = function (event, request, ...rest) {
 };
 
 /** What a request says of itself that no request of ours does; null where it is one of ours. */
-function foreign(headers) {
-    const { host, origin } = headers;
+function foreign(request) {
+    const { host, origin } = request.headers;
+    if (fromWorkers.has(request.socket)) {
+        const isAsked = OF_WORKERS.test(request.url) && ['GET', 'HEAD'].includes(request.method);
+        return isAsked && origin === undefined && net.isIP((host || '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '')) !== 0
+            ? null : `what another machine asks (${visible(request.url)})`;
+    }
     if (!isOurs(host || '')) {
         return `Host ${visible(host || 'none')}`;
     }

@@ -1,6 +1,8 @@
 """A running experiment, as NNI's manager tells of it."""
 
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from nni_emodarts.nni_bridge.rest import ask
 from nni_emodarts.runtime.experiment_folder import trial_folder
 from nni_emodarts.runtime.plain_data import JsonObject
+from nni_emodarts.runtime.run_folder import METRICS
 
 _SUCCEEDED = "SUCCEEDED"
 _FAILED = ("FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
@@ -24,6 +27,7 @@ class Trial:
         folder: its output folder.
         figure: its final validation UAR, or its last intermediate one.
         reported: whether the figure is final.
+        place: the folder with its logs, `HOST:FOLDER` on another machine.
     """
 
     id: str
@@ -32,6 +36,7 @@ class Trial:
     folder: Path
     figure: float | None
     reported: bool
+    place: str
 
     @property
     def ended(self) -> bool:
@@ -43,13 +48,51 @@ class Trial:
         """Whether it ended without a result; what NNI calls a success is none without a figure."""
         return self.status in _FAILED or (self.status == _SUCCEEDED and not self.reported)
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it ran on another machine."""
+        return not self.place.startswith("/")
+
+    @property
+    def has_result(self) -> bool:
+        """Whether it left one: its machine may be lost once all is computed and before it says so."""
+        return not self.failed if self.status == _SUCCEEDED else (self.folder / METRICS).is_file()
+
+
+def to_repeat(trials: Iterable[Trial]) -> list[JsonObject]:
+    """Parameters of which one trial was tried, and ended without a result, as when its machine was lost."""
+    return [of_it[0].parameters for of_it in _by_point(trials) if len(of_it) == 1 and _is_lost(of_it[0])]
+
+
+def standing(trials: Iterable[Trial]) -> list[Trial]:
+    """The trial that stands for each of the parameters: of several the one with a result, else the last."""
+    return [next((trial for trial in of_it if trial.has_result), of_it[-1]) for of_it in _by_point(trials)]
+
+
+def _by_point(trials: Iterable[Trial]) -> list[Sequence[Trial]]:
+    found: dict[str, list[Trial]] = defaultdict(list)
+    for trial in trials:
+        found[json.dumps(trial.parameters, sort_keys=True)].append(trial)
+    return [*found.values()]
+
+
+def _is_lost(trial: Trial) -> bool:
+    return trial.ended and not trial.has_result
+
 
 class Manager:
-    """The REST interface of a running experiment."""
+    """The REST interface of a running experiment.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: its port on this machine.
+        prefix: what its addresses begin with, where the experiment has a URL prefix.
+        tries: how often it is asked where it does not answer.
+    """
+
+    def __init__(self, port: int, prefix: str = "", tries: int = 1) -> None:
         self.port = port
-        self._root = f"http://localhost:{port}/api/v1/nni"
+        self._root = f"http://localhost:{port}{prefix}/api/v1/nni"
+        self._tries = tries
 
     def profile(self) -> JsonObject:
         """The experiment's id and settings."""
@@ -73,7 +116,7 @@ class Manager:
         return [_read_trial(job, root, last.get(job["trialJobId"])) for job in jobs]
 
     def _get(self, what: str) -> Any:
-        return ask(f"{self._root}/{what}")
+        return ask(f"{self._root}/{what}", self._tries)
 
 
 def _read_trial(job: JsonObject, root: Path, metric: JsonObject | None) -> Trial:
@@ -87,4 +130,11 @@ def _read_trial(job: JsonObject, root: Path, metric: JsonObject | None) -> Trial
         figure = float(value["default"] if isinstance(value, dict) else value)
         reported = metric["type"] == "FINAL"
     name = job["trialJobId"]
-    return Trial(name, job["status"], parameters, trial_folder(root, name), figure, reported)
+    folder = trial_folder(root, name)
+    return Trial(name, job["status"], parameters, folder, figure, reported, _place(job, folder))
+
+
+def _place(job: JsonObject, folder: Path) -> str:
+    """NNI gives another machine's as HOST:FOLDER, and of this one what is its folder anyway."""
+    place = str(job.get("logPath") or "")
+    return str(folder) if not place or place.startswith("/") else place

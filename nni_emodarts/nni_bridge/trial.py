@@ -11,6 +11,9 @@ from urllib.parse import urlparse
 
 import requests
 
+from nni_emodarts.errors import ExperimentError
+from nni_emodarts.nni_bridge.remote import carried
+from nni_emodarts.nni_bridge.remote.share import manager_of_worker, on_worker, run_folder
 from nni_emodarts.nni_bridge.rest import ask
 from nni_emodarts.runtime.experiment_folder import experiments_list, served_logs
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -28,7 +31,11 @@ def in_trial() -> bool:
 
 
 def output_folder() -> Path:
-    """Folder whose files the web UI serves for this trial."""
+    """Folder of this trial: the one whose files the web UI serves, or, on another machine, one in the shared folder."""
+    return run_folder() or _nni_folder()
+
+
+def _nni_folder() -> Path:
     return Path(os.environ["NNI_OUTPUT_DIR"])
 
 
@@ -38,6 +45,9 @@ def parameters() -> JsonObject:
     NNI hands parameters out first come, first served: of trials that start at once, a slowly importing one is given
     its neighbour's, and the manager then shows the figures in the neighbour's row. So the manager is asked which
     parameters it has noted for this very trial, and those are used.
+
+    Raises:
+        ExperimentError: it does not say, and a trial that died before may have left its own to this one.
     """
     if not in_trial():
         return {}
@@ -70,7 +80,15 @@ def report_final(default: float, columns: Mapping[str, float | str]) -> None:
     if in_trial():
         import nni
 
-        nni.report_final_result({"default": default, **columns})
+        nni.report_final_result({"default": default, **columns, **_carried()})
+
+
+def _carried() -> dict[str, str]:
+    """This trial's figures, where no folder is shared with the manager's machine."""
+    if not on_worker() or run_folder() is not None:
+        return {}
+    packed = carried.pack(_nni_folder(), os.environ["NNI_TRIAL_JOB_ID"])
+    return {} if packed is None else {carried.COLUMN: packed}
 
 
 def offer_visualization() -> None:
@@ -123,6 +141,8 @@ def _tag_experiment(name: str, listed: Path) -> None:
 
 def _manager() -> str | None:
     """Address of the experiment's manager."""
+    if on_worker():
+        return manager_of_worker(_nni_folder())
     channel = urlparse(os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", ""))
     if not channel.netloc:
         return None
@@ -133,6 +153,8 @@ def _manager() -> str | None:
 def _parameters_noted_by_manager() -> JsonObject | None:
     manager = _manager()
     if manager is None:
+        if on_worker():
+            raise ExperimentError("NNI's trial keeper does not say where its manager is; start nnictl again")
         return None
     url = f"{manager}/api/v1/nni/trial-jobs/{os.environ['NNI_TRIAL_JOB_ID']}"
     for pause in (*_PAUSES, None):
@@ -145,5 +167,7 @@ def _parameters_noted_by_manager() -> JsonObject | None:
             return data if "parameters" in data else None
         if pause is not None:
             time.sleep(pause)
+    if on_worker():
+        raise ExperimentError(f"NNI's manager at {manager} does not say which fold this trial has ({reason})")
     logger.warning("NNI's manager does not say which parameters this trial has (%s); taking those received", reason)
     return None

@@ -3,9 +3,11 @@
 import json
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from nni_emodarts.errors import ExperimentError
+from nni_emodarts.runtime.run_names import DRAWING
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _LISTED = ".experiment"
@@ -82,6 +84,19 @@ def served_logs(trial: Path) -> Path | None:
         return None
     logs = trial.parents[3] / "log"
     return logs if (logs / "nnimanager.log").is_file() else None
+
+
+def serve_drawing(experiment: Path, trial: str) -> None:
+    """Put a trial's drawing where the manager serves it as a picture, unless it is there or there is none.
+
+    Args:
+        experiment: the experiment's folder, on the manager's machine.
+        trial: NNI's id.
+    """
+    drawing, served = trial_folder(experiment, trial) / DRAWING, experiment / "log" / f"{trial}.svg"
+    with suppress(OSError):
+        if not served.exists():
+            served.write_bytes(drawing.read_bytes())
 
 
 def below_trials(place: tuple[str, ...]) -> tuple[str, ...]:

@@ -8,10 +8,14 @@ from nni_emodarts.errors import ExperimentError
 _EVERY_ADDRESS = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - they are only looked at
 
 
-def free_port(wanted: int | None = None) -> int:
+def free_port(wanted: int | None = None, *, and_next: bool = False) -> int:
     """A port that nobody listens on, at any address; the wanted one, where one is.
 
     `localhost` is an address of either kind, so that a port that somebody else has at one of them is taken at all.
+
+    Args:
+        wanted: the port.
+        and_next: the one above it must be free, too, as NNI asks for trials on other machines.
 
     Raises:
         ExperimentError: somebody listens on it.
@@ -19,10 +23,14 @@ def free_port(wanted: int | None = None) -> int:
     while True:
         port = _bound(socket.AF_INET, wanted)
         try:
-            return _bound(socket.AF_INET6, port)
+            _bound(socket.AF_INET6, port)
+            if and_next:
+                _bound(socket.AF_INET, port + 1)
         except ExperimentError:
             if wanted is not None:
                 raise
+        else:
+            return port
 
 
 def _bound(family: socket.AddressFamily, wanted: int | None) -> int:

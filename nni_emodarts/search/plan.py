@@ -1,6 +1,8 @@
 """An NNI experiment that searches and retrains every fold, a trial each."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
@@ -10,6 +12,8 @@ from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.protocols import make_folds
 from nni_emodarts.data.unfit import checked_folds
 from nni_emodarts.nni_bridge.experiment_file import Plan, experiment_yaml
+from nni_emodarts.nni_bridge.remote.checks import check_machines
+from nni_emodarts.nni_bridge.remote.machines import Remote
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -22,6 +26,7 @@ def write_experiment(
     folds: FoldChoice | None = None,
     seeds: Sequence[int] = (1,),
     concurrency: int = 1,
+    remote: Remote | None = None,
     overwrite: bool = False,
     progress: Progress = silent,
     note: Callable[[str], None] = lambda text: None,
@@ -35,6 +40,7 @@ def write_experiment(
         folds: folds of the protocol; all of them where absent.
         seeds: seeds of each fold.
         concurrency: trials at once.
+        remote: where they run, if not here.
         overwrite: replace the file.
         progress: called after each block of recordings, where some may be skipped.
         note: called with what looks odd in the manifest.
@@ -43,6 +49,7 @@ def write_experiment(
         ConfigError: no manifest is named.
         ManifestError: it cannot be used.
         ProtocolError: it cannot give one of the folds.
+        ExperimentError: trials cannot run on one of the machines.
         RunFolderError: the file is there, or cannot be written.
     """
     check_output(out, overwrite, "experiment.yml")
@@ -53,6 +60,8 @@ def write_experiment(
     wanted = checked_folds(config, manifest, folds)
     for each in few_utterances(config, manifest, wanted):
         note(each)
+    if remote is not None:
+        remote = replace(remote, cores=check_machines(remote, _files(config, arguments)))
     if data.bad_audio == "skip":  # folds are made of what can be used; trials find its features in the store
         corpus = load_corpus(config, manifest, progress)
         wanted, skipped = make_folds(corpus.manifest, data.protocol, folds), len(corpus.skipped)
@@ -61,6 +70,12 @@ def write_experiment(
     words += ["--set", as_setting("data.cache", data.cache)] if data.cache else []
     corpora = ("the embedded corpus" if each == SYNTHETIC else Path(each).parent.name for each in data.manifests)
     name = f"emoDARTS on {' and '.join(corpora)}"
-    text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency)
+    text = experiment_yaml(name, words, [fold.index for fold in wanted], seeds, concurrency, remote=remote)
     write_output(out, text.encode())
     return Plan(len(wanted), len(seeds), skipped)
+
+
+def _files(config: ExperimentConfig, arguments: Sequence[str]) -> list[Path]:
+    """Files that every machine must have: the manifests, and the one that the configuration is read from."""
+    named = [word for option, word in pairwise(arguments) if option == "--config"]
+    return [Path(each) for each in (*config.data.manifests, *named) if each != SYNTHETIC]

@@ -23,7 +23,7 @@ from nni_emodarts.metrics.scores import pooled_table
 from nni_emodarts.nni_bridge import nnictl
 from nni_emodarts.nni_bridge.each_point_once import EachPointOnce
 from nni_emodarts.nni_bridge.experiment import started, wait
-from nni_emodarts.nni_bridge.experiment_file import experiment_yaml, read_experiment
+from nni_emodarts.nni_bridge.experiment_file import Asked, experiment_yaml, read_experiment
 from nni_emodarts.nni_bridge.manager import Manager
 from nni_emodarts.nni_bridge.pooling import pool_trials, trial_folders
 from nni_emodarts.nni_bridge.rest import ask
@@ -48,7 +48,7 @@ def test_every_trial_reports_what_its_folder_holds(written: Path, home: Path, mo
         monkeypatch.delenv(name, raising=False)
     counts: list[int] = []
     with started(written) as manager:
-        trials = wait(manager, 3, lambda seen: counts.append(len(seen)))
+        trials = wait(manager, Asked(3), lambda seen: counts.append(len(seen)))
         jobs = ask(f"http://localhost:{manager.port}/api/v1/nni/trial-jobs")
         metrics = ask(f"http://localhost:{manager.port}/api/v1/nni/metric-data")
         name = manager.profile()["id"]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from process_groups import wait_until
 
-from nni_emodarts.nni_bridge import each_point_once
+from nni_emodarts.nni_bridge import manager
 from nni_emodarts.nni_bridge.each_point_once import EachPointOnce
 from nni_emodarts.nni_bridge.experiment import started, stop
 from nni_emodarts.nni_bridge.experiment_file import experiment_yaml
@@ -43,8 +43,8 @@ def test_each_fold_has_one_trial(home: Path, tmp_path: Path) -> None:
     data = yaml.safe_load(experiment_yaml("test", [], [0, 1, 2, 3], [1], concurrency=1))
     data["trialCommand"] = f"{sys.executable} {script} {tmp_path}"
     (tmp_path / "e.yml").write_text(yaml.safe_dump(data))
-    with started(tmp_path / "e.yml") as manager:
-        name = manager.profile()["id"]
+    with started(tmp_path / "e.yml") as begun:
+        name = begun.profile()["id"]
         wait_until(lambda: (tmp_path / "fold_2").exists(), 120)
     port = free_port()
     nnictl = str(Path(sys.executable).with_name("nnictl"))
@@ -63,7 +63,8 @@ def test_each_fold_has_one_trial(home: Path, tmp_path: Path) -> None:
 
 def _trials(*points: tuple[int, int]) -> list[dict[str, Any]]:
     noted = [json.dumps({"parameter_id": 0, "parameters": {"fold": fold, "seed": seed}}) for fold, seed in points]
-    return [{"status": "RUNNING", "hyperParameters": [each]} for each in noted] + [{"status": "WAITING"}]
+    running = [{"trialJobId": "a", "status": "RUNNING", "hyperParameters": [each]} for each in noted]
+    return [*running, {"trialJobId": "b", "status": "WAITING"}]
 
 
 def _handed_out(tuner: EachPointOnce) -> list[tuple[int, int]]:
@@ -82,9 +83,13 @@ def test_points_that_trials_have_are_handed_out_no_more(monkeypatch: pytest.Monk
     every = [(fold, seed) for fold in (0, 1, 2) for seed in (1, 2)]
     monkeypatch.delenv("NNI_MODE", raising=False)
     assert _handed_out(EachPointOnce()) == every
-    asked: list[str] = []
-    monkeypatch.setattr(each_point_once, "ask", lambda address, tries: asked.append(address) or _trials((0, 1), (2, 2)))
+    root = "http://localhost:8080/some/prefix/api/v1/nni"
+    answers = {
+        f"{root}/experiment": {"id": "e", "params": {"experimentWorkingDirectory": "/absent"}},
+        f"{root}/trial-jobs": _trials((0, 1), (2, 2)),
+        f"{root}/metric-data": [],
+    }
+    monkeypatch.setattr(manager, "ask", lambda address, tries: answers[address])
     monkeypatch.setenv("NNI_MODE", "resume")
     monkeypatch.setenv("NNI_TUNER_COMMAND_CHANNEL", "ws://localhost:8080/some/prefix/tuner")
     assert _handed_out(EachPointOnce()) == [point for point in every if point not in ((0, 1), (2, 2))]
-    assert asked == ["http://localhost:8080/some/prefix/api/v1/nni/trial-jobs"]

@@ -11,7 +11,7 @@ from browser import CHROMIUM, Page, browser
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.flat_space import flat_sample
 from nni_emodarts.nni_bridge.experiment import started, wait
-from nni_emodarts.nni_bridge.experiment_file import experiment_yaml
+from nni_emodarts.nni_bridge.experiment_file import Asked, experiment_yaml
 from nni_emodarts.nni_bridge.manager import Manager
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
@@ -55,7 +55,7 @@ def test_a_trial_s_page(small_manifest: Path, home: Path, fast_words: list[str],
         page.click("button[role=tab]", "Intermediate result")
         page.wait("document.body.innerText.includes('(LATEST)') || document.body.innerText.includes('(FINAL)')")
         assert page.wait("document.querySelector('.echarts-for-react canvas').width") > 100
-        trial = wait(manager, 1, lambda trials: None)[0]
+        trial = wait(manager, Asked(1), lambda trials: None)[0]
         assert trial.status == "SUCCEEDED", (trial.folder / "trial.log").read_text()
         page.open(f"{root}/detail?again")
         page.wait("document.body && document.body.innerText.includes('SUCCEEDED')")
