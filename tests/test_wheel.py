@@ -1,5 +1,6 @@
 """The wheel, installed elsewhere, searches outside the checkout."""
 
+import configparser
 import json
 import os
 import subprocess
@@ -11,6 +12,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+
+
+def test_every_package_is_listed() -> None:
+    """The checkout would not tell: it finds packages that a wheel lacks."""
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    listed = set(settings["options"]["packages"].split())
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "nni_emodarts").rglob("*.py")}
+    assert listed == there | {"nni_emodarts.search_spaces", "nni_emodarts.trials"}
 
 
 @pytest.mark.slow

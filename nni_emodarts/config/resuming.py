@@ -49,7 +49,7 @@ def meaning(config: ExperimentConfig) -> JsonObject:
         del data[key]
     data["data"] = config.data.decisive()  # what corpus and folds hold is known by their digests (`corpus.json`)
     data["search"]["options"] = config.search.strategy_options().meaning()
-    data["space"] = config.space.identity() | ({"fixed": config.space.fixed} if config.space.fixed else {})
+    data["space"] = config.space.identity() | ({"fixed": dict(config.space.fixed)} if config.space.fixed else {})
     return data
 
 

@@ -16,6 +16,7 @@ from nni_emodarts.config.sections import (
     Fraction,
     Name,
     NonNegativeFloat,
+    Pairs,
     PositiveFloat,
     PositiveInt,
     Section,
@@ -130,7 +131,7 @@ class SpaceConfig(Section):
     """Whether a linear classifier of what is heard, pooled over time, stands beside the cells: its logits are added."""
     functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
     """Those that are joined. They follow from `features.functionals`."""
-    fixed: Annotated[dict[Name, Name], Field(max_length=64), CAME_LATER] = Field(default_factory=dict)
+    fixed: Annotated[Pairs, Field(max_length=64), CAME_LATER] = ()
     """Choices outside the cells that are made beforehand: label -> candidate, such as `level_NAME: "3"`. They narrow
     what is searched, and are no part of what the space is: its architectures are those of the whole space."""
 

@@ -1,8 +1,9 @@
 """What the sections of a configuration are made of."""
 
+from collections.abc import Mapping
 from typing import Annotated, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from nni_emodarts.runtime.plain_data import JsonObject
@@ -13,6 +14,16 @@ NonNegativeFloat = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(max_length=100)]
 PathText = Annotated[str, Field(max_length=4096)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _pairs(given: object) -> object:
+    return tuple(given.items()) if isinstance(given, Mapping) else given
+
+
+Pairs = Annotated[
+    tuple[tuple[Name, Name], ...], BeforeValidator(_pairs), PlainSerializer(dict, return_type=dict[str, str])
+]
+"""A mapping in files; pairs in Python, so that a section can be hashed."""
 
 CAME_LATER = "came later"
 """Marks an option, off by default, that came when figures had been computed: `Annotated[bool, CAME_LATER]`."""
@@ -54,7 +65,7 @@ class Section(BaseModel):
         data = self.model_dump(mode="json")
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if CAME_LATER in field.metadata and value == field.get_default(call_default_factory=True):
+            if CAME_LATER in field.metadata and value == field.default:
                 del data[name]
             elif isinstance(value, Section):
                 data[name] = value.meaning()

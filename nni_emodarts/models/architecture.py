@@ -110,11 +110,11 @@ def layer_choices(space: SpaceConfig) -> dict[str, tuple[str, ...]]:
         found[STREAM] = (*names, *map("+".join, itertools.combinations(names, 2)))
     if space.poolings:
         found[POOLING] = space.poolings
-    for label, candidate in space.fixed.items():
+    for label, candidate in space.fixed:
         if candidate not in found.get(label, ()):
             known = "; ".join(f"{name} is one of {', '.join(options)}" for name, options in found.items())
             raise ArchitectureError(f"space.fixed: {label} cannot be {candidate}; {known or 'the space has none'}")
-    return {**found, **{label: (candidate,) for label, candidate in space.fixed.items()}}
+    return {**found, **{label: (candidate,) for label, candidate in space.fixed}}
 
 
 def heard_streams(space: SpaceConfig, choices: Mapping[str, object]) -> tuple[str, ...]:

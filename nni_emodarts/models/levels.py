@@ -36,4 +36,4 @@ def level_options(stream: HeardStream, joined: int) -> tuple[str, ...]:
 def fixed_levels(space: SpaceConfig) -> dict[str, tuple[int, ...]]:
     """Stream -> its level, or its neighbours side by side, of those streams whose choice a space fixes."""
     names = {level_label(stream.name): stream.name for stream in space.hears}
-    return {names[label]: levels_of(option) for label, option in space.fixed.items() if label in names}
+    return {names[label]: levels_of(option) for label, option in space.fixed if label in names}

@@ -52,7 +52,7 @@ def level_first(task: FoldTask) -> LevelFirst:
     options = {
         label: layer_choices(space)[label]
         for stream in space.hears
-        if stream.is_pretrained and (label := level_label(stream.name)) not in space.fixed
+        if stream.is_pretrained and (label := level_label(stream.name)) not in dict(space.fixed)
     }
     if task.config.search.level == "searched" or not options:
         return LevelFirst(task, {})
@@ -64,7 +64,7 @@ def level_first(task: FoldTask) -> LevelFirst:
 def with_fixed(task: FoldTask, taken: dict[str, str]) -> FoldTask:
     """The task of a search whose space has these choices fixed."""
     config = task.config
-    space = config.space.model_copy(update={"fixed": {**config.space.fixed, **taken}})
+    space = config.space.model_copy(update={"fixed": tuple({**dict(config.space.fixed), **taken}.items())})
     search = config.search.model_copy(update={"level": "searched"})
     return task.under(config.model_copy(update={"space": space, "search": search}))
 

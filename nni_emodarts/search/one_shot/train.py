@@ -155,7 +155,7 @@ def search_one_shot(task: FoldTask, folder: RunFolder, on_epoch: OnEpoch = lambd
     """
     if task.config.processes == 1:
         return search_share(task, folder, on_epoch)
-    fixed = task.config.space.fixed  # by probes, which the first machine alone asks
+    fixed = dict(task.config.space.fixed)  # by probes, which the first machine alone asks
     job = {"seed": task.seed, "manifest": task.corpus.manifest.digest, "fixed": fixed}
     found: Found = train_together(task.config, search_share, task, folder, tell=on_epoch, job=job)
     return found
