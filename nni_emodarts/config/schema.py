@@ -228,8 +228,7 @@ class SearchConfig(Section):
     restarts: Annotated[int, Field(ge=1, le=100), CAME_LATER] = 1
     """So many one-shot searches from seeds of their own, of which the one that is best once cut down is taken."""
     level: Annotated[Literal["searched", "probed"], CAME_LATER] = "searched"
-    """How the level of a pretrained stream is chosen: with all else, or first, by linear probes inside the training
-    speakers, so that all else is searched on the level that is heard."""
+    """How the level of a pretrained stream is chosen: with all else, or first, by probes of the training speakers."""
     estimate: Annotated[EstimateConfig | None, CAME_LATER] = None
     """How a candidate is measured that is trained by itself; once, on the fold's own validation part, where absent."""
 
