@@ -17,8 +17,8 @@ from nni_emodarts.config.strategies import STRATEGIES, options_for
 from nni_emodarts.config.streams import PretrainedStream, located_model
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
-from nni_emodarts.runtime.reading import UnreadableError, read_text
-from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_value, parse_yaml
+from nni_emodarts.runtime.reading import UnreadableError
+from nni_emodarts.runtime.yaml_reading import parse_value, parse_yaml, read_yaml_file
 
 PRESETS = ("paper", "compact", "tiny", "pretrained")
 
@@ -139,12 +139,7 @@ def read_sections(path: Path) -> JsonObject:
     Raises:
         ConfigError: it cannot be read, or holds something else.
     """
-    try:
-        data = parse_yaml(read_text(path, LARGEST_YAML))
-    except OSError as error:
-        raise ConfigError(f"configuration {path}: {error.strerror or error}; name an existing YAML file") from None
-    except UnreadableError as error:
-        raise ConfigError(f"configuration {path} {error}") from None
+    data = read_yaml_file(path, f"configuration {path}", "name an existing YAML file", ConfigError)
     if data is None:
         return {}
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):

@@ -16,8 +16,7 @@ from nni_emodarts.nni_bridge.remote.machines import Remote
 from nni_emodarts.nni_bridge.remote.share import shared_words
 from nni_emodarts.runtime.environment import threads_each
 from nni_emodarts.runtime.plain_data import JsonObject
-from nni_emodarts.runtime.reading import UnreadableError, read_text
-from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_yaml
+from nni_emodarts.runtime.yaml_reading import read_yaml_file
 
 _MOST_TRIES = 2
 """Trials of a fold on other machines, which may be lost."""
@@ -118,12 +117,7 @@ def read_experiment(config: Path) -> Asked:
         ExperimentError: the file is not there, or does not say.
     """
     refuse_absent(config)
-    try:
-        data = parse_yaml(read_text(config, LARGEST_YAML))
-    except OSError as error:
-        raise ExperimentError(f"experiment {config}: {error.strerror or error}; name its YAML file") from None
-    except UnreadableError as error:
-        raise ExperimentError(f"experiment {config} {error}") from None
+    data = read_yaml_file(config, f"experiment {config}", "name its YAML file", ExperimentError)
     try:
         trials = int(data["maxTrialNumber"])
     except (KeyError, TypeError, ValueError, OverflowError):

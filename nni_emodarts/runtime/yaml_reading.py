@@ -4,11 +4,13 @@ YAML 1.1 reads `010` as 8, `1:30` as 90 and `2024-05-01` as a date; of a key tha
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from nni_emodarts.runtime.reading import KILOBYTE, UnreadableError
+from nni_emodarts.errors import EmodartsError
+from nni_emodarts.runtime.reading import KILOBYTE, UnreadableError, read_text
 
 LARGEST_YAML = 512 * KILOBYTE
 """Bytes of a YAML file: PyYAML reads about as much in a second."""
@@ -92,6 +94,26 @@ def parse_yaml(text: str) -> Any:
             than they look; with lines, as the end of a sentence that begins with the file's name.
     """
     return _parse(text)[1]
+
+
+def read_yaml_file(path: Path, head: str, remedy: str, kind: type[EmodartsError]) -> Any:
+    """The plain data of a YAML file.
+
+    Args:
+        path: the file.
+        head: what it is and its name, with which a message begins.
+        remedy: what to do where it is not there.
+        kind: of the errors.
+
+    Raises:
+        EmodartsError: of that kind; it cannot be read, or is no YAML as `parse_yaml` takes it.
+    """
+    try:
+        return parse_yaml(read_text(path, LARGEST_YAML))
+    except OSError as error:
+        raise kind(f"{head}: {error.strerror or error}; {remedy}") from None
+    except UnreadableError as error:
+        raise kind(f"{head} {error}") from None
 
 
 def parse_value(text: str) -> Any:

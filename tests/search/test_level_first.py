@@ -72,7 +72,7 @@ def test_every_strategy_searches_on_the_level_that_probes_choose(
 
 
 def test_a_level_that_tells_emotions_apart_is_taken_and_read_alone(
-    searched: Path, small_manifest: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    searched: Path,
 ) -> None:
     metrics, found = metrics_of(searched), Architecture.load(searched / "architecture.json")
     assert found.choices["level_voice"] in TELLING

@@ -14,8 +14,7 @@ from nni_emodarts.config.faults import describe_fault, enumerate_faults, nearest
 from nni_emodarts.config.sections import PathText, PositiveInt, Section
 from nni_emodarts.errors import ExperimentError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
-from nni_emodarts.runtime.reading import UnreadableError, read_text
-from nni_emodarts.runtime.yaml_reading import LARGEST_YAML, parse_yaml
+from nni_emodarts.runtime.yaml_reading import read_yaml_file
 
 _SECRETS = ("password", "sshPassphrase")
 """Keys of NNI's that are refused: they would stand in the experiment's file, its database and the web UI."""
@@ -109,12 +108,7 @@ def read_machines(file: Path) -> tuple[Machine, ...]:
     Raises:
         ExperimentError: it cannot be read, or has faults.
     """
-    try:
-        data = parse_yaml(read_text(file, LARGEST_YAML))
-    except OSError as error:
-        raise ExperimentError(f"machines {file}: {error.strerror or error}; name a YAML file") from None
-    except UnreadableError as error:
-        raise ExperimentError(f"machines {file} {error}") from None
+    data = read_yaml_file(file, f"machines {file}", "name a YAML file", ExperimentError)
     return _machines(data, f"machines {file}")
 
 
