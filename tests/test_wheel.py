@@ -23,6 +23,12 @@ def test_every_package_is_listed() -> None:
     assert listed == there | {"nni_emodarts.search_spaces", "nni_emodarts.trials"}
 
 
+def test_no_two_modules_of_tests_have_one_name() -> None:
+    """pytest imports each by its bare name, and refuses the second."""
+    names = [file.name for file in (ROOT / "tests").rglob("*.py") if file.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.slow
 def test_the_wheel_searches_outside_the_checkout(tmp_path: Path, small_manifest: Path, fast_words: list[str]) -> None:
     words = ["pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT)]

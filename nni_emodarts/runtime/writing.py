@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,8 +12,11 @@ from secrets import token_hex
 from nni_emodarts.errors import RunFolderError
 from nni_emodarts.runtime.plain_data import JsonMapping
 
-_TRIES = 10
-"""Of a file whose folder goes meanwhile."""
+_TRIES = 100
+"""Of a move into a folder that may be deleted between two system calls."""
+
+_PAUSE = 0.002
+"""Between two such moves, at most, in seconds."""
 
 
 def check_output(out: Path, overwrite: bool, example: str) -> None:
@@ -51,13 +56,25 @@ def write_json_file(file: Path, data: JsonMapping) -> None:
 
 def put_json_file(file: Path, data: JsonMapping) -> None:
     """As `write_json_file`, in a folder that another process deletes whenever nothing is in it."""
+    folder = file.parent
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    whole = folder.with_name(f".{file.name}.{token_hex(8)}")  # where nobody deletes; what is left to do takes no time
+    write_json_file(whole, data)
+    try:
+        _move_into_fleeting(folder, whole, file)
+    finally:
+        whole.unlink(missing_ok=True)
+
+
+def _move_into_fleeting(folder: Path, whole: Path, file: Path) -> None:
     for tries_left in reversed(range(_TRIES)):
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_json_file(file, data)
+            folder.mkdir(exist_ok=True)
+            whole.replace(file)
         except (FileNotFoundError, FileExistsError):
             if not tries_left:
                 raise
+            time.sleep(random.uniform(0, _PAUSE))  # else two that go in step would meet at the same place each time
         else:
             return
 
