@@ -74,7 +74,7 @@ def _move_into_fleeting(folder: Path, whole: Path, file: Path) -> None:
         except (FileNotFoundError, FileExistsError):
             if not tries_left:
                 raise
-            time.sleep(random.uniform(0, _PAUSE))  # else two that go in step would meet at the same place each time
+            time.sleep(random.SystemRandom().uniform(0, _PAUSE))  # else two stay in step
         else:
             return
 
