@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from nni_emodarts.cli import console, corpora, experiments, hearing, searching, showing, tables, using
+from nni_emodarts.cli import console, corpora, experiments, hearing, planning, searching, showing, tables, using
 from nni_emodarts.cli.listing import ListingCommand
 from nni_emodarts.errors import message_for_person
 from nni_emodarts.runtime.processes import ended_in_order, exit_status
@@ -27,6 +27,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {  # in the order of `emodarts --hel
     "experiment": experiments.experiment,
     "ensemble": searching.ensemble,
     "benchmark": searching.benchmark,
+    "plan": planning.plan,
     "study": searching.study,
     "table": tables.table,
     "table-describe": tables.table_describe,

@@ -173,6 +173,11 @@ def seed_numbers(text: str) -> list[int]:
     return seeds
 
 
+def machine_numbers(text: str) -> list[int]:
+    """Numbers of machines in a text such as `1,2,4`."""
+    return _numbers("machines", text, "1,2,4")
+
+
 def label_choice(merge: list[str] | None, leave_out: str | None, scale: str | None) -> "LabelChoice":
     """What becomes of labels and ratings of corpora that are scored on."""
     from nni_emodarts.config import parse_scale

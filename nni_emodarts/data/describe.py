@@ -35,6 +35,7 @@ from nni_emodarts.data.features.audio import (
 from nni_emodarts.data.manifest import Manifest
 from nni_emodarts.data.protocols import LOSO_SPEAKERS
 from nni_emodarts.errors import AudioError
+from nni_emodarts.metrics.notation import duration_text
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.writing import check_output, write_output
 
@@ -122,7 +123,7 @@ class Description:
         if len(seconds):
             texts["durations"] = (
                 f"min {seconds.min():.2f} s, median {seconds.median():.2f} s, max {seconds.max():.2f} s, total "
-                f"{_duration(seconds.sum())}"
+                f"{duration_text(seconds.sum())} h"
             )
             texts["level"] = f"median {read['level'].median():.1f} dBFS, lowest {read['level'].min():.1f} dBFS"
             texts["full scale"] = (
@@ -360,9 +361,3 @@ def _notes(table: pd.DataFrame) -> Iterator[str]:
     speakers = len(set(table["speaker"]) - {""}) + unnamed
     if speakers < LOSO_SPEAKERS:
         yield f"{speakers} speaker{'s' if speakers > 1 else ''}; protocol loso needs at least {LOSO_SPEAKERS}"
-
-
-def _duration(seconds: float) -> str:
-    """Seconds as h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d} h"

@@ -53,3 +53,17 @@ def millions_text(value: float | None, missing: str = "-") -> str:
 def count_text(number: int, what: str) -> str:
     """So many of something, in the plural where it is not one."""
     return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60:,}:{minutes % 60:02d}:{rest:02d}"
+
+
+def bytes_text(number: float) -> str:
+    """Bytes in the largest unit of which there is at least one."""
+    for factor, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if number >= factor:
+            return f"{number / factor:.1f} {unit}"
+    return f"{number / 1e3:.1f} kB"
