@@ -3,6 +3,7 @@
 The utterances are made: half a second of noise each, a file each, in a temporary folder (16 kB an utterance, and their
 features). Memory is RssAnon, which belongs to no file, of a search that reads the whole corpus and takes the same
 number of steps; it must not grow with the corpus. Time is of a whole epoch, where that is short enough to wait for.
+With `--front-end MODEL` it is heard with a pretrained encoder: one level of it, a frame every 80 ms.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import pandas as pd
 import soundfile
 
 from benchmarks.speed.measuring import Step, measure, write_figures
-from nni_emodarts.config import load_config
+from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_corpus
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.runtime.run_folder import METRICS, RunFolder
@@ -25,6 +26,7 @@ SIZES = (1_000, 10_000, 100_000)
 EPOCH_UP_TO = 10_000
 """Utterances of the largest corpus whose whole epoch is timed."""
 _RATE, _SECONDS, _NOISE_SECONDS = 16_000, 0.5, 10
+_LEVEL, _HOP_MS = 3, 80.0
 _SPEAKERS, _EMOTIONS, _IN_A_FOLDER = 50, ("anger", "happiness", "neutral", "sadness"), 1_000
 
 
@@ -45,10 +47,9 @@ def make_corpus(folder: Path, utterances: int) -> Path:
     return folder / "manifest.csv"
 
 
-def make_step(manifest: str, cache: str, steps: int | None) -> Step:
+def make_step(manifest: str, cache: str, front_end: str | None, steps: int | None) -> Step:
     """A search of one epoch, from reading the manifest on; features are in the cache from the second time on."""
-    data = {"data.manifest": manifest, "data.protocol": "kfold:5", "data.cache": cache, "device": "cpu"}
-    config = load_config("tiny", options={**data, "search.epochs": 1, "search.epoch_steps": steps})
+    config = _config(manifest, cache, front_end, {"search.epochs": 1, "search.epoch_steps": steps})
 
     def step() -> dict[str, Any]:
         corpus = load_corpus(config)
@@ -60,14 +61,22 @@ def make_step(manifest: str, cache: str, steps: int | None) -> Step:
     return step
 
 
-def extract(manifest: str, cache: str) -> Step:
+def extract(manifest: str, cache: str, front_end: str | None) -> Step:
     """Features of all utterances into the cache."""
-    config = load_config("tiny", options={"data.manifest": manifest, "data.cache": cache, "device": "cpu"})
+    config = _config(manifest, cache, front_end, {})
 
     def step() -> None:
         load_corpus(config)
 
     return step
+
+
+def _config(manifest: str, cache: str, front_end: str | None, options: dict[str, Any]) -> ExperimentConfig:
+    data = {"data.manifest": manifest, "data.protocol": "kfold:5", "data.cache": cache, "device": "cpu"}
+    if front_end is None:
+        return load_config("tiny", options={**data, **options})
+    stream = {"name": "speech", "kind": "pretrained", "model": front_end, "levels": [_LEVEL], "hop_ms": _HOP_MS}
+    return load_config("pretrained", options={**data, **options, "features.streams": [stream]})
 
 
 def main() -> None:
@@ -76,12 +85,14 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of utterances")
     parser.add_argument("--steps", type=int, default=30, help="search steps")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--front-end", help="hear with a pretrained encoder")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for size in map(int, arguments.sizes.split(",")):
         with tempfile.TemporaryDirectory() as folder:
-            paths = {"manifest": str(make_corpus(Path(folder), size)), "cache": str(Path(folder) / "cache")}
+            made = {"manifest": str(make_corpus(Path(folder), size)), "cache": str(Path(folder) / "cache")}
+            paths = {**made, "front_end": arguments.front_end}
             extraction = measure("benchmarks.speed.corpus_size:extract", paths, 1, arguments.threads, warm_up=False)
             wanted = {**paths, "steps": arguments.steps}
             found = measure("benchmarks.speed.corpus_size:make_step", wanted, 1, arguments.threads, warm_up=False)
@@ -93,7 +104,9 @@ def main() -> None:
                 row["epoch_seconds"] = epoch.facts["epoch_seconds"]
         rows.append(row)
         _print(row, rows[0])
-    write_figures(arguments.json, {"steps": arguments.steps, "sizes": rows})
+    write_figures(
+        arguments.json, {"steps": arguments.steps, "front_end": arguments.front_end is not None, "sizes": rows}
+    )
 
 
 def _print(row: dict[str, Any], first: dict[str, Any]) -> None:
