@@ -13,7 +13,7 @@ from nni_emodarts.data.batches.batches import (
 from nni_emodarts.data.batches.coarsening import Coarsening
 from nni_emodarts.data.batches.joint import JointAugment, JointCollate, JointUtterances
 from nni_emodarts.data.batches.maps import Maps
-from nni_emodarts.data.batches.shares import Shares, every_nth
+from nni_emodarts.data.batches.shares import Shares, every_nth, forget
 
 __all__ = [
     "AnyItem",
@@ -35,5 +35,6 @@ __all__ = [
     "Utterances",
     "evaluation_loader",
     "every_nth",
+    "forget",
     "training_loader",
 ]

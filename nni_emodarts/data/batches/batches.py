@@ -67,6 +67,9 @@ class Measured(Dataset[AnyItem]):
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def forget(self) -> None:
+        """Let go of features that are kept in memory; they are read again where they are wanted."""
+
 
 class Utterances(Measured):
     """Rows of a feature store, normalised and, for training, augmented."""
@@ -127,6 +130,11 @@ class Utterances(Measured):
         row = int(self.rows[position])
         normalizer = self._normalizers.for_row(row, self._part)
         return torch.from_numpy(normalizer(self._store[row][self._part]))
+
+    def forget(self) -> None:
+        """Let go of the features."""
+        if self._kept is not None:
+            self._kept.clear()
 
     def coarsened(self, features: Tensor) -> Tensor:
         """Features (R, T) at the resolution that is asked for."""

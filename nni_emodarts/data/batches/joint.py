@@ -35,6 +35,11 @@ class JointUtterances(Measured):
         row = int(self._rows[position])
         return JointItem(tuple(features), int(self._labels[row]), row)
 
+    def forget(self) -> None:
+        """Let go of the features of all streams."""
+        for stream in self._streams:
+            stream.forget()
+
 
 class JointCollate:
     """Items -> batch: the maps of each stream, padded by themselves.

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
-from nni_emodarts.data.batches.batches import AnyItem, Batch
+from nni_emodarts.data.batches.batches import AnyItem, Batch, Measured
 
 
 class Shares:
@@ -28,6 +28,11 @@ class Shares:
         self._place = place
         self._processes = processes
 
+    @property
+    def dataset(self) -> Any:
+        """What the batches are made of."""
+        return self._loader.dataset
+
     def __len__(self) -> int:
         return len(self._loader)
 
@@ -45,3 +50,14 @@ def every_nth(loader: DataLoader[AnyItem], place: int, processes: int) -> Iterab
     """Whole batches of an evaluation, of which each process computes every n-th."""
     batches = [*iter(loader.batch_sampler or ())][place::processes]
     return DataLoader(loader.dataset, batch_sampler=batches, collate_fn=loader.collate_fn)
+
+
+def forget(*loaders: DataLoader[AnyItem] | Shares) -> None:
+    """Let go of the features that loaders keep in memory, once a network has been trained with them.
+
+    Its trainer is part of a cycle of references. Python looks for such by the number of objects and not by their bytes,
+    so that each of many trainings in a process would leave its features behind.
+    """
+    for loader in loaders:
+        if isinstance(loader.dataset, Measured):
+            loader.dataset.forget()

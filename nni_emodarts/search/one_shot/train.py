@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from nni_emodarts.config import ExperimentConfig, OptimizerConfig, SpaceConfig
-from nni_emodarts.data.batches import AnyItem, Batch, Shares
+from nni_emodarts.data.batches import AnyItem, Batch, Shares, forget
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import DivergenceError, RunFolderError
 from nni_emodarts.metrics.tracks import marked
@@ -181,6 +181,7 @@ def search_share(task: FoldTask, folder: RunFolder, tell: OnEpoch) -> Found:
     with diverging(f"as the architecture was chosen, after {len(recorder.history)} epochs"):
         choices = module.choose(lambda: validation.score(module), tune, task.seed)
         decision = measure_decision(module, choices, validation, Judge(task, task.halves()[1], device))
+    forget(*loaders)
     recorder.write()  # those of a checkpoint alone, where the search was cut off behind its last epoch
     return Found(choices, recorder.history[-1][task.headline.val], {"epochs": len(recorder.history), **decision})
 

@@ -20,6 +20,7 @@ from nni_emodarts.data.batches import (
     Perturbation,
     Shares,
     SpecAugment,
+    forget,
 )
 from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import Normalizer, SpeakerNormalizer
@@ -124,16 +125,18 @@ def _learn(
     recipe, corpus = task.config.retrain, task.corpus
     device = pick_device(task.config.device)
     pl.seed_everything(task.seed, verbose=False)
-    loader = _batches(task)
+    loader, validation = _batches(task), task.evaluation_batches(task.fold.validation, recipe.batch_size)
     training = _objective(task, len(loader), teacher)
     model = build_network(design, corpus.num_outputs, corpus.shapes)
     training.set_model(model)
-    keeper = EpochKeeper(recipe, _validator(task, device) if task.validates else None, on_epoch, task.headline.val)
+    validate = _validator(task, validation, device) if task.validates else None
+    keeper = EpochKeeper(recipe, validate, on_epoch, task.headline.val)
     if size() > 1:
         seed_apart(task.seed)
     with quiet():
         trainer = make_trainer(device, epochs or recipe.epochs, [keeper], recipe.optimizer.gradient_clip)
         trainer.fit(training, loader)
+    forget(loader, validation)
     return model, _Learnt(keeper.kept_weights, keeper.best_epoch, keeper.history)
 
 
@@ -205,10 +208,8 @@ def _masks(recipe: RetrainConfig, bins: int, levels: int) -> SpecAugment:
     return SpecAugment(bins, **recipe.spec_augment.model_dump(), levels=levels)
 
 
-def _validator(task: FoldTask, device: torch.device) -> Validate:
-    rows = task.fold.validation
-    loader = task.evaluation_batches(rows, task.config.retrain.batch_size)
-    truth = task.truth(np.sort(rows))
+def _validator(task: FoldTask, loader: DataLoader[AnyItem], device: torch.device) -> Validate:
+    truth = task.truth(np.sort(task.fold.validation))
 
     def validate(model: nn.Module) -> dict[str, float]:
         answers = predict(model, loader, device, len(truth), task.outputs)
