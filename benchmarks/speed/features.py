@@ -23,11 +23,11 @@ GOAL = 500
 _RATE, _SECONDS, _COUNT = 16_000, 3.0, 400
 
 
-def make_corpus(folder: Path) -> Path:
+def make_corpus(folder: Path, count: int = _COUNT) -> Path:
     """Recordings of coloured noise, and their manifest."""
     random = np.random.default_rng(0)
     lines = ["file,emotion,speaker"]
-    for number in range(_COUNT):
+    for number in range(count):
         samples = np.cumsum(random.normal(0, 0.01, int(_SECONDS * _RATE)))
         soundfile.write(folder / f"{number:04}.flac", np.clip(samples - samples.mean(), -0.9, 0.9), _RATE)
         lines.append(f"{number:04}.flac,{('anger', 'sadness')[number % 2]},speaker {number // 2 % 10}")

@@ -97,7 +97,7 @@ def forecast(measured: Measured, work: Work, shape: Shape) -> Forecast:
     pilots, extraction = measured.pilots, measured.extraction
     part = sum(pilots[0].parts)
     larger = work.longer * sum(work.parts) / part
-    search = mean(pilot.search.seconds(larger) if pilot.search else 0.0 for pilot in pilots)
+    search = mean(pilot.search.seconds(larger) for pilot in pilots)
     training = work.trainings * mean(steps.seconds(larger) for pilot in pilots for steps in pilot.networks)
     start = mean(pilot.start + pilot.load * work.longer * work.utterances / part for pilot in pilots)
     rounds = -(-work.cells // (shape.machines * shape.workers))

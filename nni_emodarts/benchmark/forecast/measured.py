@@ -81,8 +81,8 @@ class Pilot:
         start: seconds from the start of the process until it can load a corpus.
         load: seconds to load the corpus of the part, whose features are there.
         parts: utterances that are learnt from, and that validate.
-        search: of a search; None where nothing is searched.
-        networks: of trainings, each of an architecture drawn at random.
+        search: of a search.
+        networks: of trainings, each of another architecture.
         memory: most bytes of its own that the process had, without the pages of files.
         read: bytes of an utterance as a search reads it, and as a network does.
         disk: bytes of its run folder.
@@ -91,7 +91,7 @@ class Pilot:
     start: float
     load: float
     parts: tuple[int, int]
-    search: Steps | None
+    search: Steps
     networks: tuple[Steps, ...]
     memory: int
     read: tuple[int, int]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 
@@ -29,7 +29,8 @@ from nni_emodarts.training.retrain import retrain_fold
 EPOCHS = 3
 """Epochs of a network of a pilot, and steps of a search behind its warm-up."""
 ARCHITECTURES = 2
-"""Architectures that are trained: their costs differ."""
+"""Architectures that are trained, since their costs differ: the one that the search found, and draws."""
+_NETWORK = "network_{}"
 _LOOK = 0.1
 """Seconds between two looks at the memory."""
 
@@ -93,13 +94,13 @@ def measure(order: Order) -> Pilot:
         load = time.monotonic() - watch
         task = FoldTask(_shortened(config), corpus, order.part.fold, order.seed)
         folder = RunFolder(order.folder)
-        searched = _searched(task, folder, config)
+        searched, found = _searched(task, folder, config)
         drawn = draw_architectures(
             config.space, corpus.num_outputs, corpus.shapes, [order.seed], {"strategy": "random"}
         )
         networks = tuple(
-            _trained(task, architecture, folder.child(f"network_{number}"), config.retrain.epochs)
-            for number, architecture in enumerate(islice(drawn, ARCHITECTURES))
+            _trained(task, architecture, folder.child(_NETWORK.format(number)), config.retrain.epochs)
+            for number, architecture in enumerate(islice(chain(found, drawn), ARCHITECTURES))
         )
     return Pilot(
         start=max(0.0, began - order.ordered),
@@ -109,7 +110,7 @@ def measure(order: Order) -> Pilot:
         networks=networks,
         memory=peak.bytes,
         read=_read(corpus),
-        disk=disk_usage([order.folder])[0] // 2,  # of two networks, where a cell leaves one
+        disk=disk_usage([order.folder / SEARCH, order.folder / _NETWORK.format(0)])[0],
     )
 
 
@@ -154,18 +155,16 @@ class _Clock:
             raise _EnoughError
 
 
-def _searched(task: FoldTask, folder: RunFolder, whole: ExperimentConfig) -> Steps | None:
-    """The steps of the configured search: epochs of a supernet, or the first trials of many."""
-    one_shot = STRATEGIES[task.config.search.strategy].family == "one-shot"
-    if one_shot:
+def _searched(task: FoldTask, folder: RunFolder, whole: ExperimentConfig) -> tuple[Steps, list[Architecture]]:
+    """The steps of the configured search, epochs of a supernet or the first trials; and what it found, if anything."""
+    if STRATEGIES[task.config.search.strategy].family == "one-shot":
         clock = _Clock()
-        search(task, folder.child(SEARCH), clock)
-        return Steps.of_moments(clock.moments, time.monotonic(), whole.search.epochs)
+        found = search(task, folder.child(SEARCH), clock)
+        return Steps.of_moments(clock.moments, time.monotonic(), whole.search.epochs), [found]
     clock = _Clock(EPOCHS)
-    trials = task.under(whole)  # whose trials are as long as they will be
-    with suppress(_EnoughError):
-        search(trials, folder.child(SEARCH), clock)
-    return Steps.of_moments(clock.moments, clock.moments[-1], clock.of)
+    with suppress(_EnoughError):  # of trials that are as long as they will be
+        search(task.under(whole), folder.child(SEARCH), clock)
+    return Steps.of_moments(clock.moments, clock.moments[-1], clock.of), []
 
 
 def _trained(task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int) -> Steps:

@@ -13,7 +13,7 @@ from nni_emodarts.benchmark.forecast.measured import Extraction, Measured
 from nni_emodarts.benchmark.forecast.pilot import Order, Part, disk_usage, load_part, measure
 from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.data.corpus import Corpus, cache_root, extractors_of, load_manifest
+from nni_emodarts.data.corpus import Corpus, cache_root, extractors_of, load_manifest, manifest_paths
 from nni_emodarts.data.features.building import missing_rows
 from nni_emodarts.data.fold_choice import FoldChoice
 from nni_emodarts.data.front_ends.pinning import pinned
@@ -95,7 +95,7 @@ def plan(
         note(f"the part that is measured has {part.rows.size} utterances: the forecast is rough")
     with TemporaryDirectory(prefix="emodarts-plan-") as made:
         there = Path(made)
-        own = _with_cache(config, there / "features")
+        own = _elsewhere(config, there / "features")
         extraction, corpus = _extract(own, part, progress)
         note("a part of a fold is searched and trained now, which takes a minute or a few")
         orders = [Order(own.to_yaml(), part, 1, there / f"run_{n}", time.time()) for n in range(workers)]
@@ -137,8 +137,12 @@ def _drawn(rows: Rows, most: int) -> tuple[int, ...]:
     return tuple(int(row) for row in np.sort(drawn))
 
 
-def _with_cache(config: ExperimentConfig, cache: Path) -> ExperimentConfig:
-    return config.model_copy(update={"data": config.data.model_copy(update={"cache": str(cache)})})
+def _elsewhere(config: ExperimentConfig, cache: Path) -> ExperimentConfig:
+    """The configuration with another cache; the embedded corpus stays where it is."""
+    manifest = ",".join(manifest_paths(config.data.manifests, config.data))
+    return config.model_copy(
+        update={"data": config.data.model_copy(update={"cache": str(cache), "manifest": manifest})}
+    )
 
 
 def _extract(config: ExperimentConfig, part: Part, progress: Progress) -> tuple[Extraction, Corpus]:
