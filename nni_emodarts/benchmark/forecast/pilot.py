@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 
@@ -29,7 +29,7 @@ from nni_emodarts.training.retrain import retrain_fold
 EPOCHS = 3
 """Epochs of a network of a pilot, and steps of a search behind its warm-up."""
 ARCHITECTURES = 2
-"""Architectures that are trained, since their costs differ: the one that the search found, and draws."""
+"""Architectures that are drawn and trained, where no search has found one: their costs differ."""
 _NETWORK = "network_{}"
 _LOOK = 0.1
 """Seconds between two looks at the memory."""
@@ -95,12 +95,9 @@ def measure(order: Order) -> Pilot:
         task = FoldTask(_shortened(config), corpus, order.part.fold, order.seed)
         folder = RunFolder(order.folder)
         searched, found = _searched(task, folder, config)
-        drawn = draw_architectures(
-            config.space, corpus.num_outputs, corpus.shapes, [order.seed], {"strategy": "random"}
-        )
         networks = tuple(
-            _trained(task, architecture, folder.child(_NETWORK.format(number)), config.retrain.epochs)
-            for number, architecture in enumerate(islice(chain(found, drawn), ARCHITECTURES))
+            _trained(task, design, folder.child(_NETWORK.format(number)), config.retrain.epochs)
+            for number, design in enumerate(found or _drawn(task, ARCHITECTURES))
         )
     return Pilot(
         start=max(0.0, began - order.ordered),
@@ -165,6 +162,12 @@ def _searched(task: FoldTask, folder: RunFolder, whole: ExperimentConfig) -> tup
     with suppress(_EnoughError):  # of trials that are as long as they will be
         search(task.under(whole), folder.child(SEARCH), clock)
     return Steps.of_moments(clock.moments, clock.moments[-1], clock.of), []
+
+
+def _drawn(task: FoldTask, number: int) -> list[Architecture]:
+    space, shapes = task.config.space, task.corpus.shapes
+    drawn = draw_architectures(space, task.corpus.num_outputs, shapes, [task.seed], {"strategy": "random"})
+    return [*islice(drawn, number)]
 
 
 def _trained(task: FoldTask, architecture: Architecture, folder: RunFolder, epochs: int) -> Steps:
