@@ -53,7 +53,12 @@ def make_encoder(folder: Path) -> Path:
     from transformers import WhisperConfig, WhisperFeatureExtractor
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-    sizes = {"d_model": 512, "encoder_layers": _LEVEL, "encoder_attention_heads": 8, "encoder_ffn_dim": 512}
+    sizes: dict[str, Any] = {
+        "d_model": 512,
+        "encoder_layers": _LEVEL,
+        "encoder_attention_heads": 8,
+        "encoder_ffn_dim": 512,
+    }
     WhisperEncoder(WhisperConfig(**sizes)).save_pretrained(folder)
     WhisperFeatureExtractor().save_pretrained(folder)
     return folder

@@ -69,7 +69,7 @@ def _run(common: list[str], folder: Path) -> dict[str, float]:
         "extraction_seconds": first - again,
         "cell_seconds": cells,
         "memory_bytes": memory,
-        "feature_bytes": disk_usage([folder / "cache"])[0],
+        "feature_bytes": sum(512 * file.stat().st_blocks for file in (folder / "cache").rglob("*.npy")),
         "run_bytes": disk_usage([runs])[0],
     }
 

@@ -1,7 +1,7 @@
 """`python -m benchmarks.speed.processes`: how much sooner two processes are done than one.
 
-The commands that people type, on the embedded corpus with preset `tiny`: cells of `emodarts benchmark --workers`,
-trials of `emodarts experiment --concurrency` and `emodarts run`, and features of `emodarts features` with
+The commands that people type, on the embedded corpus with preset `tiny` and few epochs: cells of `emodarts benchmark
+--workers`, trials of `emodarts experiment --concurrency` and `emodarts run`; and features of `emodarts features` with
 `data.workers`, of made FLAC recordings of 3 s. Every command starts from nothing, and its start is in its seconds.
 Efficiency is the seconds of one process over twice those of two.
 """
@@ -20,8 +20,9 @@ from benchmarks.speed.features import make_corpus
 from benchmarks.speed.measuring import write_figures
 
 PROCESSES = (1, 2)
-FOLDS, UTTERANCES = 4, 600
-_FAST = ("--manifest", "synthetic", "--preset", "tiny", "--protocol", f"kfold:{FOLDS}")
+FOLDS, UTTERANCES = 4, 240
+_EPOCHS = ("--set", "search.epochs=2", "--set", "retrain.epochs=8")
+_FAST = ("--manifest", "synthetic", "--preset", "tiny", "--protocol", f"kfold:{FOLDS}", *_EPOCHS)
 
 
 def commands(folder: Path, processes: int, front_end: str | None) -> Iterator[tuple[str, int, list[list[str]]]]:
