@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -17,6 +17,7 @@ from nni_emodarts.config import ExperimentConfig, validate
 from nni_emodarts.config.strategies import STRATEGIES
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest
 from nni_emodarts.data.fold_task import FoldTask
+from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
@@ -58,6 +59,18 @@ class Part:
         count, heard = len(self.train), len(self.train) + len(self.validation)
         validation = np.arange(count, heard)
         return Fold(0, 1, np.arange(count), validation, validation)
+
+    def within(self, manifest: Manifest, corpus: Corpus) -> "Part":
+        """The part without the recordings that a corpus of it goes without."""
+        there = {*_stretches(corpus.manifest)}
+        usable = {row for row, stretch in enumerate(_stretches(manifest)) if stretch in there}
+        train, validation = (tuple(row for row in rows if row in usable) for rows in (self.train, self.validation))
+        return Part(train, validation)
+
+
+def _stretches(manifest: Manifest) -> Iterator[tuple[str, ...]]:
+    """What tells utterances apart: file, and start and end as text."""
+    yield from manifest.table[["file", *TIMES]].astype(str).itertuples(index=False, name=None)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -97,6 +97,7 @@ def plan(
         there = Path(made)
         own = _elsewhere(config, there / "features")
         extraction, corpus = _extract(own, part, progress)
+        part = part.within(manifest, corpus)
         note("a part of a fold is searched and trained now, which takes a minute or a few")
         orders = [Order(own.to_yaml(), part, 1, there / f"run_{n}", time.time()) for n in range(workers)]
         remedy = "give fewer workers: the run itself would have no more memory"
@@ -105,14 +106,12 @@ def plan(
     own_hours = _hours(config, corpus) * len(manifest) / part.rows.size
     work = Work(
         utterances=len(manifest),
-        missing=_missing(config, manifest),
+        missing=_missing(config, manifest) if hours is None else len(manifest),
         parts=(len(chosen[0].train), len(chosen[0].validation)),
         cells=len(chosen) * seeds,
         longer=1.0 if hours is None else hours / own_hours,
         trainings=2 if trials and config.retrain.refit else 1,
     )
-    if hours is not None:
-        work = replace(work, missing=work.utterances)
     forecasts = tuple(forecast(measured, work, Shape(number, workers)) for number in machines)
     return Planned(own_hours * work.longer, work, measured, forecasts)
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from nni_emodarts.benchmark.forecast.pilot import Part, own_memory
+from nni_emodarts.benchmark.forecast.pilot import Part, load_part, own_memory
 from nni_emodarts.benchmark.forecast.run import LEARNT, plan
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_manifest
@@ -89,6 +90,21 @@ def test_a_part_is_a_fold_of_its_own() -> None:
     assert part.rows[fold.train].tolist() == list(part.train)
     assert part.rows[fold.validation].tolist() == list(part.validation)
     assert len(part.rows) < LEARNT
+
+
+def test_recordings_that_are_skipped_are_none_of_the_part(small_manifest: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(small_manifest, dtype=str)
+    table["file"] = [str(small_manifest.parent / file) for file in table["file"]]
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    table.loc[5, "file"] = str(tmp_path / "broken.wav")
+    table.to_csv(tmp_path / "manifest.csv", index=False)
+    options = {"data.manifest": str(tmp_path / "manifest.csv"), "data.protocol": "loso", "data.bad_audio": "skip"}
+    config = load_config("tiny", options=options)
+    part = Part((2, 5, 9), (20, 30))
+    manifest, corpus = load_manifest(config), load_part(config, part.rows)
+    kept = part.within(manifest, corpus)
+    assert kept == Part((2, 9), (20, 30))
+    assert [*corpus.manifest.table["file"]] == [*manifest.table["file"].iloc[kept.rows]]
 
 
 def test_memory_of_its_own_grows_with_what_is_made() -> None:
