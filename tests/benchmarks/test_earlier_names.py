@@ -23,7 +23,7 @@ EARLIER = {
     "start_up": "speed",
     "supernet": "speed",
 }
-NEW = ("front_ends",)
+NEW = ("front_ends", "manager", "plan", "processes")
 """Commands that never had another name."""
 
 
