@@ -233,7 +233,9 @@ def test_validation_figures_are_those_of_one_process(
     corpus = tasks["darts"].corpus
     network = fitting.build_network(architecture, corpus.num_outputs, corpus.shapes)
     network.load_state_dict(load(weights))
-    found = fitting._validator(tasks["darts"], CPU)(network)
+    task = tasks["darts"]
+    batches = task.evaluation_batches(task.fold.validation, task.config.retrain.batch_size)
+    found = fitting._validator(task, batches, CPU)(network)
     written = history[best_epoch - 1]
     assert {name: written[name] for name in found} == found
 
