@@ -16,10 +16,11 @@ from typing import Any
 
 import yaml
 
-from benchmarks.speed.measuring import anonymous_bytes, write_figures
+from benchmarks.speed.measuring import write_figures
 from nni_emodarts.nni_bridge.experiment import started
 from nni_emodarts.nni_bridge.experiment_file import experiment_yaml
 from nni_emodarts.nni_bridge.manager import Manager
+from nni_emodarts.runtime.memory import anonymous_bytes
 
 TRIALS, AT_ONCE, EVERY = 1_000, 8, 100
 _PAUSE = 2.0

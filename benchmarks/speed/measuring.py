@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nni_emodarts.config import SYNTHETIC
+from nni_emodarts.runtime.memory import anonymous_bytes
 from nni_emodarts.runtime.writing import write_atomically
 
 _PAUSE = 0.01
@@ -113,13 +114,6 @@ class Memory(threading.Thread):
         while True:
             self.peak_bytes = max(self.peak_bytes, anonymous_bytes())
             time.sleep(_PAUSE)
-
-
-def anonymous_bytes(process: int | str = "self") -> int:
-    """RssAnon of a process: memory that belongs to no file."""
-    lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    found = next(line for line in lines if line.startswith("RssAnon"))
-    return 1024 * int(found.split()[1])
 
 
 def _serve() -> None:

@@ -14,9 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.speed.measuring import anonymous_bytes, corpus_name, write_figures
+from benchmarks.speed.measuring import corpus_name, write_figures
 from nni_emodarts.benchmark.forecast.pilot import disk_usage
 from nni_emodarts.config import SYNTHETIC
+from nni_emodarts.runtime.memory import anonymous_bytes
 
 _PAUSE = 0.1
 
@@ -82,10 +83,7 @@ def _emodarts(words: list[str], folder: Path) -> tuple[float, int]:
     with (folder / "said.txt").open("w") as said:
         process = subprocess.Popen(command, env=environment, cwd=folder, stdout=said, stderr=said)  # noqa: S603
         while process.poll() is None:
-            try:
-                most = max(most, anonymous_bytes(process.pid))
-            except (OSError, StopIteration):  # it has just ended
-                break
+            most = max(most, anonymous_bytes(process.pid))
             time.sleep(_PAUSE)
         if process.wait():
             raise RuntimeError(f"emodarts {' '.join(words)} failed: {(folder / 'said.txt').read_text()[-2000:]}")

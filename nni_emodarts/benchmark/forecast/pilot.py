@@ -1,6 +1,5 @@
 """A part of a fold, searched and trained in earnest, with a clock at every step."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from nni_emodarts.data.manifest import TIMES, Manifest
 from nni_emodarts.data.protocols import Fold
 from nni_emodarts.models.architecture import Architecture
 from nni_emodarts.models.space.draws import draw_architectures
+from nni_emodarts.runtime.memory import anonymous_bytes
 from nni_emodarts.runtime.progress import Progress, silent
 from nni_emodarts.runtime.run_folder import SEARCH, RunFolder
 from nni_emodarts.runtime.yaml_reading import parse_yaml
@@ -223,14 +223,4 @@ class _PeakMemory:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK):
-            self.bytes = max(self.bytes, own_memory())
-
-
-def own_memory() -> int:
-    """Bytes of anonymous memory of this process; pages of files, which the system takes back, do not count."""
-    try:
-        status = Path(f"/proc/{os.getpid()}/status").read_text(encoding="utf-8")
-    except OSError:
-        return 0
-    words = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return 1024 * int(words.get("RssAnon", "0 kB").split()[0])
+            self.bytes = max(self.bytes, anonymous_bytes())

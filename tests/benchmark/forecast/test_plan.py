@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nni_emodarts.benchmark.forecast.pilot import Part, load_part, own_memory
+from nni_emodarts.benchmark.forecast.pilot import Part, load_part
 from nni_emodarts.benchmark.forecast.run import LEARNT, plan
 from nni_emodarts.config import ExperimentConfig, load_config
 from nni_emodarts.data.corpus import load_manifest
 from nni_emodarts.data.protocols import make_fold
+from nni_emodarts.runtime.memory import anonymous_bytes
 
 Emodarts = Callable[..., tuple[int, str]]
 
@@ -108,6 +109,6 @@ def test_recordings_that_are_skipped_are_none_of_the_part(small_manifest: Path, 
 
 
 def test_memory_of_its_own_grows_with_what_is_made() -> None:
-    before = own_memory()
+    before = anonymous_bytes()
     held = np.ones(2**24)
-    assert own_memory() - before > 0.9 * held.nbytes
+    assert anonymous_bytes() - before > 0.9 * held.nbytes
