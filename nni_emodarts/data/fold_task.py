@@ -247,19 +247,24 @@ class FoldTask:
         corpora = corpora_of(self.corpus.manifest, rows)
         return training_loader(utterances, self.corpus.collate, batch_size, self.seed + stream, most, epoch, corpora)
 
-    def evaluation_batches(self, rows: Rows, batch_size: int, enrolment: Enrolment = ALL) -> DataLoader[AnyItem]:
+    def evaluation_batches(self, rows: Rows, batch_size: int, by: Enrolment | int = ALL) -> DataLoader[AnyItem]:
         """Batches of rows, each row once.
 
         Args:
             rows: what to answer.
             batch_size: utterances of a batch.
-            enrolment: which other recordings of its speaker each row is normalised by, where it is.
+            by: which other recordings of its speaker each row is normalised by, where it is; or the number of a draw
+                of random ones, where rows are learnt from.
         """
+
+        def normalizers(place: int) -> Normalizers:
+            return self.drawing(by, place=place) if isinstance(by, int) else self.enrolling(by, place)
+
         if self.corpus.beside:
-            normalizers = [self.enrolling(enrolment, place) for place in range(len(self.corpus.streams))]
-            utterances: Measured = self.corpus.joint_utterances(rows, normalizers)
+            each = [normalizers(place) for place in range(len(self.corpus.streams))]
+            utterances: Measured = self.corpus.joint_utterances(rows, each)
         else:
-            utterances = self.corpus.utterances(rows, self.enrolling(enrolment))
+            utterances = self.corpus.utterances(rows, normalizers(0))
         return evaluation_loader(utterances, self.corpus.collate, batch_size)
 
     def overlap(self, origin: JsonMapping) -> tuple[str, ...]:

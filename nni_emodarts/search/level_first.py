@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nni_emodarts.data.draws import some
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.models.architecture import layer_choices
-from nni_emodarts.models.baselines.level_choice import judge_level
-from nni_emodarts.models.baselines.probe_fitting import Heard
+from nni_emodarts.models.baselines.level_choice import judge_levels
 from nni_emodarts.models.levels import level_label, levels_of
 from nni_emodarts.runtime.plain_data import JsonObject
-from nni_emodarts.training.pooled_levels import read_levels
+from nni_emodarts.training.heard_levels import hear_levels
 
+MOST = 2_000
+"""Utterances that probes learn from and answer: of a larger corpus so many are drawn, which rank levels as all do."""
 Probed = dict[str, dict[str, float]]
 """Label of a level -> candidate -> what a probe of it reaches inside the training speakers."""
 
@@ -74,13 +76,10 @@ def _probe(task: FoldTask, label: str, candidates: tuple[str, ...]) -> dict[str,
     space, manifest = task.config.space, task.corpus.manifest
     known = next(stream for stream in space.hears if level_label(stream.name) == label)
     place = next((n for n, each in enumerate(task.corpus.streams) if each.name == known.name), 0)
-    rows = manifest.decided(np.union1d(task.fold.train, task.fold.validation))
-    heard = read_levels(task.without_validation(), rows, range(len(known.levels)), place)
+    rows = some(manifest.decided(np.union1d(task.fold.train, task.fold.validation)), MOST)
+    heard = hear_levels(task.without_validation(), rows, place)
     truth, speakers = task.truth(rows), task.voices.numbers[rows]
 
-    def judged(option: str) -> float:
-        return round(
-            judge_level(Heard.joined([heard[at] for at in known.places(levels_of(option))]), truth, speakers), 5
-        )
-
-    return {option: judged(option) for option in candidates}
+    places = [known.places(levels_of(option)) for option in candidates]
+    reached = judge_levels(heard, places, truth, speakers)
+    return {option: round(figure, 5) for option, figure in zip(candidates, reached, strict=True)}

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import Ridge, RidgeClassifier
-from sklearn.model_selection import GroupKFold
 
 from nni_emodarts import Architecture
 from nni_emodarts.benchmark import Method, settings_digest
@@ -19,11 +17,7 @@ from nni_emodarts.data.corpus import Corpus
 from nni_emodarts.data.features import FeatureStore
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ArchitectureError
-from nni_emodarts.metrics.scores import uar
-from nni_emodarts.metrics.truth import Truth
 from nni_emodarts.models.architecture import layer_choices
-from nni_emodarts.models.baselines.level_choice import PENALTIES, judge_level
-from nni_emodarts.models.baselines.probe_fitting import Heard
 from nni_emodarts.runtime.run_folder import RunFolder
 from nni_emodarts.search.level_first import level_first
 from nni_emodarts.search.run import search
@@ -77,7 +71,7 @@ def test_a_level_that_tells_emotions_apart_is_taken_and_read_alone(
     metrics, found = metrics_of(searched), Architecture.load(searched / "architecture.json")
     assert found.choices["level_voice"] in TELLING
     probed = metrics["probed"]["level_voice"]
-    assert probed["3"] > max(probed["0"], probed["5"])
+    assert probed["3"] > max(probed["0"], probed["5"]) + 0.2, probed
     assert 0 <= metrics["entropy"] <= 1
     alphas = pd.read_csv(searched / "alphas.csv", dtype={"choice": str})
     rows = alphas[alphas["label"] == "level_voice"]
@@ -88,8 +82,8 @@ def test_a_level_that_tells_emotions_apart_is_taken_and_read_alone(
 
 def test_probes_read_no_test_speaker(small_manifest: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[int] = set()
-    read: Callable[..., Any] = FeatureStore.moments
-    monkeypatch.setattr(FeatureStore, "moments", lambda self, rows: (seen.update(map(int, rows)), read(self, rows))[1])
+    read: Callable[..., Any] = FeatureStore.__getitem__
+    monkeypatch.setattr(FeatureStore, "__getitem__", lambda self, row: (seen.add(int(row)), read(self, row))[1])
     task = FoldTask.of(configured(small_manifest, "darts", "search.level=probed"), corpus, 1, 3)
     first = level_first(task)
     assert seen == set(np.union1d(task.fold.train, task.fold.validation).tolist())
@@ -151,46 +145,3 @@ def test_what_is_fixed_must_be_a_choice(label: str, candidate: str, small_manife
         ArchitectureError, match=f"space.fixed: {label} cannot be {candidate}; level_voice is one of 0, 3"
     ):
         layer_choices(config.space)
-
-
-def drawn(classes: int, dimensions: int) -> tuple[np.ndarray, Truth, np.ndarray]:
-    """Features (n, D), what is true of them, and speakers."""
-    generator = np.random.default_rng(4)
-    features = generator.standard_normal((90, 12)).astype(np.float32)
-    labels = (features[:, 0] + generator.standard_normal(90) > 0).astype(np.int64)
-    values = features[:, :dimensions].astype(np.float64) + generator.standard_normal((90, dimensions))
-    return features, Truth(labels, classes, values), np.repeat(np.arange(9), 10)
-
-
-def reference(features: np.ndarray, target: np.ndarray, speakers: np.ndarray, regression: Any) -> np.ndarray:
-    """Out-of-fold answers of a regression of scikit-learn's on features that NumPy standardises."""
-    answers = np.zeros(len(features))
-    for learnt, judged in GroupKFold(5).split(features, groups=speakers):
-        scaled = (features - features[learnt].mean(0)) / features[learnt].std(0)
-        answers[judged] = regression.fit(scaled[learnt], target[learnt]).predict(scaled[judged])
-    return answers
-
-
-def test_a_level_is_judged_as_scikit_learn_judges_it() -> None:
-    features, truth, speakers = drawn(2, 0)
-    reached = []
-    for share in PENALTIES:
-        regression = RidgeClassifier(alpha=12 * share, class_weight="balanced")
-        told = reference(features.astype(np.float64), truth.labels, speakers, regression)
-        reached.append(uar(truth.labels, told.astype(np.int64), 2))
-    assert judge_level(Heard.once(features), truth, speakers) == pytest.approx(max(reached), abs=1e-9)
-    assert max(reached) > 0.6
-
-
-def test_a_level_is_judged_by_what_is_learnt() -> None:
-    features, truth, speakers = drawn(0, 2)
-
-    def ccc(true: np.ndarray, told: np.ndarray) -> float:
-        covariance = np.mean((true - true.mean()) * (told - told.mean()))
-        return float(2 * covariance / (true.var() + told.var() + (true.mean() - told.mean()) ** 2))
-
-    reached = []
-    for share in PENALTIES:
-        regression, wide = Ridge(alpha=12 * share), features.astype(np.float64)
-        reached.append(np.mean([ccc(each, reference(wide, each, speakers, regression)) for each in truth.values.T]))
-    assert judge_level(Heard.once(features), truth, speakers) == pytest.approx(max(reached), abs=1e-6)

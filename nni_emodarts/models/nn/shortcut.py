@@ -1,41 +1,52 @@
 """Past all cells: what a linear classifier makes of what is heard, pooled over time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nni_emodarts.models.nn.dropout import Dropout
 from nni_emodarts.models.nn.masking import frame_mask
-from nni_emodarts.models.nn.normalization import MaskedBatchNorm2d
 
-DROPOUT = 0.5
-"""Share of the pooled features that is dropped in training. For a linear classifier of standardised features this is a
-penalty of squared weights that grows with the number of utterances (Wager et al. 2013), so that it needs no other."""
 _LEAST_VARIANCE = 1e-6
 
 
 class Shortcut(nn.Module):
-    """Mean and deviation over time of each row of what is heard, standardised -> logits, to be added to the cells'.
+    """Mean and deviation over time of each row of what is heard -> outputs that are averaged with those of the cells.
 
-    A linear classifier of pooled levels of a pretrained encoder does better than most networks behind them: with it
-    beside them, cells need only learn what it does not tell (wide and deep learning, Cheng et al. 2016). It begins with
-    weights of zero, as if it were not there.
+    A linear classifier of pooled levels of a pretrained encoder does better than most networks behind them, where it is
+    solved for and not approached by gradient steps. So its weights are no parameters that an optimiser sees: they are
+    zero until they are set, and while the cells learn it is not asked.
     """
 
-    def __init__(self, rows: int, num_classes: int) -> None:
+    def __init__(self, rows: int, num_outputs: int) -> None:
         """Set the sizes R and K."""
         super().__init__()
-        self.norm = MaskedBatchNorm2d(2 * rows, affine=False)
-        self.dropout = Dropout(DROPOUT)
-        self.linear = nn.Linear(2 * rows, num_classes)
+        self.linear = nn.Linear(2 * rows, num_outputs).requires_grad_(False)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
-        """maps (N, C, F, T) of R = C F rows, lengths (N,) in frames -> logits (N, K)."""
-        pooled = means_and_deviations(maps.flatten(1, 2), lengths)
-        once = torch.ones_like(lengths)
-        out: Tensor = self.linear(self.dropout(self.norm(pooled[:, :, None, None], once).flatten(1)))
+        """maps (N, C, F, T) of R = C F rows, lengths (N,) in frames -> outputs (N, K)."""
+        out: Tensor = self.linear(means_and_deviations(maps.flatten(1, 2), lengths))
         return out
+
+    @torch.no_grad()
+    def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Take weights (K, 2 R) and a bias (K,)."""
+        self.linear.weight.copy_(torch.from_numpy(weight))
+        self.linear.bias.copy_(torch.from_numpy(bias))
+
+    @contextmanager
+    def listening(self) -> Iterator[list[np.ndarray]]:
+        """What it pools (N, 2 R) of each batch that the network answers meanwhile."""
+        heard: list[np.ndarray] = []
+        handle = self.linear.register_forward_pre_hook(lambda _, given: heard.append(given[0].float().cpu().numpy()))
+        try:
+            yield heard
+        finally:
+            handle.remove()
 
 
 def means_and_deviations(rows: Tensor, lengths: Tensor) -> Tensor:

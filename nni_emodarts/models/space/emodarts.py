@@ -109,7 +109,7 @@ class EmoDartsSpace(HearsStreams, ModelSpace):  # type: ignore[misc]
             logits: Tensor = self.head(last, lengths)
         else:
             logits = self.classifier(self.pooling(last, lengths))
-        logits = logits if shortcut is None else logits + shortcut
+        logits = logits if shortcut is None else (logits + shortcut) / 2
         return logits if joined is None else logits + self.functionals(self.dropout(joined))
 
     def freeze(self, sample: Mapping[str, object]) -> "EmoDartsSpace":

@@ -34,7 +34,7 @@ class Heard(NamedTuple):
     Attributes:
         sequence: (N, T, W).
         lengths: (N,) in frames.
-        shortcut: (N, K) logits of the shortcut; None of a space without.
+        shortcut: (N, K) outputs of the shortcut; None of a space without, of a supernet, and while cells learn.
     """
 
     sequence: Tensor
@@ -76,7 +76,7 @@ class HearsStream(nn.Module):
             self.stem = Stem(shape[0], channels, space.stem_stride, affine=frozen)
             rows = shape[0] * shape[1]
             bins = -(-shape[1] // space.stem_stride)
-        if space.shortcut:
+        if space.shortcut and frozen:  # of a supernet there is nothing to solve for: what it hears is still a mixture
             self.shortcut = Shortcut(rows, num_classes)
         self.stem_stride = 1 if pretrained else space.stem_stride
         self.cnn_cells = nn.ModuleList()
@@ -91,7 +91,7 @@ class HearsStream(nn.Module):
         """Maps of the stream, lengths (N,) in frames -> what becomes of them."""
         level = getattr(self, "level", None)
         heard = without_padding(maps, lengths) if level is None else level(maps, lengths)
-        shortcut = self.shortcut(heard, lengths) if hasattr(self, "shortcut") else None
+        shortcut = self.shortcut(heard, lengths) if hasattr(self, "shortcut") and not self.training else None
         stem = self.stem(heard, lengths)
         lengths = strided(lengths, self.stem_stride)
         before, last, lengths_before = stem, stem, lengths

@@ -74,14 +74,9 @@ class HearsStreams(HearsStream):
         return Heard(self.stream(together, shortest), shortest, self._shortcuts(found))
 
     def _shortcuts(self, found: Sequence[Heard | None]) -> Tensor | None:
-        """The sum (N, K) of the shortcuts of the streams that are chosen, which are chosen as their sequences are."""
-        logits = [None if heard is None or heard.shortcut is None else heard.shortcut[:, None] for heard in found]
-        known = next((each for each in logits if each is not None), None)
-        if known is None:
-            return None
-        once = torch.ones(len(known), dtype=torch.long, device=known.device)
-        chosen: Tensor = self.stream(*in_one_time(logits, [once] * len(logits)))
-        return chosen[:, 0]
+        """The sum (N, K) of the outputs of the shortcuts, where there are any."""
+        outputs = [heard.shortcut for heard in found if heard is not None and heard.shortcut is not None]
+        return torch.stack(outputs).sum(0) if outputs else None
 
     def _taken(self) -> Collection[str]:
         """Names of the streams to compute: in a supernet of sampled paths those of its path, and of its rival."""

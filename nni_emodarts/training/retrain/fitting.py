@@ -31,6 +31,7 @@ from nni_emodarts.training.parallel.group import seed_apart, shares_of, size
 from nni_emodarts.training.parallel.start import train_together
 from nni_emodarts.training.retrain.designs import Design, build_network
 from nni_emodarts.training.retrain.keeping import EpochKeeper, OnEpoch, Validate
+from nni_emodarts.training.retrain.shortcut import fit_shortcut
 from nni_emodarts.training.task import EmotionTask, dimension_loss, make_fold_task, predict
 from nni_emodarts.training.trainer import make_trainer, pick_device, quiet
 
@@ -128,6 +129,7 @@ def _learn(
     loader, validation = _batches(task), task.evaluation_batches(task.fold.validation, recipe.batch_size)
     training = _objective(task, len(loader), teacher)
     model = build_network(design, corpus.num_outputs, corpus.shapes)
+    fit_shortcut(model, task)
     training.set_model(model)
     validate = _validator(task, validation, device) if task.validates else None
     keeper = EpochKeeper(recipe, validate, on_epoch, task.headline.val)

@@ -139,6 +139,8 @@ def test_a_replay_says_all_of_itself(tmp_path: Path, emodarts: Callable[..., tup
         "pretrained",
         "--set",
         _levels(noisy),
+        "--set",
+        "space.joined_levels=1",
         "--budgets",
         "12",
         "--searches",

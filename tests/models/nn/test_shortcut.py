@@ -1,4 +1,4 @@
-"""The linear classifier beside the cells: what it pools, that it begins as nothing, and what it costs."""
+"""The linear classifier beside the cells: what it pools, what it adds to a network, and what it costs."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from nni_emodarts import Architecture
 from nni_emodarts.config import SpaceConfig, load_config
 from nni_emodarts.models.costs import architecture_cost
 from nni_emodarts.models.nn.shortcut import Shortcut, means_and_deviations
-from nni_emodarts.models.space import build_model, random_architecture
+from nni_emodarts.models.space import EmoDartsSpace, build_model, random_architecture
 
 CLASSES, SHAPE, LEVELS = 4, (2, 20), (3, 24)
 
@@ -35,21 +35,28 @@ def test_it_pools_means_and_deviations_of_real_frames() -> None:
         np.testing.assert_allclose(found[number], expected, rtol=1e-12)
 
 
-def test_in_evaluation_a_sample_is_answered_whoever_is_beside_it() -> None:
+def test_a_sample_is_answered_whoever_is_beside_it() -> None:
     shortcut = Shortcut(10, CLASSES)
-    torch.nn.init.normal_(shortcut.linear.weight)
+    shortcut.set_weights(np.random.default_rng(0).standard_normal((CLASSES, 20)), np.arange(CLASSES))
     maps, lengths = torch.randn(6, 2, 5, 8), torch.tensor([8, 8, 5, 3, 8, 1])
-    for _ in range(20):
-        shortcut.train()(maps, lengths)
-    shortcut.eval()
     together = shortcut(maps, lengths)
     for number in range(6):
         alone = shortcut(maps[number : number + 1, ..., : lengths[number]], lengths[number : number + 1])
         torch.testing.assert_close(alone[0], together[number])
 
 
+def test_what_it_pools_is_heard_as_long_as_one_listens() -> None:
+    shortcut = Shortcut(10, CLASSES)
+    maps, lengths = torch.randn(6, 2, 5, 8), torch.tensor([8, 8, 5, 3, 8, 1])
+    with shortcut.listening() as heard:
+        shortcut(maps, lengths)
+    shortcut(maps, lengths)
+    assert len(heard) == 1
+    np.testing.assert_array_equal(heard[0], means_and_deviations(maps.flatten(1, 2), lengths).numpy())
+
+
 @pytest.mark.parametrize("heard", [False, True])
-def test_it_begins_as_if_it_were_not_there_and_learns(heard: bool) -> None:
+def test_a_network_answers_with_the_mean_of_both_and_only_cells_learn(heard: bool) -> None:
     with_it, without = spaces(*(["heard"] if heard else []))
     shape = LEVELS if heard else SHAPE
     architecture = random_architecture(with_it, CLASSES, shape, 1)
@@ -58,11 +65,22 @@ def test_it_begins_as_if_it_were_not_there_and_learns(heard: bool) -> None:
     network, other = build_model(architecture).eval(), build_model(plain).eval()
     other.load_state_dict({name: value for name, value in network.state_dict().items() if "shortcut" not in name})
     maps, lengths = torch.randn(3, *shape, 12), torch.tensor([12, 9, 4])
-    torch.testing.assert_close(network(maps, lengths), other(maps, lengths))
-    network.train()(maps, lengths).square().sum().backward()
-    weight = network.shortcut.linear.weight
-    assert weight.grad is not None
-    assert weight.grad.abs().sum() > 0
+    torch.testing.assert_close(2 * network(maps, lengths), other(maps, lengths))
+    bias = np.arange(CLASSES, dtype=np.float32)
+    network.shortcut.set_weights(np.zeros_like(network.shortcut.linear.weight), bias)
+    torch.testing.assert_close(2 * network(maps, lengths), other(maps, lengths) + torch.from_numpy(bias))
+    torch.manual_seed(1)
+    told = network.train()(maps, lengths)
+    torch.manual_seed(1)
+    torch.testing.assert_close(told, other.train()(maps, lengths))
+    told.square().sum().backward()
+    assert all(each.grad is None for each in network.shortcut.parameters())
+    assert any(each.grad is not None for each in network.parameters())
+
+
+def test_a_supernet_has_none() -> None:
+    with_it, _ = spaces("heard")
+    assert not any("shortcut" in name for name in EmoDartsSpace(CLASSES, LEVELS, **with_it.model_dump()).state_dict())
 
 
 @pytest.mark.parametrize(("level", "rows"), [("3", 24), ("0+3", 48)])
