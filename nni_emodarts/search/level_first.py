@@ -52,9 +52,10 @@ def level_first(task: FoldTask) -> LevelFirst:
     """
     space = task.config.space
     options = {
-        label: layer_choices(space)[label]
+        label: candidates
         for stream in space.hears
         if stream.is_pretrained and (label := level_label(stream.name)) not in dict(space.fixed)
+        if len(candidates := layer_choices(space)[label]) > 1
     }
     if task.config.search.level == "searched" or not options:
         return LevelFirst(task, {})
