@@ -128,7 +128,7 @@ class SpaceConfig(Section):
     joined_levels: Annotated[int, Field(ge=1, le=200), CAME_LATER] = 1
     """So many neighbouring levels of a pretrained encoder may be heard side by side, besides single ones."""
     shortcut: Annotated[bool, CAME_LATER] = False
-    """Whether a linear classifier of what is heard, in closed form, answers beside the cells: their outputs are averaged."""
+    """Whether a linear classifier of what is heard answers beside the cells: their outputs are averaged."""
     functionals: Annotated[FunctionalSet | None, CAME_LATER] = None
     """Those that are joined. They follow from `features.functionals`."""
     fixed: Annotated[Pairs, Field(max_length=64), CAME_LATER] = ()
