@@ -21,7 +21,7 @@ from nni_emodarts.benchmark.functionals import design_of, prepare_functionals
 from nni_emodarts.benchmark.jobs import Means, compute_all, prepared, prepared_elsewhere
 from nni_emodarts.benchmark.methods import Method
 from nni_emodarts.benchmark.plan import Plan
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, refuse_several_machines
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
@@ -100,6 +100,7 @@ def run_benchmark(
     Raises:
         EmodartsError: as for `load_corpus` and `compare`.
     """
+    refuse_several_machines(config)
     config = pinned(config)
     manifest = load_manifest(config)
     for each in manifest.notes:
@@ -158,6 +159,7 @@ def compare(
     Raises:
         ConfigError: `reference` is not among the methods, one of them is named twice, or `name` holds a path.
     """
+    refuse_several_machines(plan.config)
     names = [method.name for method in plan.methods]
     twice = sorted({each for each in names if names.count(each) > 1})
     if twice:

@@ -74,7 +74,7 @@ def experiment(
     ] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
 ) -> None:
-    """Write an NNI experiment that searches and retrains every fold; then: nnictl create --config FILE."""
+    """Write an NNI experiment that searches and retrains every fold; then: emodarts run FILE, or nnictl create."""
     remote = _remote(machines, shared, manager_ip, gpus)
     settings = insisting(settings, allow_unfit, allow_overlap)
     chosen = load(preset, config, settings, manifest, protocol, strategy, bad_audio, front_end)
@@ -150,7 +150,7 @@ def _remote(machines: Path | None, shared: Path | None, manager_ip: str | None, 
     from nni_emodarts.nni_bridge.remote.machines import Remote, read_machines
 
     found = read_machines(machines)
-    return Remote(found, manager_ip or address_towards(found[0]), shared and shared.absolute(), gpus)
+    return Remote(found, manager_ip or address_towards(found), shared and shared.absolute(), gpus)
 
 
 def _show_plan(plan: "Plan", file: object, remote: "Remote | None" = None) -> None:
@@ -213,7 +213,7 @@ def _show_outcome(outcome: "Outcome", keep: bool) -> None:
     if outcome.broken_off:
         console.show_error(
             f"{outcome.broken_off}. What was finished stays; once its machines are up go on with: "
-            f"nnictl resume {outcome.name}"
+            f'NODE_OPTIONS="$(emodarts node-options)" nnictl resume {outcome.name}'
         )
     for trial in outcome.repeated:
         console.show_note(f"trial {trial.parameters} was lost, and run again: its logs are in {trial.place}")

@@ -10,6 +10,7 @@ import typer
 from nni_emodarts.errors import ConfigError
 from nni_emodarts.launching.launch import MINUTES_OF_A_DAY, Launch
 
+_JOBS = 4
 _PARAMETER = "launch"
 """Name of the parameter by which a command is given what these options mean."""
 
@@ -19,7 +20,7 @@ def _launch(
         str | None,
         typer.Option(help="Let jobs do the work: slurm, or local, processes of this machine. docs/slurm.md says more."),
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="With --launcher: jobs that share the work.")] = 4,
+    jobs: Annotated[int, typer.Option(min=1, help="With --launcher: jobs that share the work.")] = _JOBS,
     partition: Annotated[str | None, typer.Option(help="Partition of SLURM.")] = None,
     time: Annotated[int, typer.Option(min=1, help="Minutes that a job may take.")] = MINUTES_OF_A_DAY,
     gpus: Annotated[int, typer.Option(min=0, help="GPUs of a job.")] = 0,
@@ -29,7 +30,11 @@ def _launch(
     """What these options mean; nothing where no jobs are asked for."""
     if launcher is not None:
         return Launch(launcher, jobs, partition, time, gpus, memory, cpus)
-    given = [name for name, value in {"partition": partition, "gpus": gpus, "memory": memory}.items() if value]
+    asked = {
+        "jobs": jobs != _JOBS, "partition": partition, "time": time != MINUTES_OF_A_DAY, "gpus": gpus,
+        "memory": memory, "cpus": cpus != 1,
+    }  # fmt: skip
+    given = [name for name, value in asked.items() if value]
     if given:
         raise ConfigError(f"{', '.join(given)}: of jobs alone; add --launcher slurm, or leave it out")
     return None

@@ -52,7 +52,12 @@ from nni_emodarts.config.streams import (
     located_model,
     of_stream,
 )
-from nni_emodarts.config.together import check_retraining_together, check_search_together, is_further_machine
+from nni_emodarts.config.together import (
+    check_retraining_together,
+    check_search_together,
+    is_further_machine,
+    refuse_several_machines,
+)
 
 __all__ = [
     "CNN_PRIMITIVES",
@@ -104,6 +109,7 @@ __all__ = [
     "parse_scale",
     "read_preset",
     "refuse_other_settings",
+    "refuse_several_machines",
     "shorten",
     "validate",
 ]

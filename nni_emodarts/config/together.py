@@ -53,6 +53,24 @@ def check_retraining_together(config: ExperimentConfig, in_jobs: bool = False) -
     _check_batch(config, "retrain", config.retrain.batch_size)
 
 
+def refuse_several_machines(config: ExperimentConfig) -> None:
+    """Refuse several machines for one network where a command trains many.
+
+    Raises:
+        ConfigError: they are asked for.
+    """
+    if config.nodes > 1:
+        raise several_machines(config)
+
+
+def several_machines(config: ExperimentConfig) -> ConfigError:
+    """What is said where machines cannot train together."""
+    return ConfigError(
+        f"nodes: {config.nodes} machines train one network together in search and retrain alone; leave nodes out, and "
+        f"let each machine compute cells of its own"
+    )
+
+
 def _check_batch(config: ExperimentConfig, section: str, batch_size: int) -> None:
     if batch_size < config.processes:
         raise ConfigError(

@@ -56,11 +56,13 @@ class Launcher:
         launch: where jobs run, and what each may use.
         folder: what jobs are given, what they print and what becomes of them; deleted once all is done.
         note: called with what a person should know.
+        again: the command by which the work goes on.
     """
 
     launch: Launch
     folder: Path
     note: Callable[[str], None]
+    again: str = "the same command"
 
     def settle(self) -> None:
         """Wait for the jobs of an earlier command on the same work, which would else be done twice."""
@@ -173,7 +175,7 @@ class _Array:
         """The command ends before its jobs."""
         if self._is_slurm:
             self._launcher.note(
-                f"the jobs go on: the same command waits for them and goes on with what they have done; "
+                f"the jobs go on: {self._launcher.again} waits for them and goes on with what they have done; "
                 f"scancel --name={self._place.name} ends them"
             )
             return
@@ -195,8 +197,8 @@ class _Array:
             listed = "\n".join(f"  job {', '.join(ids)}: {why}" for why, ids in reasons.items())
             count = sum(map(len, reasons.values()))
             raise LaunchError(
-                f"{count} of {_jobs(len(self._jobs))} did not finish; what was finished stays, and the same command "
-                f"goes on with the rest:\n{listed}"
+                f"{count} of {_jobs(len(self._jobs))} did not finish; what was finished stays, and "
+                f"{self._launcher.again} goes on with the rest:\n{listed}"
             )
 
 

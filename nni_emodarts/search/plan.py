@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting
+from nni_emodarts.config import SYNTHETIC, ExperimentConfig, as_setting, refuse_several_machines
 from nni_emodarts.data.ccc_utterances import few_utterances
 from nni_emodarts.data.corpus import load_corpus, load_manifest
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -52,6 +52,7 @@ def write_experiment(
         ExperimentError: trials cannot run on one of the machines.
         RunFolderError: the file is there, or cannot be written.
     """
+    refuse_several_machines(config)
     check_output(out, overwrite, "experiment.yml")
     data = config.data
     manifest, skipped = load_manifest(config), 0

@@ -25,6 +25,7 @@ from nni_emodarts.search.multi_trial import search_by_trials
 from nni_emodarts.search.one_shot import check_space
 from nni_emodarts.search.one_shot.train import search_one_shot
 from nni_emodarts.search.restarts import search_restarts
+from nni_emodarts.training.parallel.start import check_devices
 from nni_emodarts.training.trainer import environment_of, pick_device
 
 
@@ -57,6 +58,7 @@ def search(
     if strategy.family == "multi-trial":
         return search_by_trials(task, folder, progress, report)
     device = pick_device(config.device)
+    check_devices(config)
     check_space(config.search, config.space)
     with folder.held():
         return _search(task, folder, device, progress, report)

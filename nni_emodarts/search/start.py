@@ -90,8 +90,9 @@ def run_search(
         note(f"{out} holds nothing to go on with: the search starts over")
     # They import Lightning: a refusal does not wait for it.
     from nni_emodarts.search.run import search
-    from nni_emodarts.training.parallel.machines import first_machine
+    from nni_emodarts.training.parallel.machines import check_meeting, first_machine
 
+    check_meeting(config)
     corpus = load_corpus(config, manifest, progress)
     task = FoldTask.of(config, corpus, fold, seed)
     folder = RunFolder.claim(out, resume, overwrite)

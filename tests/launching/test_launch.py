@@ -32,6 +32,18 @@ def test_what_makes_no_sense_is_refused(asked: dict[str, object], says: str) -> 
 
 def test_options_of_jobs_without_a_launcher_are_refused(refused: Callable[..., None]) -> None:
     refused("features", "--manifest", "synthetic", "--partition", "main", says=("partition: of jobs alone",))
+    refused(
+        "features",
+        "--manifest",
+        "synthetic",
+        "--jobs",
+        2,
+        "--time",
+        3,
+        "--cpus",
+        2,
+        says=("jobs, time, cpus: of jobs",),
+    )
     refused("features", "--manifest", "synthetic", "--launcher", "pbs", says=("known: local, slurm",))
 
 

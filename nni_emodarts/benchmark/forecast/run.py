@@ -1,5 +1,6 @@
 """What a benchmark or an experiment will take: do a part of a fold here, then reckon."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from nni_emodarts.benchmark.forecast.forecast import Forecast, Shape, Work, fore
 from nni_emodarts.benchmark.forecast.measured import Extraction, Measured
 from nni_emodarts.benchmark.forecast.pilot import Order, Part, disk_usage, load_part, measure
 from nni_emodarts.benchmark.side_by_side import side_by_side
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, refuse_several_machines
 from nni_emodarts.data.corpus import Corpus, cache_root, extractors_of, load_manifest, manifest_paths
 from nni_emodarts.data.features.building import missing_rows
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -86,6 +87,7 @@ def plan(
         ConfigError: a number is out of its bounds.
         EmodartsError: as for `load_corpus`, `search` and `retrain_fold`.
     """
+    refuse_several_machines(config)
     _check(machines, workers, hours)
     config = pinned(config)
     manifest = load_manifest(config)
@@ -122,8 +124,8 @@ def _check(machines: Sequence[int], workers: int, hours: float | None) -> None:
             raise ConfigError(f"machines: {number} is below 1; name numbers such as 1,2,4")
     if workers < 1:
         raise ConfigError(f"workers: {workers} is below 1")
-    if hours is not None and not hours > 0:
-        raise ConfigError(f"hours: {hours} is not above 0; name the hours of speech, such as 324")
+    if hours is not None and not 0 < hours < math.inf:
+        raise ConfigError(f"hours: {hours} is no number above 0; name the hours of speech, such as 324")
 
 
 def _part_of(fold: Fold) -> Part:

@@ -15,7 +15,7 @@ from nni_emodarts.benchmark.side_by_side import side_by_side
 from nni_emodarts.benchmark.table.put import append_put, is_put, put
 from nni_emodarts.benchmark.table.records import Table, Training, TrainingKey, read_trainings
 from nni_emodarts.benchmark.table.training import Wanted, make_training, settings_of_table
-from nni_emodarts.config import ExperimentConfig
+from nni_emodarts.config import ExperimentConfig, refuse_several_machines
 from nni_emodarts.data.corpus import Corpus, load_corpus, load_manifest, refuse_dimensions
 from nni_emodarts.data.extraction import extract_in_jobs, heard_in_jobs
 from nni_emodarts.data.fold_choice import FoldChoice
@@ -135,6 +135,7 @@ def run_table(
         LaunchError: jobs did not do all of their share; what is finished stays.
         UnfitSpeakers: speakers are to be normalised by themselves, and too many are unfit for it.
     """
+    refuse_several_machines(config)
     config = pinned(config)
     refuse_dimensions(config.data, "a table of trained networks")
     manifest = load_manifest(config)

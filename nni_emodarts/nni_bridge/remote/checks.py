@@ -99,19 +99,26 @@ def check_machines(remote: Remote, files: Sequence[Path] = (), port: int = 0) ->
     return min(cores for cores, _ in found)
 
 
-def address_towards(machine: Machine) -> str:
-    """The address of this machine at which another one reaches it.
+def address_towards(machines: Sequence[Machine]) -> str:
+    """The address of this machine at which others reach it: the first of them that there is a way to.
 
     Raises:
-        ExperimentError: there is no way there.
+        ExperimentError: there is no way to any.
     """
-    try:
-        kind, _, _, _, place = socket.getaddrinfo(machine.host, machine.port, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(kind, socket.SOCK_DGRAM) as probe:
-            probe.connect(place)  # sends nothing
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise ExperimentError(f"{machine}: there is no way there ({error.strerror or error}); look at host") from None
+    faults = []
+    for machine in machines:
+        try:
+            return _address_towards(machine)
+        except OSError as error:
+            faults.append(f"{machine}: there is no way there ({error.strerror or error}); look at host")
+    raise ExperimentError(enumerate_faults("the list of machines", faults))
+
+
+def _address_towards(machine: Machine) -> str:
+    kind, _, _, _, place = socket.getaddrinfo(machine.host, machine.port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(kind, socket.SOCK_DGRAM) as probe:
+        probe.connect(place)  # sends nothing
+        return str(probe.getsockname()[0])
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from nni_emodarts.runtime.yaml_reading import read_yaml_file
 
 _SECRETS = ("password", "sshPassphrase")
 """Keys of NNI's that are refused: they would stand in the experiment's file, its database and the web UI."""
+_SHAPES = {"host": "name or address of a machine", "user": "name of a user", "pythonPath": "absolute path of a folder"}
+"""What is meant by keys whose letters are limited."""
 
 
 def _expanded(path: str) -> str:
@@ -117,6 +119,9 @@ def _machines(data: object, head: str) -> tuple[Machine, ...]:
         raise ExperimentError(f"{head} must be a list of machines, such as: - {{host: 10.0.0.2, user: ann}}")
     found, faults = [], []
     for number, entry in enumerate(data, 1):
+        if not isinstance(entry, dict):
+            faults.append(f"machine {number}: {entry!r} is none; write it as {{host: 10.0.0.2, user: ann}}")
+            continue
         try:
             found.append(Machine.model_validate(entry))
         except ValidationError as error:
@@ -134,6 +139,10 @@ def _words(fault: ErrorDetails) -> str:
         return f"{name} would stand in the experiment's file and in the web UI; name a key without one as sshKeyFile"
     if fault["type"] == "extra_forbidden":
         return f"{name}: unknown key{nearest(name, map(to_camel, Machine.model_fields))}"
+    if fault["type"] == "missing":
+        return f"{name}: missing"
+    if fault["type"] == "string_pattern_mismatch":
+        return f"{name}: {fault['input']!r} is no {_SHAPES[name]}"
     return describe_fault(fault, Machine)
 
 

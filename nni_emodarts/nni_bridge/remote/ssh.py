@@ -96,6 +96,8 @@ def _reason(machine: Machine, code: int, said: str) -> str:
         )
     if "Host key verification failed" in said:
         return f"has a host key that is not in {known_hosts()}; connect once by {by_hand}, and compare its fingerprint"
+    if not Path(machine.ssh_key_file).is_file():
+        return f"has {machine.ssh_key_file} as sshKeyFile, and there is no such file here; name a private key"
     if "Permission denied" in said:
         return (
             f"refuses {machine.user} with {machine.ssh_key_file}; add its public key there (ssh-copy-id), and name a "

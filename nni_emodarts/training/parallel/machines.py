@@ -5,6 +5,7 @@ JSON; no code and no pickle is sent from machine to machine.
 """
 
 import json
+import logging
 import select
 import socket
 import time
@@ -16,9 +17,11 @@ import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from nni_emodarts.config import ExperimentConfig
-from nni_emodarts.config.together import ADDRESS, PORT, Place
+from nni_emodarts.config.together import ADDRESS, PORT, Place, several_machines
 from nni_emodarts.errors import ConfigError, LostProcessError
 from nni_emodarts.runtime.plain_data import JsonMapping, JsonObject
+
+logger = logging.getLogger(__name__)
 
 _LOOK = 0.2  # seconds between two looks for what the first machine says
 _PATIENCE = 10.0  # seconds that a connection may take
@@ -107,8 +110,7 @@ def store_at(host: str, port: int = 0) -> TCPStore:
     Raises:
         OSError: it is no address of this machine, or somebody has the port.
     """
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-    server = socket.create_server((host, port), family=family)
+    server = _listening(host, port)
     own = server.getsockname()[1]
     return TCPStore(host, own, is_master=True, wait_for_workers=False, master_listen_fd=server.detach())
 
@@ -127,13 +129,8 @@ def first_machine(config: ExperimentConfig) -> Iterator[None]:
         yield
         return
     place = Place.of(config)
-    try:
+    with _own_address(place):
         store = store_at(place.host, place.port)
-    except OSError as error:
-        raise ConfigError(
-            f"{ADDRESS} and {PORT} of the environment: {place.host} port {place.port} cannot be used "
-            f"({error.strerror or error}); name an address of this machine, and a free port"
-        ) from None
     machines = Machines(place, store)
     before = _current.set(machines)
     try:
@@ -141,6 +138,40 @@ def first_machine(config: ExperimentConfig) -> Iterator[None]:
         machines.end()
     finally:
         _current.reset(before)
+
+
+def check_meeting(config: ExperimentConfig) -> None:
+    """See that others can meet here, before recordings are read.
+
+    Raises:
+        ConfigError: as for `first_machine`.
+    """
+    if config.nodes > 1:
+        place = Place.of(config)
+        with _own_address(place), _listening(place.host, place.port):
+            pass
+
+
+@contextmanager
+def _own_address(place: Place) -> Iterator[None]:
+    """Say in one message that nobody can listen at a place.
+
+    Raises:
+        ConfigError: it is no address of this machine, or somebody has the port.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f"{ADDRESS} and {PORT} of the environment: {place.host} port {place.port} cannot be used "
+            f"({error.strerror or error}); name an address of this machine, and a free port"
+        ) from None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket that listens at this address alone."""
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family)
 
 
 def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Machines, str]:
@@ -151,10 +182,7 @@ def announced(config: ExperimentConfig, job: JsonMapping) -> tuple[Machines, str
     """
     machines = _current.get()
     if machines is None:
-        raise ConfigError(
-            f"nodes: {config.nodes} machines train one network together in search and retrain alone; leave nodes out, "
-            f"and let each machine compute cells of its own"
-        )
+        raise several_machines(config)
     return machines, machines.say(job)
 
 
@@ -170,14 +198,12 @@ def same_corpus(digest: str, job: JsonMapping) -> None:
 
 @contextmanager
 def reached(place: Place) -> Iterator[Machines]:
-    """Wait for the first machine, which may have features to extract before it begins; it hears how this one ends."""
-    while True:
-        try:
-            line = socket.create_connection((place.host, place.port), timeout=_PATIENCE)
-            break
-        except OSError:
-            time.sleep(_LOOK)
-    with line:
+    """Wait for the first machine, which may have features to extract before it begins; it hears how this one ends.
+
+    Raises:
+        ConfigError: its name is none that this machine knows.
+    """
+    with _first_machine_at(place) as line:
         machines = Machines(place, TCPStore(place.host, place.port, is_master=False, wait_for_workers=False), line)
         try:
             yield machines
@@ -187,3 +213,21 @@ def reached(place: Place) -> Iterator[Machines]:
             machines.leave(str(error) or type(error).__name__)
             raise
         machines.leave()
+
+
+def _first_machine_at(place: Place) -> socket.socket:
+    """A line to the first machine, once it listens."""
+    told = False
+    while True:
+        try:
+            return socket.create_connection((place.host, place.port), timeout=_PATIENCE)
+        except socket.gaierror as error:
+            raise ConfigError(
+                f"{ADDRESS} of the environment: {place.host!r} is no name that this machine knows "
+                f"({error.strerror or error}); set it to an address of the first machine"
+            ) from None
+        except OSError:
+            if not told:
+                logger.warning("waiting for the first machine at %s port %s", place.host, place.port)
+            told = True
+            time.sleep(_LOOK)

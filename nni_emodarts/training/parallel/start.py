@@ -126,12 +126,14 @@ def _run(config: ExperimentConfig, meeting: Meeting, work: Callable[..., Any], a
 
 
 def check_devices(config: ExperimentConfig) -> None:
-    """Refuse more processes than there is something to compute on.
+    """Refuse more processes than there is something to compute on; one alone is none too many.
 
     Raises:
         ConfigError: the machine has fewer accelerators, or fewer cores where CPUs compute; or torchrun has started
             this process, and others beside it.
     """
+    if config.processes == 1:
+        return
     if _TORCHRUN in os.environ:
         raise ConfigError(
             f"devices: torchrun has started this command, which starts its {config.devices} processes itself; start it "

@@ -115,7 +115,7 @@ def learn_share(
 ) -> tuple[bytes, int, list[dict[str, float]]]:
     """Train as one of several processes; what is left, with the weights as data that can be sent."""
     _, learnt = _learn(task, design, epochs, teacher, tell)
-    weights = {name: weight.cpu().clone() for name, weight in learnt.weights.items()}
+    weights = {name: weight.cpu().contiguous().clone() for name, weight in learnt.weights.items()}
     return save(weights), learnt.best_epoch, learnt.history
 
 

@@ -46,7 +46,8 @@ from nni_emodarts.runtime.run_folder import (
     UNDECIDED,
     RunFolder,
 )
-from nni_emodarts.training.parallel.machines import first_machine
+from nni_emodarts.training.parallel.machines import check_meeting, first_machine
+from nni_emodarts.training.parallel.start import check_devices
 from nni_emodarts.training.retrain.designs import settle_space
 from nni_emodarts.training.retrain.elsewhere import Asked, Elsewhere, pool_elsewhere
 from nni_emodarts.training.retrain.final import renew_estimate
@@ -128,6 +129,7 @@ def run_retrain(
     for each in few_utterances(config, manifest, checked_folds(config, manifest, folds)):  # before recordings are read
         note(each)
     RunFolder.check(out, resume, overwrite)
+    check_meeting(config)
     extract_in_jobs(config, manifest, launch, progress, note, heard=architecture.heard)
     corpus = load_corpus(heard_in_jobs(config, launch), manifest, progress, architecture.heard)
     if changed_since(architecture.origin, searched_on or {}, corpus):
@@ -137,7 +139,8 @@ def run_retrain(
         wanted = _unheard(wanted, unheard(architecture.origin, corpus, wanted), note)
     elsewhere = asked.load(config, Terms.of(corpus.manifest), progress, note, launch)
     tasks = fold_tasks(config, corpus, wanted, seeds)
-    launcher = None if launch is None else Launcher(launch, Path(out) / LAUNCHED, note)
+    again = "the same command with --resume"
+    launcher = None if launch is None else Launcher(launch, Path(out) / LAUNCHED, note, again)
     if launcher is not None:
         launcher.settle()
     folder = RunFolder.claim(out, resume, overwrite)
@@ -207,7 +210,9 @@ def retrain(
         elsewhere.refuse_shared(tasks, architecture.origin)
     how: InProcess | InJobs
     if launcher is None:
-        pick_device(first.config.device)  # one that is not there is refused while an earlier run is still there
+        # what is not there is refused while an earlier run is still there
+        pick_device(first.config.device)
+        check_devices(first.config)
         how = InProcess(architecture, elsewhere, progress)
     else:
         how = InJobs(architecture, elsewhere, progress, launcher)

@@ -73,7 +73,9 @@ def test_the_command_writes_what_it_says_and_leaves_nothing(
     [
         (["--machines", "0"], "machines: 0 is below 1; name numbers such as 1,2,4"),
         (["--machines", "two"], "machines"),
-        (["--hours", "0"], "hours: 0.0 is not above 0; name the hours of speech, such as 324"),
+        (["--hours", "0"], "hours: 0.0 is no number above 0; name the hours of speech, such as 324"),
+        (["--hours", "inf"], "hours: inf is no number above 0; name the hours of speech, such as 324"),
+        (["--set", "nodes=2"], "nodes: 2 machines train one network together in search and retrain alone"),
         (["--folds", "7"], "fold"),
     ],
 )

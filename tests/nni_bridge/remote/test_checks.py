@@ -53,7 +53,7 @@ def _faults(remote: Remote, *files: Path) -> dict[str, list[str]]:
 def test_a_machine_without_faults(net: Network, good: SshMachine, shared: Path, tmp_path: Path) -> None:
     (tmp_path / "manifest.csv").write_text("file,emotion,speaker\n")
     machine = _machine(net, good.host)
-    assert address_towards(machine) == net.own
+    assert address_towards([machine]) == net.own
     remote = Remote((machine,), net.own, shared)
     assert check_machines(remote, [tmp_path / "manifest.csv"]) >= 1
     assert list(shared.iterdir()) == [], "nothing of the check is left"

@@ -38,9 +38,11 @@ def test_keys_are_those_of_nni(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     [
         ("", "must be a list of machines"),
         ("host: a", "must be a list of machines"),
-        ("- {user: ann}", "machine 1: host: .* field required"),
+        ("- {user: ann}", "machine 1: host: missing"),
+        ("- 7", "machine 1: 7 is none; write it as {host: 10.0.0.2, user: ann}"),
+        ("- {host: 'a b', user: ann}", "host: 'a b' is no name or address of a machine"),
         ("- {host: a, user: ann}\n- {host: -oProxyCommand=x, user: ann}", "machine 2: host: '-oProxyCommand=x'"),
-        ("- {host: a, user: '-l'}", "user: '-l' is not allowed"),
+        ("- {host: a, user: '-l'}", "user: '-l' is no name of a user"),
         ("- {host: a, user: ann, pythonPath: '/bin:$(id)'}", "pythonPath: "),
         ("- {host: a, user: ann, pythonPath: env/bin}", "pythonPath: 'env/bin'"),
         ("- {host: a, user: ann, port: 70000}", "port: 70000 is not allowed: .* less than or equal to 65535"),

@@ -167,7 +167,7 @@ def test_no_machine_is_left(
     assert "does not answer any more" in outcome.broken_off
     _show_outcome(outcome, keep=False)
     said = capsys.readouterr().err
-    assert "once its machines are up go on with: nnictl resume" in said
+    assert 'once its machines are up go on with: NODE_OPTIONS="$(emodarts node-options)" nnictl resume' in said
     assert "NOT COMPLETE: 0 of 1 trial succeeded; fold 0 of seed 1 is not in the figures" in said
 
 

@@ -4,19 +4,38 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load
 
 from nni_emodarts.config import ExperimentConfig, is_further_machine, load_config
 from nni_emodarts.config.together import Place
+from nni_emodarts.data.corpus import Corpus
+from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.errors import ConfigError, LostProcessError
+from nni_emodarts.models.baselines import Baseline
+from nni_emodarts.models.space import random_architecture
 from nni_emodarts.runtime.ports import free_port
-from nni_emodarts.training.parallel.machines import announced, first_machine, reached, same_corpus, store_at
+from nni_emodarts.runtime.run_folder import METRICS, RETRAINING, RunFolder
+from nni_emodarts.search.run import search
+from nni_emodarts.training.parallel.machines import (
+    announced,
+    check_meeting,
+    first_machine,
+    reached,
+    same_corpus,
+    store_at,
+)
 from nni_emodarts.training.parallel.start import check_devices, take_part, train_together
+from nni_emodarts.training.retrain.designs import build_network
+from nni_emodarts.training.retrain.fitting import learn_share
+from nni_emodarts.training.retrain.run import retrain
 
 
 def asked(*settings: str) -> ExperimentConfig:
@@ -143,3 +162,71 @@ def test_more_processes_than_there_are_cores_are_refused(monkeypatch: pytest.Mon
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     with pytest.raises(ConfigError, match="start it once on each machine, without torchrun"):
         check_devices(asked("device=cpu"))
+
+
+def test_a_run_is_not_replaced_where_devices_lack(small_manifest: Path, small_corpus: Corpus, tmp_path: Path) -> None:
+    devices = (os.cpu_count() or 1) + 1
+    options = {"data.manifest": str(small_manifest)}
+    config = load_config("tiny", settings=["device=cpu", f"devices={devices}"], options=options)
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    with folder.held():
+        folder.begin(RETRAINING)
+        folder.write_json(METRICS, {"test_uar": 1.0})
+    task = FoldTask.of(config, small_corpus, 0, 1)
+    drawn = random_architecture(config.space, small_corpus.num_classes, small_corpus.shapes, 1)
+    again = RunFolder.claim(tmp_path / "run", overwrite=True)
+    with pytest.raises(ConfigError, match=f"devices: {devices} are asked for"):
+        retrain([task], drawn, again)
+    with pytest.raises(ConfigError, match=f"devices: {devices} are asked for"):
+        search(task, again)
+    assert again.read_json(METRICS) == {"test_uar": 1.0}
+
+
+def test_an_address_that_is_not_ours_is_refused_before_anything_is_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_meeting(load_config("tiny"))
+    check_meeting(asked())
+    monkeypatch.setenv("MASTER_ADDR", "192.0.2.1")
+    with pytest.raises(ConfigError, match="name an address of this machine, and a free port"):
+        check_meeting(asked())
+
+
+def test_a_name_that_nobody_knows_is_not_waited_for(place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"'no\.such\.invalid' is no name that this machine knows"):
+        heard_by(replace(place, host="no.such.invalid"))
+
+
+def test_waiting_for_the_first_machine_is_said_once(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    with ThreadPoolExecutor(1) as others:
+        heard = others.submit(heard_by, place)
+        time.sleep(1)
+        with first_machine(asked()):
+            pass
+        assert heard.result() == []
+    assert [each.getMessage() for each in caplog.records] == [
+        f"waiting for the first machine at 127.0.0.1 port {place.port}"
+    ]
+
+
+@pytest.mark.parametrize("command", ["benchmark", "experiment", "table", "plan"])
+def test_commands_that_train_many_networks_refuse_machines_first(
+    command: str, refused: Callable[..., None], small_manifest: Path, tmp_path: Path
+) -> None:
+    options = {
+        "benchmark": ["--methods", "cnn", "--name", "mine", "--out", tmp_path / "out"],
+        "experiment": ["--out", tmp_path / "out.yml"],
+        "table": [tmp_path / "out.jsonl", "--architectures", "2"],
+        "plan": [],
+    }[command]
+    given = ["--preset", "tiny", "--manifest", small_manifest, "--protocol", "kfold:3", "--set", "nodes=2"]
+    refused(command, *options, *given, says=("nodes: 2 machines train one network together", "leave nodes out"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_in_any_order_of_memory_are_sent(small_manifest: Path, small_corpus: Corpus) -> None:
+    config = load_config("tiny", settings=["device=cpu"], options={"data.manifest": str(small_manifest)})
+    task = FoldTask.of(config, small_corpus, 0, 1)
+    sent, _, _ = learn_share(task, Baseline("cnn"), 1, None, lambda row: None)
+    assert set(load(sent)) == set(build_network(Baseline("cnn"), 4, small_corpus.shapes).state_dict())
