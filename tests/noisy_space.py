@@ -31,7 +31,7 @@ class NoisySpace:
             plant: seed of what is good but for the level: half of that variance belongs to single choices, half to
                 their combinations.
         """
-        config = load_config("pretrained", settings=["space.joined_levels=1"])
+        config = load_config("pretrained", settings=["space.joined_levels=1", "space.shortcut=false"])
         levels = tuple(range(7)) if deviation == ALL else (2, 3, 4, 5, 6)
         hears = config.space.hears[0].model_copy(update={"levels": levels})
         self.space: SpaceConfig = config.space.model_copy(update={"hears": (hears,)})

@@ -141,6 +141,8 @@ def test_a_replay_says_all_of_itself(tmp_path: Path, emodarts: Callable[..., tup
         _levels(noisy),
         "--set",
         "space.joined_levels=1",
+        "--set",
+        "space.shortcut=false",
         "--budgets",
         "12",
         "--searches",

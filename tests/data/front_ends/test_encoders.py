@@ -89,12 +89,13 @@ def test_batches_change_nothing(made: tuple[Path, Any, Any]) -> None:
         assert_same(together, front_end([waveform])[0])
 
 
-def test_half_precision_of_a_gpu_is_near(made: tuple[Path, Any, Any]) -> None:
+def test_half_precision_of_a_gpu_is_near(made: tuple[Path, Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """In bf16, here on the CPU: each kind goes through, and is what float32 gives but for rounding."""
     front_end = load_front_end(stream(made[0]))
     (waveform,) = voices(0.6)
     (exact,) = front_end([waveform])
     front_end._dtype = torch.bfloat16
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)  # its convolutions in bf16 are wrong on CPUs with AMX
     (rounded,) = front_end([waveform])
     error = np.square(rounded - exact).mean() ** 0.5
     assert 0 < error < 0.05 * exact.std()
