@@ -3,13 +3,13 @@
 import numpy as np
 import torch
 
-from nni_emodarts.data.enrolment import ALL, Enrolment
+from nni_emodarts.data.enrolment import Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
-from nni_emodarts.models.baselines.probe import DRAWS
 from nni_emodarts.models.baselines.probe_fitting import Heard
 from nni_emodarts.models.nn.levels import Level
 from nni_emodarts.models.nn.shortcut import means_and_deviations
+from nni_emodarts.training.hearing import hear
 
 _BATCH = 32
 
@@ -22,22 +22,17 @@ def hear_levels(task: FoldTask, rows: Rows, stream: int = 0) -> list[Heard]:
         rows: what is heard.
         stream: place of the stream among those of the corpus.
     """
-    by = [ALL, *range(DRAWS)] if task.config.speaker_adapted else [ALL]
-    judged, *draws = (_pooled(task, rows, each, stream) for each in by)
-    return [
-        Heard(np.stack([draw[:, place] for draw in draws]), own) if draws else Heard.once(own)
-        for place, own in enumerate(judged.transpose(1, 0, 2))
-    ]
+    return hear(task, lambda by: list(_pooled(task, rows, by, stream).transpose(1, 0, 2)))
 
 
 def _pooled(task: FoldTask, rows: Rows, by: Enrolment | int, stream: int) -> np.ndarray:
     """(n, L, 2 D) means and deviations over time."""
     levels = task.corpus.streams[stream].input_shape[0]
-    hear, seen, found = Level(range(levels)), [], []
+    level, seen, found = Level(range(levels)), [], []
     for batch in task.evaluation_batches(rows, _BATCH, by):
         several = isinstance(batch.maps, tuple)
         maps, lengths = (batch.maps[stream], batch.lengths[:, stream]) if several else (batch.maps, batch.lengths)
-        pooled = means_and_deviations(hear(maps, lengths).flatten(1, 2), lengths)
+        pooled = means_and_deviations(level(maps, lengths).flatten(1, 2), lengths)
         found.append(pooled.unflatten(1, (2, levels, -1)).transpose(1, 2).flatten(2))
         seen.append(batch.rows)
     order = torch.cat(seen).argsort()

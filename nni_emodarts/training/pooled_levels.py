@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from nni_emodarts.data.enrolment import ALL, Enrolment
+from nni_emodarts.data.enrolment import Enrolment
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
-from nni_emodarts.models.baselines.probe import DRAWS
 from nni_emodarts.models.baselines.probe_fitting import Heard
+from nni_emodarts.training.hearing import hear
 
 
 def read_levels(task: FoldTask, rows: Rows, places: Sequence[int], stream: int = 0) -> list[Heard]:
@@ -20,15 +20,13 @@ def read_levels(task: FoldTask, rows: Rows, places: Sequence[int], stream: int =
         places: of the levels among those of the stream.
         stream: place of the stream among those of the corpus.
     """
-    adapted = task.config.speaker_adapted
-    draws = np.stack([pooled_features(task, rows, draw, stream) for draw in range(DRAWS)]) if adapted else None
-    judged = pooled_features(task, rows, ALL, stream)
-    found = []
-    for place in places:
-        columns = columns_of(task, place, stream)
-        own = judged[:, columns]
-        found.append(Heard.once(own) if draws is None else Heard(draws[:, :, columns], own))
-    return found
+    columns = [columns_of(task, place, stream) for place in places]
+
+    def read(by: Enrolment | int) -> list[np.ndarray]:
+        features = pooled_features(task, rows, by, stream)
+        return [features[:, own] for own in columns]
+
+    return hear(task, read)
 
 
 def columns_of(task: FoldTask, place: int, stream: int = 0) -> np.ndarray:

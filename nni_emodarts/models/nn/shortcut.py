@@ -1,8 +1,5 @@
 """Past all cells: what a linear classifier makes of what is heard, pooled over time."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -29,24 +26,18 @@ class Shortcut(nn.Module):
 
     def forward(self, maps: Tensor, lengths: Tensor) -> Tensor:
         """maps (N, C, F, T) of R = C F rows, lengths (N,) in frames -> outputs (N, K)."""
-        out: Tensor = self.linear(means_and_deviations(maps.flatten(1, 2), lengths))
+        out: Tensor = self.linear(self.pooled(maps, lengths))
         return out
+
+    def pooled(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """What the classifier hears (N, 2 R) of the same."""
+        return means_and_deviations(maps.flatten(1, 2), lengths)
 
     @torch.no_grad()
     def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
         """Take weights (K, 2 R) and a bias (K,)."""
         self.linear.weight.copy_(torch.from_numpy(weight))
         self.linear.bias.copy_(torch.from_numpy(bias))
-
-    @contextmanager
-    def listening(self) -> Iterator[list[np.ndarray]]:
-        """What it pools (N, 2 R) of each batch that the network answers meanwhile."""
-        heard: list[np.ndarray] = []
-        handle = self.linear.register_forward_pre_hook(lambda _, given: heard.append(given[0].float().cpu().numpy()))
-        try:
-            yield heard
-        finally:
-            handle.remove()
 
 
 def means_and_deviations(rows: Tensor, lengths: Tensor) -> Tensor:

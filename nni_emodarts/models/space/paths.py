@@ -89,8 +89,7 @@ class HearsStream(nn.Module):
 
     def hear_path(self, maps: Tensor, lengths: Tensor, dropout: Dropout) -> Heard:
         """Maps of the stream, lengths (N,) in frames -> what becomes of them."""
-        level = getattr(self, "level", None)
-        heard = without_padding(maps, lengths) if level is None else level(maps, lengths)
+        heard = self.heard_of(maps, lengths)
         shortcut = self.shortcut(heard, lengths) if hasattr(self, "shortcut") and not self.training else None
         stem = self.stem(heard, lengths)
         lengths = strided(lengths, self.stem_stride)
@@ -100,6 +99,12 @@ class HearsStream(nn.Module):
             out = dropout(cell(before, last, lengths_before, lengths, lengths_out))
             before, last, lengths_before, lengths = last, out, lengths, lengths_out
         return Heard(self.bridge(last, lengths), lengths, shortcut)
+
+    def heard_of(self, maps: Tensor, lengths: Tensor) -> Tensor:
+        """Maps of the stream, lengths (N,) in frames -> what all layers hear of them."""
+        level = getattr(self, "level", None)
+        heard: Tensor = without_padding(maps, lengths) if level is None else level(maps, lengths)
+        return heard
 
     def frames_left(self, lengths: Tensor) -> Tensor:
         """Lengths (N,) of a sequence that `hear_path` makes of maps of these lengths (N,)."""

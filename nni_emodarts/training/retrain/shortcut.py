@@ -1,6 +1,7 @@
 """The shortcut of a network, solved for before its cells learn."""
 
-from contextlib import ExitStack
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -9,13 +10,13 @@ from torch.utils.data import DataLoader
 
 from nni_emodarts.data.batches import AnyItem
 from nni_emodarts.data.draws import some
-from nni_emodarts.data.enrolment import ALL
 from nni_emodarts.data.fold_task import FoldTask
 from nni_emodarts.data.protocols import Rows
 from nni_emodarts.models.baselines.least_squares import Targets, fit_calibrated
 from nni_emodarts.models.baselines.probe import DRAWS
-from nni_emodarts.models.baselines.probe_fitting import Heard
 from nni_emodarts.models.nn.shortcut import Shortcut
+from nni_emodarts.models.space.paths import HearsStream
+from nni_emodarts.training.hearing import hear
 
 MOST = 10_000
 """Recordings that are learnt from, each as often as it is heard: of a larger corpus so many are drawn, since all lie in
@@ -31,11 +32,14 @@ def fit_shortcut(model: nn.Module, task: FoldTask) -> None:
         model: the network, on whatever device.
         task: the fold; nothing but its training part is read.
     """
-    shortcuts = [module for module in model.modules() if isinstance(module, Shortcut)]
-    if not shortcuts:
+    paths = [part for part in model.modules() if isinstance(part, HearsStream) and hasattr(part, "shortcut")]
+    if not paths:
         return
+    shortcuts = [path.shortcut for path in paths]
     rows = some(task.fold.train, MOST // (DRAWS if task.config.speaker_adapted else 1), task.seed)
-    fitted = fit_calibrated(_listen(model, shortcuts, task, rows), _targets(task, rows), task.voices.numbers[rows])
+    size = task.config.retrain.batch_size
+    (heard,) = hear(task, lambda by: [_pooled(paths, task.evaluation_batches(rows, size, by))])
+    fitted = fit_calibrated(heard, _targets(task, rows), task.voices.numbers[rows])
     widths = np.cumsum([each.linear.in_features for each in shortcuts])[:-1]
     bias = fitted.bias
     for shortcut, weight in zip(shortcuts, np.split(fitted.weight, widths, 1), strict=True):
@@ -55,23 +59,17 @@ def _targets(task: FoldTask, rows: Rows) -> Targets:
     return Targets(told, places, task.config.retrain.class_weights)
 
 
-def _listen(model: nn.Module, shortcuts: list[Shortcut], task: FoldTask, rows: Rows) -> Heard:
-    """What the shortcuts pool of rows, several times where random recordings of their speaker normalise them."""
-    size, everyone = task.config.retrain.batch_size, [ALL, *range(DRAWS)] if task.config.speaker_adapted else [ALL]
-    judged, *draws = (_pooled(model, shortcuts, task.evaluation_batches(rows, size, by)) for by in everyone)
-    return Heard(np.stack(draws), judged) if draws else Heard.once(judged)
-
-
 @torch.no_grad()
-def _pooled(model: nn.Module, shortcuts: list[Shortcut], loader: DataLoader[AnyItem]) -> np.ndarray:
-    """(n, F) of the loader's rows in ascending order."""
-    device, training, seen = next(model.parameters()).device, model.training, []
-    model.eval()
-    with ExitStack() as stack:
-        heard = [stack.enter_context(shortcut.listening()) for shortcut in shortcuts]
-        for batch in loader:
-            model(*batch.heard(device))
-            seen.append(batch.rows)
-    model.train(training)
-    features = np.concatenate([np.concatenate(each) for each in heard], 1)
-    return np.asarray(features[np.argsort(np.concatenate(seen))])
+def _pooled(paths: Sequence[HearsStream], loader: DataLoader[AnyItem]) -> np.ndarray:
+    """(n, F) of the loader's rows in ascending order; of a network no more is computed than its shortcuts hear."""
+    device, seen, found = next(paths[0].parameters()).device, [], []
+    for batch in loader:
+        maps, lengths = batch.heard(device)
+        several = (maps, lengths.unbind(1)) if isinstance(maps, tuple) else ((maps,), (lengths,))
+        each = zip(paths, *several, strict=False)  # functionals come last, and are heard by none
+        pooled = [
+            cast(Shortcut, path.shortcut).pooled(path.heard_of(own, length), length) for path, own, length in each
+        ]
+        found.append(torch.cat(pooled, 1).float().cpu())
+        seen.append(batch.rows)
+    return np.asarray(torch.cat(found)[torch.cat(seen).argsort()].numpy())
